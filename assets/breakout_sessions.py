@@ -1,0 +1,34 @@
+"""Breakout sessions (report 6002): one row for each time a breakout room was open."""
+
+from assets.report import PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
+from resources.kaltura.query import Filter
+from resources.table import Column, Kind, Table
+
+_PARENT_ENTRY_IDS = Filter("parentEntryIds", "parent_entry_id")
+
+BREAKOUT_SESSIONS = Report(
+    title="Rooms: breakout sessions",
+    description="One row for each session of each breakout room, on the local day on which it started.",
+    table=Table(
+        name="breakout_sessions",
+        report_id=6002,
+        key=("breakout_entry_id", "cue_point_id"),
+        session_key=("breakout_entry_id", "cue_point_id"),
+        columns=(
+            Column("parent_entry_id", Kind.TEXT, "The main room that the breakout room belongs to."),
+            Column("parent_entry_name", Kind.TEXT, "The main room's name when last pulled."),
+            Column("breakout_entry_id", Kind.TEXT, "The breakout room: the id of its Kaltura entry.", nullable=False),
+            Column("breakout_entry_name", Kind.TEXT, "The breakout room's name when last pulled."),
+            Column("cue_point_id", Kind.TEXT, "The breakout session.", nullable=False),
+            Column("session_initiator", Kind.TEXT, "Who opened the breakout session."),
+            Column("session_start_time", Kind.TIME, "When the breakout session started.", nullable=False),
+            Column("session_end_time", Kind.TIME, "When it ended; NULL while it runs or where the end is not known."),
+            Column("duration", Kind.SECONDS, "From start to end; NULL where the end is."),
+            Column("participant_count", Kind.COUNT, "How many people took part: Kaltura's estimate."),
+            Column("engagement_rate", Kind.RATIO, "Share of all viewing time with an engaged viewer, 0 to 1."),
+        ),
+    ),
+    split_by=_PARENT_ENTRY_IDS,
+    filters={PARENT_ENTRY_IDS: _PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS: Filter("virtual_event_ids", None)},
+    lineage=("room_sessions",),
+)

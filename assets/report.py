@@ -1,0 +1,126 @@
+"""What a report is to us: a source at Kaltura, a table in Postgres and an asset in Dagster, described in one place.
+
+Column lists, required headers, parsing, the frame's schema, the asset's column schema and its metadata are derived here from
+the `Table` that each asset's own file declares.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+import pandera.pandas as pa
+
+from assets.partitions import PARTITIONS
+from resources.kaltura.query import Filter, Source
+from resources.table import Column, Kind, Table
+
+GROUP = "kaltura_rooms"
+OWNERS = ["team:data-engineering"]
+
+ENTRY_IDS = "entry_ids"
+VIRTUAL_EVENT_IDS = "virtual_event_ids"
+USER_IDS = "user_ids"
+CUE_POINT_IDS = "cue_point_ids"
+PARENT_ENTRY_IDS = "parent_entry_ids"
+
+_DTYPES = {
+    Kind.TEXT: "str",
+    Kind.COUNT: "Int64",
+    Kind.MINUTES: "float64",
+    Kind.RATIO: "float64",
+    Kind.TIME: "datetime64[us, UTC]",
+    Kind.SECONDS: "float64",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """One of Kaltura's Room reports. `filters` maps a setting's name to the report's own filter."""
+
+    table: Table
+    split_by: Filter
+    filters: dict[str, Filter]
+    title: str
+    description: str
+    lineage: tuple[str, ...] = ()
+
+    @property
+    def report_id(self) -> int:
+        return self.table.report_id
+
+    @cached_property
+    def source(self) -> Source:
+        columns = self.table.columns
+        return Source(
+            report_id=self.table.report_id,
+            columns=tuple(column.name for column in columns),
+            personal_columns=tuple(column.name for column in columns if column.personal),
+            free_text=frozenset(c.name for c in columns if c.kind is Kind.TEXT and c.name not in self.table.key),
+            split_by=self.split_by,
+            filters=tuple(self.filters.values()),
+        )
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """The frame that may be written: types, ranges, nulls, the order of start and end."""
+        return pa.DataFrameSchema(
+            {column.name: _frame_column(column) for column in self.table.columns},
+            checks=_ends_after_start(self.table),
+            strict=False,
+            name=self.table.name,
+        )
+
+    @property
+    def key(self) -> dg.AssetKey:
+        return dg.AssetKey(["kaltura", self.table.name])
+
+    @cached_property
+    def spec(self) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key=self.key,
+            deps=[dg.AssetKey(["kaltura", name]) for name in self.lineage],
+            description=self.description,
+            group_name=GROUP,
+            kinds={"postgres", "pandas", "kaltura"},
+            owners=OWNERS,
+            partitions_def=PARTITIONS,
+            skippable=True,
+            metadata={
+                "dagster/table_name": f"kaltura.{self.table.name}",
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[
+                        dg.TableColumn(
+                            c.name,
+                            c.kind.sql,
+                            c.description,
+                            dg.TableColumnConstraints(nullable=c.nullable, unique=False),
+                        )
+                        for c in self.table.columns
+                    ]
+                ),
+                "kaltura/report": f"{self.report_id} ({self.title})",
+                "key": ", ".join(("partner_id", *self.table.key)),
+            },
+        )
+
+
+def _frame_column(column: Column) -> pa.Column:
+    checks = {
+        Kind.RATIO: [pa.Check.in_range(0, 1, error="is not a ratio from 0 to 1")],
+        Kind.COUNT: [pa.Check.ge(0, error="is below 0")],
+        Kind.MINUTES: [pa.Check.ge(0, error="is below 0")],
+        Kind.SECONDS: [pa.Check.ge(0, error="is below 0")],
+    }.get(column.kind, [])
+    return pa.Column(_DTYPES[column.kind], checks, nullable=column.nullable, required=not column.personal, name=column.name)
+
+
+def _ends_after_start(table: Table) -> list[pa.Check]:
+    names = {column.name for column in table.columns}
+    if not {"session_start_time", "session_end_time"} <= names:
+        return []
+    return [
+        pa.Check(
+            lambda frame: frame["session_end_time"].isna() | (frame["session_end_time"] >= frame["session_start_time"]),
+            error="session_end_time is before session_start_time",
+        )
+    ]

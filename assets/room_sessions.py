@@ -1,0 +1,42 @@
+"""Room sessions (report 6000): one row for each time a room was open."""
+
+from assets.report import ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
+from resources.kaltura.query import Filter
+from resources.table import Column, Kind, Table
+
+_ENTRY_IDS = Filter("entry_ids", "entry_id")
+
+ROOM_SESSIONS = Report(
+    title="Rooms: sessions",
+    description=(
+        "One row for each session of each room, breakout rooms included, on the local day on which it started. "
+        "Figures are those of the whole session, however long it ran."
+    ),
+    table=Table(
+        name="room_sessions",
+        report_id=6000,
+        key=("entry_id", "cue_point_id"),
+        session_key=("entry_id", "cue_point_id"),
+        columns=(
+            Column("entry_id", Kind.TEXT, "The room: the id of its Kaltura entry.", nullable=False),
+            Column("entry_name", Kind.TEXT, "The room's name when last pulled."),
+            Column("parent_entry_id", Kind.TEXT, "The main room, where this one is a breakout room; NULL for a main room."),
+            Column("cue_point_id", Kind.TEXT, "The session: an id that Kaltura gives each opening of a room.", nullable=False),
+            Column("session_start_time", Kind.TIME, "When the session started.", nullable=False),
+            Column("session_end_time", Kind.TIME, "When the session ended; NULL while it runs or where the end is not known."),
+            Column("session_host_user_id", Kind.TEXT, "The user id of the host."),
+            Column(
+                "meeting_view_period_unique_users",
+                Kind.COUNT,
+                "How many people attended: Kaltura's estimate, which need not equal the number of attendee rows.",
+            ),
+            Column(
+                "meeting_engaged_play_time_ratio",
+                Kind.RATIO,
+                "Share of all viewing time with an engaged viewer, 0 to 1; 0 where nobody watched.",
+            ),
+        ),
+    ),
+    split_by=_ENTRY_IDS,
+    filters={ENTRY_IDS: _ENTRY_IDS, VIRTUAL_EVENT_IDS: Filter("virtual_event_ids", None)},
+)

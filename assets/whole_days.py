@@ -1,0 +1,274 @@
+"""Which rows belong to which day: whole sessions, each on its own local day, from as wide a window as it takes.
+
+A reply to a window holds the window's days and fragments of their neighbours; this module keeps the ones and counts the
+others. A session that ends after its day's window is pulled again by its ids, with a window that covers it.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pandas as pd
+
+from assets.attendees import ATTENDEES
+from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.normalize import RAW, REASON, merged, normalize
+from assets.report import Report
+from assets.room_sessions import ROOM_SESSIONS
+from resources.kaltura.client import Client, Reply, Tally
+from resources.kaltura.query import Filter
+from resources.kaltura.whole import Whole
+from resources.kaltura.windows import Calendar, Days, Window
+from resources.warehouse import Arrivals
+
+# How long a session without an end is taken to run on: its figures are pulled up to now, but not for ever.
+RUNNING_SESSION = pd.Timedelta(days=7)
+
+DAY = "partition_date"  # the local day of a row's session; missing where the row can't be tied to one
+HOME = "home"  # the day that counts a row which belongs to no day of the pull: the first of its reply
+FATE = "fate"
+OWN, OTHER_DAY, SUPERSEDED = "own", "other day", "superseded"
+NO_SESSIONS = pd.MultiIndex.from_arrays([[], []])
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a pull is restricted to: lists of ids, by the setting's name. An empty list restricts nothing."""
+
+    ids: Mapping[str, Sequence[str]]
+
+    def of(self, report: Report) -> dict[Filter, Sequence[str]]:
+        return {filter_: self.ids[name] for name, filter_ in report.filters.items() if self.ids.get(name)}
+
+    @property
+    def active(self) -> dict[str, Sequence[str]] | None:
+        return {name: list(ids) for name, ids in self.ids.items() if ids} or None
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Some days, whole. `pulled_at` is before the first request; `most_rows` the rows of the largest reply."""
+
+    days: Days
+    pulled_at: dt.datetime
+    by_day: Mapping[dt.date, Sequence[Arrivals]]
+    most_rows: int
+
+
+def bring(days: Days, reports: Sequence[Report], client: Client, calendar: Calendar, filters: Filters) -> Brought:
+    """The days' rows for each of `reports`. Raises what `Whole.days` raises; then there is nothing of any day."""
+    now = time.time()
+    pull = _Pull(days, client, calendar, filters, now)
+    sessions = pull.sessions(ROOM_SESSIONS)
+    rows: dict[str, _Rows] = {}
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        breakouts = threads.submit(pull.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
+        if ATTENDEES in reports:
+            rows[ATTENDEES.table.name] = pull.attendees(sessions)
+        if breakouts:
+            rows[BREAKOUT_SESSIONS.table.name] = breakouts.result()
+    rows[ROOM_SESSIONS.table.name] = sessions
+    arrived = {report.table.name: pull.by_day(rows[report.table.name], report) for report in reports}
+    return Brought(
+        days,
+        dt.datetime.fromtimestamp(now, dt.UTC),
+        {day: [arrived[report.table.name][day] for report in reports] for day in days},
+        pull.most_rows,
+    )
+
+
+@dataclass
+class _Rows:
+    """Everything received for one report, each row with its fate.
+
+    `windows` are those of the days; `cover` the one that the sessions in `long`, by key, were pulled again with.
+    """
+
+    frame: pd.DataFrame
+    windows: list[tuple[Days, Window]]
+    long: pd.MultiIndex
+    cover: Window | None
+
+
+class _Pull:
+    """One stretch of days on its way in."""
+
+    def __init__(self, days: Days, client: Client, calendar: Calendar, filters: Filters, now: float) -> None:
+        self.days = days
+        self.calendar = calendar
+        self.filters = filters
+        self.now = now
+        self.most_rows = 0
+        self.tallies = {report.report_id: Tally() for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)}
+        self.client = client
+
+    def sessions(self, report: Report) -> _Rows:
+        """Rows that carry their own start: reports 6000 and 6002."""
+        parts = self._whole(report).days(self.days)
+        frame = pd.concat([self._dated(part.reply, report, part.days) for part in parts], ignore_index=True)
+        rows = _Rows(frame, [(part.days, part.reply.query.window) for part in parts], NO_SESSIONS, None)
+        self._pull_long_again(rows, report)
+        return rows
+
+    def attendees(self, sessions: _Rows) -> _Rows:
+        """Rows that only their session ties to a day: report 6001."""
+        whole = self._whole(ATTENDEES)
+        parts = whole.days(self.days, lambda days: self._cue_points(sessions, days))
+        replies = [(part.reply, part.days) for part in parts]
+        frame = pd.concat([self._received(reply, ATTENDEES, days) for reply, days in replies], ignore_index=True)
+        frame = self._tied(frame, sessions)
+        if len(sessions.long) and sessions.cover:
+            again = whole.of_ids(sessions.cover, self._allowed_cue_points(sessions.long.get_level_values(1)))
+            longs = pd.concat([self._received(reply, ATTENDEES, self.days) for reply in again] or [frame.iloc[:0]])
+            frame = _replaced(frame, self._tied(longs, sessions, look_further=False), sessions.long, ATTENDEES)
+        return _Rows(frame, [(part.days, part.reply.query.window) for part in parts], sessions.long, sessions.cover)
+
+    def by_day(self, rows: _Rows, report: Report) -> dict[dt.date, Arrivals]:
+        """Every row that was received, on the day that loads it or counts it."""
+        frame = rows.frame
+        rejected = frame[REASON].notna() & (frame[FATE] == OWN)
+        kinds = {
+            "good": frame[~rejected & (frame[FATE] == OWN)],
+            "rejected": frame[rejected],
+            "superseded": frame[frame[FATE] == SUPERSEDED],
+            "other": frame[frame[FATE] == OTHER_DAY],
+        }
+        groups = {kind: dict(iter(part.groupby(HOME))) for kind, part in kinds.items()}
+        tally = self.tallies[report.report_id]
+        arrivals = {}
+        for day in self.days:
+            of_day = {kind: groups[kind].get(pd.Timestamp(day), kinds[kind].iloc[:0]) for kind in kinds}
+            good = merged(of_day["good"], report)
+            window = next(window for days, window in rows.windows if day in days)
+            arrivals[day] = Arrivals(
+                table=report.table,
+                frame=good,
+                rejects=of_day["rejected"][[RAW, REASON]],
+                window_start=window.starts_at,
+                window_end=self._known_until(window),
+                requests=tally.requests,
+                merged=len(of_day["good"]) - len(good) + len(of_day["superseded"]),
+                other_days=len(of_day["other"]),
+                kaltura_session=tally.kaltura_session,
+            )
+        return arrivals
+
+    def _whole(self, report: Report) -> Whole:
+        return Whole(self.client, report.source, self.calendar, self.tallies[report.report_id], self.filters.of(report))
+
+    def _received(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
+        """A reply's rows, typed, with the window that they are known in and the day that counts what has no day."""
+        self.most_rows = max(self.most_rows, reply.rows.line_count)
+        window = reply.query.window
+        frame = normalize(reply.rows, report)
+        frame["window_start"] = pd.Timestamp(window.starts_at).as_unit("us")
+        frame["window_end"] = pd.Timestamp(self._known_until(window)).as_unit("us")
+        frame["asked_until"] = pd.Timestamp(window.ends_at).as_unit("us")
+        frame["first_day"], frame["last_day"] = pd.Timestamp(days.first), pd.Timestamp(days.last)
+        return frame
+
+    def _dated(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
+        frame = self._received(reply, report, days)
+        frame[DAY] = self._local_day(frame["session_start_time"])
+        frame["ends_at"] = frame["session_end_time"]
+        return _with_fate(frame)
+
+    def _tied(self, frame: pd.DataFrame, sessions: _Rows, *, look_further: bool = True) -> pd.DataFrame:
+        """Attendee rows with the day and end of their session.
+
+        A session that began between the two requests is not in `sessions` yet: it is asked for by its room, once. A row
+        whose session not even that finds is rejected.
+        """
+        frame = frame.drop(columns=[DAY, "ends_at", FATE, HOME], errors="ignore")
+        known = sessions.frame.loc[
+            sessions.frame[DAY].notna() & sessions.frame["cue_point_id"].notna(), ["entry_id", "cue_point_id", DAY, "ends_at"]
+        ]
+        exact = known.drop_duplicates(["entry_id", "cue_point_id"], keep="last")
+        loose = known.drop_duplicates("cue_point_id", keep="last").drop(columns="entry_id")
+        tied = frame.merge(exact, on=["entry_id", "cue_point_id"], how="left")
+        by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
+        for column in (DAY, "ends_at"):
+            tied[column] = tied[column].fillna(by_cue_point[column])
+        orphans = tied[DAY].isna() & tied[REASON].isna()
+        if orphans.any() and look_further and self._find(tied[orphans], sessions):
+            return self._tied(frame, sessions, look_further=False)
+        if orphans.any():
+            tied[RAW] = tied[RAW].mask(orphans, _as_sent(tied[orphans]).reindex(tied.index))
+            tied[REASON] = tied[REASON].mask(orphans, "report 6000 lists no session with this cue_point_id")
+        return _with_fate(tied)
+
+    def _find(self, orphans: pd.DataFrame, sessions: _Rows) -> bool:
+        """Whether asking once more for the orphans' rooms told of a session that `sessions` lacked; it is added there."""
+        whole = self._whole(ROOM_SESSIONS)
+        found = []
+        for (first, last), rows in orphans.groupby(["first_day", "last_day"]):
+            days = Days(first.date(), last.date())
+            ids = sorted(rows["entry_id"].dropna().unique())
+            replies = whole.of_ids(self.calendar.window(days), ids)
+            found += [self._dated(reply, ROOM_SESSIONS, days) for reply in replies]
+        if not found:
+            return False
+        rows = pd.concat(found, ignore_index=True)
+        there = pd.MultiIndex.from_frame(sessions.frame[["entry_id", "cue_point_id"]])
+        already = pd.MultiIndex.from_frame(rows[["entry_id", "cue_point_id"]]).isin(there)
+        rows.loc[(already & (rows[FATE] == OWN)) | rows[DAY].isna(), FATE] = SUPERSEDED
+        sessions.frame = pd.concat([sessions.frame, rows], ignore_index=True)
+        return bool((~already & rows[DAY].notna()).any())
+
+    def _pull_long_again(self, rows: _Rows, report: Report) -> None:
+        """Replace the rows of sessions that run past their window by rows that cover them."""
+        frame, column = rows.frame, report.split_by.column
+        running = (frame["session_start_time"] + RUNNING_SESSION).clip(upper=pd.Timestamp(self.now, unit="s", tz="UTC"))
+        until = frame["ends_at"].fillna(running)
+        is_long = (frame[FATE] == OWN) & frame[REASON].isna() & (until > frame["asked_until"]) & frame[column].notna()
+        if not is_long.any():
+            return
+        longs = frame[is_long]
+        rows.cover = Window.around(longs["session_start_time"].min().timestamp(), until[is_long].max().timestamp())
+        rows.long = pd.MultiIndex.from_frame(longs[list(report.table.session_key)])
+        replies = self._whole(report).of_ids(rows.cover, sorted(longs[column].unique()))
+        again = pd.concat([self._dated(reply, report, self.days) for reply in replies], ignore_index=True)
+        rows.frame = _replaced(frame, again, rows.long, report)
+
+    def _cue_points(self, sessions: _Rows, days: Days) -> list[str]:
+        frame = sessions.frame
+        of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
+        return self._allowed_cue_points(frame.loc[of_days, "cue_point_id"].dropna())
+
+    def _allowed_cue_points(self, ids: Sequence[str]) -> list[str]:
+        asked = self.filters.of(ATTENDEES).get(ATTENDEES.split_by)
+        return sorted(set(ids) & set(asked) if asked else set(ids))
+
+    def _local_day(self, times: pd.Series) -> pd.Series:
+        return times.dt.tz_convert(self.calendar.timezone).dt.tz_localize(None).dt.normalize()
+
+    def _known_until(self, window: Window) -> dt.datetime:
+        """A window that reaches into the future tells nothing of it."""
+        return min(window.ends_at, dt.datetime.fromtimestamp(self.now, dt.UTC))
+
+
+def _with_fate(frame: pd.DataFrame) -> pd.DataFrame:
+    """`OWN` for rows of the reply's days and rows that have no day at all; the reply's first day is home to those."""
+    is_own = frame[DAY].between(frame["first_day"], frame["last_day"])
+    frame[FATE] = pd.Series(OWN, index=frame.index).where(is_own | frame[DAY].isna(), OTHER_DAY)
+    frame[HOME] = frame[DAY].where(is_own, frame["first_day"])
+    return frame
+
+
+def _replaced(frame: pd.DataFrame, again: pd.DataFrame, long: pd.MultiIndex, report: Report) -> pd.DataFrame:
+    """`frame` with the rows of the `long` sessions taken from `again`, as far as they came back."""
+    session_key = list(report.table.session_key)
+    is_long = pd.MultiIndex.from_frame(again[session_key]).isin(long)
+    again.loc[~is_long, FATE] = OTHER_DAY
+    came = pd.MultiIndex.from_frame(again.loc[is_long & again[REASON].isna(), session_key])
+    frame.loc[pd.MultiIndex.from_frame(frame[session_key]).isin(came) & (frame[FATE] == OWN), FATE] = SUPERSEDED
+    return pd.concat([frame, again], ignore_index=True)
+
+
+def _as_sent(rows: pd.DataFrame) -> pd.Series:
+    """Typed attendee rows as a line again, for the record of rejects."""
+    names = ATTENDEES.table.column_names
+    return rows[names].astype("str").fillna("").agg(",".join, axis=1) if len(rows) else pd.Series(dtype="str")
+

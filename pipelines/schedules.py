@@ -1,0 +1,48 @@
+"""When days are pulled: every day yesterday, and again the days before it, because data arrives late."""
+
+import datetime as dt
+
+import dagster as dg
+
+from assets.partitions import SETTINGS
+from assets.report import GROUP
+
+PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enough for the morning's readers
+
+KALTURA_ROOMS = dg.AssetSelection.groups(GROUP)
+
+
+def range_request(last: dt.date, days: int) -> dg.RunRequest | dg.SkipReason:
+    """One run over the `days` days that end with `last`, as far as they are partitions."""
+    first = max(last - dt.timedelta(days=days - 1), SETTINGS.start_date)
+    if last < first:
+        return dg.SkipReason(f"START_DATE is {SETTINGS.start_date}: there is no full day yet.")
+    return dg.RunRequest(
+        run_key=None,
+        tags={
+            "dagster/asset_partition_range_start": str(first),
+            "dagster/asset_partition_range_end": str(last),
+        },
+    )
+
+
+@dg.schedule(
+    cron_schedule=PULL_AT,
+    execution_timezone=str(SETTINGS.timezone),
+    target=KALTURA_ROOMS,
+    description=f"Yesterday, and again the {SETTINGS.lookback_days} days before it (LOOKBACK_DAYS).",
+)
+def daily_pull(context: dg.ScheduleEvaluationContext):
+    yesterday = context.scheduled_execution_time.astimezone(SETTINGS.timezone).date() - dt.timedelta(days=1)
+    return range_request(yesterday, SETTINGS.lookback_days + 1)
+
+
+@dg.schedule(
+    cron_schedule="30 5 * * 0",
+    execution_timezone=str(SETTINGS.timezone),
+    target=KALTURA_ROOMS,
+    description="The last 30 days again: what arrived later than the daily pull looks back. Costs little where nothing changed.",
+)
+def weekly_sweep(context: dg.ScheduleEvaluationContext):
+    yesterday = context.scheduled_execution_time.astimezone(SETTINGS.timezone).date() - dt.timedelta(days=1)
+    return range_request(yesterday, 30)

@@ -1,0 +1,1 @@
+"""Kaltura's report API: whole reports, in typed errors or in rows."""

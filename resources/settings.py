@@ -1,0 +1,81 @@
+"""The environment, read once: every setting of `.env.example`, checked, with the error that says how to mend it."""
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from dotenv import load_dotenv
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LOCAL = CHECKOUT / ".local"
+
+
+class SettingError(ValueError):
+    """A setting holds something that can't be used; the message names it and says what would do."""
+
+
+def load_env_file() -> None:
+    """Read `.env` of the checkout. What the environment already holds wins."""
+    load_dotenv(CHECKOUT / ".env", override=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How days are cut and how often they are pulled.
+
+    `start_date` is the first partition, in `timezone`. `grace_hours` is how long past midnight a session may run
+    before it has to be asked for by itself; `days_per_run` 0 means a whole backfill is one run.
+    """
+
+    start_date: dt.date
+    timezone: ZoneInfo
+    grace_hours: int
+    lookback_days: int
+    days_per_run: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Raises `SettingError`."""
+        read = os.environ if environment is None else environment
+        return cls(
+            start_date=_date(read, "START_DATE", "2025-01-01"),
+            timezone=_timezone(read, "PARTITION_TIMEZONE", "UTC"),
+            grace_hours=_count(read, "SESSION_GRACE_HOURS", "12", least=0, most=168),
+            lookback_days=_count(read, "LOOKBACK_DAYS", "3", least=0, most=90),
+            days_per_run=_count(read, "DAYS_PER_RUN", "0", least=0, most=3660),
+        )
+
+
+def _value(read: Mapping[str, str], name: str, default: str) -> str:
+    return (read.get(name) or default).strip()
+
+
+def _date(read: Mapping[str, str], name: str, default: str) -> dt.date:
+    value = _value(read, name, default)
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        raise SettingError(f"{name}={value!r} is not a date. Write it as 2025-01-31.") from None
+
+
+def _timezone(read: Mapping[str, str], name: str, default: str) -> ZoneInfo:
+    value = _value(read, name, default)
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise SettingError(f"{name}={value!r} is not a time zone. Write it as Europe/Berlin or UTC.") from None
+
+
+def _count(read: Mapping[str, str], name: str, default: str, *, least: int, most: int) -> int:
+    value = _value(read, name, default)
+    if not value.isdecimal() or not least <= int(value) <= most:
+        raise SettingError(f"{name}={value!r} is not a whole number from {least} to {most}.")
+    return int(value)
+
+
+def id_list(name: str) -> list[str]:
+    """The ids that a `KALTURA_*_IDS` setting lists, separated by commas."""
+    return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]

@@ -1,0 +1,67 @@
+"""What a table is made of: the one shape that parsing, loading, the UI and the drift test all read.
+
+A column is described once (in `assets/room_sessions.py`, `attendees.py`, `breakout_sessions.py`); everything that
+depends on its type is derived from its `Kind`.
+"""
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.Enum):
+    """What a column measures; the value is its type in Postgres."""
+
+    TEXT = "text"
+    COUNT = "integer"
+    MINUTES = "double precision"
+    RATIO = "double precision "  # an enum merges equal values; the blank keeps the ratio a kind of its own
+    TIME = "timestamp with time zone"
+    SECONDS = "interval"
+
+    @property
+    def sql(self) -> str:
+        return self.value.strip()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column, named alike in Kaltura's report and in our table.
+
+    `personal`: a name or an e-mail, that Kaltura can be told to leave out. `nullable` is about the table: an empty
+    value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    nullable: bool = True
+    personal: bool = False
+    empty_is_a_value: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of schema `kaltura` that one report fills.
+
+    `key` and `session_key` leave out `partner_id`, which leads both. Rows that share a `session_key` come from one
+    session: they are taken together, or not at all.
+    """
+
+    name: str
+    report_id: int
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    session_key: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        unknown = set(self.key) - {column.name for column in self.columns}
+        if unknown or not set(self.session_key) <= set(self.key):
+            raise ValueError(f"{self.name}: the key names no column of the table: {sorted(unknown)}")
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def rows_are_sessions(self) -> bool:
+        return self.key == self.session_key

@@ -1,0 +1,80 @@
+"""The `params` string of a report request: `key=value` pairs joined by `;`, read as leniently as Kaltura reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+BREAKOUT_REPORT_ID = 6002
+
+BreakoutDates = Literal["both", "fromDate", "from_date"]
+
+_DATE_SPELLINGS = {"from_date": ("from_date", "to_date"), "fromDate": ("fromDate", "toDate")}
+_FILTERS: Mapping[int, tuple[str, ...]] = {
+    6000: ("entry_ids", "virtual_event_ids"),
+    6001: ("entry_ids", "virtual_event_ids", "user_ids", "cue_point_ids"),
+    6002: ("parentEntryIds", "virtual_event_ids"),
+}
+
+
+class MissingDateError(Exception):
+    """A date parameter is absent, which the API answers with an internal error."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a report is asked for. A question without a window (`start` >= `end`) has an empty answer."""
+
+    report_id: int
+    start: int
+    end: int
+    filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    limit: int | None = None
+
+    @property
+    def span_seconds(self) -> int:
+        return max(self.end - self.start, 0)
+
+    def admits(self, name: str, value: str) -> bool:
+        return name not in self.filters or value in self.filters[name]
+
+    def admits_all(self) -> "Question":
+        return Question(self.report_id, self.start, self.end, {}, self.limit)
+
+
+def parsed(text: str) -> dict[str, str]:
+    """Pieces are trimmed and split on the first `=`; there is no escaping; of a key given twice the last counts."""
+    pieces = (piece.strip() for piece in text.split(";"))
+    return dict(piece.split("=", 1) for piece in pieces if "=" in piece)
+
+
+def question(report_id: int, params: Mapping[str, str], breakout_dates: BreakoutDates = "both") -> Question:
+    """The question in a request's params. Keys the report doesn't know are ignored, misspelt filters among them."""
+    start, end = _window(report_id, params, breakout_dates)
+    filters = {name: frozenset(params[name].split(",")) for name in _FILTERS[report_id] if params.get(name)}
+    limit = params.get("limit", "")
+    return Question(report_id, start, end, filters, int(limit) if limit.isdecimal() and int(limit) else None)
+
+
+def known(report_id: int) -> bool:
+    return report_id in _FILTERS
+
+
+def _window(report_id: int, params: Mapping[str, str], breakout_dates: BreakoutDates) -> tuple[int, int]:
+    if report_id != BREAKOUT_REPORT_ID:
+        spellings = [_DATE_SPELLINGS["from_date"]]
+    elif breakout_dates == "both":
+        spellings = [_DATE_SPELLINGS["fromDate"], _DATE_SPELLINGS["from_date"]]
+    else:
+        spellings = [_DATE_SPELLINGS[breakout_dates]]
+    for from_name, to_name in spellings:
+        if from_name in params and to_name in params:
+            start, end = _seconds(params[from_name]), _seconds(params[to_name])
+            return (start, end) if start is not None and end is not None else (0, 0)
+    raise MissingDateError
+
+
+def _seconds(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
