@@ -27,7 +27,9 @@ ATTENDEES = Report(
                 nullable=False,
                 empty_is_a_value=True,
             ),
-            Column("user_name", Kind.TEXT, "First and last name, or the user id again, when last pulled.", personal=True),
+            Column(
+                "user_name", Kind.TEXT, "First and last name, or the user id again, when last pulled.", personal=True
+            ),
             Column("user_email", Kind.TEXT, "E-mail address when last pulled.", personal=True),
             Column("user_type", Kind.TEXT, "User (known to Kaltura) or Guest."),
             Column("meeting_view_time", Kind.MINUTES, "Time in the session, in minutes."),

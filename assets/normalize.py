@@ -169,5 +169,7 @@ def _weighted(rows: pd.DataFrame, ratio: str, weight: str, key: list[str]) -> pd
     """The mean of `ratio` by `weight`; where all weights are 0, the plain mean."""
     weights = rows[weight].astype("float64").fillna(0.0).where(rows[ratio].notna(), 0.0)
     table = rows[key].assign(product=rows[ratio].fillna(0.0) * weights, weight=weights, plain=rows[ratio])
-    sums = table.groupby(key, sort=False, dropna=False).agg(product=("product", "sum"), weight=("weight", "sum"), plain=("plain", "mean"))
+    sums = table.groupby(key, sort=False, dropna=False).agg(
+        product=("product", "sum"), weight=("weight", "sum"), plain=("plain", "mean")
+    )
     return (sums["product"] / sums["weight"]).where(sums["weight"] > 0, sums["plain"]).clip(0, 1)

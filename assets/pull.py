@@ -6,7 +6,7 @@ end and stops none of the others.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 import psycopg

@@ -111,7 +111,9 @@ def _frame_column(column: Column) -> pa.Column:
         Kind.MINUTES: [pa.Check.ge(0, error="is below 0")],
         Kind.SECONDS: [pa.Check.ge(0, error="is below 0")],
     }.get(column.kind, [])
-    return pa.Column(_DTYPES[column.kind], checks, nullable=column.nullable, required=not column.personal, name=column.name)
+    return pa.Column(
+        _DTYPES[column.kind], checks, nullable=column.nullable, required=not column.personal, name=column.name
+    )
 
 
 def _ends_after_start(table: Table) -> list[pa.Check]:

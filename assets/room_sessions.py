@@ -20,10 +20,21 @@ ROOM_SESSIONS = Report(
         columns=(
             Column("entry_id", Kind.TEXT, "The room: the id of its Kaltura entry.", nullable=False),
             Column("entry_name", Kind.TEXT, "The room's name when last pulled."),
-            Column("parent_entry_id", Kind.TEXT, "The main room, where this one is a breakout room; NULL for a main room."),
-            Column("cue_point_id", Kind.TEXT, "The session: an id that Kaltura gives each opening of a room.", nullable=False),
+            Column(
+                "parent_entry_id", Kind.TEXT, "The main room, where this one is a breakout room; NULL for a main room."
+            ),
+            Column(
+                "cue_point_id",
+                Kind.TEXT,
+                "The session: an id that Kaltura gives each opening of a room.",
+                nullable=False,
+            ),
             Column("session_start_time", Kind.TIME, "When the session started.", nullable=False),
-            Column("session_end_time", Kind.TIME, "When the session ended; NULL while it runs or where the end is not known."),
+            Column(
+                "session_end_time",
+                Kind.TIME,
+                "When the session ended; NULL while it runs or where the end is not known.",
+            ),
             Column("session_host_user_id", Kind.TEXT, "The user id of the host."),
             Column(
                 "meeting_view_period_unique_users",

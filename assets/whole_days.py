@@ -183,7 +183,8 @@ class _Pull:
         """
         frame = frame.drop(columns=[DAY, "ends_at", FATE, HOME], errors="ignore")
         known = sessions.frame.loc[
-            sessions.frame[DAY].notna() & sessions.frame["cue_point_id"].notna(), ["entry_id", "cue_point_id", DAY, "ends_at"]
+            sessions.frame[DAY].notna() & sessions.frame["cue_point_id"].notna(),
+            ["entry_id", "cue_point_id", DAY, "ends_at"],
         ]
         exact = known.drop_duplicates(["entry_id", "cue_point_id"], keep="last")
         loose = known.drop_duplicates("cue_point_id", keep="last").drop(columns="entry_id")
@@ -271,4 +272,3 @@ def _as_sent(rows: pd.DataFrame) -> pd.Series:
     """Typed attendee rows as a line again, for the record of rejects."""
     names = ATTENDEES.table.column_names
     return rows[names].astype("str").fillna("").agg(",".join, axis=1) if len(rows) else pd.Series(dtype="str")
-

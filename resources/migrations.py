@@ -152,7 +152,9 @@ def migrate(url: str) -> list[str]:
 
 def main() -> int:
     load_env_file()
-    parser = argparse.ArgumentParser(prog="python -m resources.migrations", description="Bring a database to this version's schema.")
+    parser = argparse.ArgumentParser(
+        prog="python -m resources.migrations", description="Bring a database to this version's schema."
+    )
     parser.add_argument("--database-url", help="default: DATABASE_URL, else the private Postgres")
     given = parser.parse_args()
     try:

@@ -14,7 +14,9 @@ from resources.warehouse import Warehouse
 class Postgres(dg.ConfigurableResource):
     """The warehouse. Without a URL it is the checkout's private Postgres, started and brought up to date when first used."""
 
-    url: str = Field(default="", repr=False, description="A postgresql:// URL. Empty: the private Postgres of the checkout.")
+    url: str = Field(
+        default="", repr=False, description="A postgresql:// URL. Empty: the private Postgres of the checkout."
+    )
 
     @classmethod
     def from_environment(cls) -> "Postgres":

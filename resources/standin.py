@@ -115,7 +115,9 @@ def _launch() -> str:
 
 def main() -> int:
     load_env_file()
-    parser = argparse.ArgumentParser(prog="python -m resources.standin", description="The stand-in Kaltura of this checkout.")
+    parser = argparse.ArgumentParser(
+        prog="python -m resources.standin", description="The stand-in Kaltura of this checkout."
+    )
     parser.add_argument("verb", choices=["start", "stop", "url"])
     verb = parser.parse_args().verb
     try:

@@ -97,7 +97,9 @@ class Warehouse:
                 connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "kaltura-room-warehouse"},
             )
         except sa.exc.ArgumentError:
-            raise WarehouseError("DATABASE_URL is no database URL. Write it as postgresql://user:password@host/database.") from None
+            raise WarehouseError(
+                "DATABASE_URL is no database URL. Write it as postgresql://user:password@host/database."
+            ) from None
 
     def close(self) -> None:
         self.engine.dispose()
@@ -171,7 +173,9 @@ class _Verdict:
         held_reach = known[["held_until", "ends_at"]].min(axis=1)
         outranked = (
             ~is_new
-            & ((reach < held_reach) | ((reach == held_reach) & (known["held_pulled_at"] > pd.Timestamp(pulled_at)))).to_numpy()
+            & (
+                (reach < held_reach) | ((reach == held_reach) & (known["held_pulled_at"] > pd.Timestamp(pulled_at)))
+            ).to_numpy()
         )
         return cls(frame[is_new], frame[~is_new & ~outranked], int(outranked.sum()))
 
@@ -179,7 +183,9 @@ class _Verdict:
 class _TableLoad:
     """One table of one day, inside the day's transaction."""
 
-    def __init__(self, connection: psycopg.Connection, day: dt.date, arrivals: Arrivals, provenance: Provenance) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, day: dt.date, arrivals: Arrivals, provenance: Provenance
+    ) -> None:
         self.connection = connection
         self.day = day
         self.arrivals = arrivals
@@ -232,7 +238,7 @@ class _TableLoad:
         arrays = {name: sessions[name].tolist() for name in names}
         rows = self.connection.execute(self.merge.held, {**arrays, PARTNER: self.provenance.partner_id}).fetchall()
         columns = [*names, "held_until", "load_id", "held_pulled_at"]
-        held = pd.DataFrame(rows, columns=columns).astype({name: "str" for name in names})
+        held = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "str"))
         for column in ("held_until", "held_pulled_at"):
             held[column] = pd.to_datetime(held[column], utc=True).astype("datetime64[us, UTC]")
         if newer_pull is not None:
@@ -262,7 +268,9 @@ class _TableLoad:
         ordered = rows.sort_values(list(self.table.key), ignore_index=True)
         constants = {PARTNER: self.provenance.partner_id, "partition_date": self.day, "load_id": self.load_id}
         columns = [
-            pa.repeat(pa.scalar(constants[name]), len(ordered)) if name in constants else pa.Array.from_pandas(ordered[name])
+            pa.repeat(pa.scalar(constants[name]), len(ordered))
+            if name in constants
+            else pa.Array.from_pandas(ordered[name])
             for name in self.merge.columns
         ]
         stream = io.BytesIO()
@@ -275,7 +283,8 @@ class _TableLoad:
         """The day's rejects, if they are not already there: a day pulled again without news writes nothing."""
         day = [self.provenance.partner_id, self.table.report_id, self.day]
         there = self.connection.execute(
-            "SELECT raw, reason FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s AND partition_date = %s", day
+            "SELECT raw, reason FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s AND partition_date = %s",
+            day,
         ).fetchall()
         now = list(self.arrivals.rejects[["raw", "reason"]].itertuples(index=False, name=None))
         if sorted(there) == sorted(now):

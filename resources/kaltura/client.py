@@ -191,7 +191,11 @@ class Client:
         about = f"{service}.{action}"
         policy = _RetryPolicy(self._pause_scale)
         for attempt in stamina.retry_context(
-            on=policy, attempts=ATTEMPTS, timeout=None, wait_initial=1.0 * self._pause_scale, wait_max=30 * self._pause_scale
+            on=policy,
+            attempts=ATTEMPTS,
+            timeout=None,
+            wait_initial=1.0 * self._pause_scale,
+            wait_max=30 * self._pause_scale,
         ):
             with attempt:
                 raw = self._post(service, action, fields, about=about)
@@ -215,7 +219,9 @@ class Client:
         except httpx.TimeoutException as error:
             raise Unavailable(f"no answer in time ({type(error).__name__})", about=about) from None
         except httpx.RequestError as error:
-            raise Unavailable(f"the connection failed ({type(error).__name__}: {redacted(str(error))})", about=about) from None
+            raise Unavailable(
+                f"the connection failed ({type(error).__name__}: {redacted(str(error))})", about=about
+            ) from None
 
 
 class _RetryPolicy:
@@ -248,7 +254,9 @@ def _raise_for_csv(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
     """Return if the reply is CSV; otherwise raise what it is."""
     _raise_for_error(raw, about, secrets)
     if not raw.body:
-        raise Unavailable("the reply is empty, which not even an empty report is", about=about, kaltura_session=raw.kaltura_session)
+        raise Unavailable(
+            "the reply is empty, which not even an empty report is", about=about, kaltura_session=raw.kaltura_session
+        )
     if not raw.body.startswith(csv.BOM):
         raise Unavailable("a page came back in place of a report", about=about, kaltura_session=raw.kaltura_session)
 
@@ -260,7 +268,9 @@ def _raise_for_error(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
     if raw.status == 408 or raw.status >= 500:
         raise Unavailable(f"the server or a gateway before it failed (HTTP {raw.status})", **context)
     if not 200 <= raw.status < 300:
-        raise Refused(f"HTTP {raw.status}", advice="Check KALTURA_BASE_URL: it has to be the API of your region.", **context)
+        raise Refused(
+            f"HTTP {raw.status}", advice="Check KALTURA_BASE_URL: it has to be the API of your region.", **context
+        )
     code, message, args = _error_of(raw)
     if not code:
         return

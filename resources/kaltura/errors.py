@@ -85,7 +85,9 @@ class TimedOut(TooMuch):
 
 
 class BadReply(KalturaError):
-    default_advice = "Nothing of these days was written. Run `make doctor` to compare the account with what is expected."
+    default_advice = (
+        "Nothing of these days was written. Run `make doctor` to compare the account with what is expected."
+    )
 
 
 class ColumnMissing(BadReply):

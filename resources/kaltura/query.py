@@ -57,7 +57,9 @@ class Query:
         for filter_, ids in self.ids.items():
             unfit = [value for value in ids if any(separator in value for separator in SEPARATORS)]
             if unfit:
-                raise Refused(f"{filter_.name} can't hold {unfit[0]!r}: it has a comma, semicolon or newline", about=str(self))
+                raise Refused(
+                    f"{filter_.name} can't hold {unfit[0]!r}: it has a comma, semicolon or newline", about=str(self)
+                )
             pairs.append(f"{filter_.name}={','.join(ids)}")
         if self.limit is not None:
             pairs.append(f"limit={self.limit}")

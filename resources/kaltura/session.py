@@ -36,7 +36,9 @@ class Credentials:
 
     def __post_init__(self) -> None:
         if not self.partner_id.isdecimal():
-            raise Refused(f"KALTURA_PARTNER_ID={self.partner_id!r} is not a number", advice="It is shown in the KMC's settings.")
+            raise Refused(
+                f"KALTURA_PARTNER_ID={self.partner_id!r} is not a number", advice="It is shown in the KMC's settings."
+            )
         if bool(self.app_token_id) != bool(self.app_token):
             raise Refused("KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN belong together, and one is missing")
         if not (self.app_token or self.admin_secret or self.ks):
@@ -87,7 +89,9 @@ class SessionToken:
             self._ks, lifetime = self._by_admin_secret()
         else:
             if self._ks:
-                raise Refused("the KS in KALTURA_KS is no longer valid", advice="Set a new one, or better an app token.")
+                raise Refused(
+                    "the KS in KALTURA_KS is no longer valid", advice="Set a new one, or better an app token."
+                )
             self._ks, lifetime = with_.ks, float("inf")
         self._renew_at = time.time() + lifetime - min(RENEW_BEFORE_END_SECONDS, lifetime / 10)
 

@@ -86,7 +86,9 @@ class Whole:
             return self._ids_in(halves[0]) | self._ids_in(halves[1])
         ids = set(reply.rows.frame[self.source.split_by.column].unique())
         if "" in ids:
-            raise Unsplittable(f"a row without {self.source.split_by.name} can't be asked for by it", about=str(reply.query))
+            raise Unsplittable(
+                f"a row without {self.source.split_by.name} can't be asked for by it", about=str(reply.query)
+            )
         return ids
 
     def _ask(self, window: Window, ids: Ids) -> Reply:

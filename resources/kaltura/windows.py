@@ -105,7 +105,9 @@ class Calendar:
         return int(dt.datetime.combine(day, dt.time(), self.timezone).timestamp())
 
     def window(self, days: Days) -> Window:
-        return Window.around(self.midnight(days.first), self.midnight(days.last + DAY) + self.grace_hours * HOUR_SECONDS)
+        return Window.around(
+            self.midnight(days.first), self.midnight(days.last + DAY) + self.grace_hours * HOUR_SECONDS
+        )
 
     def day_of(self, seconds: float) -> dt.date:
         return dt.datetime.fromtimestamp(seconds, self.timezone).date()
