@@ -9,8 +9,8 @@ _CUE_POINT_IDS = Filter("cue_point_ids", "cue_point_id")
 ATTENDEES = Report(
     title="Rooms: attendees",
     description=(
-        "One row for each person in each session, on the day of the session. The report has no time of its own: a row is tied "
-        "to its day by its session. Rows that Kaltura sends several times for one person are merged."
+        "One row for each person in each session, on the day of the session. The report has no time of its own: "
+        "a row is tied to its day by its session. Rows that Kaltura sends several times for one person are merged."
     ),
     table=Table(
         name="attendees",

@@ -1,12 +1,12 @@
 """The three assets, and the one function that brings their days in.
 
-They are one `multi_asset`, one step: a day's three tables are written in one transaction, so nobody ever reads attendees
-without their sessions. A run covers any number of days. Each is marked as it commits; a day that fails is named at the
-end and stops none of the others.
+They are one `multi_asset`, one step: a day's three tables are written in one transaction, so nobody ever reads
+attendees without their sessions. A run covers any number of days. Each is marked as it commits; a day that fails is
+named at the end and stops none of the others.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import psycopg
@@ -30,7 +30,7 @@ DAYS_IN_A_MESSAGE = 20
 
 
 class PullConfig(dg.Config):
-    """Keep to these ids, for this run; the defaults are the `KALTURA_*_IDS` settings. With any set, nothing is removed."""
+    """Keep to these ids, for this run; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed."""
 
     entry_ids: list[str] = Field(default=id_list("KALTURA_ENTRY_IDS"), description="Rooms, in reports 6000 and 6001.")
     virtual_event_ids: list[str] = Field(
@@ -61,7 +61,9 @@ class PullConfig(dg.Config):
     pool="kaltura_api",
     can_subset=True,
 )
-def kaltura_rooms(context: dg.AssetExecutionContext, config: PullConfig, kaltura: Kaltura, warehouse: Postgres):
+def kaltura_rooms(
+    context: dg.AssetExecutionContext, config: PullConfig, kaltura: Kaltura, warehouse: Postgres
+) -> Iterator[dg.AssetCheckResult]:
     """Bring the run's days in: each day's tables together, whole, once."""
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     days = [dt.date.fromisoformat(key) for key in context.partition_keys]
@@ -98,7 +100,7 @@ class _Run:
         self.failed_loads_in_a_row = 0
 
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
-        """The days that a run which this one retries has not loaded yet; the others are marked again, and left alone."""
+        """The days that the run which this one retries has not loaded; the others are marked again, and left alone."""
         parent = self.context.run.parent_run_id
         parent_run = self.context.instance.get_run_by_id(parent) if parent else None
         if parent_run is None or parent_run.is_success:

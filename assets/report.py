@@ -1,7 +1,7 @@
 """What a report is to us: a source at Kaltura, a table in Postgres and an asset in Dagster, described in one place.
 
-Column lists, required headers, parsing, the frame's schema, the asset's column schema and its metadata are derived here from
-the `Table` that each asset's own file declares.
+Column lists, required headers, parsing, the frame's schema, the asset's column schema and its metadata are derived here
+from the `Table` that each asset's own file declares.
 """
 
 from dataclasses import dataclass

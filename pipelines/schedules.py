@@ -8,6 +8,8 @@ from assets.partitions import SETTINGS
 from assets.report import GROUP
 
 PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enough for the morning's readers
+SWEEP_AT = "30 5 * * 0"
+SWEEP_DAYS = 30
 
 KALTURA_ROOMS = dg.AssetSelection.groups(GROUP)
 
@@ -32,17 +34,19 @@ def range_request(last: dt.date, days: int) -> dg.RunRequest | dg.SkipReason:
     target=KALTURA_ROOMS,
     description=f"Yesterday, and again the {SETTINGS.lookback_days} days before it (LOOKBACK_DAYS).",
 )
-def daily_pull(context: dg.ScheduleEvaluationContext):
-    yesterday = context.scheduled_execution_time.astimezone(SETTINGS.timezone).date() - dt.timedelta(days=1)
-    return range_request(yesterday, SETTINGS.lookback_days + 1)
+def daily_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    return range_request(_yesterday(context), SETTINGS.lookback_days + 1)
 
 
 @dg.schedule(
-    cron_schedule="30 5 * * 0",
+    cron_schedule=SWEEP_AT,
     execution_timezone=str(SETTINGS.timezone),
     target=KALTURA_ROOMS,
-    description="The last 30 days again: what arrived later than the daily pull looks back. Costs little where nothing changed.",
+    description=f"The last {SWEEP_DAYS} days again, for what arrived later still. Costs little where nothing changed.",
 )
-def weekly_sweep(context: dg.ScheduleEvaluationContext):
-    yesterday = context.scheduled_execution_time.astimezone(SETTINGS.timezone).date() - dt.timedelta(days=1)
-    return range_request(yesterday, 30)
+def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    return range_request(_yesterday(context), SWEEP_DAYS)
+
+
+def _yesterday(context: dg.ScheduleEvaluationContext) -> dt.date:
+    return context.scheduled_execution_time.astimezone(SETTINGS.timezone).date() - dt.timedelta(days=1)

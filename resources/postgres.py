@@ -11,8 +11,8 @@ from resources.migrations import migrate
 from resources.warehouse import Warehouse
 
 
-class Postgres(dg.ConfigurableResource):
-    """The warehouse. Without a URL it is the checkout's private Postgres, started and brought up to date when first used."""
+class Postgres(dg.ConfigurableResource["Postgres"]):
+    """The warehouse. Without a URL: the checkout's private Postgres, started and brought up to date when first used."""
 
     url: str = Field(
         default="", repr=False, description="A postgresql:// URL. Empty: the private Postgres of the checkout."

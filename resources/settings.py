@@ -24,10 +24,11 @@ def load_env_file() -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """How days are cut and how often they are pulled.
+    """How days are cut, and how much is pulled at once.
 
     `start_date` is the first partition, in `timezone`. `grace_hours` is how long past midnight a session may run
-    before it has to be asked for by itself; `days_per_run` 0 means a whole backfill is one run.
+    before it has to be asked for by itself; `days_per_run` 0 means a whole backfill is one run;
+    `max_concurrency` is how many requests may be under way at once.
     """
 
     start_date: dt.date
@@ -35,6 +36,7 @@ class Settings:
     grace_hours: int
     lookback_days: int
     days_per_run: int
+    max_concurrency: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -46,6 +48,7 @@ class Settings:
             grace_hours=_count(read, "SESSION_GRACE_HOURS", "12", least=0, most=168),
             lookback_days=_count(read, "LOOKBACK_DAYS", "3", least=0, most=90),
             days_per_run=_count(read, "DAYS_PER_RUN", "0", least=0, most=3660),
+            max_concurrency=_count(read, "KALTURA_MAX_CONCURRENCY", "2", least=1, most=16),
         )
 
 

@@ -1,4 +1,4 @@
-"""The stand-in Kaltura that a checkout without an account pulls from: started when first needed, up until it is stopped.
+"""The stand-in Kaltura that a checkout without an account pulls from: started when first needed, up until stopped.
 
     python -m resources.standin start|stop|url
 

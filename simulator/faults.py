@@ -44,6 +44,7 @@ class Fault:
     on: Literal["report", "session"] = "report"  # reports, or the actions that start a session
     report_id: int | None = None
     min_span_seconds: int | None = None  # only windows at least this wide
+    covers: int | None = None  # only windows that hold this Unix second
     min_rows: int | None = None  # only replies of at least this many rows
     filtered: bool | None = None  # only requests with a filter (True), or without one (False)
     seconds: float = 1.0  # slow: the delay
@@ -66,7 +67,7 @@ class Call:
 
     on: Literal["report", "session"]
     report_id: int | None = None
-    span_seconds: int = 0
+    window: range = range(0)
     filtered: bool = False
     rows: int | None = None
 
@@ -118,7 +119,8 @@ def _fits(fault: Fault, call: Call) -> bool:
     return (
         fault.on == call.on
         and fault.report_id in (None, call.report_id)
-        and (fault.min_span_seconds is None or call.span_seconds >= fault.min_span_seconds)
+        and (fault.min_span_seconds is None or len(call.window) >= fault.min_span_seconds)
+        and (fault.covers is None or fault.covers in call.window)
         and (fault.filtered is None or fault.filtered == call.filtered)
         and (fault.min_rows is None) == (call.rows is None)
         and (fault.min_rows is None or call.rows is None or call.rows >= fault.min_rows)

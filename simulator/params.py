@@ -31,8 +31,8 @@ class Question:
     limit: int | None = None
 
     @property
-    def span_seconds(self) -> int:
-        return max(self.end - self.start, 0)
+    def window(self) -> range:
+        return range(self.start, self.end)
 
     def admits(self, name: str, value: str) -> bool:
         return name not in self.filters or value in self.filters[name]

@@ -68,7 +68,7 @@ class ReportCall:
             raise ApiError("INTERNAL_SERVERL_ERROR", "Internal server error occurred") from None
 
     def _call(self, question: Question, rows: int | None = None) -> Call:
-        return Call("report", question.report_id, question.span_seconds, bool(question.filters), rows)
+        return Call("report", question.report_id, question.window, bool(question.filters), rows)
 
     def _drawn(self, question: Question) -> Report:
         running = self.running

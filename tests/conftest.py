@@ -1,4 +1,4 @@
-"""The real parts that tests run on: one private Postgres for the whole session, a fresh database a test, a stand-in a test."""
+"""The real parts that tests run on: one private Postgres for them all, a fresh database and a stand-in for each."""
 
 import os
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -10,6 +11,7 @@ from pydantic import Field
 from resources import standin
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.session import Credentials
+from resources.settings import Settings
 
 DEFAULT_BASE_URL = "https://www.kaltura.com"
 
@@ -25,7 +27,7 @@ _SETTINGS = {
 }
 
 
-class Kaltura(dg.ConfigurableResource):
+class Kaltura(dg.ConfigurableResource["Kaltura"]):
     """The account. Without a partner id it is the stand-in, which is started when first asked."""
 
     base_url: str = Field(default="", description="The API of the account's region.")
@@ -43,9 +45,10 @@ class Kaltura(dg.ConfigurableResource):
     @classmethod
     def from_environment(cls) -> "Kaltura":
         """Settings that are set are passed by name, so that the UI shows the name of a secret and never its value."""
-        given = {field: dg.EnvVar(name) for field, name in _SETTINGS.items() if os.environ.get(name, "").strip()}
-        concurrency = os.environ.get("KALTURA_MAX_CONCURRENCY", "").strip()
-        return cls(**given, **({"max_concurrency": int(concurrency)} if concurrency else {}))
+        given: dict[str, Any] = {
+            field: dg.EnvVar(name) for field, name in _SETTINGS.items() if os.environ.get(name, "").strip()
+        }
+        return cls(**given, max_concurrency=Settings.from_environment().max_concurrency)
 
     @contextmanager
     def client(self) -> Iterator[Client]:

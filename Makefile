@@ -1,0 +1,84 @@
+# The commands of the project. `make` alone lists them. All that they need is Python 3.11 or newer.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
+  $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+PORT ?= 3000
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check format ui stop migrate doctor psql psql-url docs fuzz bench lock clean
+
+help:  ## list the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+run: .venv/run  ## pull the last 7 days into Postgres and show what landed (DAYS=30 for more)
+	@$(BIN)/python -m pipelines.run --days $(or $(DAYS),7)
+
+ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another port)
+	@$(BIN)/python -m pipelines.ui --port $(PORT)
+
+psql: .venv/run  ## a prompt on the warehouse
+	@$(BIN)/python -m resources.database psql
+
+psql-url: .venv/run  ## print the warehouse's connection string
+	@$(BIN)/python -m resources.database url
+
+migrate: .venv/run  ## bring the database to this version's schema
+	@$(BIN)/python -m resources.migrations
+
+doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns, clock
+	@$(BIN)/python -m resources.kaltura.doctor
+
+stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
+	@$(BIN)/python -m pipelines.stop
+
+test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance
+	$(BIN)/python -m pytest
+
+check: .venv/dev  ## formatting, types, SQL
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/squawk --config .squawk.toml sql/migrations/*.sql
+	$(BIN)/dg check defs --no-check-yaml
+
+format: .venv/dev  ## format code and SQL
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --disable-progress-bar sql
+
+fuzz: .venv/dev  ## the property tests, deeper
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 3600 tests/integration/test_wholeness.py tests/unit
+
+docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
+	$(BIN)/python -m pipelines.docs
+
+lock: .venv/dev  ## pin the dependencies anew, with hashes
+	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group dev -c requirements.lock $(LOCK) -o requirements-dev.lock
+LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
+
+clean: stop  ## delete the private Postgres, Dagster's history and the environment
+	@$(BIN)/python -m resources.local_postgres remove
+	rm -rf .local .venv
+
+# uv installs in seconds what pip takes a minute for; where it can't reach the index that pip is set up for, pip does it.
+.venv/run: requirements.lock
+	@$(call install,requirements.lock)
+	@touch $@
+
+.venv/dev: requirements-dev.lock
+	@$(call install,requirements-dev.lock)
+	@touch $@ .venv/run
+
+define install
+test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and was not found. Set PYTHON=/path/to/python3."; exit 1; }; \
+test -x $(BIN)/python || { echo "Making .venv ..."; $(PYTHON) -m venv .venv || \
+  { rm -rf .venv; echo "Python can't make virtual environments: install its venv package (on Debian: python3-venv)."; exit 1; }; }; \
+echo "Installing $(1) ..."; \
+$(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.13.9,<0.14' && \
+  $(BIN)/python -m uv pip install -q --python $(BIN)/python --require-hashes -r $(1) || \
+  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1)
+endef

@@ -1,0 +1,101 @@
+"""What a person sees when days have landed: what each day's load did, and a first look at the data itself."""
+
+import datetime as dt
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from resources.settings import CHECKOUT
+
+QUERIES = CHECKOUT / "sql" / "first_look"
+REPORT_NAMES = {6000: "room sessions", 6001: "attendees", 6002: "breakout sessions"}
+DAYS_SHOWN = 31
+
+Rows = list[dict[str, Any]]
+
+
+def print_first_look(
+    console: Console, connection: psycopg.Connection[dict[str, Any]], run_id: str, first: dt.date, last: dt.date
+) -> None:
+    """Tables of what the run loaded and of the days' rooms and people, if the run loaded anything."""
+    loads = _query(connection, "days", run_id=run_id)
+    if not loads:
+        return
+    partner_id = loads[0]["partner_id"]
+    console.print(_loads_table(loads))
+    console.print(_summary(loads))
+    shown = {"first": first, "last": last, "partner_id": partner_id}
+    console.print(_week_table(_query(connection, "week", **shown)))
+    console.print(_rooms_table(_query(connection, "busiest_rooms", **shown)))
+
+
+def _query(connection: psycopg.Connection[dict[str, Any]], name: str, **parameters: object) -> Rows:
+    text = (QUERIES / f"{name}.sql").read_text("utf-8")
+    return connection.execute(text.encode(), parameters).fetchall()
+
+
+def _loads_table(loads: Rows) -> Table:
+    table = Table(title="Rows inserted / updated / unchanged", title_justify="left", title_style="bold", expand=False)
+    table.add_column("day", no_wrap=True)
+    for name in REPORT_NAMES.values():
+        table.add_column(name, justify="right")
+    by_day: dict[dt.date, dict[int, str]] = {}
+    for load in loads:
+        counts = f"{load['inserted']:,} / {load['updated']:,} / {load['unchanged']:,}"
+        by_day.setdefault(load["partition_date"], {})[load["report_id"]] = counts
+    days = sorted(by_day)
+    for day in days[-DAYS_SHOWN:]:
+        table.add_row(f"{day:%a} {day}", *(by_day[day].get(report, "") for report in REPORT_NAMES))
+    if len(days) > DAYS_SHOWN:
+        table.caption = f"and {len(days) - DAYS_SHOWN} days before"
+    return table
+
+
+def _summary(loads: Rows) -> str:
+    written = sum(load["inserted"] + load["updated"] + load["removed"] for load in loads)
+    rejected = sum(load["rows_rejected"] for load in loads)
+    lines = [
+        "Nothing changed: the warehouse already held every row as Kaltura reports it."
+        if not written
+        else f"[bold]{written:,} rows written.[/] Updated and removed rows leave their old values in kaltura.changes.",
+    ]
+    if rejected:
+        lines.append(f"{rejected:,} rows could not be used; kaltura.rejects holds each with its reason.")
+    return "\n".join(lines) + "\n"
+
+
+def _week_table(days: Rows) -> Table:
+    table = Table(title="Attendance and engagement", title_justify="left", title_style="bold")
+    for name in ("day", "sessions", "breakouts", "people", "hours", "engagement"):
+        table.add_column(name, justify="left" if name == "day" else "right")
+    for day in days[-DAYS_SHOWN:]:
+        table.add_row(
+            f"{day['partition_date']:%a} {day['partition_date']}",
+            f"{day['sessions']:,}",
+            f"{day['breakouts']:,}",
+            f"{day['people']:,}",
+            f"{day['hours']:,.0f}",
+            _percent(day["engagement"]),
+        )
+    return table
+
+
+def _rooms_table(rooms: Rows) -> Table:
+    table = Table(title="Busiest rooms", title_justify="left", title_style="bold")
+    for name in ("room", "sessions", "people", "hours", "engagement"):
+        table.add_column(name, justify="left" if name == "room" else "right")
+    for room in rooms:
+        table.add_row(
+            room["room"],
+            f"{room['sessions']:,}",
+            f"{room['people']:,}",
+            f"{room['hours']:,.0f}",
+            _percent(room["engagement"]),
+        )
+    return table
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.0%}"

@@ -1,0 +1,57 @@
+"""Dagster's home: where its instance keeps runs, events and schedules; made from `dagster.yaml` and the environment.
+
+python -m pipelines.home        # prints the folder
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from resources.settings import CHECKOUT, LOCAL, load_env_file
+
+# The URL's scheme is spelled out: SQLAlchemy 2.1 reads a bare one as psycopg 3, with which Dagster's storage fails.
+POSTGRES_STORAGE = """
+storage:
+  postgres:
+    postgres_db:
+      scheme: postgresql+psycopg2
+      hostname: {env: DAGSTER_POSTGRES_HOST}
+      port: {env: DAGSTER_POSTGRES_PORT}
+      db_name: {env: DAGSTER_POSTGRES_DB}
+      username: {env: DAGSTER_POSTGRES_USER}
+      password: {env: DAGSTER_POSTGRES_PASSWORD}
+"""
+SQLITE_STORAGE = """
+storage:
+  sqlite:
+    base_dir: {folder}
+"""
+
+
+def prepare() -> Path:
+    """Make the folder ready, point `DAGSTER_HOME` at it and return it. Safe to repeat, also while Dagster runs."""
+    folder = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    text = (CHECKOUT / "dagster.yaml").read_text("utf-8") + _storage(folder)
+    target = folder / "dagster.yaml"
+    if target.resolve() == CHECKOUT / "dagster.yaml":
+        return folder
+    if not target.exists() or target.read_text("utf-8") != text:
+        draft = target.with_suffix(f".{os.getpid()}")
+        draft.write_text(text, "utf-8")
+        draft.replace(target)
+    return folder
+
+
+def _storage(folder: Path) -> str:
+    if not os.environ.get("DAGSTER_POSTGRES_HOST"):
+        return SQLITE_STORAGE.format(folder=folder / "storage")
+    for name, default in (("PORT", "5432"), ("DB", "dagster"), ("USER", "dagster"), ("PASSWORD", "")):
+        os.environ.setdefault(f"DAGSTER_POSTGRES_{name}", default)
+    return POSTGRES_STORAGE
+
+
+if __name__ == "__main__":
+    load_env_file()
+    sys.stdout.write(f"{prepare()}\n")

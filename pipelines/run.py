@@ -1,0 +1,203 @@
+"""The main job at a terminal: pull some days into the warehouse through Dagster, and show what landed.
+
+    python -m pipelines.run [--days 7 | --from DAY --to DAY]
+
+It starts what the settings leave to the checkout (the private Postgres, the stand-in Kaltura), applies the migrations,
+and makes a run that the UI shows like any other.
+"""
+
+import argparse
+import datetime as dt
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import psutil
+import psycopg
+from psycopg.rows import dict_row
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipelines import home
+from pipelines.first_look import print_first_look
+from resources import standin
+from resources.database import database_url, is_private
+from resources.errors import ConfigurationError
+from resources.kaltura.errors import KalturaError
+from resources.migrations import migrate
+from resources.settings import SettingError, Settings, load_env_file
+
+PROCESS_TAG = "kaltura/process"  # which process executes the run: one that is gone can't be executing it any more
+
+
+def main() -> int:
+    load_env_file()
+    console = Console()
+    given = _arguments()
+    try:
+        settings = Settings.from_environment()
+        first, last = _days(given, settings)
+        with console.status("Starting ...") as status:
+            url = _made_ready(status.update)
+        return _pull_and_show(first, last, url, console)
+    except (ConfigurationError, SettingError, KalturaError) as error:
+        console.print(f"[bold red]Nothing was pulled.[/] {error}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nStopped. The days that had landed stay; run it again to go on.")
+        return 130
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.run", description="Pull days of Kaltura room data into the warehouse."
+    )
+    parser.add_argument("--days", type=int, default=7, help="how many full days, up to yesterday (default: 7)")
+    parser.add_argument(
+        "--from", dest="first", type=dt.date.fromisoformat, metavar="DAY", help="first day, as 2026-01-31"
+    )
+    parser.add_argument(
+        "--to", dest="last", type=dt.date.fromisoformat, metavar="DAY", help="last day (default: yesterday)"
+    )
+    return parser.parse_args()
+
+
+def _days(given: argparse.Namespace, settings: Settings) -> tuple[dt.date, dt.date]:
+    yesterday = dt.datetime.now(settings.timezone).date() - dt.timedelta(days=1)
+    last = given.last or yesterday
+    first = given.first or max(last - dt.timedelta(days=given.days - 1), settings.start_date)
+    if last > yesterday:
+        raise SettingError(f"{last} is not over yet in {settings.timezone}: the last full day is {yesterday}.")
+    if first < settings.start_date:
+        raise SettingError(f"{first} is before START_DATE={settings.start_date}. Set START_DATE to an earlier day.")
+    if last < first:
+        raise SettingError(f"There is no day from {first} to {last}.")
+    return first, last
+
+
+def _made_ready(say: Callable[[str], None]) -> str:
+    """The warehouse's URL, once everything runs that the checkout has to run itself."""
+    if is_private():
+        say("Starting the private Postgres ...")
+    url = database_url()
+    say("Applying migrations ...")
+    migrate(url)
+    if not os.environ.get("KALTURA_PARTNER_ID", "").strip():
+        say("Starting the stand-in Kaltura ...")
+        standin.start()
+    say("Loading Dagster ...")
+    home.prepare()
+    return url
+
+
+def _pull_and_show(first: dt.date, last: dt.date, url: str, console: Console) -> int:
+    from pipelines.definitions import defs  # reads the settings, and takes seconds: not before they are checked
+
+    with dg.DagsterInstance.get() as instance:
+        _end_abandoned_runs(instance)
+        run_id, failure = _executed(defs, instance, first, last, console)
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        print_first_look(console, connection, run_id, first, last)
+    if failure:
+        console.print(f"[bold red]The run failed.[/] {escape(failure)}", highlight=False)
+        return 1
+    console.print(_whats_next(url), highlight=False, soft_wrap=True)
+    return 0
+
+
+def _executed(
+    defs: dg.Definitions, instance: dg.DagsterInstance, first: dt.date, last: dt.date, console: Console
+) -> tuple[str, str]:
+    """The run's id, and why it failed if it did."""
+    from assets.pull import REPORTS
+
+    job = defs.resolve_implicit_global_asset_job_def()
+    run_id = str(uuid.uuid4())
+    with _progress(console, instance, run_id, (last - first).days + 1):
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            asset_selection=[report.key for report in REPORTS],
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={
+                "dagster/asset_partition_range_start": str(first),
+                "dagster/asset_partition_range_end": str(last),
+                PROCESS_TAG: _this_process(),
+            },
+            raise_on_error=False,
+        )
+    return run_id, "" if result.success else _why(result)
+
+
+def _whats_next(url: str) -> str:
+    """Where the data is and what to type; the password of a database of one's own is left out."""
+    lines = ["[bold]Query it:[/]        make psql"]
+    if is_private():
+        lines.append(f"[bold]Any other client:[/] {escape(url)}")
+    lines.append("[bold]Dagster's UI:[/]    make ui    (backfill older days, switch the daily schedule on)")
+    if not os.environ.get("KALTURA_PARTNER_ID", "").strip():
+        lines.append(
+            "[bold]Your own account:[/] copy .env.example to .env and fill in KALTURA_*; this was invented data"
+        )
+    return "\n".join(lines)
+
+
+@contextmanager
+def _progress(console: Console, instance: dg.DagsterInstance, run_id: str, days: int) -> Iterator[None]:
+    """A bar that moves as each day's tables are marked."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"Pulling {days} days", total=days)
+        marked: set[str] = set()
+
+        def on_event(entry: dg.EventLogEntry) -> None:
+            event = entry.dagster_event
+            if event and event.is_step_materialization and event.partition:
+                marked.add(event.partition)
+                progress.update(task, completed=len(marked))
+
+        instance.add_event_listener(run_id, on_event)
+        yield
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            described = failure.user_failure_data.description if failure.user_failure_data else None
+            return described or (failure.error.message if failure.error else "the run failed")
+    return "the run failed"
+
+
+def _this_process() -> str:
+    return f"{os.getpid()}@{psutil.Process().create_time():.2f}"
+
+
+def _end_abandoned_runs(instance: dg.DagsterInstance) -> None:
+    """Mark runs of this command whose process was killed as failed: they would seem to run on for ever."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        tag = run.tags.get(PROCESS_TAG)
+        if tag and not _is_alive(tag):
+            instance.report_run_failed(run, "The process that executed the run is gone. The days it marked are loaded.")
+
+
+def _is_alive(tag: str) -> bool:
+    pid, _, created = tag.partition("@")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == created
+    except (ValueError, psutil.Error):
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Dagster's UI on this checkout: code server, daemon and webserver, each a process of its own, until Ctrl-C.
+
+    python -m pipelines.ui [--port 3000]
+
+The code server is apart, because a daemon that ran the code itself would take the runs in flight along when it stops.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from pipelines import home
+from resources.settings import CHECKOUT, load_env_file
+
+READY_SECONDS = 90
+STOP_SECONDS = 20
+PROGRAMS = Path(sys.executable).parent
+
+
+def main() -> int:
+    load_env_file()
+    parser = argparse.ArgumentParser(prog="python -m pipelines.ui", description="Dagster's UI, daemon and code server.")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 3000), help="default: PORT, or 3000")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; the UI knows no passwords")
+    given = parser.parse_args()
+    if not _is_free(given.host, given.port):
+        sys.stderr.write(f"Port {given.port} is taken. Stop what listens there, or choose another: make ui PORT=3001\n")
+        return 1
+    folder = home.prepare()
+    signal.signal(signal.SIGTERM, _interrupt)
+    processes = _start(folder, given.host, given.port)
+    (folder / "ui.pid").write_text(str(os.getpid()))
+    try:
+        return _watch(processes, given.host, given.port)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _stop(processes)
+        (folder / "ui.pid").unlink(missing_ok=True)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _start(folder: Path, host: str, port: int) -> dict[str, subprocess.Popen[bytes]]:
+    code_port = _free_port()
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: pipelines}}\n"
+    )
+    commands = {
+        "code server": ["dagster", "code-server", "start", "-m", "pipelines.definitions", "-p", str(code_port)],
+        "daemon": ["dagster-daemon", "run", "-w", str(workspace)],
+        "webserver": ["dagster-webserver", "-w", str(workspace), "-h", host, "-p", str(port)],
+    }
+    processes = {}
+    for name, (program, *words) in commands.items():
+        log = (folder / f"{name.replace(' ', '-')}.log").open("ab")
+        processes[name] = subprocess.Popen(
+            [str(PROGRAMS / program), *words], cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True
+        )
+        if name == "code server":
+            _wait_for_port(code_port, processes[name])
+    return processes
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    gives_up_at = time.monotonic() + READY_SECONDS
+    while time.monotonic() < gives_up_at and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+
+
+def _watch(processes: dict[str, subprocess.Popen[bytes]], host: str, port: int) -> int:
+    """Say when the UI answers; return when one of the processes ends."""
+    url = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
+    told = False
+    while True:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                sys.stderr.write(f"The {name} ended. Its log: {_log_of(name)}\n{_tail(_log_of(name))}\n")
+                return 1
+        if not told and _answers(host, port):
+            sys.stdout.write(f"Dagster is on {url} (Ctrl-C stops it). Logs are in {os.environ['DAGSTER_HOME']}.\n")
+            sys.stdout.flush()
+            told = True
+        time.sleep(0.5)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/server_info", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _log_of(name: str) -> Path:
+    return Path(os.environ["DAGSTER_HOME"]) / f"{name.replace(' ', '-')}.log"
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+
+
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """The webserver and the daemon first: the code server holds the runs in flight."""
+    for process in reversed(processes.values()):
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
