@@ -1,0 +1,13 @@
+-- What a run did, a row for each day and report.
+SELECT
+    partner_id,
+    partition_date,
+    report_id,
+    inserted,
+    updated,
+    unchanged,
+    removed,
+    rows_rejected
+FROM kaltura.loads
+WHERE run_id = %(run_id)s
+ORDER BY partition_date, report_id
