@@ -54,13 +54,14 @@ def _loads_table(loads: Rows) -> Table:
 
 
 def _summary(loads: Rows) -> str:
-    written = sum(load["inserted"] + load["updated"] + load["removed"] for load in loads)
+    inserted = sum(load["inserted"] for load in loads)
+    changed = sum(load["updated"] + load["removed"] for load in loads)
     rejected = sum(load["rows_rejected"] for load in loads)
-    lines = [
-        "Nothing changed: the warehouse already held every row as Kaltura reports it."
-        if not written
-        else f"[bold]{written:,} rows written.[/] Updated and removed rows leave their old values in kaltura.changes.",
-    ]
+    lines = [f"[bold]{inserted + changed:,} rows written.[/]"]
+    if not inserted + changed:
+        lines = ["[bold]Nothing changed:[/] the warehouse already held every row as Kaltura reports it."]
+    if changed:
+        lines.append(f"{changed:,} rows had changed or vanished at Kaltura; kaltura.changes holds them as they were.")
     if rejected:
         lines.append(f"{rejected:,} rows could not be used; kaltura.rejects holds each with its reason.")
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ import argparse
 import datetime as dt
 import os
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,10 +29,11 @@ from resources import standin
 from resources.database import database_url, is_private
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
+from resources.kaltura.resource import is_standin
 from resources.migrations import migrate
 from resources.settings import SettingError, Settings, load_env_file
 
-PROCESS_TAG = "kaltura/process"  # which process executes the run: one that is gone can't be executing it any more
+PROCESS_TAG = ".dagster/kaltura_process"  # hidden in the UI; which process executes the run: one that is gone can't be executing it any more
 
 
 def main() -> int:
@@ -86,7 +88,7 @@ def _made_ready(say: Callable[[str], None]) -> str:
     url = database_url()
     say("Applying migrations ...")
     migrate(url)
-    if not os.environ.get("KALTURA_PARTNER_ID", "").strip():
+    if is_standin():
         say("Starting the stand-in Kaltura ...")
         standin.start()
     say("Loading Dagster ...")
@@ -117,7 +119,9 @@ def _executed(
 
     job = defs.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
-    with _progress(console, instance, run_id, (last - first).days + 1):
+    days = (last - first).days + 1
+    started = time.monotonic()
+    with _progress(console, instance, run_id, days):
         result = job.execute_in_process(
             instance=instance,
             run_id=run_id,
@@ -130,18 +134,19 @@ def _executed(
             },
             raise_on_error=False,
         )
+    console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {time.monotonic() - started:.1f} s.\n")
     return run_id, "" if result.success else _why(result)
 
 
 def _whats_next(url: str) -> str:
     """Where the data is and what to type; the password of a database of one's own is left out."""
-    lines = ["[bold]Query it:[/]        make psql"]
+    lines = ["[bold]A prompt on it[/]   make psql"]
     if is_private():
-        lines.append(f"[bold]Any other client:[/] {escape(url)}")
-    lines.append("[bold]Dagster's UI:[/]    make ui    (backfill older days, switch the daily schedule on)")
-    if not os.environ.get("KALTURA_PARTNER_ID", "").strip():
+        lines.append(f"[bold]Other clients[/]    {escape(url)}")
+    lines.append("[bold]Dagster's UI[/]     make ui, to backfill older days and switch the daily schedule on")
+    if is_standin():
         lines.append(
-            "[bold]Your own account:[/] copy .env.example to .env and fill in KALTURA_*; this was invented data"
+            "[bold]Your account[/]     copy .env.example to .env and fill in KALTURA_*; this was invented data"
         )
     return "\n".join(lines)
 

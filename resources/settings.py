@@ -53,7 +53,7 @@ class Settings:
 
 
 def _value(read: Mapping[str, str], name: str, default: str) -> str:
-    return (read.get(name) or default).strip()
+    return read.get(name, "").strip() or default
 
 
 def _date(read: Mapping[str, str], name: str, default: str) -> dt.date:

@@ -27,6 +27,8 @@ from simulator.tokens import DEMO
 # Invented, and good for the stand-in alone.
 CREDENTIALS = Credentials(str(DEMO.partner_id), app_token_id=DEMO.app_token_id, app_token=DEMO.app_token)
 
+_started: list["subprocess.Popen[bytes]"] = []  # outlives this process, so nobody waits for it here
+
 START_SECONDS = 30
 STOP_SECONDS = 5
 
@@ -101,6 +103,7 @@ def _launch() -> str:
         process = subprocess.Popen(
             command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
+    _started.append(process)
     (folder() / "pid").write_text(str(process.pid))
     gives_up_at = time.monotonic() + START_SECONDS
     while time.monotonic() < gives_up_at:

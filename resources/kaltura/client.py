@@ -1,21 +1,24 @@
 """One question put to Kaltura over HTTP, and its answer: rows, or an error that says what to do next.
 
-A POST for everything, so that no token ever stands in a URL; no redirect is followed, so that none goes to another host.
-What a reply means is decided in the order of docs/kaltura-api.md section 5.
+A POST for everything, so that no token ever stands in a URL; no redirect is followed, so that none goes to another
+host; certificates are always checked. `reply.py` tells what a reply means.
 """
 
+import ipaddress
 import json
 import logging
 import random
 import re
+import ssl
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from resources.kaltura import csv
 from resources.kaltura.errors import (
@@ -27,11 +30,11 @@ from resources.kaltura.errors import (
     Refused,
     ServerFault,
     SessionInvalid,
-    TimedOut,
     Unavailable,
     redacted,
 )
 from resources.kaltura.query import Query
+from resources.kaltura.reply import ADDRESS_ADVICE, Raw, raise_for_csv, raise_for_error
 from resources.kaltura.session import Credentials, SessionToken
 
 log = logging.getLogger("kaltura")
@@ -40,33 +43,17 @@ REPORT_ROW_CAP = 100_000  # a longer report is cut there in silence (section 3)
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 330  # the server gives a query up at 600 s; gateways before it at 300 s
 REPLY_LIMIT_BYTES = 512 * 1024 * 1024  # 100,000 rows are some 15 MB: more than this is no report
+REPLY_LIMIT_SECONDS = 1800  # for one whole reply: one that comes by drops never runs into a read timeout
 ATTEMPTS = 6
 SERVER_FAULT_ATTEMPTS = 3
 RATE_LIMIT_PAUSE_SECONDS = (10.0, 60.0)
 
-_FATAL_ADVICE = {
-    "MISSING_KS": "No session token reached Kaltura: check KALTURA_BASE_URL and any proxy before it.",
-    "SERVICE_FORBIDDEN": "The token may not read reports: give its role the permission ANALYTICS_BASE.",
-    "START_SESSION_ERROR": "The admin secret does not fit the account: check KALTURA_PARTNER_ID and KALTURA_ADMIN_SECRET.",
-    "APP_TOKEN_ID_NOT_FOUND": "There is no such app token in this account and region: check KALTURA_APP_TOKEN_ID.",
-    "APP_TOKEN_NOT_ACTIVE": "The app token is disabled or has expired: make a new one.",
-    "INVALID_APP_TOKEN_HASH": "Check KALTURA_APP_TOKEN, and KALTURA_APP_TOKEN_HASH against the token's hash type.",
-    "REPORT_NOT_FOUND": "The account has no such report: ask Kaltura to switch on Rooms analytics.",
-    "INVALID_PARAMETER_CHAR": "A filter holds a character that Kaltura refuses: check the KALTURA_*_IDS settings.",
-}
-_BY_CODE: dict[str, type[KalturaError]] = {
-    "INVALID_KS": SessionInvalid,
-    "ACTION_BLOCKED": RateLimited,
-    "DRUID_QUERY_TIMED_OUT": TimedOut,
-    "INTERNAL_SERVERL_ERROR": ServerFault,
-    "INTERNAL_SERVER_ERROR": ServerFault,
-    "INTERNAL_DATABASE_ERROR": Unavailable,
-}
+_SECRET_FIELDS = ("ks", "secret", "tokenHash")
 
 
 @dataclass
 class Tally:
-    """What a report has cost so far: requests, tries included, and the sessions that Kaltura's support asks for."""
+    """What a report has cost so far: requests, tries included, and the last reply's trace for Kaltura's support."""
 
     requests: int = 0
     kaltura_session: str = ""
@@ -78,19 +65,6 @@ class Reply:
 
     query: Query
     rows: csv.Rows
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A reply as it came: status, headers, body."""
-
-    status: int
-    headers: httpx.Headers = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def kaltura_session(self) -> str:
-        return self.headers.get("x-kaltura-session", "")
 
 
 class Client:
@@ -108,18 +82,27 @@ class Client:
         row_cap: int = REPORT_ROW_CAP,
         pause_scale: float = 1.0,
     ) -> None:
-        if not re.match(r"https?://[^/]", base_url):
-            raise Refused(f"KALTURA_BASE_URL={base_url!r} is no address", advice="Write it as https://www.kaltura.com.")
+        address = _address(base_url)
+        self.base_url = str(address)
+        self.is_remote = not _is_this_machine(address.host)
         self.row_cap = row_cap
         self._pause_scale = pause_scale
         self._places = threading.BoundedSemaphore(max_concurrency)
-        self._http = httpx.Client(
-            base_url=base_url.rstrip("/"),
-            timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=max_concurrency),
-            follow_redirects=False,
-            headers={"user-agent": "kaltura-room-warehouse"},
-        )
+        try:
+            self._http = httpx.Client(
+                base_url=address,
+                timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
+                limits=httpx.Limits(max_connections=max_concurrency),
+                follow_redirects=False,
+                headers={"user-agent": "kaltura-room-warehouse"},
+                # HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE count, except for a stand-in on this machine.
+                trust_env=self.is_remote,
+            )
+        except (ValueError, ImportError, OSError) as error:
+            raise Refused(
+                f"no connection can be prepared ({type(error).__name__}: {redacted(str(error))})",
+                advice="Check the variables HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE.",
+            ) from None
         self.session = SessionToken(credentials, self._call)
 
     def close(self) -> None:
@@ -131,51 +114,85 @@ class Client:
         Raises `TooMuch` where the reply was cut or the query timed out, and any other `KalturaError` once asking again
         is of no use.
         """
-        about = str(query)
-        raw = self._with_retries(query, tally, excluded_columns)
-        rows = csv.parse(raw.body, query.source, about, left_out=excluded_columns)
-        most = min(self.row_cap, query.limit or self.row_cap)
-        if rows.line_count >= most:
-            raise CutOff(f"the reply was cut off at {most:,} rows", about=about, kaltura_session=raw.kaltura_session)
-        self._check_filters(query, rows)
-        return Reply(query, rows)
-
-    def post_report(self, query: Query, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
-        """One try at `query`. Raises the `KalturaError` that the reply stands for; any CSV is returned as it came."""
-        ks = self.session.get()
-        fields = {"ks": ks, "id": str(query.source.report_id), "params": query.params(), "nocache": "1"}
-        if excluded_columns:
-            fields["excludedFields"] = ",".join(excluded_columns)
+        raw = self.raw(query, tally, excluded_columns=excluded_columns)
         try:
-            raw = self._post("report", "getCsvFromStringParams", fields, about=str(query))
-            _raise_for_csv(raw, str(query), self.session.secrets)
-        except SessionInvalid:
-            self.session.discard(ks)
+            return self._reply(query, raw, excluded_columns)
+        except KalturaError as error:
+            error.kaltura_session = raw.kaltura_session
             raise
-        return raw
 
-    def _with_retries(self, query: Query, tally: Tally, excluded_columns: tuple[str, ...]) -> Raw:
-        policy = _RetryPolicy(self._pause_scale)
-        for attempt in stamina.retry_context(
-            on=policy,
-            attempts=ATTEMPTS,
-            timeout=None,
-            wait_initial=1.0 * self._pause_scale,
-            wait_max=60.0 * self._pause_scale,
-            wait_jitter=2.0 * self._pause_scale,
-            wait_exp_base=3,
-        ):
+    def raw(self, query: Query, tally: Tally, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
+        """Some CSV that answers `query`, as it came. Raises like `ask`, except for what only its rows can tell."""
+        for attempt in self._attempts(renewals=1):
+            ks = self._ks(query)  # has tries of its own, so it stands outside of this question's
             with attempt:
                 tally.requests += 1
                 started = time.monotonic()
                 try:
-                    raw = self.post_report(query, excluded_columns=excluded_columns)
+                    raw = self.post_report(query, ks, excluded_columns=excluded_columns)
                 except KalturaError as error:
                     tally.kaltura_session = error.kaltura_session or tally.kaltura_session
                     raise
                 tally.kaltura_session = raw.kaltura_session or tally.kaltura_session
                 log.debug("%s: %s bytes in %.1f s", query, f"{len(raw.body):,}", time.monotonic() - started)
         return raw
+
+    def post_report(self, query: Query, ks: str, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
+        """One try at `query`. Raises the `KalturaError` that the reply stands for; any CSV is returned as it came."""
+        fields = {"ks": ks, "id": str(query.source.report_id), "params": query.params(), "nocache": "1"}
+        if excluded_columns:
+            fields["excludedFields"] = ",".join(excluded_columns)
+        try:
+            raw = self.post("report", "getCsvFromStringParams", fields, about=str(query))
+            raise_for_csv(raw, str(query), self._secrets(fields))
+        except SessionInvalid:
+            self.session.discard(ks)
+            raise
+        return raw
+
+    def post(self, service: str, action: str, fields: Mapping[str, str], *, about: str) -> Raw:
+        """One request and whatever came back. Raises `Unavailable` or `Refused` where nothing whole did."""
+        path = f"/api_v3/service/{service}/action/{action}"
+        try:
+            with self._places, self._http.stream("POST", path, data={**fields, "format": "1"}) as response:
+                return Raw(response.status_code, response.headers, _body(response, about))
+        except httpx.TimeoutException as error:
+            raise Unavailable(f"no answer in time ({type(error).__name__})", about=about) from None
+        except httpx.RequestError as error:
+            raise _connection_error(error, about, self._secrets(fields)) from None
+
+    def _reply(self, query: Query, raw: Raw, excluded_columns: tuple[str, ...]) -> Reply:
+        about = str(query)
+        rows = csv.parse(raw.body, query.source, about, left_out=excluded_columns)
+        most = min(self.row_cap, query.limit or self.row_cap)
+        if rows.line_count >= most:
+            raise CutOff(f"the reply was cut off at {most:,} rows", about=about)
+        self._check_filters(query, rows)
+        return Reply(query, rows)
+
+    def _ks(self, query: Query) -> str:
+        try:
+            return self.session.get()
+        except KalturaError as error:
+            error.about = f"{query}: {error.about}" if error.about else str(query)
+            raise
+
+    def _attempts(self, *, renewals: int) -> Iterator[stamina.Attempt]:
+        return iter(
+            stamina.retry_context(
+                on=_RetryPolicy(self._pause_scale, renewals),
+                attempts=ATTEMPTS,
+                timeout=None,
+                wait_initial=1.0 * self._pause_scale,
+                wait_max=60.0 * self._pause_scale,
+                wait_jitter=2.0 * self._pause_scale,
+                wait_exp_base=3,
+            )
+        )
+
+    def _secrets(self, fields: Mapping[str, str]) -> tuple[str, ...]:
+        """Everything that must not be in a message about a request with these fields."""
+        return (*self.session.secrets, *(fields.get(name, "") for name in _SECRET_FIELDS))
 
     def _check_filters(self, query: Query, rows: csv.Rows) -> None:
         for filter_, asked in query.ids.items():
@@ -189,114 +206,109 @@ class Client:
     def _call(self, service: str, action: str, fields: Mapping[str, str]) -> Any:
         """A service that answers with JSON; `session.py` gets its tokens through here."""
         about = f"{service}.{action}"
-        policy = _RetryPolicy(self._pause_scale)
-        for attempt in stamina.retry_context(
-            on=policy,
-            attempts=ATTEMPTS,
-            timeout=None,
-            wait_initial=1.0 * self._pause_scale,
-            wait_max=30 * self._pause_scale,
-        ):
+        for attempt in self._attempts(renewals=0):  # the same fields would meet the same refusal
             with attempt:
-                raw = self._post(service, action, fields, about=about)
-                secrets = (*self.session.secrets, *(fields.get(name, "") for name in ("ks", "tokenHash")))
-                _raise_for_error(raw, about, secrets)
+                raw = self.post(service, action, fields, about=about)
+                raise_for_error(raw, about, self._secrets(fields))
                 try:
                     return json.loads(raw.body.decode("utf-8-sig"))
                 except ValueError:
-                    raise Unavailable("the reply is not JSON", about=about) from None
-
-    def _post(self, service: str, action: str, fields: Mapping[str, str], *, about: str) -> Raw:
-        path = f"/api_v3/service/{service}/action/{action}"
-        try:
-            with self._places, self._http.stream("POST", path, data={**fields, "format": "1"}) as response:
-                body = bytearray()
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > REPLY_LIMIT_BYTES:
-                        raise BadReply(f"the reply is larger than {REPLY_LIMIT_BYTES:,} bytes", about=about)
-                return Raw(response.status_code, response.headers, bytes(body))
-        except httpx.TimeoutException as error:
-            raise Unavailable(f"no answer in time ({type(error).__name__})", about=about) from None
-        except httpx.RequestError as error:
-            raise Unavailable(
-                f"the connection failed ({type(error).__name__}: {redacted(str(error))})", about=about
-            ) from None
+                    raise Unavailable(
+                        "the reply is not JSON",
+                        about=about,
+                        advice=ADDRESS_ADVICE,
+                        kaltura_session=raw.kaltura_session,
+                    ) from None
+        raise AssertionError("an attempt either returns or raises")
 
 
 class _RetryPolicy:
-    """What stamina asks after each failure of one question: how long to wait, or whether to give up."""
+    """What stamina asks after each failure of one question: how long to wait, or whether to give up.
 
-    def __init__(self, pause_scale: float) -> None:
+    `renewals` is how often a dead session token is worth another try.
+    """
+
+    def __init__(self, pause_scale: float, renewals: int) -> None:
         self._pause_scale = pause_scale
-        self._renewed = False
+        self._renewals = renewals
         self._server_faults = 0
 
     def __call__(self, error: Exception) -> bool | float:
-        decision = self._decide(error)
-        if decision is not False:
-            log.warning("%s It is asked again.", str(error).removesuffix(getattr(error, "advice", "")).strip())
-        return decision
-
-    def _decide(self, error: Exception) -> bool | float:
         if isinstance(error, SessionInvalid):
-            first, self._renewed = not self._renewed, True
-            return 0.0 if first else False
+            self._renewals -= 1
+            return 0.0 if self._renewals >= 0 else False
         if isinstance(error, ServerFault):
             self._server_faults += 1
             return self._server_faults < SERVER_FAULT_ATTEMPTS
         if isinstance(error, RateLimited):
-            return random.uniform(*RATE_LIMIT_PAUSE_SECONDS) * self._pause_scale
+            return random.uniform(*RATE_LIMIT_PAUSE_SECONDS) * self._pause_scale  # noqa: S311 - no secret hangs on it
         return isinstance(error, Unavailable)
 
 
-def _raise_for_csv(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
-    """Return if the reply is CSV; otherwise raise what it is."""
-    _raise_for_error(raw, about, secrets)
-    if not raw.body:
-        raise Unavailable(
-            "the reply is empty, which not even an empty report is", about=about, kaltura_session=raw.kaltura_session
-        )
-    if not raw.body.startswith(csv.BOM):
-        raise Unavailable("a page came back in place of a report", about=about, kaltura_session=raw.kaltura_session)
+def _log_retry(details: RetryDetails) -> None:
+    """One line for each pause. stamina's own would show the error's repr, on stdout, whatever the log's settings."""
+    error = details.caused_by
+    if isinstance(error, KalturaError):
+        log.warning("%s It is asked again in %.0f s.", error.what_and_where, details.wait_for)
+    else:
+        logging.getLogger("stamina").warning("%s; tried again in %.0f s", type(error).__name__, details.wait_for)
 
 
-def _raise_for_error(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
-    context = {"about": about, "kaltura_session": raw.kaltura_session}
-    if raw.status == 429:
-        raise RateLimited("too many requests (HTTP 429)", **context)
-    if raw.status == 408 or raw.status >= 500:
-        raise Unavailable(f"the server or a gateway before it failed (HTTP {raw.status})", **context)
-    if not 200 <= raw.status < 300:
+set_on_retry_hooks([_log_retry])  # for the whole process: stamina knows no narrower place
+
+
+def _address(base_url: str) -> httpx.URL:
+    """Raises `Refused` for what is no address, or holds more than one."""
+    text = base_url.strip().rstrip("/").removesuffix("/api_v3").rstrip("/")
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", url.host):
         raise Refused(
-            f"HTTP {raw.status}", advice="Check KALTURA_BASE_URL: it has to be the API of your region.", **context
+            f"KALTURA_BASE_URL={redacted(text)!r} is no address", advice="Write it as https://www.kaltura.com."
         )
-    code, message, args = _error_of(raw)
-    if not code:
-        return
-    what = redacted(f"{code}: {message}" if message else code, *secrets, *args)
-    raise _BY_CODE.get(code, Refused)(what.rstrip("."), advice=_FATAL_ADVICE.get(code, ""), **context)
+    if url.userinfo or url.query or url.fragment:
+        raise Refused(
+            f"KALTURA_BASE_URL holds more than the address of {url.host}",
+            advice="Leave out user, password, '?' and '#': they would stand in logs.",
+        )
+    return url
 
 
-def _error_of(raw: Raw) -> tuple[str, str, tuple[str, ...]]:
-    """Code, message and token-bearing arguments of either error shape; ('', '', ()) if the reply is no error."""
-    header = raw.headers.get("x-kaltura", "").strip()
-    if header.startswith("error-"):
-        return header.removeprefix("error-").strip(), "", ()
-    start = raw.body[:4096].lstrip(csv.BOM + b" \t\r\n")
-    if start.startswith(b"{"):
-        try:
-            document = json.loads(raw.body.decode("utf-8-sig"))
-        except ValueError:
-            return "", "", ()
-        if isinstance(document, dict) and "code" in document and "message" in document:
-            args = document.get("args")
-            ksid = args.get("KSID", "") if isinstance(args, dict) else ""
-            is_reason = isinstance(ksid, str) and re.fullmatch(r"[A-Z_]{0,32}", ksid)
-            return str(document["code"]), str(document["message"]), () if is_reason else (str(ksid),)
-    if start.startswith(b"<") and b"<error>" in raw.body[:4096]:
-        code = re.search(rb"<code>([^<]+)</code>", raw.body[:8192])
-        message = re.search(rb"<message>([^<]*)</message>", raw.body[:8192])
-        if code:
-            return code[1].decode("utf-8", "replace"), message[1].decode("utf-8", "replace") if message else "", ()
-    return "", "", ()
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _body(response: httpx.Response, about: str) -> bytes:
+    """The whole body. Raises `BadReply` for one without end, `Unavailable` for one that takes for ever."""
+    gives_up_at = time.monotonic() + REPLY_LIMIT_SECONDS
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > REPLY_LIMIT_BYTES:
+            raise BadReply(f"the reply is larger than {REPLY_LIMIT_BYTES:,} bytes", about=about)
+        if time.monotonic() > gives_up_at:
+            raise Unavailable(f"the reply was not complete after {REPLY_LIMIT_SECONDS:,} s", about=about)
+    return bytes(body)
+
+
+def _connection_error(error: httpx.RequestError, about: str, secrets: tuple[str, ...]) -> KalturaError:
+    """What a connection that failed stands for. A body shorter than its Content-Length comes this way too."""
+    what = f"the connection failed ({type(error).__name__}: {redacted(str(error), *secrets)})"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Refused(
+                what,
+                about=about,
+                advice="The server's certificate is not trusted. If a proxy of yours replaces certificates, name its "
+                "authority in SSL_CERT_FILE; else check KALTURA_BASE_URL.",
+            )
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | httpx.ProxyError):
+        return Unavailable(what, about=about, advice="Check KALTURA_BASE_URL, the network and its proxy settings.")
+    return Unavailable(what, about=about)

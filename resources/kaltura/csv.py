@@ -7,6 +7,7 @@ Every line of the body ends up in exactly one of the two.
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from resources.kaltura.query import Source
 
 BOM = b"\xef\xbb\xbf"
 LF, COMMA = ord("\n"), ord(",")
-NEWLINE_IN_NAME = "\ue00a".encode()  # a private-use character: stands for the newline of a name while lines are cut
+PRIVATE_USE = range(0xE000, 0xF900)  # one of them stands for the newlines of names while lines are cut
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Rows:
         return len(self.frame) + len(self.rejects)
 
 
+def no_rows(columns: Iterable[str]) -> Rows:
+    """An empty report."""
+    return Rows(pd.DataFrame({name: pd.Series(dtype="str") for name in columns}))
+
+
 def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] = ()) -> Rows:
     """The rows of a reply that starts with a BOM. `left_out` are the columns that the server was told not to send.
 
@@ -57,7 +63,7 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
     if not header_line.strip():
         if lines.strip():
             raise BadReply("there are rows under an empty header", about=about)
-        return Rows(pd.DataFrame({name: pd.Series(dtype="str") for name in required}))
+        return no_rows(required)
     header = _header(header_line, required, about)
     if lines and not lines.endswith(b"\n"):
         lines += b"\n"
@@ -65,14 +71,17 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
     view = np.frombuffer(lines, dtype=np.uint8)
     ends = np.flatnonzero(view == LF)
     commas = np.diff(np.searchsorted(np.flatnonzero(view == COMMA), ends), prepend=0)
-    rejects: list[Reject] = []
-    if (commas != len(header) - 1).any():
-        lines, rejects = _repaired(lines, commas.tolist(), header, source.free_text)
-    return Rows(_unwrapped(_frame(lines, header)), rejects, len(ends))
+    if (commas == len(header) - 1).all():
+        frame = _frame(lines, header)
+        return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(ends))
+    newline = _unused_character(lines)
+    lines, rejects = _repaired(lines, commas.tolist(), header, source.free_text, newline.encode())
+    frame = _frame(lines, header).apply(lambda column: column.str.replace(newline, "\n", regex=False))
+    return Rows(_unwrapped(frame), rejects, len(ends))
 
 
 def _header(line: bytes, required: tuple[str, ...], about: str) -> list[str]:
-    names = [name.strip().strip('"') for name in line.decode("utf-8", "replace").split(",")]
+    names = [name.strip().strip('"') for name in _postgres_can_hold(line).decode().split(",")]
     missing = [name for name in required if name not in names]
     if missing:
         raise ColumnMissing(f"the reply has no column {', '.join(missing)}; it has {', '.join(names)}", about=about)
@@ -91,10 +100,16 @@ def _postgres_can_hold(lines: bytes) -> bytes:
     return lines.replace(b"\0", "\ufffd".encode()) if b"\0" in lines else lines
 
 
+def _unused_character(lines: bytes) -> str:
+    """A character that no name holds, not even one with an old phone's private-use emoji."""
+    text = set(lines.decode())
+    return next(chr(code) for code in (*PRIVATE_USE, *range(0xF0000, 0x10FFFE)) if chr(code) not in text)
+
+
 def _repaired(
-    lines: bytes, commas: list[int], header: list[str], free_text: frozenset[str]
+    lines: bytes, commas: list[int], header: list[str], free_text: frozenset[str], newline: bytes
 ) -> tuple[bytes, list[Reject]]:
-    """The lines with rows that a newline broke made whole again, and the pieces that make no row.
+    """The lines with rows that a newline broke made whole again by `newline`, and the pieces that make no row.
 
     A piece without a comma is the end of the row before it where the last column is free text, and the beginning of the
     next one where the first is.
@@ -114,7 +129,7 @@ def _repaired(
 
     for line, count in zip(lines.split(b"\n"), commas, strict=False):
         if not pieces and count == 0 and row_just_ended and tail_may_break:
-            rows[-1] += NEWLINE_IN_NAME + line
+            rows[-1] += newline + line
             continue
         if seen + count > most or (pieces and seen == 0 and not head_may_break):
             set_aside()
@@ -124,7 +139,7 @@ def _repaired(
         row_just_ended = seen == most
         if seen >= most:
             if row_just_ended:
-                rows.append(NEWLINE_IN_NAME.join(pieces))
+                rows.append(newline.join(pieces))
                 pieces.clear()
             set_aside()
             seen = 0
@@ -135,8 +150,8 @@ def _repaired(
 def _frame(lines: bytes, header: list[str]) -> pd.DataFrame:
     """The lines as strings; nothing is taken for a missing value, a number, a quote or a comment."""
     if not lines:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in header})
-    frame = pd.read_csv(
+        return no_rows(header).frame
+    return pd.read_csv(
         io.BytesIO(lines),
         names=header,
         header=None,
@@ -149,9 +164,6 @@ def _frame(lines: bytes, header: list[str]) -> pd.DataFrame:
         skip_blank_lines=False,
         engine="c",
     )
-    if NEWLINE_IN_NAME in lines:
-        frame = frame.apply(lambda column: column.str.replace(NEWLINE_IN_NAME.decode(), "\n", regex=False))
-    return frame
 
 
 def _unwrapped(frame: pd.DataFrame) -> pd.DataFrame:

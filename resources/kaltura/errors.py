@@ -14,40 +14,66 @@
         ├── FilterIgnored  rows came back that the filter should have kept out
         └── Unsplittable   too much even for a single session or room
 
-`client.py` raises them after docs/kaltura-api.md section 5; `whole.py` answers `TooMuch`; everything else ends a day with its message.
+`client.py` raises them after docs/kaltura-api.md section 5; `whole.py` answers `TooMuch`; everything else ends a day
+with its message.
 A message never holds a token: `redacted` is the one place that takes them out.
 """
 
+import html
+import json
 import re
+from urllib.parse import quote, quote_plus
 
-# A KS is base64-ish and long; app tokens, secrets and token hashes are 32 or more hex digits.
-_TOKEN = re.compile(r"[A-Za-z0-9+/_=-]{64,}|\b[0-9a-fA-F]{32,}\b")
+MESSAGE_LIMIT = 600  # characters of what a server says; a gateway's page would fill an event log
+
+# A KS is base64-ish and long, perhaps URL-encoded; app tokens, secrets and token hashes are 32 or more hex digits.
+_TOKEN = re.compile(r"(?:[A-Za-z0-9+/_=-]|%[0-9A-Fa-f]{2}|\\/){64,}|\b[0-9a-fA-F]{32,}\b")
 
 
 def redacted(text: str, *secrets: str) -> str:
-    """`text` without the given secrets and without anything that has the shape of a token."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[redacted]")
-    return _TOKEN.sub("[redacted]", text)
+    """`text` on one line, without the given secrets in any spelling and without anything that has a token's shape."""
+    for spelling in sorted({way for secret in secrets if secret for way in _spellings(secret)}, key=len, reverse=True):
+        text = re.sub(re.escape(spelling), "[redacted]", text, flags=re.IGNORECASE)
+    text = " ".join(_TOKEN.sub("[redacted]", text).split())
+    return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "..."
+
+
+def _spellings(secret: str) -> set[str]:
+    """The ways in which a server may write back what it was sent. Case is left to the search: `%2b` is `%2B`."""
+    escaped = json.dumps(secret)[1:-1]
+    return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret)} | {
+        escaped,
+        escaped.replace("/", "\\/"),
+    }
 
 
 class KalturaError(Exception):
-    """Base of all. `about` names the report and window, `advice` says what to do."""
+    """Base of all. `about` names the report and window, `advice` says what to do.
+
+    `code` is Kaltura's own word for it, if it sent one; `kaltura_session` is what its support asks for.
+    """
 
     default_advice = ""
 
-    def __init__(self, what: str, *, about: str = "", advice: str = "", kaltura_session: str = "") -> None:
+    def __init__(
+        self, what: str, *, about: str = "", advice: str = "", code: str = "", kaltura_session: str = ""
+    ) -> None:
         self.what = what
         self.about = about
         self.advice = advice or self.default_advice
+        self.code = code
         self.kaltura_session = kaltura_session
-        super().__init__(what, about)
+        super().__init__(what)
 
-    def __str__(self) -> str:
+    @property
+    def what_and_where(self) -> str:
+        """What went wrong, of what, and where at Kaltura's; without the advice."""
         subject = f"{self.about}: " if self.about else ""
         trace = f" (X-Kaltura-Session {self.kaltura_session})" if self.kaltura_session else ""
-        return " ".join(part for part in (f"{subject}{self.what}{trace}.", self.advice) if part)
+        return f"{subject}{self.what.rstrip('.')}{trace}."
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what_and_where, self.advice) if part)
 
 
 class Refused(KalturaError):

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from resources.kaltura.errors import Refused
 from resources.kaltura.windows import Window
 
-SEPARATORS = ",;\n"  # a list is joined by commas and `params` by semicolons, and nothing can be escaped
+SEPARATORS = ",;\r\n"  # a list is joined by commas and `params` by semicolons, and nothing can be escaped
+SNAKE_DATES = ("from_date", "to_date")
+CAMEL_DATES = ("fromDate", "toDate")
 
 
 @dataclass(frozen=True)
@@ -36,31 +38,41 @@ class Source:
 
 @dataclass(frozen=True)
 class Query:
-    """One question: a report, a window, the ids to keep to, at most `limit` rows."""
+    """One question: a report, a window, the ids to keep to, at most `limit` rows.
+
+    Dates go under both spellings, for unknown keys are ignored in silence and guides differ on 6002 (section 1).
+    """
 
     source: Source
     window: Window
     ids: Mapping[Filter, Sequence[str]] = field(default_factory=dict)
     limit: int | None = None
+    dates: tuple[tuple[str, str], ...] = (SNAKE_DATES, CAMEL_DATES)
 
     def __str__(self) -> str:
         only = "".join(f", {len(ids):,} {filter_.name}" for filter_, ids in self.ids.items())
         return f"report {self.source.report_id}, events in {self.window}{only}"
 
     def params(self) -> str:
-        """The `params` string. Both spellings of the dates: unknown keys are ignored in silence (section 1).
-
-        Raises `Refused` for an id that the format can't carry.
-        """
+        """The `params` string. Raises `Refused` for ids that the format can't carry or that would not filter."""
         start, end = self.window.start, self.window.end
-        pairs = [f"from_date={start}", f"to_date={end}", f"fromDate={start}", f"toDate={end}"]
+        pairs = [pair for names in self.dates for pair in (f"{names[0]}={start}", f"{names[1]}={end}")]
         for filter_, ids in self.ids.items():
-            unfit = [value for value in ids if any(separator in value for separator in SEPARATORS)]
-            if unfit:
-                raise Refused(
-                    f"{filter_.name} can't hold {unfit[0]!r}: it has a comma, semicolon or newline", about=str(self)
-                )
+            self._expect_sendable(filter_, ids)
             pairs.append(f"{filter_.name}={','.join(ids)}")
         if self.limit is not None:
             pairs.append(f"limit={self.limit}")
         return ";".join(pairs)
+
+    def _expect_sendable(self, filter_: Filter, ids: Sequence[str]) -> None:
+        """An empty value would be no filter at all, and a blank at an id's edge would be cut off or never match."""
+        if not ids:
+            raise Refused(f"{filter_.name} has no ids, which would filter nothing", about=str(self))
+        for value in ids:
+            if not value or value != value.strip() or any(separator in value for separator in SEPARATORS):
+                raise Refused(
+                    f"{filter_.name} can't hold {value!r}: it is empty, or has a comma, a semicolon, a line break or "
+                    "a blank at its edge",
+                    about=str(self),
+                    advice="Correct that id in the KALTURA_*_IDS settings or in the run's config.",
+                )

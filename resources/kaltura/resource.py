@@ -27,6 +27,11 @@ _SETTINGS = {
 }
 
 
+def is_standin() -> bool:
+    """Whether the settings name no account."""
+    return not os.environ.get("KALTURA_PARTNER_ID", "").strip()
+
+
 class Kaltura(dg.ConfigurableResource["Kaltura"]):
     """The account. Without a partner id it is the stand-in, which is started when first asked."""
 

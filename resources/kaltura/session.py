@@ -5,18 +5,21 @@ session of the token for a day (docs/kaltura-api.md section 6).
 """
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from resources.kaltura.errors import Refused
+from resources.kaltura.errors import Refused, SessionInvalid, redacted
 
 LIFETIME_SECONDS = 4 * 3600  # long enough for a year's backfill to need few, well under the usual maximum of a day
 RENEW_BEFORE_END_SECONDS = 600  # a report may take that long, and its KS has to outlive it
 HASHES = ("SHA1", "MD5", "SHA256", "SHA512")
 ADMIN = 2
+
+_NO_KS_ADVICE = "Check KALTURA_BASE_URL: that is not how Kaltura's API answers."
 
 Call = Callable[[str, str, Mapping[str, str]], Any]
 """`call(service, action, fields)` posts to Kaltura and returns the reply's JSON."""
@@ -24,34 +27,52 @@ Call = Callable[[str, str, Mapping[str, str]], Any]
 
 @dataclass(frozen=True)
 class Credentials:
-    """One of three ways in: app token (id, token, hash type), admin secret, or a KS. Raises `Refused` if none is whole."""
+    """One of three ways in: app token (id, token, hash type), admin secret, or a KS.
+
+    Raises `Refused` if none is whole.
+    """
 
     partner_id: str
     app_token_id: str = ""
     app_token: str = field(default="", repr=False)
-    app_token_hash: str = "SHA1"
+    app_token_hash: str = "SHA1"  # noqa: S105 - the name of a hash
     admin_secret: str = field(default="", repr=False)
     user_id: str = ""
     ks: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        for each in fields(self):  # a secret read from a file usually ends in a newline, which is no part of it
+            object.__setattr__(self, each.name, getattr(self, each.name).strip())
         if not self.partner_id.isdecimal():
-            raise Refused(
-                f"KALTURA_PARTNER_ID={self.partner_id!r} is not a number", advice="It is shown in the KMC's settings."
-            )
+            given = redacted(self.partner_id, *self.secrets)
+            raise Refused(f"KALTURA_PARTNER_ID={given!r} is not a number", advice="It is shown in the KMC's settings.")
         if bool(self.app_token_id) != bool(self.app_token):
-            raise Refused("KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN belong together, and one is missing")
+            raise Refused(
+                "KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN belong together, and one is missing",
+                advice="Set both, or neither and KALTURA_ADMIN_SECRET or KALTURA_KS.",
+            )
         if not (self.app_token or self.admin_secret or self.ks):
             raise Refused(
                 "there are no credentials",
                 advice="Set KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN, or KALTURA_ADMIN_SECRET, or KALTURA_KS.",
             )
         if self.app_token_hash.upper() not in HASHES:
-            raise Refused(f"KALTURA_APP_TOKEN_HASH={self.app_token_hash!r} is none of {', '.join(HASHES)}")
+            given = redacted(self.app_token_hash, *self.secrets)
+            raise Refused(
+                f"KALTURA_APP_TOKEN_HASH={given!r} is none of {', '.join(HASHES)}",
+                advice="It is the hash type that the app token was made with.",
+            )
 
     @property
     def secrets(self) -> tuple[str, ...]:
         return tuple(value for value in (self.app_token, self.admin_secret, self.ks) if value)
+
+    @property
+    def way(self) -> str:
+        """The way in that is used where several are given."""
+        if self.app_token:
+            return f"app token, {self.app_token_hash.upper()}"
+        return "admin secret" if self.admin_secret else "a ready KS"
 
 
 class SessionToken:
@@ -63,6 +84,7 @@ class SessionToken:
         self._lock = threading.Lock()
         self._ks = ""
         self._renew_at = 0.0
+        self.granted_seconds: float | None = None  # how long the KS lasts, where Kaltura says so
 
     def get(self) -> str:
         """A KS that is good for the next request."""
@@ -82,53 +104,76 @@ class SessionToken:
         return (*self._credentials.secrets, self._ks) if self._ks else self._credentials.secrets
 
     def _start(self) -> None:
-        with_ = self._credentials
-        if with_.app_token:
-            self._ks, lifetime = self._by_app_token()
-        elif with_.admin_secret:
-            self._ks, lifetime = self._by_admin_secret()
-        else:
-            if self._ks:
-                raise Refused(
-                    "the KS in KALTURA_KS is no longer valid", advice="Set a new one, or better an app token."
-                )
-            self._ks, lifetime = with_.ks, float("inf")
-        self._renew_at = time.time() + lifetime - min(RENEW_BEFORE_END_SECONDS, lifetime / 10)
+        try:
+            ks, granted = self._started()
+        except SessionInvalid:  # the widget's KS was refused, so a second one is asked for; then that is that
+            ks, granted = self._started()
+        lifetime = min(granted or LIFETIME_SECONDS, LIFETIME_SECONDS) if self.is_renewable else math.inf
+        self._ks, self.granted_seconds = ks, granted
+        self._renew_at = time.time() + lifetime - min(RENEW_BEFORE_END_SECONDS, lifetime / 4)
 
-    def _by_app_token(self) -> tuple[str, float]:
+    @property
+    def way(self) -> str:
+        return self._credentials.way
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether a new KS can be had once this one ends."""
+        return bool(self._credentials.app_token or self._credentials.admin_secret)
+
+    def _started(self) -> tuple[str, float | None]:
+        """A new KS and how long it is granted for, if Kaltura says so."""
+        if self._credentials.app_token:
+            return self._by_app_token()
+        if self._credentials.admin_secret:
+            return self._by_admin_secret(), None
+        if self._ks:
+            raise Refused(
+                "the KS in KALTURA_KS is no longer valid",
+                advice="It can't be renewed: set a new one, or better an app token, which renews itself.",
+            )
+        return self._credentials.ks, None
+
+    def _by_app_token(self) -> tuple[str, float | None]:
         with_ = self._credentials
         widget = self._call("session", "startWidgetSession", {"widgetId": f"_{with_.partner_id}"})
         widget_ks = _text(widget, "ks")
         token_hash = hashlib.new(with_.app_token_hash.lower(), (widget_ks + with_.app_token).encode()).hexdigest()
-        fields = {
-            "ks": widget_ks,
-            "id": with_.app_token_id,
-            "tokenHash": token_hash,
-            "expiry": str(LIFETIME_SECONDS),
-        } | ({"userId": with_.user_id} if with_.user_id else {})
-        session = self._call("appToken", "startSession", fields)
-        ends_at = session.get("expiry")
-        lifetime = float(ends_at) - time.time() if isinstance(ends_at, int | float) else float(LIFETIME_SECONDS)
-        # The clocks may differ by more than the session lasts; then only INVALID_KS can tell that it has ended.
-        return _text(session, "ks"), lifetime if lifetime > 0 else float(LIFETIME_SECONDS)
+        asked = {"ks": widget_ks, "id": with_.app_token_id, "tokenHash": token_hash, "expiry": str(LIFETIME_SECONDS)}
+        if with_.user_id:
+            asked["userId"] = with_.user_id
+        session = self._call("appToken", "startSession", asked)
+        return _text(session, "ks"), _lifetime(session.get("expiry"))
 
-    def _by_admin_secret(self) -> tuple[str, float]:
+    def _by_admin_secret(self) -> str:
         with_ = self._credentials
-        fields = {
+        asked = {
             "secret": with_.admin_secret,
             "userId": with_.user_id,
             "type": str(ADMIN),
             "partnerId": with_.partner_id,
             "expiry": str(LIFETIME_SECONDS),
         }
-        ks = self._call("session", "start", fields)
+        ks = self._call("session", "start", asked)
         if not isinstance(ks, str) or not ks:
-            raise Refused("session.start answered with something that is no session token")
-        return ks, float(LIFETIME_SECONDS)
+            raise Refused("session.start answered with something that is no session token", advice=_NO_KS_ADVICE)
+        return ks
 
 
 def _text(reply: Any, name: str) -> str:
     value = reply.get(name) if isinstance(reply, dict) else None
     if not isinstance(value, str) or not value:
-        raise Refused(f"a session was asked for, and the reply has no {name!r}", advice="Check KALTURA_BASE_URL.")
+        raise Refused(f"a session was asked for, and the reply has no {name!r}", advice=_NO_KS_ADVICE)
     return value
+
+
+def _lifetime(ends_at: Any) -> float | None:
+    """Seconds up to `ends_at`; None where it tells nothing.
+
+    The clocks may differ by more than the session lasts; then only INVALID_KS can tell that it has ended.
+    """
+    try:
+        seconds = float(ends_at) - time.time()
+    except (TypeError, ValueError):
+        return None
+    return seconds if seconds > 0 else None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from resources.kaltura.client import Client, Reply, Tally
+from resources.kaltura.csv import no_rows
 from resources.kaltura.errors import TimedOut, TooMuch, Unsplittable
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
@@ -55,8 +56,9 @@ class Whole:
                     return [Part(days, self._ask(window, self.ids))]
                 except TooMuch:
                     pass
-            ids = known_ids(days) if known_ids else sorted(self._ids_in(window))
-            return [Part(days, reply) for reply in self.of_ids(window, ids)]
+            ids = known_ids(days) if known_ids else sorted(self._ids_in_halves(window, error))
+            replies = self.of_ids(window, ids) or [self._nothing(window)]
+            return [Part(days, reply) for reply in replies]
 
     def of_ids(self, window: Window, ids: Sequence[str]) -> list[Reply]:
         """Replies that together hold every row of the `split_by` ids. Raises like `days`."""
@@ -80,16 +82,24 @@ class Whole:
         try:
             reply = self._ask(window, self.ids)
         except TooMuch as error:
-            halves = window.halves()
-            if halves is None:
-                raise Unsplittable("a single hour is more than Kaltura sends", about=error.about) from error
-            return self._ids_in(halves[0]) | self._ids_in(halves[1])
+            return self._ids_in_halves(window, error)
         ids = set(reply.rows.frame[self.source.split_by.column].unique())
         if "" in ids:
             raise Unsplittable(
                 f"a row without {self.source.split_by.name} can't be asked for by it", about=str(reply.query)
             )
         return ids
+
+    def _ids_in_halves(self, window: Window, error: TooMuch) -> set[str]:
+        halves = window.halves()
+        if halves is None:
+            raise Unsplittable("a single hour is more than Kaltura sends", about=error.about) from error
+        return self._ids_in(halves[0]) | self._ids_in(halves[1])
+
+    def _nothing(self, window: Window) -> Reply:
+        """The reply of a day that has no id to ask for: what was too much were its neighbours' fragments."""
+        columns = (name for name in self.source.columns if name not in self.excluded_columns)
+        return Reply(Query(self.source, window, self.ids), no_rows(columns))
 
     def _ask(self, window: Window, ids: Ids) -> Reply:
         query = Query(self.source, window, ids)

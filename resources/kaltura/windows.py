@@ -1,7 +1,8 @@
 """Days and windows: which days belong together, and which stretch of time brings them in whole.
 
 Kaltura's figures are those of the events inside the window asked for (docs/kaltura-api.md section 2). A session belongs
-to the local day on which it starts, and may run past midnight; so the window of a day is wider than the day.
+to the local day on which it starts, may run past midnight, and its first viewers may come before it starts; so the
+window of a day is wider than the day.
 """
 
 import datetime as dt
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 DAY = dt.timedelta(days=1)
 HOUR_SECONDS = 3600  # the event store rolls up by the hour, so a window starts and ends on one
+EDGE_SECONDS = 3600  # viewers wait for the start of a session, and stay on a little after its end
 
 
 @dataclass(frozen=True, order=True)
@@ -95,7 +97,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Local days and the windows that bring them in: midnight to midnight in `timezone`, and `grace_hours` more."""
+    """Local days and the windows that bring them in: midnight to midnight in `timezone`, and `grace_hours` more.
+
+    A window opens `EDGE_SECONDS` before midnight: where a session starts with its day, viewers were there before.
+    """
 
     timezone: ZoneInfo
     grace_hours: int
@@ -106,7 +111,8 @@ class Calendar:
 
     def window(self, days: Days) -> Window:
         return Window.around(
-            self.midnight(days.first), self.midnight(days.last + DAY) + self.grace_hours * HOUR_SECONDS
+            self.midnight(days.first) - EDGE_SECONDS,
+            self.midnight(days.last + DAY) + self.grace_hours * HOUR_SECONDS,
         )
 
     def day_of(self, seconds: float) -> dt.date:

@@ -1,0 +1,185 @@
+"""What a reply means: CSV, or one of the errors of `errors.py`.
+
+Kaltura answers nearly everything with HTTP 200, errors included, in two shapes; gateways before it answer in their own.
+It is decided in the order of docs/kaltura-api.md section 5.
+"""
+
+import html
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from resources.kaltura import csv
+from resources.kaltura.errors import (
+    KalturaError,
+    RateLimited,
+    Refused,
+    ServerFault,
+    SessionInvalid,
+    TimedOut,
+    Unavailable,
+    redacted,
+)
+
+TRACE_LIMIT = 100  # characters kept of what a server says to identify itself
+
+_ADVICE = {
+    "MISSING_KS": "No session token reached Kaltura: check KALTURA_BASE_URL and any proxy before it.",
+    "SERVICE_FORBIDDEN": "The token may not read reports: give its role the permission ANALYTICS_BASE.",
+    "START_SESSION_ERROR": (
+        "The admin secret does not fit the account: check KALTURA_PARTNER_ID, KALTURA_ADMIN_SECRET and the region in "
+        "KALTURA_BASE_URL."
+    ),
+    "INVALID_WIDGET_ID": "The account is not known there: check KALTURA_PARTNER_ID and the region in KALTURA_BASE_URL.",
+    "APP_TOKEN_ID_NOT_FOUND": "There is no such app token in this account and region: check KALTURA_APP_TOKEN_ID.",
+    "APP_TOKEN_NOT_ACTIVE": "The app token is disabled: enable it, or make a new one.",
+    "APP_TOKEN_EXPIRED": "The app token has expired: make a new one.",
+    "INVALID_APP_TOKEN_HASH": "Check KALTURA_APP_TOKEN, and KALTURA_APP_TOKEN_HASH against the token's hash type.",
+    "REPORT_NOT_FOUND": "The account has no such report: ask Kaltura to switch on Rooms analytics.",
+    "INVALID_PARAMETER_CHAR": "A filter holds a character that Kaltura refuses: check the KALTURA_*_IDS settings.",
+    "SERVICE_DOES_NOT_EXISTS": "That address is not Kaltura's API, or an old version of it: check KALTURA_BASE_URL.",
+    "ACTION_DOES_NOT_EXISTS": "That address is not Kaltura's API, or an old version of it: check KALTURA_BASE_URL.",
+}
+_APP_TOKENS_ADVICE = "Check KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN, and the token itself in Kaltura's console."
+_UNKNOWN_CODE_ADVICE = (
+    "This version does not know that code, so it does not ask again. Run `make doctor`, and ask Kaltura's support what "
+    "it means."
+)
+_LOGOUT_ADVICE = (
+    "Somebody ended a session of this app token, which kills all of its sessions for about a day: use another app "
+    "token, and never call session.end with one."
+)
+_STATUS_ADVICE = {
+    401: "A proxy or firewall before Kaltura asks for credentials of its own: check the proxy settings.",
+    403: "A firewall or an access rule before Kaltura refuses this machine: ask for its address to be let through.",
+    413: "The request is too large for a gateway: give fewer ids in the KALTURA_*_IDS settings.",
+}
+ADDRESS_ADVICE = "Check KALTURA_BASE_URL: it has to be the API of your region, as https://www.kaltura.com."
+_BY_CODE: dict[str, type[KalturaError]] = {
+    "INVALID_KS": SessionInvalid,
+    "ACTION_BLOCKED": RateLimited,
+    "DRUID_QUERY_TIMED_OUT": TimedOut,
+    "INTERNAL_SERVERL_ERROR": ServerFault,
+    "INTERNAL_SERVER_ERROR": ServerFault,
+    "INTERNAL_DATABASE_ERROR": Unavailable,
+}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A reply as it came: status, headers, body."""
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def kaltura_session(self) -> str:
+        """What Kaltura's support asks for: the reply's X-Kaltura-Session and, if there is one, its X-Me."""
+        session, me = (self.headers.get(name, "").strip() for name in ("x-kaltura-session", "x-me"))
+        return redacted(", ".join(part for part in (session, me and f"X-Me {me}") if part))[:TRACE_LIMIT]
+
+
+def raise_for_csv(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
+    """Return if the reply is a whole CSV; otherwise raise what it is."""
+    raise_for_error(raw, about, secrets)
+    session = raw.kaltura_session
+    if not raw.body:
+        raise Unavailable("the reply is empty, which not even an empty report is", about=about, kaltura_session=session)
+    if not raw.body.startswith(csv.BOM):
+        raise Unavailable("a page came back in place of a report", about=about, kaltura_session=session)
+    # Without a length nothing but the last line's end tells a whole reply from one that broke off.
+    has_length = "content-length" in raw.headers or "transfer-encoding" in raw.headers
+    if not has_length and not raw.body.endswith(b"\n"):
+        raise Unavailable("the reply broke off within a line", about=about, kaltura_session=session)
+
+
+def raise_for_error(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
+    """Return if the reply is no error; otherwise raise the one it is.
+
+    The text of an INVALID_KS is never quoted, for it quotes the KS.
+    """
+    session = raw.kaltura_session
+    if not 200 <= raw.status < 300:
+        raise http_error(raw, about)
+    code, message, reason = _error_of(raw)
+    if not code:
+        return
+    if code == "INVALID_KS":
+        advice = _LOGOUT_ADVICE if reason == "LOGOUT" else ""
+        what = f"{code} ({reason})" if reason else code
+        raise SessionInvalid(what, about=about, advice=advice, code=code, kaltura_session=session)
+    error = _BY_CODE.get(code, Refused)
+    advice = _ADVICE.get(code, "")
+    if error is Refused and not advice:
+        advice = _APP_TOKENS_ADVICE if code.startswith("APP_TOKEN_") else _UNKNOWN_CODE_ADVICE
+    what = redacted(f"{code}: {message}" if message else code, *secrets)
+    raise error(what, about=about, advice=advice, code=redacted(code, *secrets), kaltura_session=session)
+
+
+def http_error(raw: Raw, about: str) -> KalturaError:
+    status, session = raw.status, raw.kaltura_session
+    if status == 429:
+        return RateLimited("too many requests (HTTP 429)", about=about, kaltura_session=session)
+    if status == 408 or status >= 500:
+        what = f"the server or a gateway before it failed (HTTP {status})"
+        return Unavailable(what, about=about, kaltura_session=session)
+    if 300 <= status < 400:
+        what = f"HTTP {status} sends the request on to {_host(raw.headers.get('location', ''))}, which is not followed"
+        return Refused(what, about=about, advice=ADDRESS_ADVICE, kaltura_session=session)
+    advice = _STATUS_ADVICE.get(status, ADDRESS_ADVICE)
+    return Refused(f"HTTP {status}", about=about, advice=advice, kaltura_session=session)
+
+
+def _host(location: str) -> str:
+    """Scheme and host of a redirect's target alone: the rest may repeat what was asked."""
+    try:
+        url = httpx.URL(location)
+    except httpx.InvalidURL:
+        return "an address that is none"
+    return f"{url.scheme}://{redacted(url.host)}" if url.host else "another path"
+
+
+def _error_of(raw: Raw) -> tuple[str, str, str]:
+    """Code, message and reason of either error shape; three empty strings if the reply is no error."""
+    header = raw.headers.get("x-kaltura", "").strip()
+    if header.lower().startswith("error-"):
+        return header[len("error-") :].strip() or "an error without a code", "", ""
+    start = raw.body[:4096].lstrip(csv.BOM + b" \t\r\n")
+    if start.startswith(b"{"):
+        return _error_of_json(raw.body)
+    if start.startswith(b"<") and b"<error>" in start:
+        return _error_of_xml(raw.body[:65536].decode("utf-8", "replace"))
+    return "", "", ""
+
+
+def _error_of_json(body: bytes) -> tuple[str, str, str]:
+    try:
+        document = json.loads(body.decode("utf-8-sig"))
+    except ValueError:
+        return "", "", ""
+    if "code" not in document or "message" not in document:
+        return "", "", ""
+    args = document.get("args")
+    values = [args.get(name) for name in _REASONS] if isinstance(args, dict) else []
+    return str(document["code"]), str(document["message"]), _reason(values)
+
+
+def _error_of_xml(text: str) -> tuple[str, str, str]:
+    code, message = (re.search(rf"<{name}>([^<]*)</{name}>", text) for name in ("code", "message"))
+    if not code:
+        return "", "", ""
+    args = {name: re.search(rf"<name>{name}</name>\s*<value>([^<]*)</value>", text) for name in _REASONS}
+    reason = _reason([found[1] for found in args.values() if found])
+    return html.unescape(code[1]).strip(), html.unescape(message[1]) if message else "", reason
+
+
+_REASONS = ("ERR_DESC", "KSID")  # where an INVALID_KS says why
+
+
+def _reason(values: list[Any]) -> str:
+    """The first value that is a word such as EXPIRED: anything else may be the KS itself."""
+    return next((value for value in values if isinstance(value, str) and re.fullmatch(r"[A-Z_]{3,32}", value)), "")

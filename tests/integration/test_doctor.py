@@ -1,0 +1,401 @@
+"""The doctor: each way in which an account may differ is found and named, and no secret or person is ever shown."""
+
+import datetime as dt
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from assets.pull import REPORTS
+from resources import standin
+from resources.kaltura import doctor
+from resources.kaltura.client import Client
+from resources.kaltura.doctor import Examination, Finding, Subject, Visit, settings_findings
+from resources.kaltura.session import Credentials
+from resources.settings import CHECKOUT
+from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
+
+HOUR, DAY = 3600, 86_400
+SUBJECTS = [Subject(report.table.name, report.source, report.table.key) for report in REPORTS]
+YESTERDAY = int(time.time()) // DAY * DAY - DAY + 10 * HOUR
+ADA = User(1, "ada.private", "Ada Private", "ada@private.example", "User")
+AGAIN = User(2, "ada.private", "Ada Private", "ada@private.example", "User")
+PRIVATE = ("ada.private", "Ada Private", "ada@private.example", "host.private", "Secret Talk")
+
+
+def world(at: int = YESTERDAY, minutes: int = 150) -> ListedWorld:
+    """Two rooms and two breakouts on a day, and one person who is two to Kaltura."""
+    end = at + minutes * 60
+    rooms = [Session(f"1_room{n}", "Secret Talk", "", f"1_cue{n}", at, end, "host.private") for n in "ab"]
+    breakouts = [
+        Breakout(f"1_room{n}", "Secret Talk", f"1_group{n}", "Secret Talk", f"1_cug{n}", "host.private", at, end)
+        for n in "ab"
+    ]
+    keys = [(room.entry_id, room.cue_point_id) for room in rooms]
+    keys += [(room.breakout_entry_id, room.cue_point_id) for room in breakouts]
+    views = [View(entry, cue, user, at, end, ((at, end),)) for entry, cue in keys for user in (ADA, AGAIN)]
+    return ListedWorld(rooms, breakouts, views)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    with serving(world()) as running:
+        yield running
+
+
+@pytest.fixture
+def kaltura(server: Running) -> Running:
+    server.world = world()
+    server.tokens.may_report, server.breakout_dates, server.empty_report = True, "both", "newline"
+    server.row_cap = 100_000
+    server.faults.clear()
+    server.requests.clear()
+    return server
+
+
+class Findings(dict[str, list[Finding]]):
+    """Findings by check."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__()
+        for finding in findings:
+            self.setdefault(finding.check, []).append(finding)
+
+    def one(self, check: str) -> Finding:
+        (finding,) = self[check]
+        return finding
+
+    def that_are(self, *verdicts: str) -> list[str]:
+        return [check for check, findings in self.items() if any(finding.verdict in verdicts for finding in findings)]
+
+
+def examined(
+    kaltura: Running,
+    *reports: int,
+    start_date: dt.date = dt.date(2025, 1, 1),
+    credentials: Credentials | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Findings:
+    """Findings about some reports, or about all three."""
+    by_app_token = Credentials(str(kaltura.partner_id), app_token_id=kaltura.app_token_id, app_token=kaltura.app_token)
+    client = Client(kaltura.base_url, credentials or by_app_token, row_cap=kaltura.row_cap, pause_scale=0.001)
+    subjects = [subject for subject in SUBJECTS if not reports or subject.source.report_id in reports]
+    try:
+        return Findings(list(Examination(client, subjects, start_date, clock).findings()))
+    finally:
+        client.close()
+
+
+# --- what it finds -----------------------------------------------------------------------------------------------
+
+
+def test_an_account_as_it_is_expected_has_nothing_that_failed(kaltura: Running) -> None:
+    found = examined(kaltura, start_date=dt.date.fromtimestamp(YESTERDAY) + dt.timedelta(days=1))
+    assert found.that_are("failed", "differs", "unknown") == []
+    assert {"host", "clock", "credentials", "permission", "6002 dates", "oldest day", "hours"} <= found.keys()
+    for number in (6000, 6001, 6002):
+        assert {f"{number} {check}" for check in ("columns", "limit", "one day", "filters", "empty")} <= found.keys()
+    assert "repeat a key: they are merged" in found.one("6001 one day").found
+    assert len(kaltura.requests) < 50
+    assert {request.method for request in kaltura.requests} == {"POST"}
+
+
+def test_a_wrong_secret_fails_the_credentials_and_leaves_the_reports_unexamined(kaltura: Running) -> None:
+    wrong = Credentials(str(kaltura.partner_id), app_token_id=kaltura.app_token_id, app_token="wrong-token-of-nobody")
+    found = examined(kaltura, credentials=wrong)
+    assert found.that_are("failed") == ["credentials"]
+    assert "KALTURA_APP_TOKEN_HASH" in found.one("credentials").advice
+    assert found.one("host").verdict == "ok"
+    assert found.one("reports").verdict == "unknown"
+    assert kaltura.requests == []
+
+
+def test_a_session_without_the_permission_is_told_which_permission(kaltura: Running) -> None:
+    kaltura.tokens.may_report = False
+    found = examined(kaltura)
+    assert found.that_are("failed") == ["permission"]
+    assert "ANALYTICS_BASE" in found.one("permission").advice
+    assert "6000 room_sessions, 6001 attendees, 6002 breakout_sessions" in found.one("permission").found
+
+
+def test_a_report_that_the_account_lacks_does_not_stop_the_others(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("report_not_found", report_id=6001, times=None))
+    found = examined(kaltura)
+    assert found.that_are("failed") == ["6001 attendees"]
+    assert "Rooms analytics" in found.one("6001 attendees").advice
+    assert found.one("6002 columns").verdict == "ok"
+    assert "6001 columns" not in found
+
+
+def test_a_missing_column_fails_and_an_additional_one_of_nearly_its_name_is_suggested(kaltura: Running) -> None:
+    kaltura.faults.add(
+        Fault("missing_column", report_id=6000, column="session_host_user_id", times=None),
+        Fault("extra_column", report_id=6000, column="session_host_userid", times=None),
+    )
+    found = examined(kaltura, 6000)
+    missing, more = found["6000 columns"]
+    assert (missing.verdict, more.verdict) == ("failed", "differs")
+    assert "missing: session_host_user_id (renamed session_host_userid?)" in missing.found
+    assert "additional: session_host_userid" in more.found
+    assert found.that_are("failed") == ["6000 columns"]
+
+
+def test_a_missing_key_column_does_not_end_the_examination(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("missing_column", column="cue_point_id", times=None))
+    found = examined(kaltura)
+    assert found.that_are("failed") == ["6000 columns", "6001 columns", "6002 columns"]
+    assert found.one("hours").verdict == "unknown"
+
+
+def test_a_header_that_is_no_header_is_not_repeated_as_it_may_be_a_row(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("extra_column", report_id=6001, column="Ada Private", times=None))
+    assert "Private" not in str(examined(kaltura, 6001)["6001 columns"])
+
+
+@pytest.mark.parametrize(("mode", "says"), [("from_date", "from_date alone"), ("fromDate", "fromDate alone")])
+def test_the_only_spelling_of_dates_that_6002_heeds_is_named(kaltura: Running, mode: Any, says: str) -> None:
+    kaltura.breakout_dates = mode
+    finding = examined(kaltura, 6002).one("6002 dates")
+    assert (finding.verdict, says in finding.found) == ("ok", True)
+
+
+def test_ignored_filters_fail_every_report(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("ignore_filters", times=None))
+    found = examined(kaltura)
+    assert found.that_are("failed") == ["6000 filters", "6001 filters", "6002 filters"]
+    assert "ignored: entry_ids, virtual_event_ids" in found.one("6000 filters").found
+
+
+def test_a_clock_that_is_far_off_differs_and_everything_else_goes_on(kaltura: Running) -> None:
+    found = examined(kaltura, 6000, clock=lambda: time.time() + 300)
+    assert found.that_are("failed", "differs") == ["clock", "oldest day"]
+    assert re.search(r"0:0[45]:\d\d ahead of the server", found.one("clock").found)
+    assert "NTP" in found.one("clock").advice
+
+
+def test_an_empty_account_says_what_it_can_not_tell(kaltura: Running) -> None:
+    kaltura.world = ListedWorld()
+    found = examined(kaltura)
+    assert found.that_are("failed") == []
+    assert "no rows in the last 366 days" in found.one("6000 room_sessions").found
+    assert found.one("6000 columns").verdict == "unknown"
+    assert found.one("6002 dates").verdict == "ok"
+
+
+@pytest.mark.parametrize(("form", "says"), [("newline", "an empty line alone"), ("header", "a header line alone")])
+def test_the_form_of_an_empty_report_is_told(kaltura: Running, form: Any, says: str) -> None:
+    kaltura.empty_report = form
+    assert says in examined(kaltura, 6000).one("6000 empty").found
+
+
+def test_an_empty_report_of_zero_bytes_fails_as_it_looks_like_an_outage(kaltura: Running) -> None:
+    kaltura.world = ListedWorld()
+    kaltura.faults.add(Fault("zero_bytes", report_id=6000, after=3))  # after the three looks for rows
+    found = examined(kaltura, 6000)
+    assert found.that_are("failed") == ["6000 empty"]
+    assert "the reply is empty" in found.one("6000 empty").found
+
+
+@pytest.mark.parametrize("days_ago", [3, 20, 130, 300])
+def test_the_oldest_day_with_rows_is_found_and_offered_as_the_start_date(kaltura: Running, days_ago: int) -> None:
+    at = YESTERDAY - days_ago * DAY
+    kaltura.world = world(at)
+    finding = examined(kaltura, 6000, start_date=dt.date(2020, 1, 1)).one("oldest day")
+    assert finding.verdict == "differs"
+    assert f"START_DATE={dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d}:" in finding.advice
+
+
+def test_no_whole_hour_of_a_session_means_that_hours_can_not_be_told(kaltura: Running) -> None:
+    kaltura.world = world(YESTERDAY + 600, minutes=30)
+    assert examined(kaltura, 6000, 6001).one("hours").verdict == "unknown"
+
+
+def test_a_store_that_keeps_events_by_the_hour_is_recognised(kaltura: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = iter([60.0, 60.0, 0.0, 60.0, 60.0, 60.0, 60.0, 30.0, 20.0])
+    monkeypatch.setattr(Examination, "_minutes", lambda *_: next(shares))
+    said = [examined(kaltura, 6000, 6001).one("hours") for _ in range(3)]
+    assert "kept by the hour" in said[0].found
+    assert "widened to whole hours" in said[1].found
+    assert said[2].verdict == "unknown"
+
+
+def test_a_day_at_the_cap_is_told_apart_from_a_whole_one(kaltura: Running) -> None:
+    kaltura.row_cap = 2
+    found = examined(kaltura, 6000)
+    assert "is cut off at 2 rows" in found["6000 one day"][0].found
+
+
+def test_a_passing_error_is_asked_again_and_a_lasting_one_ends_one_check(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("bad_gateway", times=2), Fault("rate_limit", filtered=True, report_id=6001, times=None))
+    found = examined(kaltura)
+    assert found.that_are("failed") == ["6001 filters", "hours"]
+    assert found.one("6002 filters").verdict == "ok"
+
+
+def test_a_year_that_times_out_leaves_what_the_month_told(kaltura: Running) -> None:
+    kaltura.world = ListedWorld()
+    kaltura.faults.add(Fault("timeout", min_span_seconds=100 * DAY, times=None))
+    assert examined(kaltura, 6000).that_are("failed") == []
+
+
+def test_a_ready_ks_differs_as_it_can_not_be_renewed(kaltura: Running) -> None:
+    ks = kaltura.tokens.start({"secret": kaltura.admin_secret, "partnerId": str(kaltura.partner_id), "type": "2"})
+    finding = examined(kaltura, 6000, credentials=Credentials(str(kaltura.partner_id), ks=ks)).one("credentials")
+    assert (finding.verdict, "KALTURA_KS" in finding.advice) == ("differs", True)
+
+
+def test_a_check_that_breaks_is_a_finding_without_the_values_it_broke_on(
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Iterator[Finding]:
+        raise KeyError("Ada Private")
+
+    monkeypatch.setattr(Examination, "_columns", broken)
+    found = examined(kaltura, 6000)
+    assert found.one("6000 columns").found == "the check itself broke (KeyError)"
+    assert found.one("6000 limit").verdict == "ok"
+
+
+def test_an_address_of_nobody_ends_in_one_failure(kaltura: Running) -> None:
+    client = Client("http://127.0.0.1:9", Credentials("99", ks="k"), pause_scale=0.0)
+    found = Findings(list(Examination(client, SUBJECTS, dt.date(2025, 1, 1)).findings()))
+    assert found.that_are("failed") == ["host"]
+    assert "KALTURA_BASE_URL" in found.one("host").advice
+
+
+# --- settings ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "verdict", "says"),
+    [
+        ({}, "ok", "the stand-in is examined"),
+        ({"KALTURA_APP_TOKEN": "hidden"}, "differs", "KALTURA_APP_TOKEN without KALTURA_PARTNER_ID"),
+        ({"KALTURA_PARTNER_ID": "9", "KALTURA_KS": "hidden"}, "ok", "KALTURA_KS is set"),
+        (
+            {"KALTURA_PARTNER_ID": "9", "KALTURA_KS": "hidden", "KALTURA_ADMIN_SECRET": "hidden"},
+            "ok",
+            "KALTURA_ADMIN_SECRET is set; KALTURA_KS not used",
+        ),
+    ],
+)
+def test_settings_are_named_and_their_values_are_not(environment: dict[str, str], verdict: str, says: str) -> None:
+    finding = Findings(list(settings_findings(environment))).one("settings")
+    assert (finding.verdict, says in finding.found) == (verdict, True)
+    assert "hidden" not in str(finding)
+
+
+def test_a_setting_that_can_not_be_read_stops_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("START_DATE", "soon")
+    found = list(Visit().findings())
+    assert [finding.verdict for finding in found] == ["ok", "failed", "unknown"]
+    assert "START_DATE='soon' is not a date" in found[1].found
+
+
+def test_filters_that_are_set_are_mentioned_without_their_ids() -> None:
+    (finding,) = Findings(list(settings_findings({"KALTURA_USER_IDS": "ada.private"})))["filters set"]
+    assert "KALTURA_USER_IDS" in finding.found
+    assert "ada" not in str(finding)
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def account(kaltura: Running, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The settings of an account, set."""
+    settings = {
+        "KALTURA_BASE_URL": kaltura.base_url,
+        "KALTURA_PARTNER_ID": str(kaltura.partner_id),
+        "KALTURA_APP_TOKEN_ID": kaltura.app_token_id,
+        "KALTURA_APP_TOKEN": kaltura.app_token,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return settings
+
+
+def assert_shows_no_secret_and_nobody(said: str, kaltura: Running) -> None:
+    hidden = (kaltura.app_token, kaltura.admin_secret, "wrong-token-of-nobody", *kaltura.tokens._issued, *PRIVATE)
+    assert [value for value in hidden if value in said] == []
+
+
+def test_the_command_prints_a_line_for_each_check_that_fits_80_columns(
+    kaltura: Running, account: dict[str, str]
+) -> None:
+    kaltura.faults.add(Fault("echoed_ks"), Fault("missing_column", report_id=6002, column="duration", times=None))
+    ran = subprocess.run(
+        [sys.executable, "-m", "resources.kaltura.doctor"],
+        cwd=CHECKOUT,
+        env=os.environ | account,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "failed  6002 columns" in ran.stdout
+    assert "missing: duration" in ran.stdout
+    assert "-> No day of this report can be" in ran.stdout
+    assert max(map(len, ran.stdout.splitlines())) <= 80
+    assert "\x1b" not in ran.stdout
+    assert_shows_no_secret_and_nobody(ran.stdout + ran.stderr, kaltura)
+
+
+def test_json_is_a_document_for_kalturas_support(
+    kaltura: Running, account: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor.main(["--json"]) == 0
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert printed.err == ""
+    assert document["account"] == str(kaltura.partner_id)
+    assert {finding["verdict"] for finding in document["findings"]} <= {"ok", "differs", "unknown"}
+    assert len(document["requests"]) == len(kaltura.requests)
+    told = {"report_id", "params", "outcome", "rows", "at", "seconds"}
+    for asked in document["requests"]:
+        assert told <= asked.keys()
+        assert "X-Me simulated-front-1" in asked["kaltura_session"]
+    assert_shows_no_secret_and_nobody(printed.out, kaltura)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_wrong_credentials_end_with_code_1_and_show_nothing(
+    kaltura: Running,
+    account: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    monkeypatch.setenv("KALTURA_APP_TOKEN", "wrong-token-of-nobody")
+    assert doctor.main(arguments) == 1
+    printed = capsys.readouterr()
+    assert "INVALID_APP_TOKEN_HASH" in printed.out
+    assert_shows_no_secret_and_nobody(printed.out + printed.err, kaltura)
+
+
+def test_without_an_account_it_examines_the_stand_in_and_says_so_at_the_top(
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(standin, "start", lambda: kaltura.base_url)
+    assert doctor.main([]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Kaltura account: the stand-in")
+    assert "\nfailed" not in printed
+
+
+def test_a_stand_in_that_does_not_start_is_a_failure_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> str:
+        raise standin.StandinError("the stand-in Kaltura did not start")
+
+    monkeypatch.setattr(standin, "start", broken)
+    assert doctor.main([]) == 1
+    assert "did not start" in capsys.readouterr().out

@@ -1,0 +1,108 @@
+"""Dagster's UI as `make ui` starts it: webserver, daemon and code server in real processes, asked as the browser asks."""
+
+import datetime as dt
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pipeline import Pipeline, wait_until
+
+from simulator import Fault, University, serving
+
+DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(6)]
+BAD = DAYS[2]
+ASSETS = [{"path": ["kaltura", name]} for name in ("room_sessions", "attendees", "breakout_sessions")]
+
+BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) {
+  ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+RUNS = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+REEXECUTE = """mutation($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) {
+  ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
+  assetPartitionStatuses { ... on TimePartitionStatuses { ranges { status startKey endKey } } } } } }"""
+START_SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) {
+  ... on ScheduleStateResult { scheduleState { status } } ... on PythonError { message } } }"""
+
+
+class Ui:
+    """The UI's GraphQL."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/graphql"
+
+    def ask(self, query: str, **variables: object) -> dict[str, Any]:
+        reply = httpx.post(self.url, json={"query": query, "variables": variables}, timeout=60).json()
+        assert "errors" not in reply, reply
+        return reply["data"]
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("{ version }"))
+        except httpx.TransportError:
+            return False
+
+    def runs(self, status: str) -> list[str]:
+        results = self.ask(RUNS)["runsOrError"]["results"]
+        return [run["runId"] for run in results if run["status"] == status]
+
+    def days(self, asset: dict[str, Any], status: str) -> list[tuple[str, str]]:
+        statuses = self.ask(PARTITIONS, k=asset)["assetNodeOrError"]["assetPartitionStatuses"]["ranges"]
+        return [(each["startKey"], each["endKey"]) for each in statuses if each["status"] == status]
+
+
+@pytest.fixture
+def pipeline(database: str, tmp_path: Path) -> Iterator[Pipeline]:
+    with serving(University(seed=11, timezone="UTC", rooms=12)) as kaltura:
+        yield Pipeline(kaltura, database, tmp_path, {"START_DATE": "2026-01-01"})
+
+
+@pytest.fixture
+def ui(pipeline: Pipeline) -> Iterator[Ui]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = pipeline.start("python", "-m", "pipelines.ui", "--port", str(port))
+    asked = Ui(port)
+    wait_until(lambda: asked.answers() or process.poll() is not None, 120)
+    yield asked
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=90)
+
+
+def test_a_backfill_with_one_bad_day_is_green_but_for_it_and_its_retry_pulls_that_day_alone(
+    pipeline: Pipeline, ui: Ui
+) -> None:
+    evening = int(dt.datetime.combine(BAD, dt.time(18), dt.UTC).timestamp())  # past the grace of the day before
+    pipeline.kaltura.faults.add(
+        Fault("missing_column", report_id=6001, times=None, column="meeting_view_time", covers=evening)
+    )
+    ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(day) for day in DAYS]})
+    wait_until(lambda: ui.runs("FAILURE"), 180)
+
+    for asset in ASSETS:
+        assert ui.days(asset, "FAILED") == [(str(BAD), str(BAD))]
+        assert ui.days(asset, "MATERIALIZED") == [(str(DAYS[0]), str(DAYS[1])), (str(DAYS[3]), str(DAYS[-1]))]
+
+    pipeline.kaltura.faults.clear()
+    [failed] = ui.runs("FAILURE")
+    ui.ask(REEXECUTE, p={"parentRunId": failed, "strategy": "FROM_FAILURE"})
+    wait_until(lambda: ui.runs("SUCCESS"), 180)
+
+    for asset in ASSETS:
+        assert ui.days(asset, "FAILED") == []
+        assert ui.days(asset, "MATERIALIZED") == [(str(DAYS[0]), str(DAYS[-1]))]
+    assert pipeline.query("SELECT partition_date, count(*) FROM kaltura.loads GROUP BY 1 ORDER BY 1") == [
+        (day, 3) for day in DAYS
+    ]
+
+    selector = {
+        "repositoryLocationName": "pipelines",
+        "repositoryName": "__repository__",
+        "scheduleName": "daily_pull",
+    }
+    started = ui.ask(START_SCHEDULE, s=selector)
+    assert started["startSchedule"]["scheduleState"]["status"] == "RUNNING"

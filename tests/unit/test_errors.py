@@ -1,0 +1,120 @@
+"""What an error says: the report, the window, what to do; and never a secret, however a server spells it."""
+
+import pickle
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from resources.kaltura.errors import (
+    BadReply,
+    ColumnMissing,
+    CutOff,
+    FilterIgnored,
+    KalturaError,
+    RateLimited,
+    Refused,
+    ServerFault,
+    SessionInvalid,
+    TimedOut,
+    TooMuch,
+    Unavailable,
+    Unsplittable,
+    redacted,
+)
+
+EVERY_ERROR = [
+    Refused,
+    SessionInvalid,
+    Unavailable,
+    RateLimited,
+    ServerFault,
+    CutOff,
+    TimedOut,
+    BadReply,
+    ColumnMissing,
+    FilterIgnored,
+    Unsplittable,
+]
+SECRET = 'short+secret/with "odd" signs=='
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR)
+def test_every_error_says_where_what_and_what_to_do(error: type[KalturaError]) -> None:
+    text = str(error("it broke", about="report 6000, events in [a, b)", kaltura_session="123, X-Me front"))
+    assert text.startswith("report 6000, events in [a, b): it broke (X-Kaltura-Session 123, X-Me front). ")
+    assert error.default_advice
+    assert text.endswith(error.default_advice)
+
+
+def test_advice_for_the_case_at_hand_takes_the_place_of_the_general() -> None:
+    assert str(Refused("it broke.", advice="Mend it.")) == "it broke. Mend it."
+
+
+@pytest.mark.parametrize("error", [RateLimited, ServerFault])
+def test_what_only_needs_another_try_is_unavailable(error: type[KalturaError]) -> None:
+    assert issubclass(error, Unavailable)
+
+
+@pytest.mark.parametrize("error", [CutOff, TimedOut])
+def test_what_needs_a_smaller_question_is_too_much_and_not_unavailable(error: type[KalturaError]) -> None:
+    assert issubclass(error, TooMuch)
+    assert not issubclass(error, Unavailable)
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR)
+def test_an_error_survives_a_process_boundary_with_all_it_knows(error: type[KalturaError]) -> None:
+    original = error("it broke", about="report 6000", advice="Mend it.", code="CODE", kaltura_session="123")
+    copy = pickle.loads(pickle.dumps(original))
+    assert (type(copy), vars(copy), str(copy)) == (error, vars(original), str(original))
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        quote(SECRET, safe="").lower(),
+        SECRET.replace('"', '\\"'),
+        SECRET.replace('"', '\\"').replace("/", "\\/"),
+        SECRET.replace('"', "&quot;"),
+        SECRET.upper(),
+    ],
+)
+def test_a_short_secret_is_redacted_however_it_is_spelled(spelled: str) -> None:
+    assert redacted(f"Invalid KS <{spelled}>, sorry", SECRET) == "Invalid KS <[redacted]>, sorry"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "djJ8OTk5OXw" + "aB3_-" * 20,
+        quote("djJ8OTk5+Xw/" + "aB3=" * 20, safe=""),
+        ("djJ8OTk5+Xw/" + "aB3=" * 20).replace("/", "\\/"),
+        "0123456789abcdef0123456789abcdef",
+        "0123456789ABCDEF" * 4,
+    ],
+)
+def test_what_has_the_shape_of_a_token_is_redacted_though_nobody_named_it(token: str) -> None:
+    assert token not in redacted(f"before {token} after")
+    assert redacted(f"before {token} after").startswith("before [redacted")
+
+
+def test_a_secret_that_holds_another_leaves_no_end_of_itself() -> None:
+    assert redacted("the longer-one was sent", "longer", "longer-one") == "the [redacted] was sent"
+
+
+def test_an_unset_secret_redacts_nothing() -> None:
+    assert redacted("report 6000", "", "") == "report 6000"
+
+
+def test_a_page_in_place_of_a_message_is_cut_and_comes_on_one_line() -> None:
+    text = redacted("<html>\n\n  <p>no</p>\r\n" * 500)
+    assert len(text) < 700
+    assert "\n" not in text
+
+
+def test_ids_and_columns_stay_readable() -> None:
+    text = "the reply has no column user_email; it has entry_id, meeting_engaged_play_time_ratio"
+    assert redacted(text) == text
