@@ -1,7 +1,7 @@
 """The days of a run, a window after another: each fetched while the one before it is being loaded.
 
-A window is as wide as the replies so far let expect. One that fails is asked for again in halves, down to the day that is to
-blame; after several bad days in a row the API is taken to be down, and the rest is not even asked for.
+A window is as wide as the replies so far let expect. One that fails is asked for again in halves, down to the day that
+is to blame; after several bad days in a row the API is taken to be down, and the rest is not even asked for.
 """
 
 import datetime as dt
@@ -35,7 +35,7 @@ class Fetched:
 
 
 class Windows:
-    """Brings days in by windows. `bring` is asked for one window at a time; `row_cap` is where the server cuts a reply."""
+    """Brings days in by windows. `bring` is asked for one at a time; `row_cap` is where the server cuts a reply."""
 
     def __init__(self, bring: Callable[[Days], Brought], row_cap: int) -> None:
         self._bring = bring

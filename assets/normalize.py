@@ -17,7 +17,7 @@ EARLIEST = pd.Timestamp("2000-01-01", tz="UTC").timestamp()
 LATEST = pd.Timestamp("2100-01-01", tz="UTC").timestamp()
 INTEGER_MOST = 2**31 - 1  # Postgres's integer
 
-NO_TIME = ("", "0", "Unknown")  # how an unknown time is written; a session without a start has no day
+UNKNOWN = ("", "0", "Unknown")  # how a session, a room or a time that Kaltura does not know is written
 
 RAW, REASON, EXTRA = "raw", "reason", "extra"
 
@@ -58,9 +58,9 @@ _WANTED = {
 def _typed(values: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
     """The column in its own type, and which of its values could not be read."""
     if column.kind is Kind.TEXT:
-        typed = values if column.empty_is_a_value else values.mask(values == "")
-        return typed, pd.Series(False, index=values.index)
-    empty = values.isin(NO_TIME) if column.kind is Kind.TIME else values == ""
+        unknown = () if column.empty_is_a_value else ("",) if column.nullable else UNKNOWN
+        return values.mask(values.isin(unknown)), pd.Series(False, index=values.index)
+    empty = values.isin(UNKNOWN) if column.kind is Kind.TIME else values == ""
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     if column.kind is Kind.TIME:
         fits = numbers.between(EARLIEST, LATEST)
@@ -68,7 +68,7 @@ def _typed(values: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
         return pd.to_datetime(seconds, unit="s", utc=True).astype("datetime64[us, UTC]"), ~fits & ~empty
     fits = pd.Series(np.isfinite(numbers), index=values.index)
     if column.kind is Kind.COUNT:
-        fits &= (numbers % 1 == 0) & (numbers.abs() <= INTEGER_MOST)
+        fits = fits & (numbers % 1 == 0) & (numbers.abs() <= INTEGER_MOST)
         return numbers.where(fits).astype("Int64"), ~fits & ~empty
     return numbers.where(fits), ~fits & ~empty
 
@@ -97,13 +97,17 @@ def _extra(sent: pd.DataFrame, report: Report) -> pd.Series:
 def _checked(frame: pd.DataFrame, reasons: pd.Series, report: Report) -> pd.Series:
     """`reasons`, with those of the rows that the report's schema refuses."""
     readable = frame[reasons.isna()]
+    if readable.empty:
+        return reasons
     try:
         report.schema.validate(readable, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         if cases["index"].isna().any():
             raise  # a type or a column is off, which no single row is to blame for
-        for (name, check), failed in cases.groupby(["column", "check"], dropna=False)["index"]:
+        groups = cases.groupby(["column", "check"], dropna=False)["index"]
+        # A missing start comes first: it also fails the comparison with the end.
+        for (name, check), failed in sorted(groups, key=lambda group: group[0][1] != "not_nullable"):
             bad = pd.Series(frame.index.isin(failed.astype(frame.index.dtype)), index=frame.index)
             reasons = _noted(reasons, bad, _reason(name, check, report))
     return reasons
@@ -111,7 +115,7 @@ def _checked(frame: pd.DataFrame, reasons: pd.Series, report: Report) -> pd.Seri
 
 def _reason(name: str, check: str, report: Report) -> str:
     if check == "not_nullable":
-        return f"{name} is empty"
+        return f"{name} is empty or unknown"
     return f"{name} {check}" if name in report.table.column_names and not check.startswith("session_") else check
 
 
@@ -134,9 +138,9 @@ def _with_line_rejects(frame: pd.DataFrame, rows: Rows) -> pd.DataFrame:
 def merged(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
     """One row a key. Kaltura groups by an internal user number, so one `user_id` can come several times (section 4).
 
-    Minutes are summed; the ratio is weighted by them, or by the estimate of people where the table has no minutes. Counts
-    of people do not add up: the largest stands. Of times the earliest start and the latest end stand, and no end if one
-    row has none. Texts are the greatest, so that the order of the rows does not matter.
+    Minutes are summed; the ratio is weighted by them, or by the estimate of people where the table has no minutes.
+    Counts of people do not add up: the largest stands. Of times the earliest start and the latest end stand, and no
+    end if one row has none. Texts are the greatest, so that the order of the rows does not matter.
     """
     key = list(report.table.key)
     repeated = frame.duplicated(key, keep=False)

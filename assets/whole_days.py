@@ -6,7 +6,7 @@ others. A session that ends after its day's window is pulled again by its ids, w
 
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,18 +19,18 @@ from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import Client, Reply, Tally
 from resources.kaltura.query import Filter
-from resources.kaltura.whole import Whole
-from resources.kaltura.windows import Calendar, Days, Window
+from resources.kaltura.whole import Part, Whole
+from resources.kaltura.windows import EDGE_SECONDS, Calendar, Days, Window
 from resources.warehouse import Arrivals
 
 # How long a session without an end is taken to run on: its figures are pulled up to now, but not for ever.
 RUNNING_SESSION = pd.Timedelta(days=7)
+EDGE = pd.Timedelta(seconds=EDGE_SECONDS)
 
 DAY = "partition_date"  # the local day of a row's session; missing where the row can't be tied to one
 HOME = "home"  # the day that counts a row which belongs to no day of the pull: the first of its reply
 FATE = "fate"
 OWN, OTHER_DAY, SUPERSEDED = "own", "other day", "superseded"
-NO_SESSIONS = pd.MultiIndex.from_arrays([[], []])
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,32 @@ class Brought:
     most_rows: int
 
 
-def bring(days: Days, reports: Sequence[Report], client: Client, calendar: Calendar, filters: Filters) -> Brought:
+def bring(
+    days: Days,
+    reports: Sequence[Report],
+    client: Client,
+    calendar: Calendar,
+    filters: Filters,
+    *,
+    now: Callable[[], float] = time.time,
+) -> Brought:
     """The days' rows for each of `reports`. Raises what `Whole.days` raises; then there is nothing of any day."""
-    now = time.time()
-    pull = _Pull(days, client, calendar, filters, now)
-    sessions = pull.sessions(ROOM_SESSIONS)
+    started = now()
+    pull = _Pull(days, client, calendar, filters, started)
     rows: dict[str, _Rows] = {}
-    with ThreadPoolExecutor(max_workers=2) as threads:
-        breakouts = threads.submit(pull.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        breakouts = thread.submit(pull.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
+        if ROOM_SESSIONS in reports or ATTENDEES in reports:
+            sessions = pull.sessions(ROOM_SESSIONS)
+            rows[ROOM_SESSIONS.table.name] = sessions
         if ATTENDEES in reports:
             rows[ATTENDEES.table.name] = pull.attendees(sessions)
         if breakouts:
             rows[BREAKOUT_SESSIONS.table.name] = breakouts.result()
-    rows[ROOM_SESSIONS.table.name] = sessions
     arrived = {report.table.name: pull.by_day(rows[report.table.name], report) for report in reports}
     return Brought(
         days,
-        dt.datetime.fromtimestamp(now, dt.UTC),
+        dt.datetime.fromtimestamp(started, dt.UTC),
         {day: [arrived[report.table.name][day] for report in reports] for day in days},
         pull.most_rows,
     )
@@ -81,15 +90,10 @@ def bring(days: Days, reports: Sequence[Report], client: Client, calendar: Calen
 
 @dataclass
 class _Rows:
-    """Everything received for one report, each row with its fate.
-
-    `windows` are those of the days; `cover` the one that the sessions in `long`, by key, were pulled again with.
-    """
+    """Everything received for one report, each row with its fate; `windows` are those that the days were asked in."""
 
     frame: pd.DataFrame
     windows: list[tuple[Days, Window]]
-    long: pd.MultiIndex
-    cover: Window | None
 
 
 class _Pull:
@@ -106,24 +110,37 @@ class _Pull:
 
     def sessions(self, report: Report) -> _Rows:
         """Rows that carry their own start: reports 6000 and 6002."""
-        parts = self._whole(report).days(self.days)
+        whole, column = self._whole(report), report.split_by.column
+        parts = whole.days(self.days)
         frame = pd.concat([self._dated(part.reply, report, part.days) for part in parts], ignore_index=True)
-        rows = _Rows(frame, [(part.days, part.reply.query.window) for part in parts], NO_SESSIONS, None)
-        self._pull_long_again(rows, report)
-        return rows
+        windows = _windows(parts)
+        for days, window in windows:
+            long = self._long(frame[frame[column].notna()], days, window)
+            if long:
+                replies = whole.of_ids(long.cover, sorted(long.sessions[column].unique()))
+                again = pd.concat([self._dated(reply, report, days) for reply in replies], ignore_index=True)
+                frame = _replaced(frame, again, long, report)
+        return _Rows(frame, windows)
 
     def attendees(self, sessions: _Rows) -> _Rows:
-        """Rows that only their session ties to a day: report 6001."""
+        """Rows that only their session ties to a day: report 6001.
+
+        Its windows need not be those of `sessions`: it has more rows, and its days are the first to be asked one by one.
+        """
         whole = self._whole(ATTENDEES)
         parts = whole.days(self.days, lambda days: self._cue_points(sessions, days))
-        replies = [(part.reply, part.days) for part in parts]
-        frame = pd.concat([self._received(reply, ATTENDEES, days) for reply, days in replies], ignore_index=True)
+        frame = pd.concat([self._received(part.reply, ATTENDEES, part.days) for part in parts], ignore_index=True)
         frame = self._tied(frame, sessions)
-        if len(sessions.long) and sessions.cover:
-            again = whole.of_ids(sessions.cover, self._allowed_cue_points(sessions.long.get_level_values(1)))
-            longs = pd.concat([self._received(reply, ATTENDEES, self.days) for reply in again] or [frame.iloc[:0]])
-            frame = _replaced(frame, self._tied(longs, sessions, look_further=False), sessions.long, ATTENDEES)
-        return _Rows(frame, [(part.days, part.reply.query.window) for part in parts], sessions.long, sessions.cover)
+        windows = _windows(parts)
+        for days, window in windows:
+            long = self._long(sessions.frame, days, window)
+            if not long:
+                continue
+            replies = whole.of_ids(long.cover, self._allowed_cue_points(long.sessions["cue_point_id"]))
+            if replies:
+                again = pd.concat([self._received(reply, ATTENDEES, days) for reply in replies], ignore_index=True)
+                frame = _replaced(frame, self._tied(again, sessions, look_further=False), long, ATTENDEES)
+        return _Rows(frame, windows)
 
     def by_day(self, rows: _Rows, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
@@ -165,7 +182,6 @@ class _Pull:
         frame = normalize(reply.rows, report)
         frame["window_start"] = pd.Timestamp(window.starts_at).as_unit("us")
         frame["window_end"] = pd.Timestamp(self._known_until(window)).as_unit("us")
-        frame["asked_until"] = pd.Timestamp(window.ends_at).as_unit("us")
         frame["first_day"], frame["last_day"] = pd.Timestamp(days.first), pd.Timestamp(days.last)
         return frame
 
@@ -201,7 +217,7 @@ class _Pull:
         return _with_fate(tied)
 
     def _find(self, orphans: pd.DataFrame, sessions: _Rows) -> bool:
-        """Whether asking once more for the orphans' rooms told of a session that `sessions` lacked; it is added there."""
+        """Whether asking again for the orphans' rooms told of a session that `sessions` lacked; it is added there."""
         whole = self._whole(ROOM_SESSIONS)
         found = []
         for (first, last), rows in orphans.groupby(["first_day", "last_day"]):
@@ -218,27 +234,24 @@ class _Pull:
         sessions.frame = pd.concat([sessions.frame, rows], ignore_index=True)
         return bool((~already & rows[DAY].notna()).any())
 
-    def _pull_long_again(self, rows: _Rows, report: Report) -> None:
-        """Replace the rows of sessions that run past their window by rows that cover them."""
-        frame, column = rows.frame, report.split_by.column
-        running = (frame["session_start_time"] + RUNNING_SESSION).clip(upper=pd.Timestamp(self.now, unit="s", tz="UTC"))
-        until = frame["ends_at"].fillna(running)
-        is_long = (frame[FATE] == OWN) & frame[REASON].isna() & (until > frame["asked_until"]) & frame[column].notna()
+    def _long(self, sessions: pd.DataFrame, days: Days, window: Window) -> "_Long | None":
+        """Those of the days' sessions that `window` does not cover, if there are any."""
+        now = pd.Timestamp(self.now, unit="s", tz="UTC")
+        running = sessions["session_start_time"] + RUNNING_SESSION
+        until = (sessions["ends_at"] + EDGE).where(sessions["ends_at"].notna(), running.where(running < now, now))
+        of_days = (sessions[FATE] == OWN) & sessions[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
+        is_long = of_days & sessions[REASON].isna() & (until > pd.Timestamp(window.ends_at))
         if not is_long.any():
-            return
-        longs = frame[is_long]
-        rows.cover = Window.around(longs["session_start_time"].min().timestamp(), until[is_long].max().timestamp())
-        rows.long = pd.MultiIndex.from_frame(longs[list(report.table.session_key)])
-        replies = self._whole(report).of_ids(rows.cover, sorted(longs[column].unique()))
-        again = pd.concat([self._dated(reply, report, self.days) for reply in replies], ignore_index=True)
-        rows.frame = _replaced(frame, again, rows.long, report)
+            return None
+        first = (sessions["session_start_time"] - EDGE)[is_long].min()
+        return _Long(sessions[is_long], Window.around(first.timestamp(), until[is_long].max().timestamp()))
 
     def _cue_points(self, sessions: _Rows, days: Days) -> list[str]:
         frame = sessions.frame
         of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
         return self._allowed_cue_points(frame.loc[of_days, "cue_point_id"].dropna())
 
-    def _allowed_cue_points(self, ids: Sequence[str]) -> list[str]:
+    def _allowed_cue_points(self, ids: Iterable[str]) -> list[str]:
         asked = self.filters.of(ATTENDEES).get(ATTENDEES.split_by)
         return sorted(set(ids) & set(asked) if asked else set(ids))
 
@@ -250,6 +263,19 @@ class _Pull:
         return min(window.ends_at, dt.datetime.fromtimestamp(self.now, dt.UTC))
 
 
+@dataclass(frozen=True)
+class _Long:
+    """Sessions that run past the window of their days, and the window that covers them."""
+
+    sessions: pd.DataFrame
+    cover: Window
+
+
+def _windows(parts: Sequence[Part]) -> list[tuple[Days, Window]]:
+    """Each once: the replies of a day that was asked for by ids share its window."""
+    return list(dict.fromkeys((part.days, part.reply.query.window) for part in parts))
+
+
 def _with_fate(frame: pd.DataFrame) -> pd.DataFrame:
     """`OWN` for rows of the reply's days and rows that have no day at all; the reply's first day is home to those."""
     is_own = frame[DAY].between(frame["first_day"], frame["last_day"])
@@ -258,10 +284,10 @@ def _with_fate(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _replaced(frame: pd.DataFrame, again: pd.DataFrame, long: pd.MultiIndex, report: Report) -> pd.DataFrame:
+def _replaced(frame: pd.DataFrame, again: pd.DataFrame, long: _Long, report: Report) -> pd.DataFrame:
     """`frame` with the rows of the `long` sessions taken from `again`, as far as they came back."""
     session_key = list(report.table.session_key)
-    is_long = pd.MultiIndex.from_frame(again[session_key]).isin(long)
+    is_long = pd.MultiIndex.from_frame(again[session_key]).isin(pd.MultiIndex.from_frame(long.sessions[session_key]))
     again.loc[~is_long, FATE] = OTHER_DAY
     came = pd.MultiIndex.from_frame(again.loc[is_long & again[REASON].isna(), session_key])
     frame.loc[pd.MultiIndex.from_frame(frame[session_key]).isin(came) & (frame[FATE] == OWN), FATE] = SUPERSEDED

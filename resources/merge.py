@@ -1,8 +1,8 @@
-"""The SQL that makes a table equal to a pull, for any of the three tables: derived from the `Table`, never written by hand.
+"""The SQL that makes a table equal to a pull, for any of the three: derived from the `Table`, never written by hand.
 
-Rows arrive in a temporary stage of the target's own shape. What differs is found by joining, before anything is written:
-an unchanged row is not touched at all, where `ON CONFLICT ... WHERE` would lock and log it. Whatever is updated or removed leaves
-its old row in `kaltura.changes`.
+Rows arrive in a temporary stage of the target's own shape. What differs is found by joining, before anything is
+written: an unchanged row is not touched at all, where `ON CONFLICT ... WHERE` would lock and log it. Whatever is updated
+or removed leaves its old row in `kaltura.changes`.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Merge:
 
     @property
     def held(self) -> sql.Composed:
-        """Of the sessions given as arrays, those that the table has: until when, and pulled when, their rows are known."""
+        """Of the sessions given as arrays, those that the table has: known until when, and pulled when."""
         arrays = sql.SQL(", ").join(sql.SQL("%({})s::text[]").format(sql.SQL(name)) for name in self.table.session_key)
         session = self._list(self.table.session_key)
         return sql.SQL(
@@ -74,7 +74,8 @@ class Merge:
             " UPDATE {target} AS new SET ({written}) = ROW ({staged}), changed_at = now()"
             " FROM {stage} AS staged JOIN {target} AS old ON {same_key}"
             " WHERE new.ctid = old.ctid AND ({old_values}) IS DISTINCT FROM ({staged_values})"
-            " RETURNING {key_json} AS key, to_jsonb(old) - {left_out}::text[] AS before, to_jsonb(new) - {left_out}::text[] AS after"
+            " RETURNING {key_json} AS key,"
+            " to_jsonb(old) - {left_out}::text[] AS before, to_jsonb(new) - {left_out}::text[] AS after"
             ") INSERT INTO kaltura.changes (load_id, table_name, key, change, before, after)"
             " SELECT %(load_id)s, {name}, key, 'update', before, after FROM updated"
         ).format(

@@ -1,15 +1,17 @@
 """The Postgres that analysts query: one connection pool, and the one way in which a day gets into its tables.
 
-A day's tables are written in one transaction, under an advisory lock a table that two runs of the same day meet at. Sessions
-that the table has nothing of go straight in; the others are staged, compared and merged (`merge.py`). The rules of
-who overwrites whom are `_Verdict`'s.
+A day's tables are written in one transaction, under an advisory lock a table that two runs of the same day meet at.
+Sessions that the table has nothing of go straight in; the others are staged, compared and merged (`merge.py`). The
+rules of who overwrites whom are `_Verdict`'s.
 """
 
 import datetime as dt
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 import psycopg
@@ -18,6 +20,7 @@ import pyarrow.csv
 import sqlalchemy as sa
 import stamina
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from resources.database import sqlalchemy_url
 from resources.errors import ConfigurationError
@@ -39,9 +42,9 @@ class WarehouseError(ConfigurationError):
 class Arrivals:
     """What a pull brought in for one table and day.
 
-    `frame`: a row a key, the table's columns and `window_start`, `window_end`, `ends_at` (UTC; the end of the row's session or null)
-    and `extra` (JSON or null). `rejects`: `raw` and `reason`. `received` counts every row of the replies that falls to this day:
-    those of `frame`, `merged` away, rejected, and fragments of `other_days`.
+    `frame`: a row a key, the table's columns and `window_start`, `window_end`, `ends_at` (UTC; the end of the row's
+    session or null) and `extra` (JSON or null). `rejects`: `raw` and `reason`. `received` counts every row of the
+    replies that falls to this day: those of `frame`, `merged` away, rejected, and fragments of `other_days`.
     """
 
     table: Table
@@ -113,7 +116,7 @@ class Warehouse:
             raise WarehouseError(f"the database can't be reached: {_reason(error)}. Check DATABASE_URL.") from None
         with pooled:
             raw = pooled.connection.driver_connection
-            assert isinstance(raw, psycopg.Connection)
+            assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
             with raw.transaction():
                 yield raw
 
@@ -155,8 +158,8 @@ def _reason(error: sa.exc.OperationalError) -> str:
 class _Verdict:
     """Which rows of a pull go straight in, which are merged, and how many bow to what the table has.
 
-    A session's rows are known up to `min(window_end, ends_at)`. A pull that knows a session less far than the table does not
-    touch it; one that knows it further takes it; of two that know it equally, the one pulled later.
+    A session's rows are known up to `min(window_end, ends_at)`. A pull that knows a session less far than the table
+    does not touch it; one that knows it further takes it; of two that know it equally, the one pulled later.
     """
 
     fresh: pd.DataFrame
@@ -273,30 +276,33 @@ class _TableLoad:
             else pa.Array.from_pandas(ordered[name])
             for name in self.merge.columns
         ]
+        # For an empty chunk, with which a concatenated frame begins, Arrow's CSV writer writes what its buffer holds.
+        table = pa.table(columns, names=self.merge.columns).combine_chunks()
         stream = io.BytesIO()
-        options = pyarrow.csv.WriteOptions(include_header=False)
-        pyarrow.csv.write_csv(pa.table(columns, names=self.merge.columns), stream, options)
+        pyarrow.csv.write_csv(table, stream, pyarrow.csv.WriteOptions(include_header=False))
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(stream.getbuffer())
 
     def _write_rejects(self) -> None:
-        """The day's rejects, if they are not already there: a day pulled again without news writes nothing."""
+        """Put the day's rejects in the place of those there; a day pulled again without news writes nothing.
+
+        A filtered pull knows of a part of them alone, and removes none.
+        """
         day = [self.provenance.partner_id, self.table.report_id, self.day]
-        there = self.connection.execute(
-            "SELECT raw, reason FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s AND partition_date = %s",
-            day,
-        ).fetchall()
-        now = list(self.arrivals.rejects[["raw", "reason"]].itertuples(index=False, name=None))
-        if sorted(there) == sorted(now):
+        where = "WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
+        there = Counter(self.connection.execute(f"SELECT raw, reason FROM kaltura.rejects {where}", day).fetchall())
+        now = Counter(self.arrivals.rejects[["raw", "reason"]].itertuples(index=False, name=None))
+        if self.provenance.filters:
+            now -= there
+        elif now != there:
+            self.connection.execute(f"DELETE FROM kaltura.rejects {where}", day)
+        else:
             return
-        self.connection.execute(
-            "DELETE FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s AND partition_date = %s", day
-        )
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO kaltura.rejects (load_id, partner_id, report_id, partition_date, raw, reason)"
                 " VALUES (%s, %s, %s, %s, %s, %s)",
-                [(self.load_id, *day, raw, reason) for raw, reason in now],
+                [(self.load_id, *day, raw, reason) for raw, reason in now.elements()],
             )
 
     def _record(self, load: Load) -> None:
@@ -307,7 +313,7 @@ class _TableLoad:
             "partition_date": self.day,
             "window_start": self.arrivals.window_start,
             "window_end": self.arrivals.window_end,
-            "filters": psycopg.types.json.Jsonb(dict(self.provenance.filters)) if self.provenance.filters else None,
+            "filters": Jsonb(dict(self.provenance.filters)) if self.provenance.filters else None,
             "pulled_at": self.provenance.pulled_at,
             "requests": load.requests,
             "rows_received": load.received,
@@ -327,6 +333,6 @@ class _TableLoad:
         )
         self.connection.execute(statement, values)
 
-    def _value(self, query: str, parameters: Sequence[object] = ()) -> object:
+    def _value(self, query: str, parameters: Sequence[object] = ()) -> Any:
         row = self.connection.execute(query, parameters).fetchone()
         return row[0] if row else None

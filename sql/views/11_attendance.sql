@@ -1,0 +1,78 @@
+-- Who was in which session, for how long.
+
+CREATE VIEW analytics.attendance AS
+WITH breakout_rooms AS (
+    SELECT DISTINCT
+        partner_id,
+        breakout_entry_id AS entry_id
+    FROM kaltura.breakout_sessions
+)
+
+SELECT
+    attendees.partner_id AS account_id,
+    attendees.cue_point_id AS session_id,
+    attendees.entry_id AS room_id,
+    sessions.room_name,
+    attendees.partition_date AS session_date,
+    sessions.started_at,
+    attendees.user_id AS person_id,
+    attendees.user_name AS person_name,
+    attendees.user_email AS person_email,
+    attendees.user_type = 'Guest' AS is_guest,
+    attendees.user_id NOT IN ('', '0', 'Unknown') AS is_identified,
+    coalesce(sessions.is_breakout, breakout_rooms.entry_id IS NOT NULL) AS is_breakout,
+    sessions.session_id IS NOT NULL AS is_session_known,
+    attendees.meeting_view_time AS attended_minutes,
+    CASE
+        WHEN attendees.user_id IN ('', '0', 'Unknown') THEN NULL
+        WHEN attendees.meeting_view_time > nullif(sessions.duration_minutes, 0) THEN 1
+        ELSE attendees.meeting_view_time / nullif(sessions.duration_minutes, 0)
+    END AS attended_ratio,
+    attendees.meeting_engaged_play_time_ratio AS engagement_ratio,
+    attendees.meeting_view_time * attendees.meeting_engaged_play_time_ratio AS engaged_minutes
+FROM kaltura.attendees
+LEFT JOIN analytics.sessions
+    ON
+        attendees.partner_id = sessions.account_id
+        AND attendees.entry_id = sessions.room_id
+        AND attendees.cue_point_id = sessions.session_id
+LEFT JOIN breakout_rooms
+    ON
+        attendees.partner_id = breakout_rooms.partner_id
+        AND attendees.entry_id = breakout_rooms.entry_id;
+
+COMMENT ON VIEW analytics.attendance IS
+'One row for each person in each session. Someone in a breakout room has a row there and usually '
+'one in the main session for the same minutes: keep to NOT is_breakout before adding up.';
+COMMENT ON COLUMN analytics.attendance.account_id IS 'The Kaltura account (partner id).';
+COMMENT ON COLUMN analytics.attendance.session_id IS 'The session, as in sessions.';
+COMMENT ON COLUMN analytics.attendance.room_id IS 'The room: the id of its Kaltura entry.';
+COMMENT ON COLUMN analytics.attendance.room_name IS
+'The room''s name; NULL where the session is not known.';
+COMMENT ON COLUMN analytics.attendance.session_date IS
+'The local day on which the session started.';
+COMMENT ON COLUMN analytics.attendance.started_at IS
+'When the session started; NULL where the session is not known. When the person joined is not '
+'known to any report.';
+COMMENT ON COLUMN analytics.attendance.person_id IS
+'The person''s user id; empty, 0 or Unknown for all whom Kaltura could not name, together. '
+'Personal data.';
+COMMENT ON COLUMN analytics.attendance.person_name IS
+'First and last name, or the user id again, when last pulled. Personal data.';
+COMMENT ON COLUMN analytics.attendance.person_email IS
+'E-mail address when last pulled. Personal data.';
+COMMENT ON COLUMN analytics.attendance.is_guest IS
+'Whether the person came as a guest; NULL where Kaltura does not say.';
+COMMENT ON COLUMN analytics.attendance.is_identified IS
+'Whether the row is one person: false where it stands for all whom Kaltura could not name, '
+'together.';
+COMMENT ON COLUMN analytics.attendance.is_breakout IS 'Whether the session is a breakout room''s.';
+COMMENT ON COLUMN analytics.attendance.is_session_known IS 'Whether report 6000 lists the session.';
+COMMENT ON COLUMN analytics.attendance.attended_minutes IS 'Time in the session, in minutes.';
+COMMENT ON COLUMN analytics.attendance.attended_ratio IS
+'Share of the session''s length that the person was there, 0 to 1; NULL where the length is not '
+'known or the row is not one person. Two devices at once count twice, so it is cut at 1.';
+COMMENT ON COLUMN analytics.attendance.engagement_ratio IS
+'Share of attended_minutes spent engaged, 0 to 1.';
+COMMENT ON COLUMN analytics.attendance.engaged_minutes IS
+'Time spent engaged, in minutes: attended_minutes by engagement_ratio.';

@@ -1,0 +1,146 @@
+-- One room's sessions with a short gap between them, stitched: what a host's lost connection cut in
+-- two. Which sessions belong together does not depend on the days asked for, so a filter on
+-- session_date applies after the stitching, and before any attendee is read.
+
+CREATE VIEW analytics.logical_sessions AS
+WITH gaps AS (
+    SELECT
+        account_id,
+        room_id,
+        room_name,
+        host_id,
+        session_id,
+        session_date,
+        started_at,
+        ended_at,
+        duration_minutes,
+        is_breakout,
+        is_running,
+        is_provisional,
+        -- Not stitched to what came before: nothing did, or only ends that are unknown or more than
+        -- five minutes ago.
+        coalesce(
+            started_at > max(ended_at) OVER earlier + interval '5 minutes',
+            TRUE
+        ) AS starts_anew
+    FROM analytics.sessions
+    WINDOW
+        earlier AS (
+            PARTITION BY account_id, room_id
+            ORDER BY started_at, session_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
+),
+
+numbered AS (
+    SELECT
+        gaps.*,
+        count(*) FILTER (WHERE gaps.starts_anew) OVER (
+            PARTITION BY gaps.account_id, gaps.room_id
+            ORDER BY gaps.started_at, gaps.session_id
+        ) AS group_number
+    FROM gaps
+),
+
+stitched AS (
+    SELECT
+        account_id,
+        room_id,
+        group_number,
+        (array_agg(session_id ORDER BY started_at, session_id))[1] AS logical_session_id,
+        array_agg(session_id ORDER BY started_at, session_id) AS session_ids,
+        (array_agg(room_name ORDER BY started_at DESC, session_id DESC))[1] AS room_name,
+        (array_agg(host_id ORDER BY started_at, session_id))[1] AS host_id,
+        min(session_date) AS session_date,
+        min(started_at) AS started_at,
+        CASE WHEN count(*) = count(ended_at) THEN max(ended_at) END AS ended_at,
+        sum(duration_minutes) AS open_minutes,
+        count(*) AS part_count,
+        bool_or(is_breakout) AS is_breakout,
+        bool_or(is_running) AS is_running,
+        bool_or(is_provisional) AS is_provisional
+    FROM numbered
+    GROUP BY account_id, room_id, group_number
+)
+
+SELECT
+    stitched.account_id,
+    stitched.logical_session_id,
+    stitched.room_id,
+    stitched.room_name,
+    stitched.is_breakout,
+    stitched.host_id,
+    stitched.session_date,
+    stitched.started_at,
+    stitched.ended_at,
+    extract(
+        EPOCH FROM stitched.ended_at - stitched.started_at
+    )::double precision / 60 AS duration_minutes,
+    stitched.open_minutes,
+    stitched.part_count,
+    stitched.session_ids,
+    stitched.is_running,
+    stitched.is_provisional,
+    audience.people_count,
+    audience.total_minutes,
+    audience.weighted_engagement_ratio
+FROM stitched
+LEFT JOIN LATERAL (
+    SELECT
+        count(DISTINCT attendees.user_id) FILTER (
+            WHERE attendees.user_id NOT IN ('', '0', 'Unknown')
+        ) AS people_count,
+        coalesce(sum(attendees.meeting_view_time), 0) AS total_minutes,
+        sum(attendees.meeting_view_time * attendees.meeting_engaged_play_time_ratio)
+        / nullif(
+            sum(attendees.meeting_view_time) FILTER (
+                WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
+            ),
+            0
+        ) AS weighted_engagement_ratio
+    FROM kaltura.attendees
+    WHERE
+        attendees.partner_id = stitched.account_id
+        AND attendees.entry_id = stitched.room_id
+        AND attendees.cue_point_id = any(stitched.session_ids)
+) AS audience ON TRUE;
+
+COMMENT ON VIEW analytics.logical_sessions IS
+'One row for each run of sessions of one room with no gap above five minutes: a host who dropped '
+'out and came back held one meeting, not two.';
+COMMENT ON COLUMN analytics.logical_sessions.account_id IS 'The Kaltura account (partner id).';
+COMMENT ON COLUMN analytics.logical_sessions.logical_session_id IS
+'The id of the first of the sessions stitched.';
+COMMENT ON COLUMN analytics.logical_sessions.room_id IS 'The room: the id of its Kaltura entry.';
+COMMENT ON COLUMN analytics.logical_sessions.room_name IS
+'The room''s name at the last of the sessions.';
+COMMENT ON COLUMN analytics.logical_sessions.is_breakout IS
+'Whether this is a breakout room''s: keep to NOT is_breakout to count meetings.';
+COMMENT ON COLUMN analytics.logical_sessions.host_id IS
+'The user id of the first session''s host; NULL where Kaltura does not know. Personal data.';
+COMMENT ON COLUMN analytics.logical_sessions.session_date IS
+'The local day on which the first of the sessions started.';
+COMMENT ON COLUMN analytics.logical_sessions.started_at IS
+'When the first of the sessions started.';
+COMMENT ON COLUMN analytics.logical_sessions.ended_at IS
+'When the last of the sessions ended; NULL where one of the ends is not known.';
+COMMENT ON COLUMN analytics.logical_sessions.duration_minutes IS
+'From first start to last end, gaps included, in minutes; NULL where ended_at is.';
+COMMENT ON COLUMN analytics.logical_sessions.open_minutes IS
+'How long the room was open, gaps left out, in minutes; sessions without a known end do not '
+'count, and NULL where all are such.';
+COMMENT ON COLUMN analytics.logical_sessions.part_count IS
+'How many sessions were stitched; 1 for one that was not interrupted.';
+COMMENT ON COLUMN analytics.logical_sessions.session_ids IS
+'The sessions stitched, by start, as in sessions.';
+COMMENT ON COLUMN analytics.logical_sessions.is_running IS
+'Whether one of the sessions was running when last pulled.';
+COMMENT ON COLUMN analytics.logical_sessions.is_provisional IS
+'Whether the figures of one of the sessions may still grow.';
+COMMENT ON COLUMN analytics.logical_sessions.people_count IS
+'Identified people in any of the sessions, each counted once.';
+COMMENT ON COLUMN analytics.logical_sessions.total_minutes IS
+'Time that all attendees spent in the sessions, in minutes; 0 where no attendees are listed.';
+COMMENT ON COLUMN analytics.logical_sessions.weighted_engagement_ratio IS
+'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
+'to weigh by.';

@@ -1,0 +1,46 @@
+-- How engaged people were: a day's attendances in ten bands. Counts and minutes of days add up.
+
+CREATE VIEW analytics.engagement_distribution AS
+WITH rated_attendance AS (
+    SELECT
+        account_id,
+        session_date,
+        attended_minutes,
+        -- A ratio of exactly 1 belongs to the last band.
+        least(floor(engagement_ratio * 10)::integer, 9) AS tenth
+    FROM analytics.attendance
+    WHERE
+        NOT is_breakout
+        AND is_identified
+        AND attended_minutes > 0
+        AND engagement_ratio IS NOT NULL
+)
+
+SELECT
+    account_id,
+    session_date,
+    tenth + 1 AS band_number,
+    tenth / 10.0::double precision AS band_from_ratio,
+    (tenth + 1) / 10.0::double precision AS band_to_ratio,
+    count(*) AS attendance_count,
+    sum(attended_minutes) AS attended_minutes
+FROM rated_attendance
+GROUP BY account_id, session_date, tenth;
+
+COMMENT ON VIEW analytics.engagement_distribution IS
+'One row for each day and band of engagement in which somebody falls. Main sessions and '
+'identified people with minutes to judge by; add up attendance_count over days for a longer time.';
+COMMENT ON COLUMN analytics.engagement_distribution.account_id IS
+'The Kaltura account (partner id).';
+COMMENT ON COLUMN analytics.engagement_distribution.session_date IS
+'The local day on which the session started.';
+COMMENT ON COLUMN analytics.engagement_distribution.band_number IS
+'The band, 1 (least engaged) to 10. A band that nobody falls in has no row.';
+COMMENT ON COLUMN analytics.engagement_distribution.band_from_ratio IS
+'The least engagement of the band, itself included.';
+COMMENT ON COLUMN analytics.engagement_distribution.band_to_ratio IS
+'The engagement at which the next band begins; the last band includes 1.';
+COMMENT ON COLUMN analytics.engagement_distribution.attendance_count IS
+'Attendances (a person in a session) in the band.';
+COMMENT ON COLUMN analytics.engagement_distribution.attended_minutes IS
+'Their time in the sessions, in minutes.';

@@ -1,0 +1,176 @@
+"""The views of `analytics` on a small invented university: expected rows, filters that reach tables, the cookbook."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from resources.migrations import files
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SEED = CHECKOUT / "tests" / "sql" / "seed"
+EXPECTED = CHECKOUT / "tests" / "sql" / "expected"
+COOKBOOK = CHECKOUT / "docs" / "cookbook.md"
+
+VIEWS = [name.removeprefix("views/").removesuffix(".sql").split("_", 1)[1] for name in (f.name for f in files("views"))]
+
+MAIN_SESSION_MINUTES = 235 + 164 + 30 + 20 + 30  # r-alg, r-bio, r-lab, r-zero; r-alg of the other account
+
+# Views whose rows belong to a day: a filter on it must be a filter on the tables.
+BY_DAY = {
+    "sessions": {"room_sessions"},
+    "attendance": {"attendees"},
+    "breakouts": {"breakout_sessions"},
+    "engagement_distribution": {"attendees"},
+    "daily": {"room_sessions", "attendees"},
+    "reconciliation": {"room_sessions", "attendees", "breakout_sessions"},
+    "restated_sessions": {"attendees"},
+}
+
+
+@pytest.fixture
+def seeded(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for path in sorted(SEED.glob("*.csv")):
+            columns = path.read_text("utf-8").split("\n", 1)[0].split(",")
+            _copy(connection, sql.Identifier("kaltura", path.stem), columns, path)
+        connection.execute("ANALYZE")
+        yield connection
+
+
+def _copy(connection: psycopg.Connection, table: sql.Identifier, columns: list[str], path: Path) -> None:
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, HEADER match)").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(path.read_bytes())
+
+
+def _rows(connection: psycopg.Connection, table: sql.Identifier) -> list[dict[str, object]]:
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        rows = cursor.execute(sql.SQL("SELECT * FROM {}").format(table)).fetchall()
+    return sorted(rows, key=lambda row: [str(value) for value in row.values() if not isinstance(value, float)])
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_gives_the_rows_worked_out_by_hand(view: str, seeded: psycopg.Connection) -> None:
+    target, expected = sql.Identifier("analytics", view), sql.Identifier("pg_temp", "expected")
+    seeded.execute(sql.SQL("CREATE TEMPORARY TABLE expected AS SELECT * FROM {} WITH NO DATA").format(target))
+    path = EXPECTED / f"{view}.csv"
+    _copy(seeded, expected, path.read_text("utf-8").split("\n", 1)[0].split(","), path)
+    got, wanted = _rows(seeded, target), _rows(seeded, expected)
+    assert [_exact(row) for row in got] == [_exact(row) for row in wanted]
+    for row, want in zip(got, wanted, strict=True):
+        assert _floats(row) == pytest.approx(_floats(want)), row
+
+
+def _exact(row: dict[str, object]) -> dict[str, object]:
+    """Everything but floats, of which only whether there is one."""
+    return {name: isinstance(value, float) or value for name, value in row.items()}
+
+
+def _floats(row: dict[str, object]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if isinstance(value, float)}
+
+
+def test_every_expected_file_is_of_a_view() -> None:
+    assert {path.stem for path in EXPECTED.glob("*.csv")} == set(VIEWS)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_is_empty_and_not_broken_without_data(view: str, database: str) -> None:
+    with psycopg.connect(database) as connection:
+        assert (
+            connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("analytics", view))).fetchall() == []
+        )
+
+
+def test_views_have_plain_columns_and_the_account_first(seeded: psycopg.Connection) -> None:
+    columns = seeded.execute(
+        "SELECT table_name, column_name, data_type, ordinal_position FROM information_schema.columns"
+        " WHERE table_schema = 'analytics'"
+    ).fetchall()
+    assert {name for name, column, _, position in columns if position == 1 and column != "account_id"} == set()
+    wanted = {"_at": "timestamp with time zone", "_date": "date", "_minutes": "double precision", "_count": "bigint"}
+    wrong = [
+        (name, column, kind)
+        for name, column, kind, _ in columns
+        for ending, expected in wanted.items()
+        if column.endswith(ending)
+        and kind not in (expected, "integer" if ending == "_count" else expected)
+        and not column.startswith("mean_")
+    ]
+    assert wrong == []
+    assert {column for _, column, kind, _ in columns if (kind == "boolean") != column.startswith("is_")} == set()
+
+
+@pytest.mark.parametrize("view", BY_DAY)
+def test_a_filter_on_the_day_reaches_the_tables(view: str, seeded: psycopg.Connection) -> None:
+    query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {} WHERE session_date BETWEEN '2026-10-05' AND '2026-10-06'")
+    plan = seeded.execute(query.format(sql.Identifier("analytics", view))).fetchone()
+    assert plan is not None
+    filtered = {
+        node["Relation Name"]
+        for node in _nodes(plan[0][0]["Plan"])
+        if "Relation Name" in node and any("partition_date >=" in str(node.get(k)) for k in ("Filter", "Index Cond"))
+    }
+    assert BY_DAY[view] <= filtered
+
+
+def _nodes(plan: dict) -> Iterator[dict]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from _nodes(child)
+
+
+@pytest.mark.parametrize("view", ["attendance", "daily", "engagement_distribution"])
+def test_the_index_for_views_is_used(view: str, seeded: psycopg.Connection) -> None:
+    """A day of many: the plan that a filled table gets, which the seed is too small for."""
+    seeded.execute(
+        "INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, partition_date, window_start,"
+        " window_end, load_id) SELECT 101, 'filler', 'x', n::text, date '2020-01-01' + n % 1000, now(), now(), 0"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    seeded.execute("ANALYZE kaltura.attendees")
+    query = sql.SQL("EXPLAIN SELECT * FROM {} WHERE session_date = '2026-10-06'")
+    plan = seeded.execute(query.format(sql.Identifier("analytics", view))).fetchall()
+    assert any("attendees_by_day" in line for (line,) in plan)
+
+
+def test_sessions_alone_do_not_read_attendees(seeded: psycopg.Connection) -> None:
+    plan = seeded.execute("EXPLAIN SELECT session_id, is_breakout, is_running FROM analytics.sessions").fetchall()
+    assert not any("attendees" in line for (line,) in plan)
+
+
+def test_totals_agree_between_views(seeded: psycopg.Connection) -> None:
+    """Minutes in main sessions are the same whichever view adds them up: breakouts are counted nowhere twice."""
+    known = "is_session_known AND NOT is_breakout"
+    totals = {
+        "attendance": f"SELECT sum(attended_minutes) FROM analytics.attendance WHERE {known}",
+        "sessions": "SELECT sum(total_minutes) FROM analytics.sessions WHERE NOT is_breakout",
+        "logical_sessions": "SELECT sum(total_minutes) FROM analytics.logical_sessions WHERE NOT is_breakout",
+        "rooms": "SELECT sum(total_minutes) FROM analytics.rooms WHERE NOT is_breakout",
+        "hosts": "SELECT sum(total_minutes) FROM analytics.hosts",
+    }
+    added_up = {name: seeded.execute(query).fetchone() for name, query in totals.items()}
+    assert added_up == dict.fromkeys(totals, (MAIN_SESSION_MINUTES,))
+
+
+QUESTIONS = re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", COOKBOOK.read_text("utf-8"), re.M | re.S)
+
+
+@pytest.mark.parametrize(("question", "answer"), QUESTIONS, ids=[question for question, _ in QUESTIONS])
+def test_the_cookbook_answers(question: str, answer: str, seeded: psycopg.Connection) -> None:
+    queries = re.findall(r"```sql\n(.*?)```", answer, re.S)
+    assert queries, question
+    for query in queries:
+        assert seeded.execute(query.encode()).fetchall() != [], query
+
+
+def test_the_cookbook_has_its_questions() -> None:
+    assert len(QUESTIONS) >= 20
+    asked = " ".join(answer for _, answer in QUESTIONS)
+    assert [view for view in VIEWS if f"analytics.{view}" not in asked] == []

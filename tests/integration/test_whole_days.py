@@ -1,0 +1,372 @@
+"""Each session whole, on its own local day, whatever it takes to get it: plain examples on a real server and Postgres."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+import stamina
+
+from assets.attendees import ATTENDEES
+from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.report import ENTRY_IDS, Report
+from assets.room_sessions import ROOM_SESSIONS
+from assets.whole_days import Brought, Filters, bring
+from resources.kaltura.errors import ColumnMissing, FilterIgnored, Unsplittable
+from resources.kaltura.windows import Calendar, Days
+from resources.warehouse import Provenance, Warehouse
+from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
+from tests.conftest import client_of
+from tests.truth import Tables, assert_equal, expected, landed
+
+REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
+UTC = ZoneInfo("UTC")
+MONDAY = dt.date(2026, 5, 4)
+HOUR = 3600
+NO_FILTERS = Filters({})
+LONG_AFTER_HOURS = 60 * 24
+PEOPLE = [User(n, f"user{n}", f"Person {n}", "", "User") for n in range(20)]
+
+
+@pytest.fixture(scope="module")
+def kaltura() -> Iterator[Running]:
+    stamina.set_testing(True, attempts=6, cap=True)  # retries without pauses
+    with serving(ListedWorld()) as running:
+        yield running
+    stamina.set_testing(False)
+
+
+class Place:
+    """A time zone and its first day, with a world made of sessions that are given by the hours at which they run."""
+
+    def __init__(self, kaltura: Running, warehouse: Warehouse, zone: ZoneInfo = UTC, monday: dt.date = MONDAY) -> None:
+        self.kaltura = kaltura
+        self.warehouse = warehouse
+        self.calendar = Calendar(zone, 12)
+        self.monday = monday
+        self.sessions: list[Session] = []
+        self.breakouts: list[Breakout] = []
+        self.views: list[View] = []
+        kaltura.row_cap = 100_000
+        kaltura.faults.clear()
+        self.at(LONG_AFTER_HOURS)
+
+    def second(self, hour: float) -> int:
+        return self.calendar.midnight(self.monday) + int(hour * HOUR)
+
+    def at(self, hour: float) -> None:
+        self.kaltura.now = self.second(hour)
+
+    def meets(
+        self, cue: str, start: float, end: float | None, stays: Sequence[tuple[float, float]] = (), **more: str
+    ) -> None:
+        """A session with one person for each stay; the whole of it where none is given."""
+        entry = more.get("entry", "1_room")
+        ends_at = None if end is None else self.second(end)
+        self.sessions.append(Session(entry, more.get("name", "Room"), "", cue, self.second(start), ends_at, "host"))
+        for user, (joined, left) in zip(PEOPLE, stays or [(start, end or start + 1)], strict=False):
+            joined_at, left_at = self.second(joined), self.second(left)
+            engaged = ((joined_at, joined_at + (left_at - joined_at) // 3),)
+            self.views.append(View(entry, cue, user, joined_at, left_at, engaged))
+
+    def day(self, number: int) -> dt.date:
+        return self.monday + dt.timedelta(days=number)
+
+    def bring(
+        self, first: int, last: int | None = None, reports: Sequence[Report] = REPORTS, filters: Filters = NO_FILTERS
+    ) -> Brought:
+        self.kaltura.world = ListedWorld(self.sessions, self.breakouts, self.views)
+        self.kaltura.requests.clear()
+        days = Days(self.day(first), self.day(first if last is None else last))
+        with client_of(self.kaltura, pause_scale=0) as client:
+            return bring(days, reports, client, self.calendar, filters, now=lambda: self.kaltura.clock)
+
+    def pull(self, first: int, last: int | None = None, **more: object) -> Brought:
+        brought = self.bring(first, last, **more)  # type: ignore[arg-type]
+        for day in brought.days:
+            self.warehouse.upsert(day, brought.by_day[day], Provenance(1, brought.pulled_at))
+        return brought
+
+    @property
+    def tables(self) -> Tables:
+        with self.warehouse.connection() as connection:
+            return landed(connection)
+
+    def truth(self, *days: int) -> Tables:
+        world = ListedWorld(self.sessions, self.breakouts, self.views)
+        return expected(world, {self.day(number) for number in days}, self.calendar.timezone)
+
+
+@pytest.fixture
+def place(kaltura: Running, warehouse: Warehouse) -> Place:
+    return Place(kaltura, warehouse)
+
+
+# --- sessions that run past the end of their day -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "pulls", [[(0, 0)], [(0, 0), (1, 1)], [(1, 1), (0, 0)], [(0, 1)], [(0, 1), (0, 0)], [(0, 0), (0, 3)]]
+)
+@pytest.mark.parametrize("hours", [2, 30, 72])
+def test_a_session_across_midnights_is_whole_on_the_day_it_starts_however_the_days_are_pulled(
+    place: Place, hours: int, pulls: list[tuple[int, int]]
+) -> None:
+    place.meets("1_late", 23.5, 23.5 + hours, [(23.5, 23.5 + hours), (23.25 + hours, 23.5 + hours)])
+    for first, last in pulls:
+        place.pull(first, last)
+    assert_equal(place.tables, place.truth(0))
+    assert len(place.tables["attendees"]) == 2
+
+
+def test_a_day_alone_loads_nothing_of_the_session_that_began_the_day_before(place: Place) -> None:
+    place.meets("1_late", 23.5, 25.5)
+    brought = place.pull(1)
+    assert not any(place.tables.values())
+    assert [arrivals.other_days for arrivals in brought.by_day[place.day(1)]] == [1, 1, 0]
+
+
+def test_an_attendee_window_that_is_narrower_than_the_session_windows_leaves_no_partial_figures(place: Place) -> None:
+    place.meets("1_long", 20, 60, [(20, 60), (55, 60)])
+    for day in range(3):
+        place.meets(f"1_day{day}", 24 * day + 9, 24 * day + 10, [(24 * day + 9, 24 * day + 10)] * 4)
+    place.kaltura.row_cap = 8  # 6001 is split into days, 6000 is not
+    place.pull(0, 2)
+    assert {r.params["from_date"] for r in place.kaltura.requests if r.report_id == 6000 and r.outcome == "ok"} == {
+        str(place.second(-1))
+    }
+    assert_equal(place.tables, place.truth(0, 1, 2))
+
+
+def test_long_sessions_far_apart_are_pulled_again_each_for_itself_where_wide_windows_time_out(place: Place) -> None:
+    place.meets("1_first", 20, 50)
+    place.meets("1_second", 24 * 20 + 20, 24 * 20 + 50)
+    place.kaltura.faults.add(Fault("timeout", times=None, min_span_seconds=5 * 24 * HOUR))
+    place.pull(0, 20)
+    assert_equal(place.tables, place.truth(0, 20))
+
+
+@pytest.mark.parametrize("pulls", [[(1, 1)], [(0, 1)], [(0, 1), (1, 1)], [(1, 1), (0, 1)]])
+def test_viewers_who_came_before_midnight_and_stayed_beyond_the_end_count(
+    place: Place, pulls: list[tuple[int, int]]
+) -> None:
+    place.meets("1_early", 24 + 5 / 60, 47.99, [(24 - 10 / 60, 25), (47, 48 + 10 / 60)])
+    place.calendar = Calendar(UTC, 0)
+    for first, last in pulls:
+        place.pull(first, last)
+    assert_equal(place.tables, place.truth(1))
+
+
+def test_a_running_session_has_no_end_and_a_later_pull_completes_it(place: Place) -> None:
+    place.meets("1_now", 10, 12)
+    place.at(11)
+    place.pull(0)
+    [row] = place.tables["room_sessions"].values()
+    assert row["session_end_time"] is None
+    assert [row["meeting_view_time"] for row in place.tables["attendees"].values()] == [pytest.approx(60)]
+    place.at(13)
+    place.pull(0)
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_a_pull_made_while_a_session_ran_changes_nothing_when_it_commits_after_a_later_one(place: Place) -> None:
+    place.meets("1_now", 10, 12)
+    place.at(11)
+    early = place.bring(0)
+    place.at(13)
+    place.pull(0)
+    place.warehouse.upsert(place.day(0), early.by_day[place.day(0)], Provenance(1, early.pulled_at))
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_a_session_that_never_ends_is_followed_for_a_week(place: Place) -> None:
+    place.meets("1_forever", 10, None, [(10, 11), (150, 151)])
+    place.pull(0)
+    assert_equal(place.tables, place.truth(0))
+
+
+# --- time zones --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("zone", "monday"),
+    [("Asia/Kolkata", MONDAY), ("America/New_York", dt.date(2026, 3, 8)), ("America/New_York", dt.date(2026, 11, 1))],
+)
+def test_a_session_is_on_its_local_day_also_in_a_zone_of_half_hours_and_on_days_of_23_and_25_hours(
+    kaltura: Running, warehouse: Warehouse, zone: str, monday: dt.date
+) -> None:
+    place = Place(kaltura, warehouse, ZoneInfo(zone), monday)
+    ends = (place.calendar.midnight(place.day(1)) - place.calendar.midnight(place.day(0))) / HOUR
+    for number, hour in enumerate((0.0, 0.25, ends - 0.25, ends - 1 / 360, ends, ends + 0.25)):
+        place.meets(f"1_cue{number}", hour, hour + 1)
+    for number in (1, 0):
+        place.pull(number)
+    assert_equal(place.tables, place.truth(0, 1))
+    days = [row["partition_date"] for _, row in sorted(place.tables["room_sessions"].items())]
+    assert days == [place.day(0)] * 4 + [place.day(1)] * 2
+
+
+def test_a_week_of_the_university_day_by_day_equals_the_week_at_once(
+    kaltura: Running, warehouse: Warehouse, new_database: Callable[[], str]
+) -> None:
+    university = University(seed=3, rooms=6)
+    tables = []
+    for ranges in ([(0, 4)], [(day, day) for day in (3, 0, 4, 2, 1)]):
+        store = Warehouse(new_database())
+        place = Place(kaltura, store, university.timezone, dt.date(2026, 9, 14))
+        activity = university.between(place.second(-48), place.second(24 * 9))
+        place.sessions, place.breakouts = list(activity.sessions), list(activity.breakouts)
+        place.views = list(activity.viewing.views())
+        for first, last in ranges:
+            place.pull(first, last)
+        tables.append(place.tables)
+        store.close()
+    assert tables[0] == tables[1]
+    assert_equal(tables[0], place.truth(0, 1, 2, 3, 4))
+
+
+# --- more than one reply holds -----------------------------------------------------------------------------------
+
+
+def test_a_range_over_the_cap_is_split_by_days_and_a_day_over_it_by_ids(place: Place) -> None:
+    for day in range(3):
+        for number in range(3):
+            place.meets(f"1_{day}{number}", 24 * day + 9 + number, 24 * day + 10 + number, [(24 * day + 9, 24 * day + 12)] * 4,
+                        entry=f"1_room{number}")  # fmt: skip
+    place.kaltura.row_cap = 6
+    place.pull(0, 2)
+    assert_equal(place.tables, place.truth(0, 1, 2))
+    assert any("cue_point_ids" in request.params for request in place.kaltura.requests)
+
+
+def test_sessions_and_breakouts_over_the_cap_are_split_by_rooms_that_narrower_windows_tell(place: Place) -> None:
+    for number in range(6):
+        start, end = place.second(9 + number), place.second(10 + number)
+        place.meets(f"1_cue{number}", 9 + number, 10 + number, entry=f"1_room{number}")
+        place.breakouts.append(
+            Breakout(f"1_main{number}", "Main", f"1_room{number}", "Group", f"1_cue{number}", "host", start, end)
+        )
+    place.kaltura.row_cap = 5
+    place.pull(0)
+    assert_equal(place.tables, place.truth(0))
+    asked = {name for request in place.kaltura.requests for name in request.params}
+    assert {"entry_ids", "parentEntryIds"} <= asked
+
+
+def test_a_single_session_with_more_people_than_the_cap_can_not_be_split(place: Place) -> None:
+    place.meets("1_crowd", 9, 10, [(9, 10)] * 9)
+    place.kaltura.row_cap = 5
+    with pytest.raises(Unsplittable, match="1_crowd alone is more than Kaltura sends"):
+        place.bring(0)
+
+
+def test_a_day_without_sessions_before_a_crowded_morning_is_an_empty_day(place: Place) -> None:
+    place.meets("1_next", 30, 31, [(30, 31)] * 9)
+    place.kaltura.row_cap = 5
+    place.pull(0)
+    assert not any(place.tables.values())
+
+
+def test_a_day_on_which_nothing_happened_is_empty_however_often_the_server_times_out(place: Place) -> None:
+    place.meets("1_other", 24 * 9, 24 * 9 + 1)
+    place.kaltura.faults.add(Fault("timeout", times=2, report_id=6000), Fault("timeout", times=2, report_id=6001))
+    place.pull(0)
+    assert not any(place.tables.values())
+
+
+def test_a_hundred_and_thirty_thousand_attendees_of_one_day_arrive_as_that_many_rows(place: Place) -> None:
+    sessions, each = 10, 13_000
+    people = [User(n, f"user{n}", "Person", "", "User") for n in range(each)]
+    for number in range(sessions):
+        entry, cue, start = f"1_room{number}", f"1_cue{number}", place.second(8 + number)
+        place.sessions.append(Session(entry, "Room", "", cue, start, start + HOUR, "host"))
+        place.views += [View(entry, cue, user, start, start + 60) for user in people]
+    place.pull(0)
+    with place.warehouse.connection() as connection:
+        counted = connection.execute(
+            "SELECT count(*), count(DISTINCT user_id), sum(meeting_view_time) FROM kaltura.attendees"
+        ).fetchone()
+        received = connection.execute("SELECT rows_received FROM kaltura.loads WHERE report_id = 6001").fetchone()
+    assert counted == (sessions * each, each, sessions * each)
+    assert received == (sessions * each,)
+
+
+# --- what a reply should not be ----------------------------------------------------------------------------------
+
+
+def test_a_filter_that_the_server_ignores_is_an_error(place: Place) -> None:
+    place.meets("1_a", 9, 10, entry="1_asked")
+    place.meets("1_b", 9, 10, entry="1_other")
+    place.kaltura.faults.add(Fault("ignore_filters", times=None))
+    with pytest.raises(FilterIgnored, match="1 other entry_id"):
+        place.bring(0, filters=Filters({ENTRY_IDS: ["1_asked"]}))
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_report_without_a_needed_column_is_an_error_that_names_it(place: Place, report: Report) -> None:
+    place.meets("1_a", 9, 10)
+    place.breakouts.append(
+        Breakout("1_main", "Main", "1_room", "Group", "1_a", "host", place.second(9), place.second(10))
+    )
+    column = report.table.columns[-1].name
+    place.kaltura.faults.add(Fault("missing_column", times=None, report_id=report.report_id, column=column))
+    with pytest.raises(ColumnMissing, match=f"no column {column}"):
+        place.bring(0)
+    assert not any(place.tables.values())
+
+
+def test_a_new_column_is_kept_in_extra(place: Place) -> None:
+    place.meets("1_a", 9, 10)
+    place.kaltura.faults.add(Fault("extra_column", times=None, column="mood", value='fine "really"'))
+    place.pull(0)
+    assert [row["extra"] for row in place.tables["attendees"].values()] == [{"mood": 'fine "really"'}]
+    assert json.dumps(place.tables["room_sessions"]["1_room", "1_a"]["extra"]) == '{"mood": "fine \\"really\\""}'
+
+
+@pytest.mark.parametrize("cue", ["Unknown", "0", "1_gone"])
+def test_attendees_of_a_session_that_kaltura_does_not_know_are_rejects_of_the_first_day(place: Place, cue: str) -> None:
+    place.meets("1_known", 9, 10)
+    place.views.append(View("1_room", cue, PEOPLE[0], place.second(11), place.second(12)))
+    brought = place.pull(0, 1)
+    assert_equal(place.tables, place.truth(0, 1))
+    rejected = {day: len(brought.by_day[day][1].rejects) for day in brought.days}
+    assert rejected == {place.day(0): 1, place.day(1): 0}
+
+
+def test_a_pull_of_breakouts_alone_asks_for_nothing_else(place: Place) -> None:
+    place.meets("1_a", 9, 10)
+    place.breakouts.append(
+        Breakout("1_main", "Main", "1_room", "Group", "1_a", "host", place.second(9), place.second(10))
+    )
+    place.pull(0, reports=[BREAKOUT_SESSIONS])
+    assert {request.report_id for request in place.kaltura.requests} == {6002}
+    assert place.tables["breakout_sessions"] == place.truth(0)["breakout_sessions"]
+
+
+def test_attendees_are_tied_to_their_day_also_where_room_sessions_are_not_asked_for(place: Place) -> None:
+    place.meets("1_a", 9, 40)
+    place.pull(0, reports=[ATTENDEES])
+    assert_equal(
+        {**place.truth(), "attendees": place.tables["attendees"]},
+        {**place.truth(), "attendees": place.truth(0)["attendees"]},
+    )
+
+
+def test_a_session_that_opens_between_the_two_requests_is_looked_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.meets("1_a", 9, 10)
+    place.meets("1_b", 9, 10)
+    short = replace(place, sessions=place.sessions[:1]) if False else place.sessions[:1]
+    whole_bring = place.kaltura.faults.due
+
+    def due(call: object) -> object:
+        is_first = len([r for r in place.kaltura.requests if r.report_id == 6000]) == 0
+        place.kaltura.world = ListedWorld(short if is_first else place.sessions, (), place.views)
+        return whole_bring(call)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(place.kaltura.faults, "due", due)
+    place.pull(0)
+    assert_equal(place.tables, place.truth(0))

@@ -1,0 +1,422 @@
+"""Whatever happened on the way, the tables end up equal to the truth.
+
+Worlds and histories of pulls are invented by hypothesis; server, client, Postgres and code are the real ones. The truth is
+counted by `tests/truth.py`. `HYPOTHESIS_PROFILE=fuzz` looks fifteen times as long.
+"""
+
+import datetime as dt
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+import stamina
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from assets.attendees import ATTENDEES
+from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.fetch import Windows
+from assets.report import ENTRY_IDS, USER_IDS, Report
+from assets.room_sessions import ROOM_SESSIONS
+from assets.whole_days import Brought, Filters, bring
+from resources import local_postgres, warehouse
+from resources.kaltura.client import REPORT_ROW_CAP, Client
+from resources.kaltura.windows import Calendar, Days
+from resources.warehouse import Provenance, Warehouse
+from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
+from tests.conftest import TEMPLATE, client_of
+from tests.truth import Tables, assert_equal, expected, landed
+
+LONGER = 15 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 1
+PARTNER_ID = 4711
+REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
+DAYS = 3
+HOUR = 3600
+ALL_IS_KNOWN_AFTER_HOURS = 14 * 24
+TABLES = "kaltura.room_sessions, kaltura.attendees, kaltura.breakout_sessions, kaltura.loads, kaltura.changes, kaltura.rejects"
+
+# A time zone, and the first of the days that are pulled: ordinary ones, one of 23 hours, one of 25, one on the half-hour.
+PLACES = [
+    ("UTC", dt.date(2026, 5, 4)),
+    ("America/New_York", dt.date(2026, 3, 7)),
+    ("America/New_York", dt.date(2026, 10, 31)),
+    ("Asia/Kolkata", dt.date(2026, 5, 4)),
+]
+DIRTY_NAMES = [
+    "Ann\nExample", "\nfirst", "last\n", "two\n\nlines", "x\n\\.\ny", "\\.", "\\N", '"Quill', 'Quill"', '"wrapped"',
+    'wrapped "inside"', '"', '""', '"""', "Line\u2028Separator", "Next\x85Line", "Vertical\x0bTab", "Form\x0cFeed", "N\0ul",
+    "carriage\rreturn", "Party \U0001f389", "\ue00a", "NA", "null", "nan", "None", "0", "00123", "=cmd()", "+1", "-1", "@x",
+    "comma, inside", " blanks ", "tab\t", "'", "",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A world, where it is, and how long past midnight its sessions are waited for."""
+
+    place: tuple[str, dt.date]
+    grace_hours: int
+    sessions: tuple[Session, ...]
+    breakouts: tuple[Breakout, ...]
+    views: tuple[View, ...]
+
+    @property
+    def days(self) -> list[dt.date]:
+        return [self.place[1] + dt.timedelta(days=number) for number in range(DAYS)]
+
+    @property
+    def calendar(self) -> Calendar:
+        return Calendar(ZoneInfo(self.place[0]), self.grace_hours)
+
+    @property
+    def begins(self) -> int:
+        return self.calendar.midnight(self.place[1])
+
+    def world(self) -> ListedWorld:
+        return ListedWorld(self.sessions, self.breakouts, self.views)
+
+    def world_before(self) -> ListedWorld:
+        """The same events while one person was not yet resolved, and rooms had other names."""
+        views = [
+            replace(view, user=User(LATECOMER, "", "", "", "")) if view.user.number == LATECOMER else view
+            for view in self.views
+        ]
+        sessions = [replace(session, entry_name="Before") for session in self.sessions]
+        return ListedWorld(sessions, self.breakouts, views)
+
+    def truth(self) -> Tables:
+        return expected(self.world(), set(self.days), self.calendar.timezone)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One pull: which days and reports, when, how the server behaves, and how its load ends.
+
+    `commits` says whether it is loaded at once, after the next pull, or after the last of all.
+    """
+
+    days: tuple[int, int] = (0, DAYS - 1)
+    reports: tuple[Report, ...] = REPORTS
+    at_hour: int = ALL_IS_KNOWN_AFTER_HOURS
+    row_cap: int = REPORT_ROW_CAP
+    faults: tuple[Fault, ...] = ()
+    interrupted: tuple[Literal["error", "kill"], int] | None = None
+    commits: Literal["at once", "after the next", "last of all"] = "at once"
+    filters: Filters = Filters({})
+
+    @property
+    def receives_all_at_once(self) -> bool:
+        """No reply is thrown away, or used for its ids alone."""
+        return self.row_cap == REPORT_ROW_CAP and not any(fault.kind == "timeout" for fault in self.faults)
+
+
+LATECOMER = 8
+_USERS = [
+    User(1, "ada", "Ada Example", "ada@example.edu", "User"),
+    User(2, "00123", "NA", "", "Guest"),
+    User(3, "twice", "Twice Sample", "old@example.edu", "User"),
+    User(4, "twice", "Twice Sample", "new@example.edu", "User"),
+    User(5, "", "", "", ""),
+    User(6, "", "", "", ""),
+    User(7, "Unknown", "", "", "User"),
+    User(LATECOMER, "late", "Late Comer", "", "User"),
+]
+_lengths = st.sampled_from([0, 40, 1800, HOUR, 2 * HOUR, 13 * HOUR, 30 * HOUR, 72 * HOUR, None])
+_offsets = st.sampled_from([0, 5, 299, HOUR, 12 * HOUR, 23 * HOUR, 24 * HOUR - 1]) | st.integers(0, 24 * HOUR - 1)
+
+
+@st.composite
+def _scenes(draw: st.DrawFn) -> Scene:
+    place = draw(st.sampled_from(PLACES))
+    names = draw(st.lists(st.sampled_from(DIRTY_NAMES), min_size=3, max_size=3))
+    users = [*_USERS, *(User(10 + at, f"dirty{at}", name, "", "User") for at, name in enumerate(names))]
+    calendar = Calendar(ZoneInfo(place[0]), 0)
+    sessions: list[Session] = []
+    breakouts: list[Breakout] = []
+    views: list[View] = []
+    for number in range(draw(st.integers(1, 6))):
+        day = place[1] + dt.timedelta(days=draw(st.integers(-1, DAYS)))
+        start = calendar.midnight(day) + draw(_offsets)
+        length = draw(_lengths)
+        cue = draw(st.sampled_from([f"1_cue{number}"] * 8 + ["Unknown", "0", ""]))
+        is_breakout = draw(st.booleans()) if cue.startswith("1_") else False
+        entry = f"1_breakout{number % 3}" if is_breakout else f"1_room{number % 3}"
+        name = draw(st.sampled_from(DIRTY_NAMES))
+        end = None if length is None else start + length
+        is_listed = bool(cue) and draw(st.sampled_from([True] * 7 + [False]))
+        if is_listed:
+            parent = "1_room0" if is_breakout else ""
+            sessions.append(Session(entry, name, parent, cue, start, end, "host"))
+        if is_breakout:
+            breakouts.append(Breakout("1_room0", names[0], entry, name, cue, "host", start, end))
+        views += draw(_stays(entry, cue, start, length or 3 * HOUR, users))
+    return Scene(place, draw(st.sampled_from([0, 12])), tuple(sessions), tuple(breakouts), tuple(views))
+
+
+@st.composite
+def _stays(draw: st.DrawFn, entry: str, cue: str, start: int, length: int, users: list[User]) -> list[View]:
+    """Somebody is there from about the start; others come at any time, stay a little beyond the end, and are heard of late."""
+    stays = []
+    for nth in range(draw(st.integers(1, 5))):
+        joined = start + draw(st.integers(-900, 600) if nth == 0 else st.integers(-900, length + 300))
+        left = joined + draw(st.integers(20, 1800))
+        engaged = tuple(
+            (joined + draw(st.integers(-60, 900)), joined + draw(st.integers(0, 1800)))
+            for _ in range(draw(st.integers(0, 2)))
+        )
+        late = draw(st.sampled_from([0, 0, 60, 1800, 6 * HOUR, 24 * HOUR]))
+        stays.append(View(entry, cue, draw(st.sampled_from(users)), joined, left, engaged, late))
+    return stays
+
+
+_faults = st.builds(
+    Fault,
+    st.sampled_from(
+        ["rate_limit", "bad_gateway", "html", "reset", "zero_bytes", "expired_ks", "internal_error", "database_error",
+         "short_body", "timeout"]
+    ),
+    report_id=st.sampled_from([None, 6000, 6001, 6002]),
+    after=st.integers(0, 2),
+) | st.builds(Fault, st.just("timeout"), times=st.none(), min_span_seconds=st.sampled_from([48 * HOUR, 60 * HOUR]))  # fmt: skip
+_ranges = st.tuples(st.integers(0, DAYS - 1), st.integers(0, DAYS - 1)).map(lambda pair: (min(pair), max(pair)))
+_pulls = st.builds(
+    Pull,
+    days=_ranges,
+    reports=st.sampled_from([REPORTS, REPORTS, REPORTS, REPORTS[:1], REPORTS[1:2], REPORTS[2:], REPORTS[:2]]),
+    at_hour=st.integers(-2, 200),
+    row_cap=st.sampled_from([REPORT_ROW_CAP, REPORT_ROW_CAP, 5, 8, 20]),
+    faults=st.lists(_faults, max_size=2).map(tuple),
+    interrupted=st.none() | st.tuples(st.sampled_from(["error", "kill"]), st.integers(1, 4)),
+    commits=st.sampled_from(["at once", "at once", "after the next", "last of all"]),
+    filters=st.sampled_from(
+        [
+            Filters({}),
+            Filters({}),
+            Filters({}),
+            Filters({ENTRY_IDS: ["1_room1"]}),
+            Filters({USER_IDS: ["ada", "twice"]}),
+        ]
+    ),
+)
+_last_pulls = st.tuples(
+    st.sampled_from(
+        [
+            [(0, DAYS - 1)],
+            [(0, DAYS - 1)],
+            [(1, DAYS - 1), (0, 0)],
+            [(0, 1), (1, DAYS - 1)],
+            [(0, 0), (1, 1), (2, 2)],
+            [(2, 2), (0, 0), (1, 1)],
+        ]
+    ),
+    st.sampled_from([REPORT_ROW_CAP, REPORT_ROW_CAP, 8, 20]),
+).map(lambda drawn: [Pull(days=days, row_cap=drawn[1]) for days in drawn[0]])
+
+
+class Store:
+    """A database that is emptied for each example, and a stand-in whose world is exchanged."""
+
+    def __init__(self, kaltura: Running, client: Client, url: str) -> None:
+        self.kaltura = kaltura
+        self.client = client
+        self.warehouse = Warehouse(url)
+        self.reader = psycopg.connect(url, autocommit=True)
+
+    def empty(self) -> None:
+        self.reader.execute(f"TRUNCATE {TABLES}".encode())
+
+    def brought(self, scene: Scene, pull: Pull, number: int, *, resolved: bool = True) -> list[Brought]:
+        """What the pull brings in: nothing of days that failed."""
+        kaltura = self.kaltura
+        kaltura.world = scene.world() if resolved else scene.world_before()
+        kaltura.now = scene.begins + pull.at_hour * HOUR + number / 1000
+        kaltura.row_cap = self.client.row_cap = pull.row_cap
+        kaltura.faults.clear()
+        kaltura.faults.add(*pull.faults)
+        kaltura.requests.clear()
+
+        def asked(days: Days) -> Brought:
+            return bring(days, pull.reports, self.client, scene.calendar, pull.filters, now=lambda: kaltura.clock)
+
+        days = [scene.days[at] for at in range(pull.days[0], pull.days[1] + 1)]
+        outcomes = [fetched.outcome for fetched in Windows(asked, pull.row_cap).fetched(days)]
+        return [outcome for outcome in outcomes if isinstance(outcome, Brought)]
+
+    def load(self, brought: Brought, pull: Pull) -> None:
+        for day in brought.days:
+            self.warehouse.upsert(
+                day, brought.by_day[day], Provenance(PARTNER_ID, brought.pulled_at, filters=pull.filters.active)
+            )
+
+    def value(self, query: str) -> object:
+        row = self.reader.execute(query.encode()).fetchone()
+        return row and row[0]
+
+    def sizes(self) -> dict[tuple[str, ...], float]:
+        """Minutes and people of each session, which only ever grow."""
+        rows = self.reader.execute(
+            "SELECT 'minutes', entry_id, cue_point_id, sum(meeting_view_time) FROM kaltura.attendees GROUP BY 2, 3"
+            " UNION ALL SELECT 'people', entry_id, cue_point_id, meeting_view_period_unique_users"
+            " FROM kaltura.room_sessions UNION ALL"
+            " SELECT 'in breakout', breakout_entry_id, cue_point_id, participant_count FROM kaltura.breakout_sessions"
+        )
+        return {tuple(row[:-1]): row[-1] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def store(postgres_folder: Path) -> Iterator[Store]:
+    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE wholeness TEMPLATE {TEMPLATE}".encode())
+    stamina.set_testing(True, attempts=6, cap=True)  # retries without pauses
+    with serving(ListedWorld()) as kaltura, client_of(kaltura, pause_scale=0) as client:
+        opened = Store(kaltura, client, local_postgres.url(postgres_folder, "wholeness"))
+        yield opened
+        opened.reader.close()
+        opened.warehouse.close()
+    stamina.set_testing(False)
+
+
+class Interrupted(Exception):
+    pass
+
+
+@contextmanager
+def interrupted(store: Store, pull: Pull) -> Iterator[None]:
+    """The nth table of the load meets with an error, or its connection is killed by the server."""
+    if pull.interrupted is None:
+        yield
+        return
+    how, nth = pull.interrupted
+    whole, count = warehouse._TableLoad.run, 0
+
+    def run(self: warehouse._TableLoad) -> warehouse.Load:
+        nonlocal count
+        count += 1
+        if count == nth and how == "error":
+            raise Interrupted
+        if count == nth:
+            store.reader.execute("SELECT pg_terminate_backend(%s, 5000)", [self.connection.info.backend_pid])
+        return whole(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warehouse._TableLoad, "run", run)
+        yield
+
+
+def commit(store: Store, all_brought: Sequence[Brought], pull: Pull) -> None:
+    """Load what a pull brought in; every row that came is accounted for, and no figure shrinks."""
+    for brought in all_brought:
+        before, loads = store.sizes(), int(str(store.value("SELECT count(*) FROM kaltura.loads")))
+        with suppress(Interrupted), interrupted(store, pull):
+            store.load(brought, pull)
+        after = store.sizes()
+        shrunk = {key: (size, after.get(key)) for key, size in before.items() if after.get(key, 0) < size - 1e-6}
+        assert not shrunk
+        new = int(str(store.value("SELECT count(*) FROM kaltura.loads"))) - loads
+        assert new % len(pull.reports) == 0, "a day is loaded whole or not at all"
+        if pull.interrupted is None or pull.interrupted[0] == "kill":
+            assert new == len(brought.days) * len(pull.reports)
+
+
+def expect_all_rows(store: Store, all_brought: Sequence[Brought], pull: Pull) -> None:
+    """The rows of a pull's replies are those that its loads count, and no other."""
+    if not pull.receives_all_at_once:
+        return
+    for at, report in enumerate(pull.reports):
+        came = sum(
+            request.rows or 0
+            for request in store.kaltura.requests
+            if request.outcome == "ok" and request.report_id == report.report_id
+        )
+        counted = sum(brought.by_day[day][at].received for brought in all_brought for day in brought.days)
+        assert counted == came or not all_brought
+
+
+def tell(store: Store, scene: Scene, history: Sequence[Pull], last_pulls: Sequence[Pull], resolved_at: int) -> None:
+    """Let the history happen, and compare with the truth."""
+    store.empty()
+    late: list[tuple[list[Brought], Pull]] = []
+    waiting: list[tuple[list[Brought], Pull]] = []
+    for number, pull in enumerate(sorted(history, key=lambda pull: pull.at_hour)):
+        brought = store.brought(scene, pull, number, resolved=pull.at_hour >= resolved_at)
+        expect_all_rows(store, brought, pull)
+        if pull.commits == "at once":
+            commit(store, brought, pull)
+        else:
+            (late if pull.commits == "last of all" else waiting).append((brought, pull))
+        if pull.commits != "after the next":
+            for before in waiting:
+                commit(store, *before)
+            waiting.clear()
+    for number, pull in enumerate(last_pulls):
+        brought = store.brought(scene, pull, 500 + number)
+        if sum(len(each.days) for each in brought) < pull.days[1] - pull.days[0] + 1:  # one session is over the cap
+            pull = replace(pull, row_cap=REPORT_ROW_CAP)
+            brought = store.brought(scene, pull, 500 + number)
+        expect_all_rows(store, brought, pull)
+        commit(store, brought, pull)
+    for before in (*waiting, *late):
+        commit(store, *before)
+    assert_equal(landed(store.reader), scene.truth())
+
+
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+@settings(_PATIENT, max_examples=int(os.environ.get("EX", "200")) * LONGER)
+@given(_scenes(), st.lists(_pulls, max_size=2), _last_pulls, st.integers(0, 240))
+def test_after_any_history_the_tables_equal_the_truth_once_every_day_was_pulled_after_all_was_known(
+    store: Store, scene: Scene, history: list[Pull], last_pulls: list[Pull], resolved_at: int
+) -> None:
+    tell(store, scene, history, last_pulls, resolved_at)
+
+
+@settings(_PATIENT, max_examples=int(os.environ.get("EX2", "30")) * LONGER)
+@given(_scenes(), _ranges, _ranges, st.lists(st.integers(-2, 200), min_size=2, max_size=2).map(sorted), st.booleans())
+def test_two_pulls_of_a_day_end_in_the_same_state_in_either_order_and_at_the_same_time(
+    store: Store,
+    scene: Scene,
+    first_days: tuple[int, int],
+    second_days: tuple[int, int],
+    hours: list[int],
+    resolved: bool,
+) -> None:
+    pulls = [Pull(days=first_days, at_hour=hours[0]), Pull(days=second_days, at_hour=hours[1])]
+    first = store.brought(scene, pulls[0], 0, resolved=resolved)
+    second = store.brought(scene, pulls[1], 1)
+
+    def one_by_one(*all_brought: list[Brought]) -> Tables:
+        store.empty()
+        for brought in all_brought:
+            commit(store, brought, pulls[0])
+        return landed(store.reader)
+
+    def at_once() -> Tables:
+        store.empty()
+        failures: list[Exception] = []
+
+        def load(brought: list[Brought]) -> None:
+            try:
+                for each in brought:
+                    store.load(each, pulls[0])
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=load, args=[brought]) for brought in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        return landed(store.reader)
+
+    forwards = one_by_one(first, second)
+    assert one_by_one(second, first) == forwards
+    assert at_once() == forwards

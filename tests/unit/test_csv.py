@@ -1,0 +1,190 @@
+"""Kaltura's CSV, rule by rule (docs/kaltura-api.md section 3), and a parser that loses no line of anything."""
+
+import os
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from assets.attendees import ATTENDEES
+from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.report import Report
+from assets.room_sessions import ROOM_SESSIONS
+from resources.kaltura.csv import BOM, Rows, parse
+from resources.kaltura.errors import BadReply, ColumnMissing, KalturaError
+from resources.kaltura.query import Filter, Source
+
+LONGER = 15 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 1
+SOURCE = Source(
+    report_id=6001,
+    columns=("id", "name", "minutes"),
+    personal_columns=("name",),
+    free_text=frozenset({"name"}),
+    split_by=Filter("ids", "id"),
+    filters=(),
+)
+HEADER = "id,name,minutes"
+
+
+def read(text: str | bytes, header: str = HEADER, source: Source = SOURCE) -> Rows:
+    lines = text if isinstance(text, bytes) else text.encode()
+    return parse(BOM + header.encode() + b"\n" + lines, source, "report 6001")
+
+
+def names(text: str | bytes) -> list[str]:
+    rows = read(text)
+    assert not rows.rejects
+    return rows.frame["name"].tolist()
+
+
+@pytest.mark.parametrize("body", [BOM + b"\n", BOM + HEADER.encode() + b"\n", BOM + HEADER.encode()])
+def test_an_empty_report_is_a_bom_with_or_without_a_header(body: bytes) -> None:
+    rows = parse(body, SOURCE, "report 6001")
+    assert (rows.received, rows.line_count, list(rows.frame)) == (0, 0, ["id", "name", "minutes"])
+
+
+def test_columns_are_read_by_name_in_any_order_and_extra_ones_are_kept() -> None:
+    rows = read("5,new,Ann,1_a\n", header="minutes,future,name,id")
+    assert rows.frame.to_dict("records") == [{"minutes": "5", "future": "new", "name": "Ann", "id": "1_a"}]
+
+
+def test_a_missing_column_is_an_error_that_names_it() -> None:
+    with pytest.raises(ColumnMissing, match=r"no column name, minutes; it has id"):
+        read("", header="id,other")
+
+
+def test_a_column_that_the_server_was_told_to_leave_out_is_not_missed() -> None:
+    rows = parse(BOM + b"id,minutes\n1_a,5\n", SOURCE, "report 6001", left_out=("name",))
+    assert rows.frame.to_dict("records") == [{"id": "1_a", "minutes": "5"}]
+
+
+def test_a_column_that_comes_twice_is_an_error() -> None:
+    with pytest.raises(BadReply, match="minutes twice"):
+        read("", header="id,name,minutes,minutes")
+
+
+def test_rows_under_an_empty_header_are_an_error() -> None:
+    with pytest.raises(BadReply, match="empty header"):
+        parse(BOM + b"\n1_a,Ann,5\n", SOURCE, "report 6001")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "NA", "null", "None", "nan", "00123", "1e5", "True", "=cmd()", "+1", "-1", "@x", "#x", " blanks ", "\t"],
+)
+def test_every_value_is_the_text_that_was_sent(name: str) -> None:
+    assert names(f"1_a,{name},5\n") == [name]
+
+
+@pytest.mark.parametrize("name", ['"Quill', 'Quill"', 'Q"ill', '"', '"""', '"a"b"', "'", '5" disk'])
+def test_a_lone_quote_belongs_to_the_name_and_swallows_no_row(name: str) -> None:
+    assert names(f"1_a,{name},5\n1_b,Bo,6\n") == [name, "Bo"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"), [('"Ann"', "Ann"), ('"Ann ""A"" Lee"', 'Ann "A" Lee'), ('""', ""), ('"two\nlines"', "two\nlines")]
+)
+def test_a_value_wrapped_in_quotes_is_unwrapped_and_its_doubled_quotes_halved(sent: str, name: str) -> None:
+    assert names(f"1_a,{sent},5\n") == [name]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\r"])
+def test_only_lf_ends_a_row(separator: str) -> None:
+    assert names(f"1_a,one{separator}two,5\n1_b,Bo,6\n") == [f"one{separator}two", "Bo"]
+
+
+def test_crlf_ends_rows_where_it_ends_the_header() -> None:
+    rows = parse(BOM + b"id,name,minutes\r\n1_a,Ann,5\r\n", SOURCE, "report 6001")
+    assert rows.frame.to_dict("records") == [{"id": "1_a", "name": "Ann", "minutes": "5"}]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\na", "a\n", "\n", "a\n\nb", "x\n\\.\ny", "a\nb\nc"])
+def test_a_row_broken_by_newlines_in_a_name_is_made_whole_and_so_are_its_neighbours(name: str) -> None:
+    assert names(f"1_a,Al,4\n1_b,{name},5\n1_c,{name},6\n1_d,Di,7\n") == ["Al", name, name, "Di"]
+
+
+def test_an_old_phones_private_use_emoji_stays_what_it_is_beside_a_name_with_a_newline() -> None:
+    assert names("1_a,\ue000\ue00a,5\n1_b,two\nlines,6\n") == ["\ue000\ue00a", "two\nlines"]
+
+
+def test_a_newline_in_a_last_column_that_people_type_belongs_to_the_row_before() -> None:
+    rows = read("1_a,5,one\ntwo\n1_b,6,Bo\n", header="id,minutes,name")
+    assert rows.frame["name"].tolist() == ["one\ntwo", "Bo"]
+
+
+def test_a_newline_in_a_first_column_that_people_type_belongs_to_the_row_after() -> None:
+    rows = read("one\ntwo,1_a,5\nBo,1_b,6\n", header="name,id,minutes")
+    assert rows.frame["name"].tolist() == ["one\ntwo", "Bo"]
+
+
+def test_a_line_that_makes_no_row_is_set_aside_and_its_neighbours_are_kept() -> None:
+    rows = read("1_a,Ann,5\n1_x,Xi\n1_b,Bo,6\n1_y,a,b,c\njunk\n1_c,Cy,7\n")
+    assert rows.frame["name"].tolist() == ["Ann", "Bo", "Cy"]
+    assert [(reject.raw, reject.reason) for reject in rows.rejects] == [
+        ("1_x,Xi", "the line has 2 of 3 fields"),
+        ("1_y,a,b,c", "the line has 4 of 3 fields"),
+        ("junk", "the line has 1 of 3 fields"),
+    ]
+
+
+def test_bytes_that_postgres_can_not_hold_become_replacement_characters() -> None:
+    assert names(b"1_a,N\0ul,5\n1_b,\xff\xc3,6\n") == ["N\ufffdul", "\ufffd\ufffd"]
+    assert list(read("", header="id,name,minutes,n\0ul").frame)[-1] == "n\ufffdul"
+
+
+def test_the_cap_is_compared_with_lines_so_that_a_cut_reply_never_passes_for_a_whole_one() -> None:
+    rows = read("1_a,one\ntwo,5\n1_b,Bo,6\n")
+    assert (rows.line_count, rows.received) == (3, 2)
+
+
+_pieces = st.sampled_from(
+    [b"\n", b"\n", b",", b",", b",", b'"', b'""', b"\r", b"\r\n", b"\0", b"\xff", b"\xe2\x80\xa8", b"\xee\x80\x80", b"a",
+     b"1_a,Ann,5\n", b"1_b,two\nlines,6\n", b'1_c,"Qu\n""il""l",7\n', b" ", b"\\.", "\ufeff".encode()]
+)  # fmt: skip
+_bodies = st.lists(_pieces, max_size=30).map(b"".join) | st.binary(max_size=80)
+_headers = st.sampled_from(["id,name,minutes", "name,id,minutes", "minutes,id,name", "id,minutes,name,future"])
+
+
+def lines_of(rows: Rows) -> int:
+    """How many lines the rows and rejects are made of: a row is one, and one more for each newline in its values."""
+    in_rows = sum(1 + sum(value.count("\n") for value in row) for row in rows.frame.itertuples(index=False))
+    return in_rows + len(rows.rejects)
+
+
+@settings(max_examples=150 * LONGER, deadline=None)
+@given(_bodies, _headers)
+@example(b"1_a,\xee\x80\x8a,5\n1_b,two\nlines,6\n", HEADER)
+@example(b"\n\n,,\n", HEADER)
+@example(b'"\n",,5\n', HEADER)
+def test_every_line_of_anything_is_in_exactly_one_row_or_reject(body: bytes, header: str) -> None:
+    rows = read(body, header=header)
+    ended = body if not body or body.endswith(b"\n") else body + b"\n"
+    assert rows.line_count == ended.count(b"\n")
+    assert lines_of(rows) == rows.line_count
+    assert all("\0" not in value for row in rows.frame.itertuples(index=False) for value in row)
+
+
+@settings(max_examples=80 * LONGER, deadline=None)
+@given(st.binary(max_size=120), st.sampled_from([ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS]))
+@example(b"", ATTENDEES)
+@example(b"\n", ATTENDEES)
+@example(b"\xff,\n", ATTENDEES)
+def test_any_bytes_at_all_are_an_empty_report_or_a_typed_error(body: bytes, report: Report) -> None:
+    try:
+        rows = parse(BOM + body, report.source, "a report")
+    except KalturaError:
+        return
+    assert rows.received == 0
+
+
+_texts = st.text(st.characters(exclude_characters=",\0", exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=80 * LONGER, deadline=None)
+@given(st.lists(st.tuples(_texts.map(lambda text: text.replace("\n", "")), _texts), max_size=8))
+def test_whatever_people_call_themselves_each_row_comes_back_as_it_was_sent(people: list[tuple[str, str]]) -> None:
+    people = [(user, name) for user, name in people if not (len(name) > 1 and name[0] == name[-1] == '"')]
+    people = [(user, name) for user, name in people if not (len(user) > 1 and user[0] == user[-1] == '"')]
+    rows = read("".join(f"{user},{name},5\n" for user, name in people))
+    assert not rows.rejects
+    assert list(rows.frame[["id", "name"]].itertuples(index=False, name=None)) == people
