@@ -66,7 +66,7 @@ def _typed(values: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
         fits = numbers.between(EARLIEST, LATEST)
         seconds = numbers.where(fits & ~empty)
         return pd.to_datetime(seconds, unit="s", utc=True).astype("datetime64[us, UTC]"), ~fits & ~empty
-    fits = pd.Series(np.isfinite(numbers), index=values.index)
+    fits = numbers.notna() & ~numbers.isin([np.inf, -np.inf])
     if column.kind is Kind.COUNT:
         fits = fits & (numbers % 1 == 0) & (numbers.abs() <= INTEGER_MOST)
         return numbers.where(fits).astype("Int64"), ~fits & ~empty

@@ -125,7 +125,7 @@ class _Pull:
     def attendees(self, sessions: _Rows) -> _Rows:
         """Rows that only their session ties to a day: report 6001.
 
-        Its windows need not be those of `sessions`: it has more rows, and its days are the first to be asked one by one.
+        Its windows need not be those of `sessions`: it has more rows, its days are the first to be asked one by one.
         """
         whole = self._whole(ATTENDEES)
         parts = whole.days(self.days, lambda days: self._cue_points(sessions, days))
@@ -220,8 +220,9 @@ class _Pull:
         """Whether asking again for the orphans' rooms told of a session that `sessions` lacked; it is added there."""
         whole = self._whole(ROOM_SESSIONS)
         found = []
-        for (first, last), rows in orphans.groupby(["first_day", "last_day"]):
-            days = Days(first.date(), last.date())
+        stretches = orphans[["first_day", "last_day"]].apply(lambda column: column.dt.date)
+        for days in {Days(first, last) for first, last in stretches.itertuples(index=False, name=None)}:
+            rows = orphans[orphans["first_day"] == pd.Timestamp(days.first)]
             ids = sorted(rows["entry_id"].dropna().unique())
             replies = whole.of_ids(self.calendar.window(days), ids)
             found += [self._dated(reply, ROOM_SESSIONS, days) for reply in replies]
@@ -256,7 +257,8 @@ class _Pull:
         return sorted(set(ids) & set(asked) if asked else set(ids))
 
     def _local_day(self, times: pd.Series) -> pd.Series:
-        return times.dt.tz_convert(self.calendar.timezone).dt.tz_localize(None).dt.normalize()
+        local: pd.Series = times.dt.tz_convert(self.calendar.timezone).dt.tz_localize(None).dt.normalize()
+        return local
 
     def _known_until(self, window: Window) -> dt.datetime:
         """A window that reaches into the future tells nothing of it."""

@@ -89,7 +89,7 @@ def _rooms_table(rooms: Rows) -> Table:
         table.add_column(name, justify="left" if name == "room" else "right")
     for room in rooms:
         table.add_row(
-            room["room"],
+            room["room"] or room["room_id"],
             f"{room['sessions']:,}",
             f"{room['people']:,}",
             f"{room['hours']:,.0f}",

@@ -33,7 +33,8 @@ from resources.kaltura.resource import is_standin
 from resources.migrations import migrate
 from resources.settings import SettingError, Settings, load_env_file
 
-PROCESS_TAG = ".dagster/kaltura_process"  # hidden in the UI; which process executes the run: one that is gone can't be executing it any more
+# Which process executes the run: one that is gone can not be executing it any more. The UI hides tags with this prefix.
+PROCESS_TAG = ".dagster/kaltura_process"
 
 
 def main() -> int:

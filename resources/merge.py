@@ -1,8 +1,8 @@
 """The SQL that makes a table equal to a pull, for any of the three: derived from the `Table`, never written by hand.
 
 Rows arrive in a temporary stage of the target's own shape. What differs is found by joining, before anything is
-written: an unchanged row is not touched at all, where `ON CONFLICT ... WHERE` would lock and log it. Whatever is updated
-or removed leaves its old row in `kaltura.changes`.
+written: an unchanged row is not touched at all, where `ON CONFLICT ... WHERE` would lock and log it. Whatever is
+updated or removed leaves its old row in `kaltura.changes`.
 """
 
 from dataclasses import dataclass

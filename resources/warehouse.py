@@ -228,11 +228,12 @@ class _TableLoad:
 
     def _newer_pull(self) -> dt.datetime | None:
         """When a later pull of the whole day was started that has already been loaded."""
-        return self._value(
+        newest: dt.datetime | None = self._value(
             "SELECT max(pulled_at) FROM kaltura.loads WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
             " AND filters IS NULL AND pulled_at > %s",
             [self.provenance.partner_id, self.table.report_id, self.day, self.provenance.pulled_at],
         )
+        return newest
 
     def _held(self, newer_pull: dt.datetime | None) -> pd.DataFrame:
         """The arrived sessions that the table has: `held_until` and `held_pulled_at`, beside the session's key."""

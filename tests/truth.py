@@ -1,7 +1,7 @@
 """The tables that a world ought to become: counted event by event in plain Python, by none of the code under test.
 
-`expected(world, days, timezone)` says what has to stand in Postgres once every one of the days has been pulled after all
-sessions ended and all events arrived; `landed(connection)` reads what does stand there, in the same shape.
+`expected(world, days, timezone)` says what has to stand in Postgres once every one of the days has been pulled after
+all sessions ended and all events arrived; `landed(connection)` reads what does stand there, in the same shape.
 """
 
 import datetime as dt
@@ -48,7 +48,7 @@ class Count:
 
 
 def as_landed(text: str | None) -> str | None:
-    """What becomes of a text on its way: commas and NULs can't be sent or stored, an enclosing pair of quotes is none."""
+    """What becomes of a text: commas can't be sent, NULs can't be stored, an enclosing pair of quotes is none."""
     sent = "0" if text is None else text.replace(",", " ").replace("\0", "\ufffd")
     inner = sent[1:-1]
     if len(sent) > 1 and sent[0] == sent[-1] == '"' and '"' not in inner.replace('""', ""):

@@ -1,37 +1,13 @@
--- Attendance and engagement of some days; breakout rooms are counted apart, or their people would count twice.
-WITH sessions AS (
-    SELECT
-        partition_date,
-        count(*) FILTER (WHERE parent_entry_id IS NULL) AS sessions,
-        count(*) FILTER (WHERE parent_entry_id IS NOT NULL) AS breakouts
-    FROM kaltura.room_sessions
-    WHERE
-        partition_date BETWEEN %(first)s AND %(last)s
-        AND partner_id = %(partner_id)s
-    GROUP BY partition_date
-),
-
-people AS (
-    SELECT
-        partition_date,
-        count(DISTINCT user_id) AS people,
-        sum(meeting_view_time) / 60 AS hours,
-        sum(meeting_view_time * meeting_engaged_play_time_ratio)
-        / nullif(sum(meeting_view_time), 0) AS engagement
-    FROM kaltura.attendees
-    WHERE
-        partition_date BETWEEN %(first)s AND %(last)s
-        AND partner_id = %(partner_id)s
-    GROUP BY partition_date
-)
-
+-- Attendance and engagement of some days, as analysts see them: main sessions, their people counted once.
 SELECT
-    sessions.partition_date,
-    sessions.sessions,
-    sessions.breakouts,
-    coalesce(people.people, 0) AS people,
-    coalesce(people.hours, 0) AS hours,
-    people.engagement
-FROM sessions
-LEFT JOIN people USING (partition_date)
-ORDER BY sessions.partition_date
+    session_date AS partition_date,
+    session_count AS sessions,
+    breakout_session_count AS breakouts,
+    people_count AS people,
+    total_minutes / 60 AS hours,
+    weighted_engagement_ratio AS engagement
+FROM analytics.daily
+WHERE
+    account_id = %(partner_id)s
+    AND session_date BETWEEN %(first)s AND %(last)s
+ORDER BY session_date

@@ -1,4 +1,4 @@
-"""What each value means, which rows can't be used, and how rows of one key become one (docs/kaltura-api.md section 4)."""
+"""What each value means, which rows can't be used, and how rows of one key become one (docs/kaltura-api.md, 4)."""
 
 import itertools
 import math

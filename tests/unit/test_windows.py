@@ -1,6 +1,7 @@
 """Days, and the windows that bring them in whole."""
 
 import datetime as dt
+import itertools
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -80,7 +81,7 @@ def test_leading_days_and_the_rest_are_the_days(days: Days, count: int) -> None:
 def test_stretches_hold_each_day_once_in_order_and_touch_nowhere(days: list[dt.date]) -> None:
     runs = stretches(days)
     assert [day for run in runs for day in run] == sorted(set(days))
-    assert all((later.first - run.last).days > 1 for run, later in zip(runs, runs[1:], strict=False))
+    assert all((later.first - run.last).days > 1 for run, later in itertools.pairwise(runs))
 
 
 @given(st.integers(0, 4 * 10**9), st.integers(0, 10**7))
