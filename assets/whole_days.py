@@ -221,9 +221,9 @@ class _Pull:
         whole = self._whole(ROOM_SESSIONS)
         found = []
         stretches = orphans[["first_day", "last_day"]].apply(lambda column: column.dt.date)
-        for days in {Days(first, last) for first, last in stretches.itertuples(index=False, name=None)}:
-            rows = orphans[orphans["first_day"] == pd.Timestamp(days.first)]
-            ids = sorted(rows["entry_id"].dropna().unique())
+        for days in sorted({Days(first, last) for first, last in stretches.itertuples(index=False, name=None)}):
+            of_days = orphans["first_day"] == pd.Timestamp(days.first)
+            ids = sorted(orphans.loc[of_days, "entry_id"].dropna().unique())
             replies = whole.of_ids(self.calendar.window(days), ids)
             found += [self._dated(reply, ROOM_SESSIONS, days) for reply in replies]
         if not found:

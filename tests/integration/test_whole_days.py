@@ -226,14 +226,29 @@ def test_a_week_of_the_university_day_by_day_equals_the_week_at_once(
     assert_equal(tables[0], place.truth(0, 1, 2, 3, 4))
 
 
+def test_every_session_and_attendee_of_seven_days_of_the_whole_university_equals_its_events(
+    kaltura: Running, warehouse: Warehouse
+) -> None:
+    university = University(seed=7)
+    place = Place(kaltura, warehouse, university.timezone, dt.date(2026, 11, 2))
+    activity = university.between(place.second(-48), place.second(24 * 11))
+    place.sessions, place.breakouts = list(activity.sessions), list(activity.breakouts)
+    place.views = list(activity.viewing.views())
+
+    place.pull(0, 6)
+
+    assert len(place.tables["attendees"]) > 10_000
+    assert_equal(place.tables, place.truth(*range(7)))
+
+
 # --- more than one reply holds -----------------------------------------------------------------------------------
 
 
 def test_a_range_over_the_cap_is_split_by_days_and_a_day_over_it_by_ids(place: Place) -> None:
     for day in range(3):
         for number in range(3):
-            place.meets(f"1_{day}{number}", 24 * day + 9 + number, 24 * day + 10 + number, [(24 * day + 9, 24 * day + 12)] * 4,
-                        entry=f"1_room{number}")  # fmt: skip
+            start = 24 * day + 9 + number
+            place.meets(f"1_{day}{number}", start, start + 1, [(start, start + 1)] * 4, entry=f"1_room{number}")
     place.kaltura.row_cap = 6
     place.pull(0, 2)
     assert_equal(place.tables, place.truth(0, 1, 2))

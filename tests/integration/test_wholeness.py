@@ -54,9 +54,9 @@ PLACES = [
 ]
 DIRTY_NAMES = [
     "Ann\nExample", "\nfirst", "last\n", "two\n\nlines", "x\n\\.\ny", "\\.", "\\N", '"Quill', 'Quill"', '"wrapped"',
-    'wrapped "inside"', '"', '""', '"""', "Line\u2028Separator", "Next\x85Line", "Vertical\x0bTab", "Form\x0cFeed", "N\0ul",
-    "carriage\rreturn", "Party \U0001f389", "\ue00a", "NA", "null", "nan", "None", "0", "00123", "=cmd()", "+1", "-1", "@x",
-    "comma, inside", " blanks ", "tab\t", "'", "",
+    'wrapped "inside"', '"', '""', '"""', "Line\u2028Separator", "Next\x85Line", "Vertical\x0bTab", "Form\x0cFeed",
+    "N\0ul", "carriage\rreturn", "Party \U0001f389", "\ue00a", "NA", "null", "nan", "None", "0", "00123", "=cmd()", "+1",
+    "-1", "@x", "comma, inside", " blanks ", "tab\t", "'", "",
 ]  # fmt: skip
 
 
@@ -200,9 +200,9 @@ _pulls = st.builds(
     commits=st.sampled_from(["at once", "at once", "after the next", "last of all"]),
     filters=st.sampled_from(
         [
-            Filters({}),
-            Filters({}),
-            Filters({}),
+            NO_FILTERS,
+            NO_FILTERS,
+            NO_FILTERS,
             Filters({ENTRY_IDS: ["1_room1"]}),
             Filters({USER_IDS: ["ada", "twice"]}),
         ]
