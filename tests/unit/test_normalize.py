@@ -23,7 +23,8 @@ SESSION = {
 }  # fmt: skip
 ATTENDEE = {
     "entry_id": "1_room", "cue_point_id": "1_cue", "user_id": "ada", "user_name": "Ada",
-    "user_email": "ada@example.edu", "user_type": "User", "meeting_view_time": "12.166666666667", "meeting_engaged_play_time_ratio": "0.5",
+    "user_email": "ada@example.edu", "user_type": "User", "meeting_view_time": "12.166666666667",
+    "meeting_engaged_play_time_ratio": "0.5",
 }  # fmt: skip
 BREAKOUT = {
     "parent_entry_id": "1_room", "parent_entry_name": "Room", "breakout_entry_id": "1_group",
