@@ -234,7 +234,6 @@ class _TableLoad:
             [self.provenance.partner_id, self.table.report_id, self.day, self.provenance.pulled_at],
         )
         return newest
-        return newest
 
     def _held(self, newer_pull: dt.datetime | None) -> pd.DataFrame:
         """The arrived sessions that the table has: `held_until` and `held_pulled_at`, beside the session's key."""

@@ -1,0 +1,383 @@
+"""Making a day equal to its report: write only what differs, lose nothing, and let no older pull win."""
+
+import datetime as dt
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import stamina
+
+from assets.attendees import ATTENDEES
+from assets.report import ENTRY_IDS, USER_IDS
+from assets.whole_days import Brought, Filters
+from resources import local_postgres, warehouse
+from resources.migrations import migrate
+from resources.warehouse import Load, Provenance, Warehouse
+from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
+from tests.integration.test_whole_days import PEOPLE, REPORTS, Place
+from tests.truth import assert_equal
+
+TABLES = ("room_sessions", "attendees", "breakout_sessions")
+POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+NAMES_THAT_BREAK_READERS = [
+    "x\n\\.\ny", "\n\\.\n", "\\.", "\\N", "\\", '"', '""', 'a"b\n', "\r", "a\rb", "\u2028", "\x0b", "\x85", "N\0ul", "NULL",
+    "null", "NA", "\U0001f389", "\ufeff", " ", "\t",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kaltura() -> Iterator[Running]:
+    stamina.set_testing(True, attempts=6, cap=True)  # retries without pauses
+    with serving(ListedWorld()) as running:
+        yield running
+    stamina.set_testing(False)
+
+
+@pytest.fixture
+def place(kaltura: Running, warehouse: Warehouse) -> Place:
+    """A day with a meeting of three."""
+    made = Place(kaltura, warehouse)
+    made.meets("1_a", 9, 10, [(9, 10), (9, 9.5), (9.25, 10)])
+    return made
+
+
+def load(place: Place, brought: Brought, **provenance: Any) -> list[Load]:
+    return [
+        each
+        for day in brought.days
+        for each in place.warehouse.upsert(
+            day, brought.by_day[day], Provenance(1, **{"pulled_at": brought.pulled_at, **provenance})
+        )
+    ]
+
+
+def rows(place: Place, query: str) -> list[tuple[Any, ...]]:
+    with place.warehouse.connection() as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def versions(place: Place) -> Mapping[str, list[tuple[Any, ...]]]:
+    """Every row's own version, by table: a row that was touched at all has another."""
+    names = (*TABLES, "changes", "rejects")
+    return {name: rows(place, f"SELECT xmin::text, ctid::text FROM kaltura.{name} ORDER BY 1, 2") for name in names}
+
+
+def user_ids(place: Place) -> list[str]:
+    return sorted(key[2] for key in place.tables["attendees"])
+
+
+# --- writing only what differs -----------------------------------------------------------------------------------
+
+
+def test_an_unchanged_day_pulled_again_touches_no_row_and_writes_one_load_for_each_table(place: Place) -> None:
+    place.views.append(View("1_room", "1_gone", PEOPLE[5], place.second(9), place.second(10)))  # a reject, too
+    load(place, place.bring(0))
+    before = versions(place)
+    place.at(60 * 24 + 1)
+    again = load(place, place.bring(0))
+    assert versions(place) == before
+    assert [(each.table, each.inserted, each.updated, each.unchanged) for each in again] == [
+        ("attendees", 0, 0, 3),
+        ("breakout_sessions", 0, 0, 0),
+        ("room_sessions", 0, 0, 1),
+    ]
+    assert rows(place, "SELECT count(*) FROM kaltura.loads") == [(6,)]
+
+
+def test_a_wider_pull_of_an_unchanged_day_touches_no_row_either(place: Place) -> None:
+    load(place, place.bring(0))
+    before = versions(place)
+    place.at(60 * 24 + 1)
+    load(place, place.bring(-2, 3))
+    assert versions(place) == before
+
+
+def test_of_a_changed_day_only_the_rows_that_differ_are_written_and_leave_their_old_values_in_changes(
+    place: Place,
+) -> None:
+    load(place, place.bring(0))
+    place.views.append(View("1_room", "1_a", PEOPLE[0], place.second(10), place.second(10) + 60))
+    place.at(60 * 24 + 1)
+    by_table = {each.table: each for each in load(place, place.bring(0))}
+    assert (by_table["attendees"].updated, by_table["attendees"].unchanged) == (1, 2)
+    assert_equal(place.tables, place.truth(0))
+    [change] = rows(place, "SELECT change, key, before, after FROM kaltura.changes WHERE table_name = 'attendees'")
+    assert change[:2] == (
+        "update",
+        {"partner_id": 1, "entry_id": "1_room", "cue_point_id": "1_a", "user_id": "user0"},
+    )
+    assert change[2]["meeting_view_time"] == pytest.approx(60)
+    assert change[3]["meeting_view_time"] == pytest.approx(61)
+
+
+def test_the_books_of_a_load_add_up_and_say_where_each_row_went(place: Place) -> None:
+    place.meets("1_next", 24, 25)
+    twin = User(99, "user0", "Person 0", "", "User")
+    place.views.append(View("1_room", "1_a", twin, place.second(9), place.second(9.5)))
+    place.views.append(View("1_room", "0", PEOPLE[7], place.second(9), place.second(9.5)))
+    load(place, place.bring(0))
+    assert rows(
+        place,
+        "SELECT rows_received, rows_merged, rows_rejected, rows_other_days, inserted FROM kaltura.loads"
+        " WHERE report_id = 6001",
+    ) == [(6, 1, 1, 1, 3)]
+
+
+# --- what vanishes, and what does not ----------------------------------------------------------------------------
+
+
+def test_an_attendee_that_a_listed_session_no_longer_has_is_removed_and_kept_in_changes(place: Place) -> None:
+    unresolved = User(50, "", "", "", "")
+    place.views.append(View("1_room", "1_a", unresolved, place.second(9), place.second(10)))
+    load(place, place.bring(0))
+    assert user_ids(place) == ["", "user0", "user1", "user2"]
+    resolved = User(50, "late", "Late Comer", "", "User")
+    place.views[-1] = View("1_room", "1_a", resolved, place.second(9), place.second(10))
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0))
+    assert_equal(place.tables, place.truth(0))
+    removed = rows(place, "SELECT key ->> 'user_id', before ->> 'meeting_view_time' FROM kaltura.changes")
+    assert removed == [("", "60")]
+
+
+def test_a_session_that_kaltura_forgets_stays_with_its_attendees(place: Place) -> None:
+    place.meets("1_b", 12, 13)
+    load(place, place.bring(0))
+    before = place.tables
+    place.sessions, place.views = place.sessions[1:], [view for view in place.views if view.cue_point_id == "1_b"]
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0))
+    assert place.tables == before
+
+
+def test_with_a_filter_nothing_outside_it_is_touched_and_nothing_is_removed(place: Place) -> None:
+    place.meets("1_b", 12, 13, entry="1_other", name="Before")
+    place.views.append(View("1_room", "1_gone", PEOPLE[5], place.second(9), place.second(10)))
+    load(place, place.bring(0))
+    before, rejects = place.tables, rows(place, "SELECT raw FROM kaltura.rejects")
+    asked = [(REPORTS, Filters({ENTRY_IDS: ["1_room"]})), ([ATTENDEES], Filters({USER_IDS: ["user1", "nobody"]}))]
+    for reports, filters in asked:
+        place.sessions[1] = Session("1_other", "After", "", "1_b", *_span(place.sessions[1]), "host")
+        place.at(60 * 24 + len(rows(place, "SELECT 1 FROM kaltura.loads")))
+        brought = place.bring(0, filters=filters, reports=reports)
+        load(place, brought, filters=filters.active)
+        assert place.tables == before
+        assert rows(place, "SELECT raw FROM kaltura.rejects") == rejects
+        assert rows(place, "SELECT count(*) FROM kaltura.changes") == [(0,)]
+
+
+def _span(session: Session) -> tuple[int, int | None]:
+    return session.started_at, session.ended_at
+
+
+# --- rejects -----------------------------------------------------------------------------------------------------
+
+
+def test_rejects_are_kept_with_their_reason_and_cleared_by_a_later_good_pull(place: Place) -> None:
+    place.views.append(View("1_room", "1_late", PEOPLE[5], place.second(11), place.second(12)))
+    load(place, place.bring(0))
+    [(raw, reason)] = rows(place, "SELECT raw, reason FROM kaltura.rejects")
+    assert (raw[:25], reason) == ("1_room,1_late,user5,Perso", "report 6000 lists no session with this cue_point_id")
+    place.sessions.append(Session("1_room", "Room", "", "1_late", place.second(11), place.second(12), "host"))
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0))
+    assert rows(place, "SELECT count(*) FROM kaltura.rejects") == [(0,)]
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_an_older_pull_does_not_bring_its_rejects_back(place: Place) -> None:
+    place.views.append(View("1_room", "1_late", PEOPLE[5], place.second(11), place.second(12)))
+    older = place.bring(0)
+    place.views.pop()
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0))
+    load(place, older)
+    assert rows(place, "SELECT count(*) FROM kaltura.rejects") == [(0,)]
+
+
+# --- older and newer, wider and narrower -------------------------------------------------------------------------
+
+
+def test_an_older_pull_never_overwrites_a_newer_one_though_it_commits_after_it(place: Place) -> None:
+    older = place.bring(0)
+    place.sessions[0] = Session("1_room", "New name", "", "1_a", *_span(place.sessions[0]), "host")
+    place.views = place.views[1:]
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0))
+    before = versions(place)
+    loads = load(place, older)
+    assert versions(place) == before
+    assert [each.unchanged for each in loads] == [3, 0, 1]
+    assert_equal(place.tables, place.truth(0))
+
+
+@pytest.mark.parametrize("as_range", [True, False])
+def test_figures_of_a_running_session_do_not_replace_those_known_further(place: Place, as_range: bool) -> None:
+    place.meets("1_long", 20, 50)
+    place.at(30)
+    narrow = place.bring(0, 2) if as_range else place.bring(0)
+    place.at(60 * 24)
+    wide = place.bring(0) if as_range else place.bring(0, 2)
+    for brought in (narrow, wide, narrow):
+        load(place, brought)
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_figures_from_a_narrower_window_never_replace_those_from_a_wider_one_though_they_were_pulled_later(
+    place: Place,
+) -> None:
+    place.meets(
+        "1_forever", 10, None, [(10, 11), (24 * 9, 24 * 9 + 1)]
+    )  # the second is beyond what a day alone asks for
+    load(place, place.bring(0, 12))
+    assert_equal(place.tables, place.truth(0))
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0))
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_two_loads_of_a_day_at_the_same_time_wait_for_each_other_and_the_later_pull_stands(place: Place) -> None:
+    first = place.bring(0)
+    place.views.append(View("1_room", "1_a", PEOPLE[0], place.second(10), place.second(10) + 60))
+    place.at(60 * 24 + 1)
+    second = place.bring(0)
+    failures: list[Exception] = []
+
+    def run(brought: Brought) -> None:
+        try:
+            for _ in range(5):
+                load(place, brought)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=[brought]) for brought in (first, second, first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert_equal(place.tables, place.truth(0))
+    assert rows(place, "SELECT count(*) FROM kaltura.loads") == [(60,)]
+
+
+def test_a_day_of_which_one_table_fails_is_not_loaded_at_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole_run = warehouse._TableLoad.run
+
+    def run(self: warehouse._TableLoad) -> Load:
+        if self.table.name == "room_sessions":
+            raise RuntimeError("the last of the three")
+        return whole_run(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(warehouse._TableLoad, "run", run)
+        with pytest.raises(RuntimeError):
+            load(place, place.bring(0))
+    assert not any(place.tables.values())
+    assert rows(place, "SELECT count(*) FROM kaltura.loads") == [(0,)]
+    load(place, place.bring(0))
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_a_load_whose_connection_the_server_kills_is_done_again_and_counted_once(
+    place: Place, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_run, killed = warehouse._TableLoad.run, []
+
+    def run(self: warehouse._TableLoad) -> Load:
+        if self.table.name == "breakout_sessions" and not killed:
+            killed.append(self.connection.info.backend_pid)
+            with psycopg.connect(database) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", killed)
+        return whole_run(self)
+
+    monkeypatch.setattr(warehouse._TableLoad, "run", run)
+    load(place, place.bring(0))
+    assert killed
+    assert_equal(place.tables, place.truth(0))
+    assert rows(place, "SELECT report_id FROM kaltura.loads ORDER BY 1") == [(6000,), (6001,), (6002,)]
+
+
+# --- what COPY has to carry --------------------------------------------------------------------------------------
+
+
+def with_names_that_break_readers(place: Place) -> None:
+    for number, name in enumerate(NAMES_THAT_BREAK_READERS):
+        user = User(100 + number, f"dirty{number}", name, "", "User")
+        place.views.append(View("1_room", "1_a", user, place.second(9), place.second(9.5)))
+
+
+def test_every_name_that_breaks_readers_lands_as_it_was_sent_straight_in_and_through_the_stage(place: Place) -> None:
+    with_names_that_break_readers(place)
+    load(place, place.bring(0))
+    assert_equal(place.tables, place.truth(0))
+    place.views = [
+        View(v.entry_id, v.cue_point_id, v.user, v.joined_at, v.left_at + 60, v.engaged) for v in place.views
+    ]
+    place.at(60 * 24 + 1)
+    assert {each.table: each.updated for each in load(place, place.bring(0))}["attendees"] == len(place.views)
+    assert_equal(place.tables, place.truth(0))
+
+
+@pytest.mark.skipif(not POSTGRES_15.exists(), reason="no Postgres 15 on this machine")
+def test_every_name_that_breaks_readers_lands_on_postgres_15_too(
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PG_BIN", str(POSTGRES_15))
+    folder = Path(tempfile.mkdtemp(prefix="kaltura-15-"))
+    folder.chmod(0o755)
+    local_postgres.start(folder)
+    try:
+        migrate(local_postgres.url(folder))
+        store = Warehouse(local_postgres.url(folder))
+        place = Place(kaltura, store)
+        place.meets("1_a", 9, 10)
+        with_names_that_break_readers(place)
+        load(place, place.bring(0))
+        assert rows(place, "SHOW server_version_num")[0][0].startswith("15")
+        assert_equal(place.tables, place.truth(0))
+        store.close()
+    finally:
+        local_postgres.remove(folder)
+
+
+def test_two_rows_of_one_user_beside_no_other_row_are_one_row(place: Place) -> None:
+    place.sessions.clear()
+    place.views.clear()
+    place.meets("1_only", 9, 10, [(9, 10)])
+    twin = User(99, "user0", "Person 0", "", "User")
+    place.views.append(View("1_room", "1_only", twin, place.second(9), place.second(9.5)))
+    load(place, place.bring(0))
+    assert_equal(place.tables, place.truth(0))
+
+
+@pytest.mark.parametrize("days", [3, 30, 300])
+def test_a_breakout_of_days_has_a_duration_of_days(place: Place, days: int) -> None:
+    start, end = place.second(9), place.second(9 + 24 * days)
+    place.at(24 * 400)
+    place.breakouts.append(Breakout("1_main", "Main", "1_room", "Group", "1_a", "host", start, end))
+    load(place, place.bring(0))
+    [(duration,)] = rows(place, "SELECT duration FROM kaltura.breakout_sessions")
+    assert duration == dt.timedelta(days=days)
+
+
+def test_a_report_without_a_figure_has_null_in_its_place(place: Place) -> None:
+    place.kaltura.faults.add(Fault("null_figures", report_id=6001, column="meeting_view_time"))
+    load(place, place.bring(0))
+    assert {row["meeting_view_time"] for row in place.tables["attendees"].values()} == {None}
+
+
+def test_a_thousand_and_more_rows_are_staged_and_compared_as_few_are(kaltura: Running, warehouse: Warehouse) -> None:
+    place = Place(kaltura, warehouse)
+    people = [User(number, f"user{number:05}", "Person", "", "User") for number in range(3_000)]
+    place.sessions.append(Session("1_room", "Room", "", "1_a", place.second(9), place.second(10), "host"))
+    place.views = [View("1_room", "1_a", user, place.second(9), place.second(9.1)) for user in people]
+    load(place, place.bring(0))
+    place.views = [View("1_room", "1_a", user, place.second(9), place.second(9.2)) for user in people[10:2_500]]
+    place.at(60 * 24 + 1)
+    by_table = {each.table: each for each in load(place, place.bring(0))}
+    assert (by_table["attendees"].updated, by_table["attendees"].removed) == (2_490, 510)
+    assert_equal(place.tables, place.truth(0))
