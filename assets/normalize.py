@@ -7,6 +7,8 @@ is set aside with the reason and never changed into something that passes.
 import numpy as np
 import pandas as pd
 import pandera.errors
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assets.report import Report
 from resources.kaltura.csv import Rows
@@ -61,7 +63,7 @@ def _typed(values: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
         unknown = () if column.empty_is_a_value else ("",) if column.nullable else UNKNOWN
         return values.mask(values.isin(unknown)), pd.Series(False, index=values.index)
     empty = values.isin(UNKNOWN) if column.kind is Kind.TIME else values == ""
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    numbers = _numbers(values)
     if column.kind is Kind.TIME:
         fits = numbers.between(EARLIEST, LATEST)
         seconds = numbers.where(fits & ~empty)
@@ -71,6 +73,16 @@ def _typed(values: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
         fits = fits & (numbers % 1 == 0) & (numbers.abs() <= INTEGER_MOST)
         return numbers.where(fits).astype("Int64"), ~fits & ~empty
     return numbers.where(fits), ~fits & ~empty
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """The values as float64, NaN where they are no numbers. Arrow reads them at once, or not at all."""
+    strings = pa.array(values)
+    try:
+        numbers = pc.cast(pc.if_else(pc.equal(strings, ""), None, strings), pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return pd.to_numeric(values, errors="coerce").astype("float64")
+    return pd.Series(numbers, index=values.index)
 
 
 def _finish_times(frame: pd.DataFrame) -> None:

@@ -21,9 +21,10 @@ from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura
+from resources.load import Load, Provenance
 from resources.postgres import Postgres
 from resources.settings import id_list
-from resources.warehouse import Load, Provenance, Warehouse, WarehouseError
+from resources.warehouse import Warehouse, WarehouseError
 
 REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 DAYS_IN_A_MESSAGE = 20

@@ -21,7 +21,7 @@ from resources.kaltura.client import Client, Reply, Tally
 from resources.kaltura.query import Filter
 from resources.kaltura.whole import Part, Whole
 from resources.kaltura.windows import EDGE_SECONDS, Calendar, Days, Window
-from resources.warehouse import Arrivals
+from resources.load import Arrivals
 
 # How long a session without an end is taken to run on: its figures are pulled up to now, but not for ever.
 RUNNING_SESSION = pd.Timedelta(days=7)

@@ -1,8 +1,11 @@
 """The SQL that makes a table equal to a pull, for any of the three: derived from the `Table`, never written by hand.
 
-Rows arrive in a temporary stage of the target's own shape. What differs is found by joining, before anything is
-written: an unchanged row is not touched at all, where `ON CONFLICT ... WHERE` would lock and log it. Whatever is
-updated or removed leaves its old row in `kaltura.changes`.
+What the table holds of a session is read first; only rows that differ are staged, in a temporary table of the target's
+own shape, and updated. An unchanged row is not touched at all, where `ON CONFLICT ... WHERE` would lock and log it.
+Whatever is updated or removed leaves its old row in `kaltura.changes`.
+
+Rows are looked up by whole keys, in subqueries that the planner can't take apart (`OFFSET 0`): a plan that trusted the
+statistics of a table which is just being filled would compare every row with every other.
 """
 
 from dataclasses import dataclass
@@ -10,16 +13,19 @@ from functools import cached_property
 
 from psycopg import sql
 
-from resources.table import Table
+from resources.copying import selected
+from resources.table import Kind, Table
 
 PARTNER = "partner_id"
-PLACED = ("partition_date", "window_start", "window_end", "extra", "load_id")
+PARTITION_DATE = "partition_date"
+EXTRA = "extra"
+PLACED = (PARTITION_DATE, "window_start", "window_end", EXTRA, "load_id")
 BOOKKEEPING = ("load_id", "first_loaded_at", "changed_at")
 
 
 @dataclass(frozen=True)
 class Merge:
-    """The statements for one table. `%(load_id)s` and `%(partner_id)s` are their only parameters, but for `held`."""
+    """The statements for one table. Their parameters: `load_id`, `partner_id`, and for each column of a key an array."""
 
     table: Table
 
@@ -53,29 +59,56 @@ class Merge:
 
     @property
     def held(self) -> sql.Composed:
-        """Of the sessions given as arrays, those that the table has: known until when, and pulled when."""
-        arrays = sql.SQL(", ").join(sql.SQL("%({})s::text[]").format(sql.SQL(name)) for name in self.table.session_key)
+        """Of the sessions given as arrays, those that the table has: how far and by which load they are known.
+
+        `row_versions` is the sum of the rows' `xmin`: any write to any of them makes it another.
+        """
         session = self._list(self.table.session_key)
         return sql.SQL(
-            "SELECT held.*, loads.pulled_at FROM ("
-            " SELECT {session}, max(window_end) AS window_end, max(load_id) AS load_id FROM {target}"
-            " JOIN unnest({arrays}) AS asked ({session}) USING ({session})"
-            " WHERE partner_id = %(partner_id)s GROUP BY {session}"
-            ") AS held LEFT JOIN kaltura.loads ON loads.id = held.load_id"
-        ).format(session=session, target=self.target, arrays=arrays)
+            "SELECT {session}, held.window_end, held.load_id, loads.pulled_at, held.row_versions"
+            " FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
+            " SELECT max(window_end) AS window_end, max(load_id) AS load_id,"
+            " sum(old.xmin::text::bigint)::bigint AS row_versions FROM {target} AS old WHERE {of_session}"
+            ") AS held LEFT JOIN kaltura.loads ON loads.id = held.load_id WHERE held.load_id IS NOT NULL"
+        ).format(session=session, target=self.target, arrays=self._arrays, of_session=self._of_session)
+
+    @property
+    def held_rows(self) -> sql.Composed:
+        """Every row of the sessions given as arrays: key, report's columns and `extra`, as `copying` compares them."""
+        kinds = self.compared
+        listed = sql.SQL(", ").join(selected(sql.Identifier("row", name), kind) for name, kind in kinds.items())
+        return sql.SQL(
+            "SELECT {listed} FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
+            " SELECT * FROM {target} AS old WHERE {of_session} OFFSET 0) AS row"
+        ).format(
+            listed=listed,
+            arrays=self._arrays,
+            session=self._list(self.table.session_key),
+            target=self.target,
+            of_session=self._of_session,
+        )
+
+    @property
+    def compared(self) -> dict[str, Kind]:
+        """The columns in which a row can differ, and those of its key. A date is compared as text."""
+        return {column.name: column.kind for column in self.table.columns} | dict.fromkeys(
+            (EXTRA, PARTITION_DATE), Kind.TEXT
+        )
 
     @property
     def update_differing(self) -> sql.Composed:
         key = (PARTNER, *self.table.key)
-        compared = [name for name in self.columns if name not in (*key, "window_start", "window_end", "load_id")]
+        decisive = [name for name in self.columns if name not in (*key, "window_start", "window_end", "load_id")]
         written = [name for name in self.columns if name not in key]
         return sql.SQL(
             "WITH updated AS ("
             " UPDATE {target} AS new SET ({written}) = ROW ({staged}), changed_at = now()"
-            " FROM {stage} AS staged JOIN {target} AS old ON {same_key}"
-            " WHERE new.ctid = old.ctid AND ({old_values}) IS DISTINCT FROM ({staged_values})"
+            " FROM {stage} AS staged CROSS JOIN LATERAL ("
+            " SELECT old.ctid AS place, old AS before, {old_columns} FROM {target} AS old WHERE {same_key} OFFSET 0"
+            ") AS old"
+            " WHERE new.ctid = old.place AND ({old_values}) IS DISTINCT FROM ({staged_values})"
             " RETURNING {key_json} AS key,"
-            " to_jsonb(old) - {left_out}::text[] AS before, to_jsonb(new) - {left_out}::text[] AS after"
+            " to_jsonb(old.before) - {left_out}::text[] AS before, to_jsonb(new) - {left_out}::text[] AS after"
             ") INSERT INTO kaltura.changes (load_id, table_name, key, change, before, after)"
             " SELECT %(load_id)s, {name}, key, 'update', before, after FROM updated"
         ).format(
@@ -83,49 +116,50 @@ class Merge:
             stage=self.stage,
             written=self._list(written),
             staged=self._list(written, "staged"),
+            old_columns=self._list(decisive, "old"),
             same_key=self._same(key, "old", "staged"),
-            old_values=self._list(compared, "old"),
-            staged_values=self._list(compared, "staged"),
-            key_json=self._key_json("old"),
+            old_values=self._list(decisive, "old"),
+            staged_values=self._list(decisive, "staged"),
+            key_json=self._key_json("new"),
             left_out=sql.Literal([*key, *BOOKKEEPING]),
             name=sql.Literal(self.table.name),
         )
 
     @property
-    def insert_missing(self) -> sql.Composed:
+    def remove_vanished(self) -> sql.Composed:
+        """The rows whose keys are given as arrays."""
         key = (PARTNER, *self.table.key)
         return sql.SQL(
-            "INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} AS staged"
-            " WHERE NOT EXISTS (SELECT FROM {target} AS old WHERE {same_key}) ORDER BY {order}"
-        ).format(
-            target=self.target,
-            stage=self.stage,
-            columns=self._list(self.columns),
-            same_key=self._same(key, "old", "staged"),
-            order=self._list(key),
-        )
-
-    @property
-    def remove_vanished(self) -> sql.Composed:
-        """Rows of a staged session that the stage no longer has."""
-        key, session = (PARTNER, *self.table.key), (PARTNER, *self.table.session_key)
-        return sql.SQL(
             "WITH removed AS ("
-            " DELETE FROM {target} AS old USING (SELECT DISTINCT {session} FROM {stage}) AS listed"
-            " WHERE {same_session} AND NOT EXISTS (SELECT FROM {stage} AS staged WHERE {same_key})"
+            " DELETE FROM {target} AS old USING unnest({arrays}) AS gone ({names}) CROSS JOIN LATERAL ("
+            " SELECT found.ctid AS place FROM {target} AS found"
+            " WHERE found.partner_id = %(partner_id)s AND {same_key} OFFSET 0"
+            ") AS there WHERE old.ctid = there.place"
             " RETURNING {key_json} AS key, to_jsonb(old) - {left_out}::text[] AS before"
             ") INSERT INTO kaltura.changes (load_id, table_name, key, change, before)"
             " SELECT %(load_id)s, {name}, key, 'remove', before FROM removed"
         ).format(
             target=self.target,
-            stage=self.stage,
-            session=self._list(session),
-            same_session=self._same(session, "old", "listed"),
-            same_key=self._same(key, "old", "staged"),
+            arrays=self._parameters(self.table.key),
+            names=self._list(self.table.key),
+            same_key=self._same(self.table.key, "found", "gone"),
             key_json=self._key_json("old"),
             left_out=sql.Literal([*key, *BOOKKEEPING]),
             name=sql.Literal(self.table.name),
         )
+
+    @property
+    def _arrays(self) -> sql.Composed:
+        return self._parameters(self.table.session_key)
+
+    @property
+    def _of_session(self) -> sql.Composed:
+        same = self._same(self.table.session_key, "old", "asked")
+        return sql.SQL("old.partner_id = %(partner_id)s AND {}").format(same)
+
+    @staticmethod
+    def _parameters(names: tuple[str, ...]) -> sql.Composed:
+        return sql.SQL(", ").join(sql.SQL("%({})s::text[]").format(sql.SQL(name)) for name in names)
 
     def _copy(self, into: sql.Identifier) -> sql.Composed:
         return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(into, self._list(self.columns))

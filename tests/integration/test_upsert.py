@@ -14,9 +14,10 @@ import stamina
 from assets.attendees import ATTENDEES
 from assets.report import ENTRY_IDS, USER_IDS
 from assets.whole_days import Brought, Filters
-from resources import local_postgres, warehouse
+from resources import local_postgres
+from resources.load import Load, Provenance, TableLoad
 from resources.migrations import migrate
-from resources.warehouse import Load, Provenance, Warehouse
+from resources.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 from tests.integration.test_whole_days import PEOPLE, REPORTS, Place
 from tests.truth import assert_equal
@@ -265,15 +266,15 @@ def test_two_loads_of_a_day_at_the_same_time_wait_for_each_other_and_the_later_p
 
 
 def test_a_day_of_which_one_table_fails_is_not_loaded_at_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole_run = warehouse._TableLoad.run
+    whole_run = TableLoad.run
 
-    def run(self: warehouse._TableLoad) -> Load:
+    def run(self: TableLoad) -> Load:
         if self.table.name == "room_sessions":
             raise RuntimeError("the last of the three")
         return whole_run(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(warehouse._TableLoad, "run", run)
+        patch.setattr(TableLoad, "run", run)
         with pytest.raises(RuntimeError):
             load(place, place.bring(0))
     assert not any(place.tables.values())
@@ -285,16 +286,16 @@ def test_a_day_of_which_one_table_fails_is_not_loaded_at_all(place: Place, monke
 def test_a_load_whose_connection_the_server_kills_is_done_again_and_counted_once(
     place: Place, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole_run, killed = warehouse._TableLoad.run, []
+    whole_run, killed = TableLoad.run, []
 
-    def run(self: warehouse._TableLoad) -> Load:
+    def run(self: TableLoad) -> Load:
         if self.table.name == "breakout_sessions" and not killed:
             killed.append(self.connection.info.backend_pid)
             with psycopg.connect(database) as other:
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", killed)
         return whole_run(self)
 
-    monkeypatch.setattr(warehouse._TableLoad, "run", run)
+    monkeypatch.setattr(TableLoad, "run", run)
     load(place, place.bring(0))
     assert killed
     assert_equal(place.tables, place.truth(0))

@@ -15,7 +15,8 @@ from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
 from resources.kaltura.errors import ColumnMissing, FilterIgnored, Unsplittable
 from resources.kaltura.windows import Calendar, Days
-from resources.warehouse import Provenance, Warehouse
+from resources.load import Provenance
+from resources.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.conftest import client_of
 from tests.truth import Tables, assert_equal, expected, landed

@@ -29,7 +29,8 @@ from assets.whole_days import Brought, Filters, bring
 from resources import local_postgres, warehouse
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
-from resources.warehouse import Provenance, Warehouse
+from resources.load import Provenance
+from resources.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 from tests.conftest import TEMPLATE, client_of
 from tests.truth import Tables, assert_equal, expected, landed
