@@ -14,7 +14,7 @@ import pandas as pd
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.normalize import RAW, REASON, merged, normalize
+from assets.normalize import EXTRA, RAW, REASON, merged, normalize
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import Client, Reply, Tally
@@ -30,6 +30,7 @@ EDGE = pd.Timedelta(seconds=EDGE_SECONDS)
 DAY = "partition_date"  # the local day of a row's session; missing where the row can't be tied to one
 HOME = "home"  # the day that counts a row which belongs to no day of the pull: the first of its reply
 FATE = "fate"
+ARRIVING = ("window_start", "window_end", "ends_at", EXTRA)  # beside the report's columns, what a load asks for
 OWN, OTHER_DAY, SUPERSEDED = "own", "other day", "superseded"
 
 
@@ -145,29 +146,26 @@ class _Pull:
     def by_day(self, rows: _Rows, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
         frame = rows.frame
-        rejected = frame[REASON].notna() & (frame[FATE] == OWN)
-        kinds = {
-            "good": frame[~rejected & (frame[FATE] == OWN)],
-            "rejected": frame[rejected],
-            "superseded": frame[frame[FATE] == SUPERSEDED],
-            "other": frame[frame[FATE] == OTHER_DAY],
-        }
-        groups = {kind: dict(iter(part.groupby(HOME))) for kind, part in kinds.items()}
+        is_own = frame[FATE] == OWN
+        is_usable = frame[REASON].isna()
+        good = _by_home(frame[[*report.table.column_names, *ARRIVING, HOME]], is_own & is_usable)
+        rejected = _by_home(frame[[RAW, REASON, HOME]], is_own & ~is_usable)
+        superseded, other = (frame.loc[frame[FATE] == fate, HOME].value_counts() for fate in (SUPERSEDED, OTHER_DAY))
         tally = self.tallies[report.report_id]
         arrivals = {}
         for day in self.days:
-            of_day = {kind: groups[kind].get(pd.Timestamp(day), kinds[kind].iloc[:0]) for kind in kinds}
-            good = merged(of_day["good"], report)
+            of_day = good(day)
+            once = merged(of_day, report)
             window = next(window for days, window in rows.windows if day in days)
             arrivals[day] = Arrivals(
                 table=report.table,
-                frame=good,
-                rejects=of_day["rejected"][[RAW, REASON]],
+                frame=once,
+                rejects=rejected(day),
                 window_start=window.starts_at,
                 window_end=self._known_until(window),
                 requests=tally.requests,
-                merged=len(of_day["good"]) - len(good) + len(of_day["superseded"]),
-                other_days=len(of_day["other"]),
+                merged=len(of_day) - len(once) + int(superseded.get(pd.Timestamp(day), 0)),
+                other_days=int(other.get(pd.Timestamp(day), 0)),
                 kaltura_session=tally.kaltura_session,
             )
         return arrivals
@@ -205,9 +203,10 @@ class _Pull:
         exact = known.drop_duplicates(["entry_id", "cue_point_id"], keep="last")
         loose = known.drop_duplicates("cue_point_id", keep="last").drop(columns="entry_id")
         tied = frame.merge(exact, on=["entry_id", "cue_point_id"], how="left")
-        by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
-        for column in (DAY, "ends_at"):
-            tied[column] = tied[column].fillna(by_cue_point[column])
+        if tied[DAY].isna().any():
+            by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
+            for column in (DAY, "ends_at"):
+                tied[column] = tied[column].fillna(by_cue_point[column])
         orphans = tied[DAY].isna() & tied[REASON].isna()
         if orphans.any() and look_further and self._find(tied[orphans], sessions):
             return self._tied(frame, sessions, look_further=False)
@@ -271,6 +270,14 @@ class _Long:
 
     sessions: pd.DataFrame
     cover: Window
+
+
+def _by_home(frame: pd.DataFrame, wanted: pd.Series) -> Callable[[dt.date], pd.DataFrame]:
+    """The wanted rows by the day that loads or counts them."""
+    rows, home = frame.drop(columns=HOME)[wanted], frame.loc[wanted, HOME]
+    groups = dict(iter(rows.groupby(home))) if home.nunique() > 1 else dict.fromkeys(home.head(1), rows)
+    none = rows.iloc[:0]
+    return lambda day: groups.get(pd.Timestamp(day), none)
 
 
 def _windows(parts: Sequence[Part]) -> list[tuple[Days, Window]]:

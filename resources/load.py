@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from resources import copying
 from resources.merge import EXTRA, PARTITION_DATE, PARTNER, Merge
-from resources.table import Table
+from resources.table import Kind, Table
 
 LOCK_CLASS = 0x6B616C74  # "kalt": keeps our advisory locks apart from those of other programs
 
@@ -84,15 +84,15 @@ class _Verdict:
     does not touch it; one that knows it further takes it; of two that know it equally, the one pulled later.
     """
 
-    fresh: pd.DataFrame
-    to_compare: pd.DataFrame
+    fresh: pa.Table
+    to_compare: pa.Table
     outranked: int
 
     @classmethod
-    def on(cls, frame: pd.DataFrame, held: pd.DataFrame, session_key: list[str], pulled_at: dt.datetime) -> "_Verdict":
+    def on(cls, rows: pa.Table, held: pd.DataFrame, session_key: list[str], pulled_at: dt.datetime) -> "_Verdict":
         if held.empty:
-            return cls(frame, frame.iloc[:0], 0)
-        known = frame[[*session_key, "window_end", "ends_at"]].merge(held, on=session_key, how="left")
+            return cls(rows, rows.slice(0, 0), 0)
+        known = rows.select([*session_key, "window_end", "ends_at"]).to_pandas().merge(held, on=session_key, how="left")
         is_new = known["held_until"].isna().to_numpy()
         reach = known[["window_end", "ends_at"]].min(axis=1)
         held_reach = known[["held_until", "ends_at"]].min(axis=1)
@@ -102,47 +102,42 @@ class _Verdict:
                 (reach < held_reach) | ((reach == held_reach) & (known["held_pulled_at"] > pd.Timestamp(pulled_at)))
             ).to_numpy()
         )
-        return cls(frame[is_new], frame[~is_new & ~outranked], int(outranked.sum()))
+        return cls(rows.filter(is_new), rows.filter(~is_new & ~outranked), int(outranked.sum()))
 
 
 @dataclass(frozen=True)
 class _Difference:
     """Of sessions that the table has: rows that differ, rows that it lacks, and keys of rows that are not there now."""
 
-    differing: pd.DataFrame
-    missing: pd.DataFrame
+    differing: pa.Table
+    missing: pa.Table
     vanished: pa.Table
 
     @classmethod
-    def between(cls, arrived: pd.DataFrame, held: pa.Table, merge: Merge, day: dt.date) -> "_Difference":
+    def between(cls, arrived: pa.Table, held: pa.Table, merge: Merge, day: dt.date) -> "_Difference":
         """`held` is what `Merge.held_rows` returned for the sessions of `arrived`."""
-        placed = arrived.assign(**{PARTITION_DATE: str(day)})
-        now = pa.table({name: copying.comparable(placed[name], kind) for name, kind in merge.compared.items()})
         key = merge.table.key
-        keys, held_keys = _joined(now, key), _joined(held, key)
+        keys, held_keys = _joined(arrived, key), _joined(held, key)
         place = pc.index_in(keys, held_keys)
-        is_held = place.is_valid()
+        in_both = arrived.filter(place.is_valid())
         was = held.take(place.drop_null())
-        now = now.filter(is_held)
-        same = pa.repeat(pa.scalar(True), now.num_rows)
-        for name in merge.compared:
-            same = pc.and_(same, _equal(now[name], was[name]))
-        in_both = arrived[is_held.to_numpy(zero_copy_only=False)]
+        same = pc.equal(was[PARTITION_DATE], str(day))
+        for name, kind in merge.compared.items():
+            same = pc.and_(same, _equal(copying.comparable(in_both[name], kind), was[name]))
         return cls(
-            differing=in_both[~same.to_numpy(zero_copy_only=False)],
-            missing=arrived[~is_held.to_numpy(zero_copy_only=False)],
+            differing=in_both.filter(pc.invert(same)),
+            missing=arrived.filter(place.is_null()),
             vanished=held.select(list(key)).filter(pc.invert(pc.is_in(held_keys, keys))),
         )
 
 
 def _joined(rows: pa.Table, names: Sequence[str]) -> pa.Array:
-    """One text a row. NUL parts the values: no text of Postgres's holds one."""
-    columns = [rows[name].combine_chunks() for name in names]
+    """One text a row, in the order of the collation "C". NUL parts the values: no text of Postgres's holds one."""
+    columns = (copying.comparable(rows[name], Kind.TEXT) for name in names)
     return pc.binary_join_element_wise(*columns, pa.scalar("\0", pa.large_string()))
 
 
-def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.Array:
-    left, right = left.combine_chunks(), right.combine_chunks()
+def _equal(left: pa.Array, right: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.coalesce(pc.equal(left, right), pc.and_(left.is_null(), right.is_null()))
 
 
@@ -158,7 +153,7 @@ class TableLoad:
         self.provenance = provenance
         self.table = arrivals.table
         self.merge = Merge(arrivals.table)
-        self.frame = arrivals.frame.sort_values(list(self.table.key), ignore_index=True)
+        self.rows = copying.as_arrow(arrivals.frame)
         self.load_id = 0
         # What the table holds of the frame's sessions once it equals the frame: see `loads.content` and `row_versions`.
         self.content: bytes | None = None
@@ -175,7 +170,7 @@ class TableLoad:
             table=self.table.name,
             inserted=inserted,
             updated=updated,
-            unchanged=len(self.frame) - inserted - updated,
+            unchanged=self.rows.num_rows - inserted - updated,
             removed=removed,
             received=self.arrivals.received,
             merged=self.arrivals.merged,
@@ -200,43 +195,45 @@ class TableLoad:
 
     def _write(self, newer_pull: dt.datetime | None) -> tuple[int, int, int]:
         """Rows inserted, updated and removed."""
-        content = copying.digest(copying.columns(self.frame, [*self.table.column_names, EXTRA], {}))
-        held = self._held(newer_pull)
-        versions = int(held["row_versions"].sum())
-        if self._left_there(content, versions):
-            self.content, self.row_versions = content, versions
+        content = copying.digest(self.rows.select([*self.table.column_names, EXTRA]))
+        if self._left_there(content):
             return 0, 0, 0
-        verdict = _Verdict.on(self.frame, held, list(self.table.session_key), self.provenance.pulled_at)
+        held = self._held(newer_pull)
+        verdict = _Verdict.on(self.rows, held, list(self.table.session_key), self.provenance.pulled_at)
         difference = self._difference(verdict.to_compare)
         updated = self._update(difference.differing)
         removed = self._remove(difference.vanished)
-        new = pd.concat([verdict.fresh, difference.missing]) if len(difference.missing) else verdict.fresh
-        self._copy(self.merge.copy_to_target, new.sort_values(list(self.table.key)))
+        new = pa.concat_tables([verdict.fresh, difference.missing])
+        self._copy(self.merge.copy_to_target, new)
         if not verdict.outranked and not self.provenance.filters:
             self.content = content
-            touched = updated or removed or len(difference.missing)
-            self.row_versions = (
-                int(self._held(newer_pull)["row_versions"].sum())
-                if touched
-                else versions + len(new) * self._value("SELECT pg_current_xact_id()::xid::text::bigint")
-            )
-        return len(new), updated, removed
+            if held.empty:
+                self.row_versions = new.num_rows * self._value("SELECT pg_current_xact_id()::xid::text::bigint")
+            else:
+                self.row_versions = self._row_versions()
+        return new.num_rows, updated, removed
 
-    def _left_there(self, content: bytes, versions: int) -> bool:
+    def _left_there(self, content: bytes) -> bool:
         """Whether a load of this day left the table with just this content, and no row was written since."""
-        parameters = [self.provenance.partner_id, self.table.report_id, self.day]
         left = self.connection.execute(
             "SELECT content, row_versions FROM kaltura.loads WHERE partner_id = %s AND report_id = %s"
             " AND partition_date = %s AND content IS NOT NULL ORDER BY id DESC LIMIT 1",
-            parameters,
+            [self.provenance.partner_id, self.table.report_id, self.day],
         ).fetchone()
-        return left == (content, versions)
+        if left is None or left[0] != content or left[1] != self._row_versions():
+            return False
+        self.content, self.row_versions = left
+        return True
+
+    def _row_versions(self) -> int:
+        row = self.connection.execute(self.merge.row_versions, self._sessions(self.rows)).fetchone()
+        return int(row[0]) if row else 0
 
     def _held(self, newer_pull: dt.datetime | None) -> pd.DataFrame:
-        """The arrived sessions that the table has: `held_until`, `held_pulled_at`, `row_versions` beside their key."""
+        """The arrived sessions that the table has: `held_until` and `held_pulled_at`, beside the session's key."""
         names = list(self.table.session_key)
-        rows = self.connection.execute(self.merge.held, self._sessions(self.frame)).fetchall()
-        columns = [*names, "held_until", "load_id", "held_pulled_at", "row_versions"]
+        rows = self.connection.execute(self.merge.held, self._sessions(self.rows)).fetchall()
+        columns = [*names, "held_until", "load_id", "held_pulled_at"]
         held = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "str"))
         for column in ("held_until", "held_pulled_at"):
             held[column] = pd.to_datetime(held[column], utc=True).astype("datetime64[us, UTC]")
@@ -244,19 +241,17 @@ class TableLoad:
             held["held_pulled_at"] = pd.Timestamp(newer_pull)
         return held.drop(columns="load_id")
 
-    def _difference(self, rows: pd.DataFrame) -> _Difference:
-        held = copying.rows_out(self.connection, self.merge.held_rows, self._sessions(rows), self.merge.compared)
+    def _difference(self, rows: pa.Table) -> _Difference:
+        held = copying.rows_out(self.connection, self.merge.held_rows, self._sessions(rows), self.merge.held_kinds)
         return _Difference.between(rows, held, self.merge, self.day)
 
-    def _sessions(self, rows: pd.DataFrame) -> dict[str, Any]:
-        sessions = rows[list(self.table.session_key)].drop_duplicates()
-        return {
-            PARTNER: self.provenance.partner_id,
-            **{name: sessions[name].tolist() for name in self.table.session_key},
-        }
+    def _sessions(self, rows: pa.Table) -> dict[str, Any]:
+        names = list(self.table.session_key)
+        sessions = rows.select(names).group_by(names).aggregate([]).sort_by([(name, "ascending") for name in names])
+        return {PARTNER: self.provenance.partner_id, **{name: sessions[name].to_pylist() for name in names}}
 
-    def _update(self, rows: pd.DataFrame) -> int:
-        if rows.empty:
+    def _update(self, rows: pa.Table) -> int:
+        if not rows.num_rows:
             return 0
         self.connection.execute("SET LOCAL client_min_messages = warning")
         self.connection.execute(self.merge.create_stage)
@@ -271,10 +266,16 @@ class TableLoad:
         parameters = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, **arrays}
         return self.connection.execute(self.merge.remove_vanished, parameters).rowcount
 
-    def _copy(self, statement: sql.Composed, rows: pd.DataFrame) -> None:
-        constants = {PARTNER: self.provenance.partner_id, PARTITION_DATE: self.day, "load_id": self.load_id}
-        if len(rows):
-            copying.rows_in(self.connection, statement, copying.columns(rows, self.merge.columns, constants))
+    def _copy(self, statement: sql.Composed, rows: pa.Table) -> None:
+        """In the order of the key, so that neighbours in the index are written side by side."""
+        constants: dict[str, int | dt.date] = {
+            PARTNER: self.provenance.partner_id,
+            PARTITION_DATE: self.day,
+            "load_id": self.load_id,
+        }
+        if rows.num_rows:
+            ordered = rows.take(pc.array_sort_indices(_joined(rows, self.table.key)))
+            copying.rows_in(self.connection, statement, ordered, self.merge.columns, constants)
 
     def _write_rejects(self) -> None:
         """Put the day's rejects in the place of those there; a day pulled again without news writes nothing.

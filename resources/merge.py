@@ -19,7 +19,13 @@ from resources.table import Kind, Table
 PARTNER = "partner_id"
 PARTITION_DATE = "partition_date"
 EXTRA = "extra"
-PLACED = (PARTITION_DATE, "window_start", "window_end", EXTRA, "load_id")
+PLACED = {
+    PARTITION_DATE: Kind.DATE,
+    "window_start": Kind.TIME,
+    "window_end": Kind.TIME,
+    EXTRA: Kind.JSON,
+    "load_id": Kind.NUMBER,
+}
 BOOKKEEPING = ("load_id", "first_loaded_at", "changed_at")
 
 
@@ -29,10 +35,10 @@ class Merge:
 
     table: Table
 
-    @property
-    def columns(self) -> list[str]:
+    @cached_property
+    def columns(self) -> dict[str, Kind]:
         """What is copied in, in order: the partner, the report's columns, and where the row belongs."""
-        return [PARTNER, *self.table.column_names, *PLACED]
+        return {PARTNER: Kind.NUMBER, **self._reported, **PLACED}
 
     @cached_property
     def target(self) -> sql.Identifier:
@@ -59,41 +65,42 @@ class Merge:
 
     @property
     def held(self) -> sql.Composed:
-        """Of the sessions given as arrays, those that the table has: how far and by which load they are known.
-
-        `row_versions` is the sum of the rows' `xmin`: any write to any of them makes it another.
-        """
-        session = self._list(self.table.session_key)
+        """Of the sessions given as arrays, those that the table has: known until when, and pulled when."""
         return sql.SQL(
-            "SELECT {session}, held.window_end, held.load_id, loads.pulled_at, held.row_versions"
+            "SELECT {session}, held.window_end, held.load_id, loads.pulled_at"
             " FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
-            " SELECT max(window_end) AS window_end, max(load_id) AS load_id,"
-            " sum(old.xmin::text::bigint)::bigint AS row_versions FROM {target} AS old WHERE {of_session}"
+            " SELECT max(window_end) AS window_end, max(load_id) AS load_id FROM {target} AS old WHERE {of_session}"
             ") AS held LEFT JOIN kaltura.loads ON loads.id = held.load_id WHERE held.load_id IS NOT NULL"
-        ).format(session=session, target=self.target, arrays=self._arrays, of_session=self._of_session)
+        ).format(**self._asked)
+
+    @property
+    def row_versions(self) -> sql.Composed:
+        """The sum of `xmin` over the rows of the sessions given as arrays: any write to any of them makes it another."""
+        return sql.SQL(
+            "SELECT coalesce(sum(held.versions), 0) FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
+            " SELECT sum(old.xmin::text::bigint) AS versions FROM {target} AS old WHERE {of_session}"
+            ") AS held"
+        ).format(**self._asked)
 
     @property
     def held_rows(self) -> sql.Composed:
         """Every row of the sessions given as arrays: key, report's columns and `extra`, as `copying` compares them."""
-        kinds = self.compared
+        kinds = self.held_kinds
         listed = sql.SQL(", ").join(selected(sql.Identifier("row", name), kind) for name, kind in kinds.items())
         return sql.SQL(
             "SELECT {listed} FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
             " SELECT * FROM {target} AS old WHERE {of_session} OFFSET 0) AS row"
-        ).format(
-            listed=listed,
-            arrays=self._arrays,
-            session=self._list(self.table.session_key),
-            target=self.target,
-            of_session=self._of_session,
-        )
+        ).format(listed=listed, **self._asked)
 
     @property
     def compared(self) -> dict[str, Kind]:
-        """The columns in which a row can differ, and those of its key. A date is compared as text."""
-        return {column.name: column.kind for column in self.table.columns} | dict.fromkeys(
-            (EXTRA, PARTITION_DATE), Kind.TEXT
-        )
+        """The columns in which a row can differ from the one that arrived, beside its day."""
+        return {**self._reported, EXTRA: Kind.JSON}
+
+    @property
+    def held_kinds(self) -> dict[str, Kind]:
+        """The columns of `held_rows`."""
+        return {**self.compared, PARTITION_DATE: Kind.DATE}
 
     @property
     def update_differing(self) -> sql.Composed:
@@ -149,20 +156,26 @@ class Merge:
         )
 
     @property
-    def _arrays(self) -> sql.Composed:
-        return self._parameters(self.table.session_key)
+    def _reported(self) -> dict[str, Kind]:
+        return {column.name: column.kind for column in self.table.columns}
 
     @property
-    def _of_session(self) -> sql.Composed:
+    def _asked(self) -> dict[str, sql.Composable]:
+        """What a statement about the sessions given as arrays is put together from."""
         same = self._same(self.table.session_key, "old", "asked")
-        return sql.SQL("old.partner_id = %(partner_id)s AND {}").format(same)
+        return {
+            "session": self._list(self.table.session_key),
+            "arrays": self._parameters(self.table.session_key),
+            "target": self.target,
+            "of_session": sql.SQL("old.partner_id = %(partner_id)s AND {}").format(same),
+        }
 
     @staticmethod
     def _parameters(names: tuple[str, ...]) -> sql.Composed:
         return sql.SQL(", ").join(sql.SQL("%({})s::text[]").format(sql.SQL(name)) for name in names)
 
     def _copy(self, into: sql.Identifier) -> sql.Composed:
-        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(into, self._list(self.columns))
+        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(into, self._list([*self.columns]))
 
     @staticmethod
     def _list(names: list[str] | tuple[str, ...], of: str | None = None) -> sql.Composed:

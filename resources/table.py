@@ -17,6 +17,10 @@ class Kind(enum.Enum):
     RATIO = "double precision "  # an enum merges equal values; the blank keeps the ratio a kind of its own
     TIME = "timestamp with time zone"
     SECONDS = "interval"
+    # Of our own columns only: no report has them.
+    NUMBER = "bigint"
+    DATE = "date"
+    JSON = "jsonb"
 
     @property
     def sql(self) -> str:

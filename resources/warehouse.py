@@ -33,11 +33,7 @@ class Warehouse:
             self.engine = sa.create_engine(
                 sqlalchemy_url(url),
                 pool_pre_ping=True,
-                connect_args={
-                    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                    "application_name": "kaltura-room-warehouse",
-                    "options": "-c timezone=UTC",  # what `copying` relies on
-                },
+                connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "kaltura-room-warehouse"},
             )
         except sa.exc.ArgumentError:
             raise WarehouseError(

@@ -20,7 +20,6 @@ from resources.kaltura.query import Source
 BOM = b"\xef\xbb\xbf"
 LF, COMMA = ord("\n"), ord(",")
 PRIVATE_USE = range(0xE000, 0xF900)  # some of them stand for the line ends in names while lines are cut
-BLOCK_BYTES = 1 << 20  # what one thread of the parser takes at a time; a line has to fit
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,15 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
     if lines and not lines.endswith(b"\n"):
         lines += b"\n"
     lines = _postgres_can_hold(lines)
+    if b"\r" not in lines:
+        try:
+            frame = _frame(lines, header)
+            return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(frame))
+        except pa.ArrowInvalid:
+            pass  # a line has too few fields, or too many
     view = np.frombuffer(lines, dtype=np.uint8)
     ends = np.flatnonzero(view == LF)
     commas = np.diff(np.searchsorted(np.flatnonzero(view == COMMA), ends), prepend=0)
-    if (commas == len(header) - 1).all() and b"\r" not in lines:
-        frame = _frame(lines, header)
-        return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(ends))
     newline, carriage_return = _unused_characters(lines)
     lines, rejects = _repaired(lines, commas.tolist(), header, source.free_text, newline.encode())
     frame = _frame(lines.replace(b"\r", carriage_return.encode()), header)  # the parser ends lines at either
@@ -156,10 +158,9 @@ def _frame(lines: bytes, header: list[str]) -> pd.DataFrame:
     """The lines as strings; nothing is taken for a missing value, a number, a quote or a comment."""
     if not lines:
         return no_rows(header).frame
-    longest = int(np.diff(np.flatnonzero(np.frombuffer(lines, dtype=np.uint8) == LF), prepend=-1).max())
     table = pyarrow.csv.read_csv(
         pa.py_buffer(lines),
-        pyarrow.csv.ReadOptions(column_names=header, block_size=max(BLOCK_BYTES, 2 * longest)),
+        pyarrow.csv.ReadOptions(column_names=header, block_size=len(lines)),
         pyarrow.csv.ParseOptions(quote_char=False, double_quote=False, escape_char=False, ignore_empty_lines=False),
         pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(header, pa.large_string()), strings_can_be_null=False),
     )
