@@ -53,12 +53,16 @@ format: .venv/dev  ## format code and SQL
 fuzz: .venv/dev  ## the property tests, deeper
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 3600 tests/integration/test_wholeness.py tests/unit
 
+bench: .venv/bench  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)
+
 docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
 	$(BIN)/python -m pipelines.docs
 
 lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group dev -c requirements.lock $(LOCK) -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group bench -c requirements-dev.lock $(LOCK) -o requirements-bench.lock
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
 
 clean: stop  ## delete the private Postgres, Dagster's history and the environment
@@ -73,6 +77,10 @@ clean: stop  ## delete the private Postgres, Dagster's history and the environme
 .venv/dev: requirements-dev.lock
 	@$(call install,requirements-dev.lock)
 	@touch $@ .venv/run
+
+.venv/bench: requirements-bench.lock .venv/dev
+	@$(call install,requirements-bench.lock)
+	@touch $@
 
 define install
 test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and was not found. Set PYTHON=/path/to/python3."; exit 1; }; \

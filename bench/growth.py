@@ -1,0 +1,107 @@
+"""Growth: what a day costs in an empty table, and where there are a million, ten and fifty million attendees already.
+
+The tables stand side by side and take turns, a new day each round. The rows that are there are made by Postgres, in
+the order of their days, with ids that are spread over the index as Kaltura's random ones are.
+"""
+
+import datetime as dt
+import statistics
+from collections import defaultdict
+from collections.abc import Callable
+
+import psycopg
+from psycopg import sql
+
+from bench.contestants import Ours
+from bench.measuring import Figure, median, ratio, seconds, turns
+from bench.replies import FIRST_DAY, replies
+
+ROWS_A_DAY = 3_000  # of a university with 60 rooms
+SESSIONS_A_DAY = 75
+LONG_AGO = dt.date(1960, 1, 1)  # 50 million rows are 45 years of such days
+
+Say = Callable[[str], None]
+
+_FILL = """
+INSERT INTO kaltura.attendees (
+    partner_id, entry_id, cue_point_id, user_id, user_name, user_email, user_type, meeting_view_time,
+    meeting_engaged_play_time_ratio, partition_date, window_start, window_end, load_id
+)
+SELECT
+    1, '1_' || substr(md5((session % 997)::text), 1, 8), '1_' || substr(md5(session::text), 1, 10),
+    'user' || to_char((session * 7919 + person * 104729) % 20000, 'FM000000'), 'Invented Person',
+    'person@example.org', 'User', (person * 13) % 90, (person % 10) / 10.0,
+    %(first)s::date + session / %(sessions)s, %(first)s::timestamptz, %(first)s::timestamptz + interval '1 day', 1
+FROM generate_series(0, %(count)s / 40 - 1) AS session, generate_series(1, 40) AS person
+"""
+
+
+def measure(url: str, quick: bool, say: Say) -> list[Figure]:
+    sizes = [0, 100_000, 1_000_000] if quick else [0, 1_000_000, 10_000_000, 50_000_000]
+    rounds = 5 if quick else 9
+    tables = {}
+    for size in sizes:
+        say(f"growth: making a table of {size:,} rows")
+        tables[str(size)] = _filled(url, size)
+    took: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for number, size in turns(rounds, tables):
+        say(f"growth: a day's load into {int(size):,} rows, round {number + 1} of {rounds}")
+        day = FIRST_DAY + dt.timedelta(days=number)
+        bodies = replies(day, ROWS_A_DAY)
+        for state in ("new", "same again"):
+            took[size, state].append(seconds(lambda: tables[size].load(day, bodies)))  # noqa: B023 (called at once)
+    largest = str(sizes[-1])
+    figures = []
+    for size in tables:
+        for state in ("new", "same again"):
+            name = f"a day of {ROWS_A_DAY:,} into {int(size):,} rows, {state}"
+            figures.append(median(name, took[size, state]))
+            if size != "0":
+                promise = 1.3 if size == largest and not quick else None
+                figures.append(ratio(f"{name}, against an empty table", took[size, state], took["0", state], promise))
+    return figures + _month(tables[largest], largest)
+
+
+def _filled(url: str, rows: int) -> Ours:
+    """A database of its own beside the one at `url`, with so many attendees in it. Its key is built in one go."""
+    name = f"growth_{rows}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, "empty"))))
+    ours = Ours(url.replace("/postgres?", f"/{name}?"))
+    if rows:
+        with psycopg.connect(ours.url, autocommit=True) as connection:
+            connection.execute("SET maintenance_work_mem = '1GB'")
+            connection.execute("ALTER TABLE kaltura.attendees DROP CONSTRAINT attendees_pkey")
+            connection.execute(_FILL, {"first": LONG_AGO, "sessions": SESSIONS_A_DAY, "count": rows})
+            connection.execute(
+                "ALTER TABLE kaltura.attendees ADD CONSTRAINT attendees_pkey"
+                " PRIMARY KEY (partner_id, entry_id, cue_point_id, user_id)"
+            )
+            connection.execute("VACUUM (ANALYZE) kaltura.attendees")
+    with psycopg.connect(ours.url, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+    few = replies(FIRST_DAY - dt.timedelta(days=1), 100)
+    ours.load(FIRST_DAY - dt.timedelta(days=1), few)
+    return ours
+
+
+def _month(ours: Ours, size: str) -> list[Figure]:
+    """What an analyst waits for a month of the largest table, and how large it is."""
+    query = (
+        "SELECT count(*), sum(attended_minutes) FROM analytics.attendance"
+        " WHERE session_date >= '1961-03-01' AND session_date < '1961-04-01'"
+    )
+    with psycopg.connect(ours.url) as connection:
+        took = [seconds(lambda: connection.execute(query).fetchall()) for _ in range(5)]
+        found = connection.execute(
+            "SELECT pg_table_size('kaltura.attendees'), pg_relation_size('kaltura.attendees_pkey'),"
+            " pg_relation_size('kaltura.attendees_by_day')"
+        ).fetchone()
+    table, key, by_day = (int(size) / 1e6 for size in found or (0, 0, 0))
+    rows = f"{int(size):,} rows"
+    return [
+        Figure(f"attendance of a month among {rows}", statistics.median(took), "s", None, took),
+        Figure(f"{rows}: table", table, "MB"),
+        Figure(f"{rows}: its key", key, "MB"),
+        Figure(f"{rows}: its index of days", by_day, "MB"),
+    ]
