@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -68,21 +69,25 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
     header = _header(header_line, required, about)
     if lines and not lines.endswith(b"\n"):
         lines += b"\n"
-    lines = _postgres_can_hold(lines)
-    if b"\r" not in lines:
+    if b"\r" not in lines and b"\0" not in lines:
         try:
             frame = _frame(lines, header)
             return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(frame))
         except pa.ArrowInvalid:
-            pass  # a line has too few fields, or too many
+            pass  # a line has too few fields, or too many, or is no UTF-8
+    return _rows_of_broken(_postgres_can_hold(lines), header, source.free_text)
+
+
+def _rows_of_broken(lines: bytes, header: list[str], free_text: frozenset[str]) -> Rows:
     view = np.frombuffer(lines, dtype=np.uint8)
     ends = np.flatnonzero(view == LF)
     commas = np.diff(np.searchsorted(np.flatnonzero(view == COMMA), ends), prepend=0)
     newline, carriage_return = _unused_characters(lines)
-    lines, rejects = _repaired(lines, commas.tolist(), header, source.free_text, newline.encode())
-    frame = _frame(lines.replace(b"\r", carriage_return.encode()), header)  # the parser ends lines at either
+    repaired, rejects = _repaired(lines, ends, commas, header, free_text, newline.encode())
+    frame = _frame(repaired.replace(b"\r", carriage_return.encode()), header)  # the parser ends lines at either
     for sign, meant in ((newline, "\n"), (carriage_return, "\r")):
-        frame = frame.apply(lambda column, sign=sign, meant=meant: column.str.replace(sign, meant, regex=False))
+        for name in frame if meant.encode() in lines else ():
+            frame[name] = frame[name].str.replace(sign, meant, regex=False)
     return Rows(_unwrapped(frame), rejects, len(ends))
 
 
@@ -99,59 +104,103 @@ def _header(line: bytes, required: tuple[str, ...], about: str) -> list[str]:
 
 def _postgres_can_hold(lines: bytes) -> bytes:
     """The lines with every byte that is no UTF-8, and every NUL, as U+FFFD: neither fits a text column."""
-    try:
-        lines.decode("utf-8")
-    except UnicodeDecodeError:
+    if not _is_utf8(lines):
         lines = lines.decode("utf-8", "replace").encode()
     return lines.replace(b"\0", "\ufffd".encode()) if b"\0" in lines else lines
 
 
+def _is_utf8(lines: bytes) -> bool:
+    """Told by Arrow, in place: Python would decode the whole into four bytes a character to say so."""
+    try:
+        pa.LargeStringArray.from_buffers(1, pa.array([0, len(lines)]).buffers()[1], pa.py_buffer(lines)).validate(
+            full=True
+        )
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def _unused_characters(lines: bytes) -> tuple[str, str]:
     """Two characters that no name holds, not even one with an old phone's private-use emoji."""
-    text = set(lines.decode())
-    unused = (chr(code) for code in (*PRIVATE_USE, *range(0xF0000, 0x10FFFE)) if chr(code) not in text)
+    candidates = map(chr, (*PRIVATE_USE, *range(0xF0000, 0x10FFFE)))
+    unused = (character for character in candidates if character.encode() not in lines)
     return next(unused), next(unused)
 
 
 def _repaired(
-    lines: bytes, commas: list[int], header: list[str], free_text: frozenset[str], newline: bytes
+    lines: bytes,
+    ends: npt.NDArray[np.int64],
+    commas: npt.NDArray[np.int64],
+    header: list[str],
+    free_text: frozenset[str],
+    newline: bytes,
 ) -> tuple[bytes, list[Reject]]:
     """The lines with rows that a newline broke made whole again by `newline`, and the pieces that make no row.
+
+    `ends` are the places of the line ends, `commas` how many commas stand before each. A stretch of lines that have as
+    many as they should is taken as it is; only the lines around the others are looked at one by one.
+    """
+    repair = _Repair(header, free_text, newline)
+    odd = np.flatnonzero(commas != len(header) - 1)
+    ones = np.unique(np.concatenate([odd, odd + 1]))  # a whole line, too, can be the end of a broken one's row
+    starts = np.concatenate([[0], ends + 1])
+    reached = 0
+    for number in ones[ones < len(ends)].tolist():
+        repair.take_whole(lines[starts[reached] : starts[number]])
+        repair.take(lines[starts[number] : ends[number]], int(commas[number]))
+        reached = number + 1
+    repair.take_whole(lines[starts[reached] :])
+    repair.set_aside()
+    return b"".join(repair.rows), repair.rejects
+
+
+class _Repair:
+    """Lines on their way to be rows again: pieces wait until they make one together.
 
     A piece without a comma is the end of the row before it where the last column is free text, and the beginning of the
     next one where the first is.
     """
-    most = len(header) - 1
-    head_may_break, tail_may_break = header[0] in free_text, header[-1] in free_text
-    rows: list[bytes] = []
-    rejects: list[Reject] = []
-    pieces: list[bytes] = []
-    seen, row_just_ended = 0, False
 
-    def set_aside() -> None:
-        rejects.extend(
-            Reject(piece.decode(), f"the line has {piece.count(b',') + 1} of {len(header)} fields") for piece in pieces
+    def __init__(self, header: list[str], free_text: frozenset[str], newline: bytes) -> None:
+        self.rows: list[bytes] = []  # rows and stretches of rows, each but the last followed by its line end
+        self.rejects: list[Reject] = []
+        self._fields = len(header)
+        self._head_may_break, self._tail_may_break = header[0] in free_text, header[-1] in free_text
+        self._newline = newline
+        self._pieces: list[bytes] = []
+        self._seen = 0
+        self._row_just_ended = False
+
+    def take_whole(self, rows: bytes) -> None:
+        """Lines of which each is a row, with their line ends. No piece is waiting, or there are none."""
+        if rows:
+            self._row_just_ended = True
+            self.rows += [rows[:-1], b"\n"]
+
+    def take(self, line: bytes, commas: int) -> None:
+        most = self._fields - 1
+        if not self._pieces and commas == 0 and self._row_just_ended and self._tail_may_break:
+            self.rows[-1:] = [self._newline, line, b"\n"]
+            return
+        if self._seen + commas > most or (self._pieces and self._seen == 0 and not self._head_may_break):
+            self.set_aside()
+        self._pieces.append(line)
+        self._seen += commas
+        self._row_just_ended = self._seen == most
+        if self._row_just_ended:
+            self.rows += [self._newline.join(self._pieces), b"\n"]
+            self._pieces.clear()
+        if self._seen >= most:
+            self.set_aside()
+
+    def set_aside(self) -> None:
+        """What waits makes no row."""
+        self.rejects += (
+            Reject(piece.decode(), f"the line has {piece.count(b',') + 1} of {self._fields} fields")
+            for piece in self._pieces
         )
-        pieces.clear()
-
-    for line, count in zip(lines.split(b"\n"), commas, strict=False):
-        if not pieces and count == 0 and row_just_ended and tail_may_break:
-            rows[-1] += newline + line
-            continue
-        if seen + count > most or (pieces and seen == 0 and not head_may_break):
-            set_aside()
-            seen = 0
-        pieces.append(line)
-        seen += count
-        row_just_ended = seen == most
-        if seen >= most:
-            if row_just_ended:
-                rows.append(newline.join(pieces))
-                pieces.clear()
-            set_aside()
-            seen = 0
-    set_aside()
-    return b"".join(row + b"\n" for row in rows), rejects
+        self._pieces.clear()
+        self._seen = 0
 
 
 def _frame(lines: bytes, header: list[str]) -> pd.DataFrame:
