@@ -72,7 +72,7 @@ def failure(
     One error that passes is enough: the retry asks for all days that are missing, so also for those that won't come.
     """
     is_passing = any(passes(error) for error in errors)
-    context.instance.add_run_tags(context.run_id, {RETRY_ON_FAILURE_TAG: str(is_passing).lower()})
+    context.instance.add_run_tags(context.run.run_id, {RETRY_ON_FAILURE_TAG: str(is_passing).lower()})
     kind = Passing if is_passing else Permanent
     return kind(
         description=f"{description}\n{_what_next(context, is_passing)}",
