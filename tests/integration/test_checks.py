@@ -2,8 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,14 +10,13 @@ import dagster as dg
 import psycopg
 import pytest
 from conftest import TEMPLATE
+from in_process import installed
 
 from assets import checks
 from assets.checks import CHECKS, specs
-from assets.pull import REPORTS, kaltura_rooms
+from assets.pull import REPORTS
 from resources import findings, local_postgres
-from resources.kaltura.resource import Kaltura
 from resources.kaltura.windows import Days
-from resources.postgres import Postgres
 from resources.warehouse import Warehouse
 from simulator import DEMO, Fault, University, serving
 
@@ -37,8 +35,8 @@ def kaltura() -> Iterator[object]:
 @pytest.fixture
 def installation(kaltura, database: str) -> Iterator[SimpleNamespace]:
     """Dagster in this process, on the stand-in and a database of the test's own."""
-    with _installed(kaltura, database) as installed:
-        yield installed
+    with installed(kaltura, database) as dagster:
+        yield dagster
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +45,8 @@ def loaded_week(kaltura, postgres_folder: Path) -> Iterator[str]:
     name = "week_for_checks"
     with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        with _installed(kaltura, local_postgres.url(postgres_folder, name)) as installed:
-            assert installed.pull().success
+        with installed(kaltura, local_postgres.url(postgres_folder, name)) as dagster:
+            assert dagster.pull(WEEK).success
         yield name
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -63,34 +61,6 @@ def week(loaded_week: str, postgres_folder: Path) -> Iterator[SimpleNamespace]:
         with psycopg.connect(url, autocommit=True) as connection:
             yield SimpleNamespace(sql=connection.execute, database=url)
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@contextmanager
-def _installed(kaltura, database: str) -> Iterator[SimpleNamespace]:
-    kaltura.faults.clear()
-    resource = Kaltura(
-        base_url=kaltura.base_url,
-        partner_id=str(kaltura.partner_id),
-        app_token_id=kaltura.app_token_id,
-        app_token=kaltura.app_token,
-        pause_scale=0.001,
-    )
-    defs = dg.Definitions(assets=[kaltura_rooms], resources={"kaltura": resource, "warehouse": Postgres(url=database)})
-    with dg.DagsterInstance.ephemeral() as instance, psycopg.connect(database, autocommit=True) as connection:
-
-        def pull(days: Days = WEEK, only: Sequence[dg.AssetKey] = (), **settings) -> dg.ExecuteInProcessResult:
-            return defs.resolve_implicit_global_asset_job_def().execute_in_process(
-                instance=instance,
-                asset_selection=list(only) or None,
-                tags={
-                    "dagster/asset_partition_range_start": str(days.first),
-                    "dagster/asset_partition_range_end": str(days.last),
-                },
-                raise_on_error=False,
-                **settings,
-            )
-
-        yield SimpleNamespace(pull=pull, sql=connection.execute, kaltura=kaltura, database=database, defs=defs)
 
 
 def by_key(run: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
@@ -110,7 +80,7 @@ def failed(database: str, days: Days = WEEK) -> dict[tuple[str, str], dg.AssetCh
 
 
 def test_an_undisturbed_week_passes_every_check_and_each_says_so(installation) -> None:
-    run = installation.pull()
+    run = installation.pull(WEEK)
     assert run.success
     evaluations = by_key(run)
     assert set(evaluations) == {(spec.asset_key.path[-1], spec.name) for spec in specs()}
@@ -123,26 +93,26 @@ def test_checks_are_done_also_where_a_day_failed(installation) -> None:
     installation.kaltura.faults.add(
         Fault("missing_column", report_id=6001, times=None, column="meeting_view_time", covers=evening)
     )
-    run = installation.pull()
+    run = installation.pull(WEEK)
     assert not run.success
     assert len(by_key(run)) == len(specs())
 
 
 def test_where_nothing_came_in_nothing_is_checked(installation) -> None:
     installation.kaltura.faults.add(Fault("service_forbidden", times=None))
-    run = installation.pull()
+    run = installation.pull(WEEK)
     assert not run.success
     assert by_key(run) == {}
 
 
 def test_a_run_of_one_asset_leaves_out_the_checks_that_compare_tables(installation) -> None:
-    evaluations = by_key(installation.pull(only=[ATTENDEES]))
+    evaluations = by_key(installation.pull(WEEK, only=[ATTENDEES]))
     names = {check.name for check in CHECKS if checks.ATTENDEES in check.reports and not check.needs}
     assert set(evaluations) == {("attendees", name) for name in names}
 
 
 def test_checks_can_be_run_alone_and_judge_the_newest_days(installation) -> None:
-    installation.pull()
+    installation.pull(WEEK)
     job = installation.defs.resolve_implicit_global_asset_job_def()
     keys = {dg.AssetCheckKey(ATTENDEES, "person_hours"), dg.AssetCheckKey(SESSIONS, "known_columns")}
     with dg.DagsterInstance.ephemeral() as instance:
@@ -275,7 +245,7 @@ def test_an_estimate_is_compared_over_20_percent_and_5_people(week) -> None:
 
 
 def test_a_filtered_run_does_not_compare_an_estimate_with_the_few_that_it_pulled(installation) -> None:
-    run = installation.pull(run_config={"ops": {"kaltura_rooms": {"config": {"user_ids": ["somebody"]}}}})
+    run = installation.pull(WEEK, run_config={"ops": {"kaltura_rooms": {"config": {"user_ids": ["somebody"]}}}})
     assert ("room_sessions", "estimate_agrees") not in by_key(run)
 
 
@@ -371,7 +341,7 @@ def test_a_check_whose_query_fails_warns_that_it_was_not_done_and_leaves_the_day
     (broken / "person_hours.sql").write_text("SELECT 1 / 0 AS partition_date", "utf-8")
     monkeypatch.setattr(findings, "QUERIES", broken)
 
-    run = installation.pull()
+    run = installation.pull(WEEK)
 
     assert run.success
     evaluations = by_key(run)
