@@ -1,15 +1,12 @@
 """Alerts, from real runs in a real Dagster instance to a real web server and a real mail server."""
 
 import datetime as dt
-import json
 import socket
 import tempfile
-import threading
 import traceback
 import uuid
 from collections.abc import Iterator
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +15,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 from aiosmtpd.smtp import AuthResult
+from chat import SECRET, Chat, chatting
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 from in_process import installed
@@ -35,47 +33,12 @@ from simulator import Fault, University, serving
 DAYS = Days(dt.date(2026, 3, 3), dt.date(2026, 3, 5))
 BAD = dt.date(2026, 3, 4)
 MEMORY = Path("/dev/shm")  # Dagster waits for the disk at each event
-SECRET = "T0SECRET-b1c2d3"
-
-
-class Chat(ThreadingHTTPServer):
-    """A chat's incoming webhook: keeps what is posted, answers with `status`."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.posted: list[dict] = []
-        self.status = 200
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/{SECRET}"
-
-    @property
-    def texts(self) -> list[str]:
-        return [body["text"] for body in self.posted]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        assert self.path == f"/services/{SECRET}"
-        if self.server.status == 200:
-            self.server.posted.append(json.loads(body))
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(b"no such hook as " + self.path.encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def chat() -> Iterator[Chat]:
-    server = Chat()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with chatting() as server:
+        yield server
 
 
 class Post(Message):
@@ -94,7 +57,7 @@ def post() -> Iterator[Post]:
     handler = Post()
 
     def log_in(server, session, envelope, mechanism, data) -> AuthResult:
-        return AuthResult(success=data.login == b"pipeline" and data.password == SECRET.encode())
+        return AuthResult(success=data.login == b"pipeline" and data.password == SECRET.encode(), handled=False)
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
