@@ -153,7 +153,7 @@ def _what(subject: str, days: Sequence[Day], tables: Sequence[str] = ()) -> str:
 
 @dg.sensor(
     name="alerts",
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells a chat or a mailbox of days that failed, checks that fail and loads that are overdue; once, and "
     f"again when they are well. {HOW_TO}",

@@ -9,7 +9,7 @@ WITH loaded AS (
         AND partition_date BETWEEN %(last)s::date - 56 AND %(last)s
 ),
 
-newest AS (
+newest AS MATERIALIZED (
     SELECT max(partition_date) AS newest_event_day
     FROM (
         SELECT partition_date
