@@ -7,10 +7,10 @@ PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format ui stop migrate doctor psql psql-url docs fuzz bench lock clean
+.PHONY: help run test check format ui stop migrate doctor alert-test psql psql-url docs fuzz bench lock clean
 
 help:  ## list the commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: .venv/run  ## pull the last 7 days into Postgres and show what landed (DAYS=30 for more)
 	@$(BIN)/python -m pipelines.run --days $(or $(DAYS),7)
@@ -29,6 +29,9 @@ migrate: .venv/run  ## bring the database to this version's schema
 
 doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns, clock
 	@$(BIN)/python -m resources.kaltura.doctor
+
+alert-test: .venv/run  ## send a test message to where alerts go
+	@$(BIN)/python -m pipelines.alerts test
 
 stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
 	@$(BIN)/python -m pipelines.stop

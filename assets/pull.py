@@ -12,6 +12,7 @@ import dagster as dg
 import psycopg
 from pydantic import Field
 
+from assets import checks, failures
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.fetch import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
@@ -21,6 +22,7 @@ from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura
+from resources.kaltura.windows import Days
 from resources.load import Load, Provenance
 from resources.postgres import Postgres
 from resources.settings import id_list
@@ -28,6 +30,7 @@ from resources.warehouse import Warehouse, WarehouseError
 
 REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 DAYS_IN_A_MESSAGE = 20
+DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
 
 class PullConfig(dg.Config):
@@ -61,23 +64,26 @@ class PullConfig(dg.Config):
     backfill_policy=BACKFILL_POLICY,
     pool="kaltura_api",
     can_subset=True,
+    check_specs=checks.specs(),
 )
 def kaltura_rooms(
     context: dg.AssetExecutionContext, config: PullConfig, kaltura: Kaltura, warehouse: Postgres
 ) -> Iterator[dg.AssetCheckResult]:
-    """Bring the run's days in: each day's tables together, whole, once."""
+    """Bring the run's days in: each day's tables together, whole, once. Then check them, also where days failed."""
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
-    days = [dt.date.fromisoformat(key) for key in context.partition_keys]
     filters = config.filters()
-    with warehouse.opened() as opened, kaltura.client() as client:
+    with failures.classified(context), warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
         run = _Run(context, reports, opened, kaltura.account, filters)
-        missing = run.without_loaded(days)
-        windows = Windows(lambda these: bring(these, reports, client, CALENDAR, filters), client.row_cap)
-        for fetched in one_ahead(windows.fetched(missing)):
-            run.load(fetched)
-    run.raise_for_failures()
-    yield from ()
+        days = run.days()
+        if reports:
+            missing = run.without_loaded(days)
+            failures.wait_before_retry(context, kaltura.pause_scale)
+            windows = Windows(lambda these: bring(these, reports, client, CALENDAR, filters), client.row_cap)
+            for fetched in one_ahead(windows.fetched(missing)):
+                run.load(fetched)
+        yield from run.checked(days)
+        run.raise_for_failures()
 
 
 class _Run:
@@ -100,6 +106,13 @@ class _Run:
         self.failed: dict[dt.date, Exception] = {}
         self.failed_loads_in_a_row = 0
 
+    def days(self) -> list[dt.date]:
+        """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded."""
+        if self.reports or self.context.has_partition_key or self.context.has_partition_key_range:
+            return [dt.date.fromisoformat(key) for key in self.context.partition_keys]
+        newest = self.warehouse.newest_day(self.account)
+        return [newest - dt.timedelta(days=n) for n in reversed(range(DAYS_CHECKED_ALONE))] if newest else []
+
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
         """The days that the run which this one retries has not loaded; the others are marked again, and left alone."""
         parent = self.context.run.parent_run_id
@@ -121,6 +134,22 @@ class _Run:
         for day in fetched.days:
             self._load_day(day, fetched.outcome)
 
+    def checked(self, days: Sequence[dt.date]) -> Iterator[dg.AssetCheckResult]:
+        """What the checks say of the days. None where nothing came in: then nothing has changed."""
+        if not days or len(self.failed) == len(days):
+            return
+        try:
+            yield from checks.results(
+                self.context.selected_asset_check_keys,
+                self.reports,
+                Days(min(days), max(days)),
+                self.account,
+                self.warehouse,
+                is_filtered=self.filters.active is not None,
+            )
+        except checks.ChecksNotDone as error:
+            self.context.log.warning(f"The checks were not done, as the database went away: {error}")
+
     def raise_for_failures(self) -> None:
         """Raises `dagster.Failure` with every bad day: only a run that ends failed shows them in red."""
         if not self.failed:
@@ -129,9 +158,11 @@ class _Run:
         lines = [f"{day}: {self.failed[day]}" for day in days[:DAYS_IN_A_MESSAGE]]
         if len(days) > DAYS_IN_A_MESSAGE:
             lines.append(f"and {len(days) - DAYS_IN_A_MESSAGE} more, up to {days[-1]}")
-        raise dg.Failure(
-            description=f"{len(days)} of the run's days could not be loaded; all others are.\n" + "\n".join(lines),
-            metadata={"failed days": [str(day) for day in days]},
+        raise failures.failure(
+            self.context,
+            self.failed.values(),
+            f"{len(days)} of the run's days could not be loaded; all others are.\n" + "\n".join(lines),
+            {"failed days": dg.MetadataValue.json([str(day) for day in days])},
         )
 
     def _load_day(self, day: dt.date, brought: Brought) -> None:

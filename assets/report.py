@@ -4,6 +4,7 @@ Column lists, required headers, parsing, the frame's schema, the asset's column 
 from the `Table` that each asset's own file declares.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,10 @@ from resources.kaltura.query import Filter, Source
 from resources.table import Column, Kind, Table
 
 GROUP = "kaltura_rooms"
+
+# By how long ago the last load was, whatever it loaded: the check recent_events judges what happened in it.
+# The schedule loads every 24 hours, and a pull of some days takes minutes: one night missed warns, two are an error.
+FRESHNESS = dg.FreshnessPolicy.time_window(warn_window=dt.timedelta(hours=30), fail_window=dt.timedelta(hours=54))
 OWNERS = ["team:data-engineering"]
 
 ENTRY_IDS = "entry_ids"
@@ -85,6 +90,7 @@ class Report:
             owners=OWNERS,
             partitions_def=PARTITIONS,
             skippable=True,
+            freshness_policy=FRESHNESS,
             metadata={
                 "dagster/table_name": f"kaltura.{self.table.name}",
                 "dagster/column_schema": dg.TableSchema(

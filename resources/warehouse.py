@@ -25,6 +25,10 @@ class WarehouseError(ConfigurationError):
     """The database can't be reached or is not as it should be; the message says what to do."""
 
 
+class WarehouseUnreachable(WarehouseError):
+    """The database does not answer, or lets nobody in. It may be about to start."""
+
+
 class Warehouse:
     """A pool on one database. Close it when done."""
 
@@ -49,7 +53,9 @@ class Warehouse:
         try:
             pooled = self.engine.connect()
         except sa.exc.OperationalError as error:
-            raise WarehouseError(f"the database can't be reached: {_reason(error)}. Check DATABASE_URL.") from None
+            raise WarehouseUnreachable(
+                f"the database can't be reached: {_reason(error)}. Check DATABASE_URL."
+            ) from None
         with pooled:
             raw = pooled.connection.driver_connection
             assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
@@ -83,6 +89,14 @@ class Warehouse:
         with self.connection() as connection:
             rows = connection.execute(query, [root_run_id, [table.report_id for table in tables], len(tables)])
             return {row[0] for row in rows}
+
+    def newest_day(self, partner_id: int) -> dt.date | None:
+        """The last day of the account that was ever loaded."""
+        with self.connection() as connection:
+            row = connection.execute(
+                "SELECT max(partition_date) FROM kaltura.loads WHERE partner_id = %s", [partner_id]
+            ).fetchone()
+        return row[0] if row else None
 
 
 def _reason(error: sa.exc.OperationalError) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from chat import SECRET, Chat, chatting
 from pipeline import Pipeline, wait_until
 
-from simulator import Fault, University, serving
+from simulator import Fault, Running, University, serving
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(6)]
 BAD = DAYS[2]
@@ -55,9 +56,15 @@ class Ui:
 
 
 @pytest.fixture
-def pipeline(database: str, tmp_path: Path) -> Iterator[Pipeline]:
+def chat() -> Iterator[Chat]:
+    with chatting() as server:
+        yield server
+
+
+@pytest.fixture
+def pipeline(database: str, tmp_path: Path, chat: Chat) -> Iterator[Pipeline]:
     with serving(University(seed=11, timezone="UTC", rooms=12)) as kaltura:
-        yield Pipeline(kaltura, database, tmp_path, {"START_DATE": "2026-01-01"})
+        yield Pipeline(kaltura, database, tmp_path, {"START_DATE": "2026-01-01", "ALERT_WEBHOOK_URL": chat.url})
 
 
 @pytest.fixture
@@ -106,3 +113,65 @@ def test_a_backfill_with_one_bad_day_is_green_but_for_it_and_its_retry_pulls_tha
     }
     started = ui.ask(START_SCHEDULE, s=selector)
     assert started["startSchedule"]["scheduleState"]["status"] == "RUNNING"
+
+
+@pytest.mark.timeout(900)
+def test_a_failure_that_passes_is_retried_for_its_day_alone_and_one_that_stays_is_told_and_not_retried(
+    pipeline: Pipeline, ui: Ui, chat: Chat
+) -> None:
+    permanent, passing = DAYS[1], DAYS[4]
+    pipeline.kaltura.faults.add(
+        Fault("missing_column", report_id=6001, times=None, column="meeting_view_time", covers=_evening(permanent))
+    )
+    pipeline.kaltura.faults.add(Fault("bad_gateway", report_id=6001, times=None, covers=_evening(passing)))
+    ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(permanent)]})
+    days = [str(day) for day in DAYS[3:]]
+    ui.ask(
+        BACKFILL,
+        p={"assetSelection": ASSETS, "partitionNames": days, "runConfigData": _with_short_pauses(pipeline.kaltura)},
+    )
+    wait_until(lambda: len(ui.runs("FAILURE")) == 2, 180)
+    pipeline.kaltura.faults.clear()
+    asked_before = len(pipeline.kaltura.requests)
+    wait_until(lambda: ui.runs("SUCCESS"), 180)
+
+    [retry] = ui.runs("SUCCESS")
+    asked = {int(call.params["from_date"]) for call in pipeline.kaltura.requests[asked_before:]}
+    assert min(asked) > _evening(DAYS[3])  # the day before it was loaded already, and is not asked for again
+    for asset in ASSETS:
+        assert ui.days(asset, "MATERIALIZED") == [(days[0], days[-1])]
+        assert ui.days(asset, "FAILED") == [(str(permanent), str(permanent))]
+    assert pipeline.query("SELECT partition_date, count(*) FROM kaltura.loads GROUP BY 1 ORDER BY 1") == [
+        (day, 3) for day in DAYS[3:]
+    ]
+
+    wait_until(lambda: chat.posted, 180)
+    [told] = chat.texts
+    assert f"not loaded, {permanent} " in told
+    assert "meeting_view_time" in told
+    assert f"not loaded, {passing}" not in told
+    tags = {run["runId"]: {tag["key"]: tag["value"] for tag in run["tags"]} for run in _runs(ui)}
+    assert len(tags) == 3  # the permanent failure had one run, the other one two
+    assert tags[retry]["dagster/retry_number"] == "1"
+    logs = "".join(path.read_text("utf-8", errors="replace") for path in pipeline.home.glob("*.log"))
+    assert SECRET not in logs
+
+
+def _with_short_pauses(kaltura: Running) -> dict[str, Any]:
+    """The account again: a run's own configuration of a resource replaces all of it."""
+    account = {
+        "base_url": kaltura.base_url,
+        "partner_id": str(kaltura.partner_id),
+        "app_token_id": kaltura.app_token_id,
+        "app_token": kaltura.app_token,
+    }
+    return {"resources": {"kaltura": {"config": {**account, "pause_scale": 0.001}}}}
+
+
+def _runs(ui: Ui) -> list[dict[str, Any]]:
+    return list(ui.ask(RUNS)["runsOrError"]["results"])
+
+
+def _evening(day: dt.date) -> int:
+    """Past the grace of the day before."""
+    return int(dt.datetime.combine(day, dt.time(18), dt.UTC).timestamp())

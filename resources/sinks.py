@@ -1,0 +1,204 @@
+"""Where alerts go: a webhook of a chat, a mailbox, or both; and whether they arrived.
+
+`ALERT_WEBHOOK_URL` and `ALERT_SMTP_URL` are secrets: a webhook's address is all that it takes to post there. No message,
+log line or exception of this module holds one of them, or what a server answered to it.
+"""
+
+import logging
+import os
+import smtplib
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from html import escape
+from typing import Any, Protocol
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+import httpx
+
+from resources.settings import SettingError
+
+TIMEOUT_SECONDS = 15
+
+# Workflows of Teams read adaptive cards alone; Slack, Mattermost and most others read `{"text": ...}`.
+TEAMS_HOSTS = ("logic.azure.com", "api.powerplatform.com", "api.powerautomate.com", "webhook.office.com")
+FORMATS = ("text", "teams")
+
+HOW_TO = "Set ALERT_WEBHOOK_URL or ALERT_SMTP_URL in .env, start Dagster again, and try it with `make alert-test`."
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs the address of each request
+
+
+class NotDelivered(Exception):
+    """No sink took the message; the text says why, without the address."""
+
+
+class Sink(Protocol):
+    @property
+    def name(self) -> str:
+        """What it is, without what is secret about it."""
+
+    def send(self, headline: str, lines: Sequence[str]) -> None:
+        """Raises `NotDelivered`."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Posts JSON to an address that a chat handed out."""
+
+    url: str = field(repr=False)
+    format: str
+
+    @property
+    def name(self) -> str:
+        return f"webhook on {urlsplit(self.url).hostname}"
+
+    def send(self, headline: str, lines: Sequence[str]) -> None:
+        body = _card(headline, lines) if self.format == "teams" else _text(headline, lines)
+        try:
+            answer = httpx.post(self.url, json=body, timeout=TIMEOUT_SECONDS, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise NotDelivered(f"{self.name}: no connection ({type(error).__name__})") from None
+        if not answer.is_success:
+            raise NotDelivered(f"{self.name}: it answered {answer.status_code}")
+
+
+def _text(headline: str, lines: Sequence[str]) -> dict[str, str]:
+    return {"text": "\n".join(escape(line, quote=False) for line in (headline, *lines))}
+
+
+def _card(headline: str, lines: Sequence[str]) -> dict[str, Any]:
+    blocks = [{"type": "TextBlock", "text": headline, "weight": "Bolder", "wrap": True}]
+    blocks += [{"type": "TextBlock", "text": line, "wrap": True} for line in lines]
+    content = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": blocks,
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
+    return {"type": "message", "attachments": [attachment]}
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """Sends mail through a server: `smtps` from the first byte encrypted, `smtp` after STARTTLS, or not with `tls=no`."""
+
+    host: str
+    port: int
+    is_smtps: bool
+    starttls: bool
+    user: str
+    password: str = field(repr=False)
+    sender: str
+    recipients: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"mail by {self.host}:{self.port}"
+
+    def send(self, headline: str, lines: Sequence[str]) -> None:
+        message = EmailMessage()
+        message["Subject"] = headline
+        message["From"] = self.sender
+        message["To"] = ", ".join(self.recipients)
+        message.set_content("\n\n".join(lines) + "\n")
+        try:
+            with self._connection() as server:
+                if self.user:
+                    server.login(self.user, self.password)
+                server.send_message(message)
+        except smtplib.SMTPResponseException as error:
+            raise NotDelivered(f"{self.name}: it answered {error.smtp_code} ({type(error).__name__})") from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise NotDelivered(f"{self.name}: {type(error).__name__}{_hint(error)}") from None
+
+    def _connection(self) -> smtplib.SMTP:
+        verified = ssl.create_default_context()
+        if self.is_smtps:
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_SECONDS, context=verified)
+        server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        try:
+            if self.starttls:
+                server.starttls(context=verified)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return ": the server offers no STARTTLS or no login. In a network you trust, add &tls=no to ALERT_SMTP_URL"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ": its certificate is not trusted; name its authority in SSL_CERT_FILE"
+    return ""
+
+
+def sinks(environment: Mapping[str, str] | None = None) -> list[Sink]:
+    """Those that are set; none is a setting too. Raises `SettingError`, which does not show the setting."""
+    read = os.environ if environment is None else environment
+    found: list[Sink] = []
+    if url := read.get("ALERT_WEBHOOK_URL", "").strip():
+        found.append(_webhook(url, read.get("ALERT_WEBHOOK_FORMAT", "").strip().lower()))
+    if url := read.get("ALERT_SMTP_URL", "").strip():
+        found.append(_mailbox(url))
+    return found
+
+
+def deliver(to: Sequence[Sink], headline: str, lines: Sequence[str]) -> list[str]:
+    """What could not be reached, if another one was. Raises `NotDelivered` where none was: nobody has been told."""
+    failures = []
+    for sink in to:
+        try:
+            sink.send(headline, lines)
+        except NotDelivered as error:
+            failures.append(str(error))
+    if len(failures) == len(to):
+        raise NotDelivered("; ".join(failures))
+    return failures
+
+
+def _split(name: str, url: str, schemes: Sequence[str]) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise SettingError(f"{name} is no address. It is not shown here, as it is a secret.") from None
+    if parts.scheme not in schemes or not parts.hostname:
+        raise SettingError(f"{name} has to begin with {' or '.join(f'{each}://' for each in schemes)} and name a host.")
+    return parts, port
+
+
+def _webhook(url: str, format_: str) -> Webhook:
+    parts, _ = _split("ALERT_WEBHOOK_URL", url, ("https", "http"))
+    if format_ and format_ not in FORMATS:
+        raise SettingError(f"ALERT_WEBHOOK_FORMAT={format_!r} is not one of {', '.join(FORMATS)}.")
+    host = parts.hostname or ""
+    is_teams = any(host == known or host.endswith(f".{known}") for known in TEAMS_HOSTS)
+    return Webhook(url, format_ or ("teams" if is_teams else "text"))
+
+
+def _mailbox(url: str) -> Mailbox:
+    parts, port = _split("ALERT_SMTP_URL", url, ("smtps", "smtp"))
+    said = parse_qs(parts.query)
+    recipients = tuple(each.strip() for part in said.get("to", []) for each in part.split(",") if each.strip())
+    sender = said.get("from", [""])[0].strip()
+    tls = said.get("tls", ["yes"])[0]
+    if not recipients or not sender or tls not in ("yes", "no"):
+        raise SettingError(
+            "ALERT_SMTP_URL has to say who writes to whom, as in smtps://user:password@host/?from=a@x.org&to=b@x.org"
+            " (and, for smtp:// alone, tls=no where the server has no encryption)."
+        )
+    is_smtps = parts.scheme == "smtps"
+    return Mailbox(
+        host=parts.hostname or "",
+        port=port or (465 if is_smtps else 587),
+        is_smtps=is_smtps,
+        starttls=not is_smtps and tls == "yes",
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        sender=sender,
+        recipients=recipients,
+    )

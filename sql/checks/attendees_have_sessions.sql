@@ -1,0 +1,20 @@
+-- Attendees of a session that room_sessions does not hold: the views can't tell when or where they were.
+SELECT
+    attendees.partition_date,
+    attendees.entry_id,
+    attendees.cue_point_id,
+    count(*) AS attendee_rows
+FROM kaltura.attendees AS attendees
+WHERE
+    attendees.partner_id = %(partner_id)s
+    AND attendees.partition_date BETWEEN %(first)s AND %(last)s
+    AND NOT EXISTS (
+        SELECT
+        FROM kaltura.room_sessions AS sessions
+        WHERE
+            sessions.partner_id = attendees.partner_id
+            AND sessions.entry_id = attendees.entry_id
+            AND sessions.cue_point_id = attendees.cue_point_id
+    )
+GROUP BY attendees.partition_date, attendees.entry_id, attendees.cue_point_id
+ORDER BY attendees.partition_date, attendees.entry_id, attendees.cue_point_id

@@ -1,0 +1,47 @@
+"""The pipeline inside the test's own process: its asset, on a stand-in and a database, without commands and waiting."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from assets.pull import kaltura_rooms
+from resources.kaltura.resource import Kaltura
+from resources.kaltura.windows import Days
+from resources.postgres import Postgres
+from simulator import Running
+
+
+@contextmanager
+def installed(kaltura: Running, database: str, instance: dg.DagsterInstance | None = None) -> Iterator[SimpleNamespace]:
+    """Runs of the pipeline by `pull`, and a connection by `sql`. Without an instance, Dagster's history is forgotten."""
+    kaltura.faults.clear()
+    resource = Kaltura(
+        base_url=kaltura.base_url,
+        partner_id=str(kaltura.partner_id),
+        app_token_id=kaltura.app_token_id,
+        app_token=kaltura.app_token,
+        pause_scale=0.001,
+    )
+    defs = dg.Definitions(assets=[kaltura_rooms], resources={"kaltura": resource, "warehouse": Postgres(url=database)})
+    with (
+        instance or dg.DagsterInstance.ephemeral() as dagster,
+        psycopg.connect(database, autocommit=True) as connection,
+    ):
+
+        def pull(days: Days, only: Sequence[dg.AssetKey] = (), **settings: Any) -> dg.ExecuteInProcessResult:
+            return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=dagster,
+                asset_selection=list(only) or None,
+                tags={
+                    "dagster/asset_partition_range_start": str(days.first),
+                    "dagster/asset_partition_range_end": str(days.last),
+                },
+                raise_on_error=False,
+                **settings,
+            )
+
+        yield SimpleNamespace(pull=pull, sql=connection.execute, kaltura=kaltura, database=database, defs=defs)

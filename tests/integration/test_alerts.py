@@ -1,0 +1,363 @@
+"""Alerts, from real runs in a real Dagster instance to a real web server and a real mail server."""
+
+import datetime as dt
+import socket
+import tempfile
+import traceback
+import uuid
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+from aiosmtpd.smtp import AuthResult
+from chat import SECRET, Chat, chatting
+from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
+from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
+from in_process import installed
+
+from assets.attendees import ATTENDEES
+from assets.pull import REPORTS
+from pipelines import alerts as module
+from pipelines.alerts import Told, alerts, main
+from pipelines.troubles import said
+from resources.kaltura.windows import Days
+from resources.settings import SettingError
+from resources.sinks import NotDelivered, sinks
+from simulator import Fault, University, serving
+
+DAYS = Days(dt.date(2026, 3, 3), dt.date(2026, 3, 5))
+BAD = dt.date(2026, 3, 4)
+MEMORY = Path("/dev/shm")  # Dagster waits for the disk at each event
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with chatting() as server:
+        yield server
+
+
+class Post(Message):
+    """A mailbox: keeps what is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mails: list[EmailMessage] = []
+
+    def handle_message(self, message) -> None:
+        self.mails.append(message)
+
+
+@pytest.fixture
+def post() -> Iterator[Post]:
+    handler = Post()
+
+    def log_in(server, session, envelope, mechanism, data) -> AuthResult:
+        return AuthResult(success=data.login == b"pipeline" and data.password == SECRET.encode(), handled=False)
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        handler.port = probe.getsockname()[1]
+    controller = Controller(handler, "127.0.0.1", handler.port, authenticator=log_in, auth_require_tls=False)
+    controller.start()
+    yield handler
+    controller.stop()
+
+
+@pytest.fixture(scope="module")
+def kaltura() -> Iterator[object]:
+    with serving(University(seed=11, timezone="UTC", rooms=12)) as running:
+        yield running
+
+
+@pytest.fixture
+def watched(kaltura, database: str, chat: Chat, monkeypatch) -> Iterator[SimpleNamespace]:
+    """An installation whose alerts go to the chat: `tick` evaluates the sensor as the daemon would, an hour later each."""
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", chat.url)
+    monkeypatch.setenv("DAGSTER_UI_URL", "https://dagster.example.org/")
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as home,
+        dg.DagsterInstance.local_temp(home) as instance,
+        installed(kaltura, database, instance) as dagster,
+    ):
+        clock = SimpleNamespace(now=dt.datetime.now(dt.UTC).timestamp(), cursor=None)
+        monkeypatch.setattr(module.time, "time", lambda: clock.now)
+
+        def tick(hours: float = 0) -> str:
+            """What the tick said."""
+            clock.now += hours * 3600
+            with dg.build_sensor_context(instance=instance, cursor=clock.cursor, sensor_name="alerts") as context:
+                result = alerts.evaluate_tick(context)
+            clock.cursor = result.cursor
+            return result.skip_message or ""
+
+        yield SimpleNamespace(
+            tick=tick, pull=dagster.pull, sql=dagster.sql, kaltura=kaltura, chat=chat, instance=instance, clock=clock
+        )
+
+
+def break_a_day(kaltura) -> None:
+    evening = int(dt.datetime.combine(BAD, dt.time(18), dt.UTC).timestamp())
+    kaltura.faults.add(Fault("missing_column", report_id=6001, times=None, column="meeting_view_time", covers=evening))
+
+
+def test_without_a_sink_the_tick_says_how_to_switch_alerts_on(watched, monkeypatch) -> None:
+    monkeypatch.delenv("ALERT_WEBHOOK_URL")
+    said = watched.tick()
+    assert "ALERT_WEBHOOK_URL" in said
+    assert "ALERT_SMTP_URL" in said
+    assert "make alert-test" in said
+
+
+def test_where_all_is_well_nothing_is_sent(watched) -> None:
+    watched.pull(DAYS)
+    assert watched.tick() == "Nothing new to tell."
+    assert watched.chat.posted == []
+
+
+def test_a_bad_day_is_told_once_with_its_reason_and_its_run_and_once_more_when_it_is_in(watched) -> None:
+    break_a_day(watched.kaltura)
+    run = watched.pull(DAYS)
+    watched.tick()
+
+    [told] = watched.chat.texts
+    assert "ERROR: not loaded, 2026-03-04 (attendees, breakout_sessions, room_sessions): report 6001" in told
+    assert "meeting_view_time" in told
+    assert f"https://dagster.example.org/runs/{run.run_id}" in told
+
+    watched.tick(hours=1)
+    assert len(watched.chat.posted) == 1
+
+    watched.kaltura.faults.clear()
+    watched.pull(Days(BAD, BAD))
+    watched.tick(hours=1)
+    watched.tick(hours=1)
+    assert len(watched.chat.posted) == 2
+    assert "RECOVERED: not loaded, 2026-03-04" in watched.chat.texts[1]
+
+
+def test_a_whole_range_that_fails_is_one_message_of_one_line(watched) -> None:
+    watched.kaltura.faults.add(Fault("service_forbidden", times=None))
+    watched.pull(DAYS)
+    watched.tick()
+    [told] = watched.chat.texts
+    lines = told.splitlines()
+    assert lines[0] == "Kaltura rooms: 1 failed"
+    assert "2026-03-03 to 2026-03-05" in lines[1]
+    assert len(lines) == 2
+
+
+def test_a_run_that_fails_again_over_the_same_days_tells_nothing_new_but_is_brought_to_mind_the_next_day(
+    watched,
+) -> None:
+    break_a_day(watched.kaltura)
+    watched.pull(DAYS)
+    watched.tick()
+    watched.pull(DAYS)
+    watched.tick(hours=1)
+    assert len(watched.chat.posted) == 1
+    watched.tick(hours=23)
+    assert len(watched.chat.posted) == 2
+    assert "STILL: not loaded, 2026-03-04" in watched.chat.texts[1]
+    watched.tick(hours=1)
+    assert len(watched.chat.posted) == 2
+
+
+def test_a_failing_check_is_told_though_its_run_succeeded_and_recovers_when_its_days_are_checked_again(watched) -> None:
+    watched.pull(DAYS)
+    watched.tick()
+    watched.kaltura.faults.add(Fault("extra_column", report_id=6001, times=None, column="mood", value="5"))
+    assert watched.pull(DAYS).success
+    watched.tick()
+
+    [told] = watched.chat.texts
+    assert told.splitlines()[0] == "Kaltura rooms: 1 to look at"
+    assert "WARNING: known_columns of attendees, 2026-03-03 to 2026-03-05" in told
+    assert "Nothing is lost" in told
+
+    watched.kaltura.faults.clear()
+    watched.pull(Days(DAYS.first, BAD))
+    watched.tick(hours=1)
+    assert "RECOVERED: known_columns of attendees, 2026-03-03 to 2026-03-04" in watched.chat.texts[1]
+    assert "2026-03-05" not in watched.chat.texts[1]
+
+
+def test_a_check_that_fails_before_alerts_were_switched_on_is_told_at_the_first_tick(watched) -> None:
+    watched.kaltura.faults.add(Fault("extra_column", report_id=6001, times=None, column="mood", value="5"))
+    watched.pull(DAYS)
+    watched.tick()
+    assert "known_columns of attendees" in watched.chat.texts[0]
+
+
+def test_what_could_not_be_delivered_fails_the_tick_without_the_address_and_is_told_at_the_next(
+    watched, caplog
+) -> None:
+    break_a_day(watched.kaltura)
+    watched.pull(DAYS)
+    watched.chat.status = 404
+    with pytest.raises(NotDelivered, match="it answered 404") as failure:
+        watched.tick()
+    assert SECRET not in _everything(failure.value) + caplog.text
+    watched.chat.status = 200
+    watched.tick()
+    assert "2026-03-04" in watched.chat.texts[0]
+    assert SECRET not in watched.clock.cursor
+
+
+def test_nothing_listens(watched, monkeypatch) -> None:
+    break_a_day(watched.kaltura)
+    watched.pull(DAYS)
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", f"http://127.0.0.1:9/{SECRET}")
+    with pytest.raises(NotDelivered, match="no connection") as failure:
+        watched.tick()
+    assert SECRET not in _everything(failure.value)
+
+
+def _everything(error: BaseException) -> str:
+    """What a traceback would show of the error, its causes included."""
+    return "".join(traceback.format_exception(error))
+
+
+def test_a_message_holds_no_address_of_a_person_and_no_token(watched) -> None:
+    text = said(f"row of ann@example.org, ks={'a' * 80}\nsecond line")
+    assert "example.org" not in text
+    assert "aaaa" not in text
+    assert "second" not in text
+
+
+def test_overdue_loads_are_told_and_recover(watched) -> None:
+    def becomes(state: FreshnessState) -> None:
+        watched.instance._report_runless_asset_event(
+            FreshnessStateChange(
+                key=ATTENDEES.key,
+                new_state=state,
+                previous_state=FreshnessState.UNKNOWN,
+                state_change_timestamp=watched.clock.now,
+            )
+        )
+
+    becomes(FreshnessState.FAIL)
+    watched.tick()
+    assert "attendees is overdue" in watched.chat.texts[0]
+    assert "daily_pull" in watched.chat.texts[0]
+    becomes(FreshnessState.PASS)
+    watched.tick()
+    assert "RECOVERED: attendees is overdue" in watched.chat.texts[1]
+
+
+def test_days_that_a_run_is_at_are_neither_told_nor_recovered(watched) -> None:
+    break_a_day(watched.kaltura)
+    first = watched.pull(DAYS)
+    watched.tick()
+    # A run over the same days that has begun and not ended.
+    job_run = watched.instance.get_run_by_id(first.run_id)
+    watched.instance.add_run(job_run._replace(run_id=str(uuid.uuid4()), status=dg.DagsterRunStatus.STARTED))
+    [again] = watched.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    for report in REPORTS:
+        plan_a_day(watched.instance, again, report.key)
+    watched.tick(hours=1)
+    assert len(watched.chat.posted) == 1
+
+
+def plan_a_day(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: dg.AssetKey) -> None:
+    event = DagsterEvent.build_asset_materialization_planned_event(
+        run.job_name, "kaltura_rooms", AssetMaterializationPlannedData(asset, partition=str(BAD))
+    )
+    instance.report_dagster_event(event, run.run_id)
+
+
+def test_the_memory_of_a_year_of_bad_days_is_short_and_comes_back_whole() -> None:
+    days = [dt.date(2025, 1, 1) + dt.timedelta(days=n) for n in range(365)]
+    told = Told({"load": dict.fromkeys(days, ("error", 7)), "x is overdue": {None: ("warning", 9)}}, 5, 6)
+    cursor = told.written()
+    assert len(cursor) < 300
+    assert Told.read(cursor) == told
+
+
+def test_memory_is_bounded() -> None:
+    days = {dt.date(2020, 1, 1) + dt.timedelta(days=n * 2): ("warning", n) for n in range(3000)}
+    assert len(Told({"load": days}, 1, 1).written()) < 50_000
+
+
+def test_mail_arrives_after_a_login(post: Post) -> None:
+    url = f"smtp://pipeline:{SECRET}@127.0.0.1:{post.port}/?from=kaltura@example.org&to=a@example.org,b@example.org&tls=no"
+    [sink] = sinks({"ALERT_SMTP_URL": url})
+    sink.send("Kaltura rooms: 1 failed", ["ERROR: something"])
+    [mail] = post.mails
+    assert mail["Subject"] == "Kaltura rooms: 1 failed"
+    assert mail["To"] == "a@example.org, b@example.org"
+    assert "ERROR: something" in mail.get_payload()
+
+
+def test_mail_with_a_wrong_password_says_so_without_it(post: Post) -> None:
+    url = f"smtp://pipeline:{SECRET}x@127.0.0.1:{post.port}/?from=a@example.org&to=b@example.org&tls=no"
+    [sink] = sinks({"ALERT_SMTP_URL": url})
+    with pytest.raises(NotDelivered, match="535") as failure:
+        sink.send("x", [])
+    assert SECRET not in _everything(failure.value) + repr(sink)
+
+
+def test_a_mail_server_without_encryption_is_not_told_the_password(post: Post) -> None:
+    url = f"smtp://pipeline:{SECRET}@127.0.0.1:{post.port}/?from=a@example.org&to=b@example.org"
+    [sink] = sinks({"ALERT_SMTP_URL": url})
+    with pytest.raises(NotDelivered, match="tls=no"):
+        sink.send("x", [])
+    assert post.mails == []
+
+
+def test_one_sink_that_is_down_does_not_silence_the_other(watched, post: Post, monkeypatch) -> None:
+    monkeypatch.setenv("ALERT_SMTP_URL", f"smtp://127.0.0.1:{post.port}/?from=a@example.org&to=b@example.org&tls=no")
+    watched.chat.status = 500
+    break_a_day(watched.kaltura)
+    watched.pull(DAYS)
+    watched.tick()
+    watched.tick(hours=1)
+    assert len(post.mails) == 1
+
+
+def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
+    [teams] = sinks({"ALERT_WEBHOOK_URL": "https://prod-1.westeurope.logic.azure.com/workflows/x?sig=y"})
+    [slack] = sinks({"ALERT_WEBHOOK_URL": "https://hooks.slack.com/services/x"})
+    assert (teams.format, slack.format) == ("teams", "text")
+    [asked] = sinks({"ALERT_WEBHOOK_URL": chat.url, "ALERT_WEBHOOK_FORMAT": "teams"})
+    asked.send("headline", ["a line"])
+    [attachment] = chat.posted[0]["attachments"]
+    assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+    assert [block["text"] for block in attachment["content"]["body"]] == ["headline", "a line"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ALERT_WEBHOOK_URL": f"hooks.example.org/{SECRET}"},
+        {"ALERT_WEBHOOK_URL": f"https://hooks.example.org:port/{SECRET}"},
+        {"ALERT_WEBHOOK_URL": f"https://hooks.example.org/{SECRET}", "ALERT_WEBHOOK_FORMAT": "xml"},
+        {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}@mail.example.org/?from=a@example.org"},
+        {"ALERT_SMTP_URL": f"imap://pipeline:{SECRET}@mail.example.org/?from=a@example.org&to=b@example.org"},
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_and_not_shown(settings: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match="ALERT_") as failure:
+        sinks(settings)
+    assert SECRET not in _everything(failure.value)
+
+
+def test_a_person_who_sets_it_up_can_try_it(chat: Chat, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["alerts", "test"])
+    assert main() == 1
+    assert "ALERT_WEBHOOK_URL" in capsys.readouterr().err
+
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", chat.url)
+    assert main() == 0
+    assert "took the message" in capsys.readouterr().out
+    assert "test message" in chat.texts[0]
+
+    chat.status = 410
+    assert main() == 1
+    printed = capsys.readouterr().err
+    assert "410" in printed
+    assert SECRET not in printed

@@ -1,0 +1,366 @@
+"""What the checks find in the days of a run, and what they say. A week of an invented university is loaded and then spoilt."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import psycopg
+import pytest
+from conftest import TEMPLATE
+from in_process import installed
+
+from assets import checks
+from assets.checks import CHECKS, specs
+from assets.pull import REPORTS
+from resources import findings, local_postgres
+from resources.kaltura.windows import Days
+from resources.warehouse import Warehouse
+from simulator import DEMO, Fault, University, serving
+
+WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))
+DAY = dt.date(2026, 3, 4)
+ACCOUNT = DEMO.partner_id
+SESSIONS, ATTENDEES, BREAKOUTS = (report.key for report in REPORTS)
+
+
+@pytest.fixture(scope="module")
+def kaltura() -> Iterator[object]:
+    with serving(University(seed=11, timezone="UTC", rooms=12)) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(kaltura, database: str) -> Iterator[SimpleNamespace]:
+    """Dagster in this process, on the stand-in and a database of the test's own."""
+    with installed(kaltura, database) as dagster:
+        yield dagster
+
+
+@pytest.fixture(scope="module")
+def loaded_week(kaltura, postgres_folder: Path) -> Iterator[str]:
+    """The name of a database with the week in it."""
+    name = "week_for_checks"
+    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        with installed(kaltura, local_postgres.url(postgres_folder, name)) as dagster:
+            assert dagster.pull(WEEK).success
+        yield name
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def week(loaded_week: str, postgres_folder: Path) -> Iterator[SimpleNamespace]:
+    """A database with the week in it, to be spoilt."""
+    name = f"{loaded_week}_spoilt"
+    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {loaded_week}")
+        url = local_postgres.url(postgres_folder, name)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield SimpleNamespace(sql=connection.execute, database=url)
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def by_key(run: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
+    return {(each.asset_key.path[-1], each.check_name): each for each in run.get_asset_check_evaluations()}
+
+
+def failed(database: str, days: Days = WEEK) -> dict[tuple[str, str], dg.AssetCheckResult]:
+    """What the checks say of what is in the database now: those that do not pass."""
+    warehouse = Warehouse(database)
+    try:
+        selected = {spec.key for spec in specs()}
+        found = list(checks.results(selected, (), days, ACCOUNT, warehouse, is_filtered=False))
+    finally:
+        warehouse.close()
+    assert len(found) == len(specs())
+    return {(each.asset_key.path[-1], each.check_name): each for each in found if not each.passed}
+
+
+def test_an_undisturbed_week_passes_every_check_and_each_says_so(installation) -> None:
+    run = installation.pull(WEEK)
+    assert run.success
+    evaluations = by_key(run)
+    assert set(evaluations) == {(spec.asset_key.path[-1], spec.name) for spec in specs()}
+    assert {key: each.description for key, each in evaluations.items() if not each.passed} == {}
+    assert all("2026-03-02 to 2026-03-08" in each.description for each in evaluations.values())
+
+
+def test_checks_are_done_also_where_a_day_failed(installation) -> None:
+    evening = int(dt.datetime(2026, 3, 4, 18, tzinfo=dt.UTC).timestamp())
+    installation.kaltura.faults.add(
+        Fault("missing_column", report_id=6001, times=None, column="meeting_view_time", covers=evening)
+    )
+    run = installation.pull(WEEK)
+    assert not run.success
+    assert len(by_key(run)) == len(specs())
+
+
+def test_where_nothing_came_in_nothing_is_checked(installation) -> None:
+    installation.kaltura.faults.add(Fault("service_forbidden", times=None))
+    run = installation.pull(WEEK)
+    assert not run.success
+    assert by_key(run) == {}
+
+
+def test_a_run_of_one_asset_leaves_out_the_checks_that_compare_tables(installation) -> None:
+    evaluations = by_key(installation.pull(WEEK, only=[ATTENDEES]))
+    names = {check.name for check in CHECKS if checks.ATTENDEES in check.reports and not check.needs}
+    assert set(evaluations) == {("attendees", name) for name in names}
+
+
+def test_checks_can_be_run_alone_and_judge_the_newest_days(installation) -> None:
+    installation.pull(WEEK)
+    job = installation.defs.resolve_implicit_global_asset_job_def()
+    keys = {dg.AssetCheckKey(ATTENDEES, "person_hours"), dg.AssetCheckKey(SESSIONS, "known_columns")}
+    with dg.DagsterInstance.ephemeral() as instance:
+        alone = job.get_subset(asset_selection=set(), asset_check_selection=keys)
+        run = alone.execute_in_process(instance=instance)
+    evaluations = by_key(run)
+    assert set(evaluations) == {("attendees", "person_hours"), ("room_sessions", "known_columns")}
+    assert all("2026-02-07 to 2026-03-08" in each.description for each in evaluations.values())
+
+
+def test_an_attendee_without_a_session_is_an_error_with_its_session_and_no_person(week) -> None:
+    [(entry, cue, people)] = week.sql(
+        "SELECT entry_id, cue_point_id, count(*) FROM kaltura.attendees WHERE partition_date = %s"
+        " GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 1",
+        [DAY],
+    ).fetchall()
+    week.sql("DELETE FROM kaltura.room_sessions WHERE entry_id = %s AND cue_point_id = %s", [entry, cue])
+
+    found = failed(week.database)
+
+    result = found["attendees", "attendees_have_sessions"]
+    assert result.severity is dg.AssetCheckSeverity.ERROR
+    assert f"{DAY}" in result.description
+    assert "pull these days again" in result.description.lower()
+    assert result.metadata["bad days"].value == [str(DAY)]
+    [record] = result.metadata["sample"].records
+    assert record.data == {
+        "partition_date": str(DAY),
+        "entry_id": entry,
+        "cue_point_id": cue,
+        "attendee_rows": people,
+    }
+
+
+def test_the_query_in_the_metadata_can_be_pasted_as_it_is(week) -> None:
+    week.sql('UPDATE kaltura.room_sessions SET extra = \'{"mood": "5"}\' WHERE partition_date = %s', [DAY])
+    result = failed(week.database)["room_sessions", "known_columns"]
+    pasted = result.metadata["query"].value.split("```sql\n")[1].split("```")[0]
+    rows = week.sql(pasted).fetchall()
+    assert [(day, column) for day, column, _ in rows] == [(DAY, "mood")]
+    assert len(rows) == result.metadata["found"].value
+
+
+@pytest.mark.parametrize(
+    ("table", "spoil"),
+    [
+        ("attendees", "meeting_view_time = -1"),
+        ("attendees", "meeting_view_time = 'infinity'"),
+        ("attendees", "meeting_engaged_play_time_ratio = 'nan'"),
+        ("room_sessions", "meeting_engaged_play_time_ratio = 1.01"),
+        ("room_sessions", "meeting_view_period_unique_users = -1"),
+        ("breakout_sessions", "participant_count = -1"),
+        ("breakout_sessions", "duration = interval '-1 s'"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_an_error(table: str, spoil: str, week) -> None:
+    _drop_constraints(week)
+    week.sql(f"UPDATE kaltura.{table} SET {spoil} WHERE partition_date = '{DAY}'")
+    result = failed(week.database)[table, "figures_in_range"]
+    assert result.severity is dg.AssetCheckSeverity.ERROR
+    assert result.metadata["bad days"].value == [str(DAY)]
+
+
+@pytest.mark.parametrize("table", ["room_sessions", "breakout_sessions"])
+def test_a_session_that_ends_before_it_starts_is_an_error(table: str, week) -> None:
+    _drop_constraints(week)
+    week.sql(
+        f"UPDATE kaltura.{table} SET session_end_time = session_start_time - interval '1 s'"
+        f" WHERE partition_date = '{DAY}'"
+    )
+    assert failed(week.database)[table, "ends_after_start"].severity is dg.AssetCheckSeverity.ERROR
+
+
+@pytest.mark.parametrize(("age", "is_found"), [("49 hours", True), ("47 hours", False)])
+def test_a_session_still_without_an_end_after_48_hours_warns(age: str, is_found: bool, installation) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    installation.sql(
+        "INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, partition_date,"
+        f" window_start, window_end, load_id) VALUES (%s, 'r', 's', now() - interval '{age}',"
+        f" (now() - interval '{age}')::date, now(), now(), 1)",
+        [ACCOUNT],
+    )
+    found = failed(installation.database, Days(today - dt.timedelta(days=6), today))
+    assert (("room_sessions", "sessions_have_ended") in found) is is_found
+
+
+def test_more_than_24_hours_a_day_warn_and_show_the_person_by_a_digest_alone(week) -> None:
+    [(user,)] = week.sql(
+        "SELECT user_id FROM kaltura.attendees JOIN kaltura.room_sessions USING (partner_id, entry_id, cue_point_id)"
+        " WHERE attendees.partition_date = %s AND parent_entry_id IS NULL AND user_id NOT IN ('', 'Unknown', '0')"
+        " ORDER BY user_id LIMIT 1",
+        [DAY],
+    ).fetchall()
+    week.sql("UPDATE kaltura.attendees SET meeting_view_time = 25 * 60 WHERE user_id = %s", [user])
+    result = failed(week.database)["attendees", "person_hours"]
+    assert str(DAY) in result.metadata["bad days"].value
+    assert user not in json.dumps([record.data for record in result.metadata["sample"].records])
+    assert user not in result.description + result.metadata["query"].value
+
+
+def test_somebody_in_a_session_of_thirty_hours_may_have_been_there_all_the_time(installation) -> None:
+    installation.sql(
+        "INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, session_end_time,"
+        " partition_date, window_start, window_end, load_id)"
+        " VALUES (%s, 'r', 's', '2026-03-04 08:00Z', '2026-03-05 14:00Z', %s, now(), now(), 1)",
+        [ACCOUNT, DAY],
+    )
+    installation.sql(
+        "INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, meeting_view_time,"
+        " partition_date, window_start, window_end, load_id)"
+        " VALUES (%s, 'r', 's', 'ann', 30.2 * 60, %s, now(), now(), 1)",
+        [ACCOUNT, DAY],
+    )
+    assert ("attendees", "person_hours") not in failed(installation.database)
+    installation.sql("UPDATE kaltura.attendees SET meeting_view_time = 32 * 60")
+    assert ("attendees", "person_hours") in failed(installation.database)
+
+
+def test_an_estimate_is_compared_over_20_percent_and_5_people(week) -> None:
+    count = "(SELECT count(*) FROM kaltura.attendees AS a WHERE a.entry_id = s.entry_id AND a.cue_point_id = s.cue_point_id)"
+    week.sql(f"UPDATE kaltura.room_sessions AS s SET meeting_view_period_unique_users = {count} + 5")
+    assert ("room_sessions", "estimate_agrees") not in failed(week.database)
+    week.sql(f"UPDATE kaltura.room_sessions AS s SET meeting_view_period_unique_users = {count} * 1.2")
+    assert ("room_sessions", "estimate_agrees") not in failed(week.database)
+    week.sql(
+        f"UPDATE kaltura.room_sessions AS s SET meeting_view_period_unique_users = {count} * 1.3 + 6"
+        f" WHERE partition_date = '{DAY}'"
+    )
+    assert failed(week.database)["room_sessions", "estimate_agrees"].metadata["bad days"].value == [str(DAY)]
+
+
+def test_a_filtered_run_does_not_compare_an_estimate_with_the_few_that_it_pulled(installation) -> None:
+    run = installation.pull(WEEK, run_config={"ops": {"kaltura_rooms": {"config": {"user_ids": ["somebody"]}}}})
+    assert ("room_sessions", "estimate_agrees") not in by_key(run)
+
+
+def test_many_rejects_warn_with_their_reason_and_without_the_lines(week) -> None:
+    week.sql(
+        "UPDATE kaltura.loads SET rows_received = rows_received + 50, rows_rejected = rows_rejected + 50"
+        " WHERE report_id = 6001 AND partition_date = %s",
+        [DAY],
+    )
+    week.sql(
+        "INSERT INTO kaltura.rejects SELECT id, partner_id, report_id, partition_date, 'ann,ann@example.org', 'too long'"
+        " FROM kaltura.loads, generate_series(1, 50) WHERE report_id = 6001 AND partition_date = %s",
+        [DAY],
+    )
+    result = failed(week.database)["attendees", "few_rejects"]
+    sample = json.dumps([record.data for record in result.metadata["sample"].records])
+    assert str(DAY) in result.metadata["bad days"].value
+    assert "too long" in sample
+    assert "example.org" not in sample
+
+
+def _loads(installation, rows: dict[dt.date, int], report_id: int = 6000) -> None:
+    for day, count in rows.items():
+        installation.sql(
+            "INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at,"
+            " requests, rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged,"
+            " removed) VALUES (%s, %s, %s, now(), now(), now(), 1, %s, 0, 0, 0, %s, 0, 0, 0)",
+            [ACCOUNT, report_id, day, count, count],
+        )
+
+
+def _weeks_before(day: dt.date, *counts: int) -> dict[dt.date, int]:
+    return {day - dt.timedelta(weeks=n): count for n, count in enumerate(counts, start=1)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "before", "is_found"),
+    [
+        (40, (100, 110, 90, 100), True),
+        (60, (100, 110, 90, 100), False),
+        (250, (100, 110, 90, 100), True),
+        (5, (20, 20, 20, 20), False),  # a gap of 20 rows or fewer
+        (10, (100, 100), False),  # too few weeks to tell
+    ],
+)
+def test_rows_are_compared_with_the_same_weekday_of_the_weeks_before(
+    rows: int, before: tuple[int, ...], is_found: bool, installation
+) -> None:
+    _loads(installation, {DAY: rows, **_weeks_before(DAY, *before)})
+    _loads(installation, {DAY - dt.timedelta(days=n): 1000 for n in range(1, 7)})  # other weekdays do not count
+    assert (("room_sessions", "usual_row_count") in failed(installation.database, Days(DAY, DAY))) is is_found
+
+
+@pytest.mark.parametrize(
+    ("before", "is_found"),
+    [((10, 10, 0, 10), True), ((0, 0, 10, 10), False), ((10, 10), False)],
+    ids=["in term", "after a vacation of two weeks", "nothing to compare with"],
+)
+def test_an_empty_day_warns_where_its_weekday_had_rows_in_most_of_the_last_four_weeks(
+    before: tuple[int, ...], is_found: bool, installation
+) -> None:
+    _loads(installation, {DAY: 0, **_weeks_before(DAY, *before)})
+    assert (("room_sessions", "no_rows_in_term") in failed(installation.database, Days(DAY, DAY))) is is_found
+
+
+@pytest.mark.parametrize(
+    ("empty_days", "severity"),
+    [(3, None), (4, dg.AssetCheckSeverity.WARN), (8, dg.AssetCheckSeverity.ERROR)],
+)
+def test_days_that_load_and_hold_nothing_warn_first_and_are_an_error_later(
+    empty_days: int, severity: dg.AssetCheckSeverity | None, week
+) -> None:
+    last = WEEK.last + dt.timedelta(days=empty_days)
+    _loads(week, {WEEK.last + dt.timedelta(days=n): 0 for n in range(1, empty_days + 1)})
+    result = failed(week.database, Days(last, last)).get(("room_sessions", "recent_events"))
+    assert (result.severity if result else None) is severity
+
+
+def test_another_accounts_rows_are_not_looked_at(week) -> None:
+    week.sql("UPDATE kaltura.room_sessions SET partner_id = 4711, extra = '{\"x\": 1}'")
+    found = failed(week.database)
+    assert ("room_sessions", "known_columns") not in found
+    assert ("attendees", "attendees_have_sessions") in found
+
+
+def test_a_check_whose_query_fails_warns_that_it_was_not_done_and_leaves_the_days_green(
+    installation, tmp_path, monkeypatch
+) -> None:
+    broken = tmp_path / "checks"
+    broken.mkdir()
+    for file in findings.QUERIES.glob("*.sql"):
+        (broken / file.name).write_text(file.read_text("utf-8"), "utf-8")
+    (broken / "person_hours.sql").write_text("SELECT 1 / 0 AS partition_date", "utf-8")
+    monkeypatch.setattr(findings, "QUERIES", broken)
+
+    run = installation.pull(WEEK)
+
+    assert run.success
+    evaluations = by_key(run)
+    bad = evaluations.pop(("attendees", "person_hours"))
+    assert not bad.passed
+    assert bad.severity is dg.AssetCheckSeverity.WARN
+    assert "could not be checked" in bad.description
+    assert "division by zero" in bad.description
+    assert all(each.passed for each in evaluations.values())
+
+
+def test_each_check_has_a_query_and_each_query_a_check() -> None:
+    assert {file.stem for file in findings.QUERIES.glob("*.sql")} == {check.name for check in CHECKS}
+
+
+def _drop_constraints(installation) -> None:
+    rows = installation.sql(
+        "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c'"
+        " AND connamespace = 'kaltura'::regnamespace"
+    ).fetchall()
+    for table, name in rows:
+        installation.sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
