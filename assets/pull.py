@@ -20,12 +20,15 @@ from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, 
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
 from resources.kaltura.errors import KalturaError
-from resources.kaltura.resource import Kaltura
+from resources.kaltura.resource import Kaltura, account_name
 from resources.load import Load, Provenance
 from resources.postgres import Postgres
+from resources.processes import execution_tag
 from resources.settings import id_list
 from resources.warehouse import Warehouse, WarehouseError
 
+# One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
+POOL = f"kaltura_api_{account_name()}"
 REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 DAYS_IN_A_MESSAGE = 20
 
@@ -59,7 +62,7 @@ class PullConfig(dg.Config):
     name="kaltura_rooms",
     specs=[report.spec for report in REPORTS],
     backfill_policy=BACKFILL_POLICY,
-    pool="kaltura_api",
+    pool=POOL,
     can_subset=True,
 )
 def kaltura_rooms(
@@ -69,6 +72,7 @@ def kaltura_rooms(
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     days = [dt.date.fromisoformat(key) for key in context.partition_keys]
     filters = config.filters()
+    context.instance.add_run_tags(context.run_id, execution_tag(context.run_id))
     with warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
         run = _Run(context, reports, opened, kaltura.account, filters)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.pull import kaltura_rooms
+from pipelines.abandoned import abandoned_runs
 from pipelines.schedules import daily_pull, weekly_sweep
 from resources.kaltura.resource import Kaltura
 from resources.postgres import Postgres
@@ -11,6 +12,7 @@ from resources.postgres import Postgres
 defs = dg.Definitions(
     assets=[kaltura_rooms],
     schedules=[daily_pull, weekly_sweep],
+    sensors=[abandoned_runs],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,
 )
