@@ -61,6 +61,7 @@ docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
 
 lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group image -c requirements.lock $(LOCK) -o requirements-image.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group dev -c requirements.lock $(LOCK) -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group bench -c requirements-dev.lock $(LOCK) -o requirements-bench.lock
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
