@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import psycopg
+import sqlalchemy as sa
 from pydantic import Field
 
 from assets.attendees import ATTENDEES
@@ -19,6 +20,7 @@ from assets.partitions import BACKFILL_POLICY, CALENDAR
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
+from resources import outages
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura, account_name
 from resources.load import Load, Provenance
@@ -163,7 +165,11 @@ class _Run:
             self._mark(report, day, {**_counts(by_table[report.table.name]), "window": window})
 
     def _mark(self, report: Report, day: dt.date, metadata: dict[str, int | str]) -> None:
-        self.context.log_event(dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata))
+        """Tell Dagster that the table's day is there. Its storage may be restarting just now."""
+        mark = dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata)
+        for attempt in outages.attempts(_is_outage):
+            with attempt:
+                self.context.log_event(mark)
 
     def _fail(self, day: dt.date, error: Exception) -> None:
         self.failed[day] = error
@@ -171,6 +177,11 @@ class _Run:
             self.context.log.error(f"{day}: {error}")
         else:
             self.context.log.error(f"{day}: {type(error).__name__}: {error}", exc_info=error)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Of Dagster's storage. The second is known by name: its module takes a second to import, for Postgres alone."""
+    return isinstance(error, sa.exc.DBAPIError) or type(error).__name__ == "DagsterPostgresException"
 
 
 def _counts(load: Load) -> dict[str, int | str]:

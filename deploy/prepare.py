@@ -40,7 +40,9 @@ def main() -> int:
 def _problem(settings: Path) -> str | None:
     """Why these settings would pull nothing, if so."""
     if not settings.exists():
-        return f"{settings} is not there: copy .env.example and fill in KALTURA_*. To try it without an account: DEMO=1."
+        return (
+            f"{settings} is not there: copy .env.example and fill in KALTURA_*. To try it without an account: DEMO=1."
+        )
     lines = [line.removeprefix("export ").partition("=") for line in settings.read_text("utf-8").splitlines()]
     if not any(name.strip() == "KALTURA_PARTNER_ID" and value.strip(" \t'\"") for name, _, value in lines):
         return f"{settings} does not set KALTURA_PARTNER_ID. To try it without an account: DEMO=1."

@@ -13,7 +13,7 @@ from resources.processes import is_executing
 
 # Dagster's own launcher writes down here which code server it gave the run to.
 GRPC_INFO_TAG = ".dagster/grpc_info"
-CHECK_EVERY_SECONDS = 30
+CHECK_EVERY_SECONDS = 15
 # A run says which process it is as its step begins. Until then its age has to tell.
 SILENT_SECONDS = 120
 

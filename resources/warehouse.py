@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import psycopg
 import sqlalchemy as sa
-import stamina
 
+from resources import outages
 from resources.database import sqlalchemy_url
 from resources.errors import ConfigurationError
 from resources.load import Arrivals, Load, Provenance, TableLoad
@@ -18,11 +18,14 @@ from resources.migrations import Migrations
 from resources.table import Table
 
 CONNECT_TIMEOUT_SECONDS = 10
-LOAD_ATTEMPTS = 3
 
 
 class WarehouseError(ConfigurationError):
     """The database can't be reached or is not as it should be; the message says what to do."""
+
+
+class Unreachable(WarehouseError):
+    """Nobody answers at the database's address, or it refuses us."""
 
 
 class Warehouse:
@@ -45,11 +48,11 @@ class Warehouse:
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
-        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseError`."""
+        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `Unreachable`."""
         try:
             pooled = self.engine.connect()
         except sa.exc.OperationalError as error:
-            raise WarehouseError(f"the database can't be reached: {_reason(error)}. Check DATABASE_URL.") from None
+            raise Unreachable(f"the database can't be reached: {_reason(error)}. Check DATABASE_URL.") from None
         with pooled:
             raw = pooled.connection.driver_connection
             assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
@@ -64,11 +67,11 @@ class Warehouse:
             raise WarehouseError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
 
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
-        """Make the day's tables equal to what arrived, in one transaction. Tried again where the connection breaks.
+        """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.
 
         Raises `WarehouseError` or `psycopg.Error`; then nothing of the day was written.
         """
-        for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=LOAD_ATTEMPTS, wait_initial=0.5):
+        for attempt in outages.attempts(lambda error: isinstance(error, psycopg.OperationalError | Unreachable)):
             with attempt, self.connection() as connection:
                 ordered = sorted(arrivals, key=lambda each: each.table.name)  # one order for all runs: no deadlock
                 return [TableLoad(connection, day, each, provenance).run() for each in ordered]
