@@ -4,7 +4,6 @@ What an engine would do and this can't: name spaces, cgroup limits, a root file 
 last is had nearly: as root, the processes run as the containers' user, who may write to their volume alone.
 """
 
-import json
 import os
 import signal
 import socket
@@ -123,9 +122,18 @@ class Containers:
             text = text.replace(there, str(here))
         return text.replace("0.0.0.0", "127.0.0.1")
 
+    def is_healthy(self, service: str) -> bool:
+        """What the service's own health check says."""
+        _, program, *words = SERVICES[service]["healthcheck"]["test"]
+        command = [str(self.programs / program), *map(self._told, words)]
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=self.environment(service), user=self.user, group=self.user,
+            extra_groups=[] if self.user else None, capture_output=True, check=False,
+        )  # fmt: skip
+        return done.returncode == 0
+
     def command(self, service: str) -> list[str]:
-        entry = next(line for line in (CHECKOUT / "deploy/Dockerfile").read_text().splitlines() if "ENTRYPOINT" in line)
-        words = [*json.loads(entry.removeprefix("ENTRYPOINT ")), *SERVICES[service]["command"]]
+        words = [*SERVICES[service]["entrypoint"], *SERVICES[service]["command"]]
         told = [str(self.workspace) if word == "deploy/workspace.yaml" else self._told(word) for word in words]
         return [str(self.programs / told[0]), *told[1:]]
 

@@ -177,10 +177,10 @@ def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
 
     containers.run("migrate")
     containers.start("simulator", "code")
-    ui = Ui(containers.ports["3000"])
+    containers.until(lambda: containers.is_healthy("code"))
     containers.start("webserver", "daemon")
-    containers.until(ui.answers)
-    containers.until(lambda: ui.days(ASSETS[0], "MATERIALIZED") is not None)
+    containers.until(lambda: containers.is_healthy("webserver"))
+    ui = Ui(containers.ports["3000"])
 
     ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(day) for day in DAYS]})
     containers.until(lambda: loaded() >= 1)
