@@ -180,7 +180,7 @@ class Containers:
             if process.is_running():
                 process.kill()
 
-    def until(self, condition: Any, seconds: float = 120) -> None:
+    def until(self, condition: Any, seconds: float = 300) -> None:
         """Wait, and meanwhile restart what ends by itself, as `restart: unless-stopped` does."""
 
         def holds() -> bool:
