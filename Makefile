@@ -39,7 +39,7 @@ restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of t
 
 deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: without an account)
 	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
-	docker compose $(if $(DEMO),--profile demo) up --detach --build --wait
+	docker compose $(if $(DEMO),--profile demo) up --detach --build
 
 stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
 	@$(BIN)/python -m pipelines.stop
