@@ -7,7 +7,7 @@ PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format ui stop migrate doctor alert-test psql psql-url docs fuzz bench lock clean
+.PHONY: help run test check format ui stop migrate doctor alert-test psql psql-url backup restore deploy docs fuzz bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -33,18 +33,32 @@ doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns
 alert-test: .venv/run  ## send a test message to where alerts go
 	@$(BIN)/python -m pipelines.alerts test
 
+backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one under .local/backups)
+	@$(BIN)/python -m resources.backup $(FILE)
+
+restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there)
+	@test -n "$(FILE)" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
+	@$(BIN)/python -m resources.restore $(FILE) $(if $(REPLACE),--replace)
+
+deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: without an account)
+	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
+	docker compose $(if $(DEMO),--profile demo) up --detach --build
+
 stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
 	@$(BIN)/python -m pipelines.stop
 
 test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance
 	$(BIN)/python -m pytest
 
-check: .venv/dev  ## formatting, types, SQL
+check: .venv/dev  ## formatting, types, SQL, deployment files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/squawk --config .squawk.toml sql/migrations/*.sql
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/kubernetes-validate --quiet --strict $(filter-out %/values.yaml,$(wildcard deploy/k8s/*.yaml))
 	$(BIN)/dg check defs 2>/dev/null || $(BIN)/dg check defs
 	$(BIN)/python -m pipelines.docs --check
 
@@ -64,6 +78,7 @@ docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
 
 lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group image -c requirements.lock $(LOCK) -o requirements-image.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group dev -c requirements.lock $(LOCK) -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group bench -c requirements-dev.lock $(LOCK) -o requirements-bench.lock
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header

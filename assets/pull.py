@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import psycopg
+import sqlalchemy as sa
 from pydantic import Field
 
 from assets import checks, failures
@@ -20,14 +21,18 @@ from assets.partitions import BACKFILL_POLICY, CALENDAR
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
+from resources import outages
 from resources.kaltura.errors import KalturaError
-from resources.kaltura.resource import Kaltura
+from resources.kaltura.resource import Kaltura, account_name
 from resources.kaltura.windows import Days
 from resources.load import Load, Provenance
 from resources.postgres import Postgres
+from resources.processes import execution_tag
 from resources.settings import id_list
 from resources.warehouse import Warehouse, WarehouseError
 
+# One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
+POOL = f"kaltura_api_{account_name()}"
 REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 DAYS_IN_A_MESSAGE = 20
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
@@ -62,7 +67,7 @@ class PullConfig(dg.Config):
     name="kaltura_rooms",
     specs=[report.spec for report in REPORTS],
     backfill_policy=BACKFILL_POLICY,
-    pool="kaltura_api",
+    pool=POOL,
     can_subset=True,
     check_specs=checks.specs(),
 )
@@ -72,6 +77,7 @@ def kaltura_rooms(
     """Bring the run's days in: each day's tables together, whole, once. Then check them, also where days failed."""
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
+    context.instance.add_run_tags(context.run_id, execution_tag(context.run_id))
     with failures.classified(context), warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
         run = _Run(context, reports, opened, kaltura.account, filters)
@@ -190,7 +196,11 @@ class _Run:
             self._mark(report, day, {**_counts(by_table[report.table.name]), "window": window})
 
     def _mark(self, report: Report, day: dt.date, metadata: dict[str, int | str]) -> None:
-        self.context.log_event(dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata))
+        """Tell Dagster that the table's day is there. Its storage may be restarting just now."""
+        mark = dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata)
+        for attempt in outages.attempts(_is_outage):
+            with attempt:
+                self.context.log_event(mark)
 
     def _fail(self, day: dt.date, error: Exception) -> None:
         self.failed[day] = error
@@ -198,6 +208,11 @@ class _Run:
             self.context.log.error(f"{day}: {error}")
         else:
             self.context.log.error(f"{day}: {type(error).__name__}: {error}", exc_info=error)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Of Dagster's storage. The second is known by name: its module takes a second to import, for Postgres alone."""
+    return isinstance(error, sa.exc.DBAPIError) or type(error).__name__ == "DagsterPostgresException"
 
 
 def _counts(load: Load) -> dict[str, int | str]:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.pull import kaltura_rooms
+from pipelines.abandoned import abandoned_runs
 from pipelines.alerts import alerts
 from pipelines.schedules import daily_pull, weekly_sweep
 from resources.kaltura.resource import Kaltura
@@ -12,7 +13,7 @@ from resources.postgres import Postgres
 defs = dg.Definitions(
     assets=[kaltura_rooms],
     schedules=[daily_pull, weekly_sweep],
-    sensors=[alerts],
+    sensors=[abandoned_runs, alerts],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,
 )

@@ -8,7 +8,6 @@ and makes a run that the UI shows like any other.
 
 import argparse
 import datetime as dt
-import os
 import sys
 import time
 import uuid
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-import psutil
 import psycopg
 from psycopg.rows import dict_row
 from rich.console import Console
@@ -24,6 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipelines import home
+from pipelines.abandoned import end_abandoned_local_runs
 from pipelines.first_look import print_first_look
 from resources import standin
 from resources.database import database_url, is_private
@@ -31,10 +30,8 @@ from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import is_standin
 from resources.migrations import migrate
+from resources.processes import execution_tag
 from resources.settings import SettingError, Settings, load_env_file
-
-# Which process executes the run: one that is gone can not be executing it any more. The UI hides tags with this prefix.
-PROCESS_TAG = ".dagster/kaltura_process"
 
 
 def main() -> int:
@@ -101,7 +98,7 @@ def _pull_and_show(first: dt.date, last: dt.date, url: str, console: Console) ->
     from pipelines.definitions import defs  # reads the settings, and takes seconds: not before they are checked
 
     with dg.DagsterInstance.get() as instance:
-        _end_abandoned_runs(instance)
+        end_abandoned_local_runs(instance)
         run_id, failure = _executed(defs, instance, first, last, console)
     with psycopg.connect(url, row_factory=dict_row) as connection:
         print_first_look(console, connection, run_id, first, last)
@@ -131,7 +128,7 @@ def _executed(
             tags={
                 "dagster/asset_partition_range_start": str(first),
                 "dagster/asset_partition_range_end": str(last),
-                PROCESS_TAG: _this_process(),
+                **execution_tag(run_id),
             },
             raise_on_error=False,
         )
@@ -183,26 +180,6 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             described = failure.user_failure_data.description if failure.user_failure_data else None
             return described or (failure.error.message if failure.error else "the run failed")
     return "the run failed"
-
-
-def _this_process() -> str:
-    return f"{os.getpid()}@{psutil.Process().create_time():.2f}"
-
-
-def _end_abandoned_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs of this command whose process was killed as failed: they would seem to run on for ever."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        tag = run.tags.get(PROCESS_TAG)
-        if tag and not _is_alive(tag):
-            instance.report_run_failed(run, "The process that executed the run is gone. The days it marked are loaded.")
-
-
-def _is_alive(tag: str) -> bool:
-    pid, _, created = tag.partition("@")
-    try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == created
-    except (ValueError, psutil.Error):
-        return False
 
 
 if __name__ == "__main__":

@@ -70,11 +70,18 @@ def _start(folder: Path, host: str, port: int) -> dict[str, subprocess.Popen[byt
         "daemon": ["dagster-daemon", "run", "-w", str(workspace)],
         "webserver": ["dagster-webserver", "-w", str(workspace), "-h", host, "-p", str(port)],
     }
+    # A daemon that starts while the code server is away takes its assets for deleted, and would end the backfill.
+    environment = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1", **os.environ}
     processes = {}
     for name, (program, *words) in commands.items():
         log = (folder / f"{name.replace(' ', '-')}.log").open("ab")
         processes[name] = subprocess.Popen(
-            [str(PROGRAMS / program), *words], cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True
+            [str(PROGRAMS / program), *words],
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         if name == "code server":
             _wait_for_port(code_port, processes[name])

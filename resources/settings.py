@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,13 +13,45 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LOCAL = CHECKOUT / ".local"
 
 
+# Settings that may stand in a file of their own, which `<NAME>_FILE` names: what a secret store mounts.
+SECRETS = (
+    "KALTURA_APP_TOKEN",
+    "KALTURA_ADMIN_SECRET",
+    "KALTURA_KS",
+    "DATABASE_URL",
+    "DAGSTER_POSTGRES_PASSWORD",
+    "PII_KEY",
+    "ALERT_WEBHOOK_URL",
+    "ALERT_SMTP_URL",
+)
+
+
 class SettingError(ValueError):
     """A setting holds something that can't be used; the message names it and says what would do."""
 
 
 def load_env_file() -> None:
-    """Read `.env` of the checkout. What the environment already holds wins."""
+    """Read `.env` of the checkout, then the files that `<NAME>_FILE` settings name. What is already set wins.
+
+    Raises `SettingError` where such a file can't be read or is empty.
+    """
     load_dotenv(CHECKOUT / ".env", override=False)
+    _read_secret_files(os.environ)
+
+
+def _read_secret_files(environment: MutableMapping[str, str]) -> None:
+    for name in SECRETS:
+        file = environment.get(f"{name}_FILE", "").strip()
+        if not file or environment.get(name, "").strip():
+            continue
+        try:
+            value = Path(file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise SettingError(f"{name}_FILE={file!r} can't be read: {reason}.") from None
+        if not value:
+            raise SettingError(f"{name}_FILE={file!r} is empty. Put the value of {name} into it, and nothing else.")
+        environment[name] = value
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import psycopg
 import sqlalchemy as sa
-import stamina
 
+from resources import outages
 from resources.database import sqlalchemy_url
 from resources.errors import ConfigurationError
 from resources.load import Arrivals, Load, Provenance, TableLoad
@@ -18,7 +18,6 @@ from resources.migrations import Migrations
 from resources.table import Table
 
 CONNECT_TIMEOUT_SECONDS = 10
-LOAD_ATTEMPTS = 3
 
 
 class WarehouseError(ConfigurationError):
@@ -49,7 +48,7 @@ class Warehouse:
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
-        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseError`."""
+        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseUnreachable`."""
         try:
             pooled = self.engine.connect()
         except sa.exc.OperationalError as error:
@@ -70,11 +69,11 @@ class Warehouse:
             raise WarehouseError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
 
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
-        """Make the day's tables equal to what arrived, in one transaction. Tried again where the connection breaks.
+        """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.
 
         Raises `WarehouseError` or `psycopg.Error`; then nothing of the day was written.
         """
-        for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=LOAD_ATTEMPTS, wait_initial=0.5):
+        for attempt in outages.attempts(lambda error: isinstance(error, psycopg.OperationalError | WarehouseUnreachable)):
             with attempt, self.connection() as connection:
                 ordered = sorted(arrivals, key=lambda each: each.table.name)  # one order for all runs: no deadlock
                 return [TableLoad(connection, day, each, provenance).run() for each in ordered]

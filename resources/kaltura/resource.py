@@ -1,6 +1,7 @@
 """Kaltura as Dagster's assets ask for it: the account's settings, and a client while a run needs one."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,11 @@ _SETTINGS = {
 def is_standin() -> bool:
     """Whether the settings name no account."""
     return not os.environ.get("KALTURA_PARTNER_ID", "").strip()
+
+
+def account_name() -> str:
+    """The partner id, or `standin`: what tells one account's pool from another's."""
+    return re.sub(r"\W", "_", os.environ.get("KALTURA_PARTNER_ID", "").strip()) or "standin"
 
 
 class Kaltura(dg.ConfigurableResource["Kaltura"]):

@@ -5,54 +5,16 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from chat import SECRET, Chat, chatting
+from dagster_ui import ASSETS, BACKFILL, REEXECUTE, START_SCHEDULE, Ui
 from pipeline import Pipeline, wait_until
 
 from simulator import Fault, Running, University, serving
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(6)]
 BAD = DAYS[2]
-ASSETS = [{"path": ["kaltura", name]} for name in ("room_sessions", "attendees", "breakout_sessions")]
-
-BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) {
-  ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
-RUNS = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
-REEXECUTE = """mutation($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) {
-  ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
-  assetPartitionStatuses { ... on TimePartitionStatuses { ranges { status startKey endKey } } } } } }"""
-START_SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) {
-  ... on ScheduleStateResult { scheduleState { status } } ... on PythonError { message } } }"""
-
-
-class Ui:
-    """The UI's GraphQL."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/graphql"
-
-    def ask(self, query: str, **variables: object) -> dict[str, Any]:
-        reply = httpx.post(self.url, json={"query": query, "variables": variables}, timeout=60).json()
-        assert "errors" not in reply, reply
-        return reply["data"]
-
-    def answers(self) -> bool:
-        try:
-            return bool(self.ask("{ version }"))
-        except httpx.TransportError:
-            return False
-
-    def runs(self, status: str) -> list[str]:
-        results = self.ask(RUNS)["runsOrError"]["results"]
-        return [run["runId"] for run in results if run["status"] == status]
-
-    def days(self, asset: dict[str, Any], status: str) -> list[tuple[str, str]]:
-        statuses = self.ask(PARTITIONS, k=asset)["assetNodeOrError"]["assetPartitionStatuses"]["ranges"]
-        return [(each["startKey"], each["endKey"]) for each in statuses if each["status"] == status]
 
 
 @pytest.fixture

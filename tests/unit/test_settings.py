@@ -1,17 +1,19 @@
 """Settings: what they are without being set, and what is said of those that can't be used."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
+from resources import settings
 from resources.settings import SettingError, Settings
 
 
 def test_nothing_has_to_be_set() -> None:
-    settings = Settings.from_environment({})
-    assert settings.start_date == dt.date(2025, 1, 1)
-    assert str(settings.timezone) == "UTC"
-    assert (settings.grace_hours, settings.lookback_days, settings.days_per_run, settings.max_concurrency) == (
+    unset = Settings.from_environment({})
+    assert unset.start_date == dt.date(2025, 1, 1)
+    assert str(unset.timezone) == "UTC"
+    assert (unset.grace_hours, unset.lookback_days, unset.days_per_run, unset.max_concurrency) == (
         12,
         3,
         0,
@@ -39,3 +41,32 @@ def test_an_empty_value_counts_as_not_set() -> None:
 def test_a_setting_that_cannot_be_used_is_named_with_what_would_do(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=name):
         Settings.from_environment({name: value})
+
+
+def test_a_secret_can_stand_in_a_file_of_its_own_and_the_setting_itself_wins(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("an invented token\n")
+    (tmp_path / "url").write_text("postgresql://warehouse\n")
+    environment = {
+        "KALTURA_APP_TOKEN_FILE": str(tmp_path / "token"),
+        "DATABASE_URL_FILE": str(tmp_path / "url"),
+        "DATABASE_URL": "postgresql://elsewhere",
+        "KALTURA_ADMIN_SECRET_FILE": " ",
+    }
+
+    settings._read_secret_files(environment)
+
+    assert environment["KALTURA_APP_TOKEN"] == "an invented token"
+    assert environment["DATABASE_URL"] == "postgresql://elsewhere"
+    assert "KALTURA_ADMIN_SECRET" not in environment
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+def test_a_secret_file_that_is_missing_empty_or_no_text_is_named_and_not_shown(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SettingError, match=f"KALTURA_KS_FILE='{file}'"):
+        settings._read_secret_files({"KALTURA_KS_FILE": str(file)})

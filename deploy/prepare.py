@@ -1,0 +1,71 @@
+"""Makes deploy/secrets/: what the containers of docker-compose.yml get to read, as files.
+
+    python3 deploy/prepare.py [--demo]
+
+`settings` is a copy of `.env`, or of `demo.env`. The passwords of the two databases are made up once and stay. The
+folder is closed to other users of this machine; the files in it are not, for the containers run as users of their own.
+It needs Python alone.
+"""
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+DEPLOY = Path(__file__).resolve().parent
+WAREHOUSE = "postgresql://warehouse:{password}@postgres:5432/warehouse"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python3 deploy/prepare.py", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--demo", action="store_true", help="the stand-in's account in place of the one in .env")
+    parser.add_argument("--env", type=Path, default=DEPLOY.parent / ".env", help="the settings (default: .env)")
+    parser.add_argument("--folder", type=Path, default=DEPLOY / "secrets", help="where (default: deploy/secrets)")
+    given = parser.parse_args()
+    settings = DEPLOY / "demo.env" if given.demo else given.env
+    problem = None if given.demo else _problem(settings)
+    if problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    given.folder.chmod(0o700)
+    _write(given.folder / "settings", settings.read_text("utf-8"))
+    passwords = {name: _password(given.folder / f"{name}_password") for name in ("postgres", "warehouse", "dagster")}
+    _write(given.folder / "database_url", WAREHOUSE.format(password=quote(passwords["warehouse"], safe="")))
+    return 0
+
+
+def _problem(settings: Path) -> str | None:
+    """Why these settings would pull nothing, if so."""
+    if not settings.exists():
+        return (
+            f"{settings} is not there: copy .env.example and fill in KALTURA_*. To try it without an account: DEMO=1."
+        )
+    lines = [line.removeprefix("export ").partition("=") for line in settings.read_text("utf-8").splitlines()]
+    if not any(name.strip() == "KALTURA_PARTNER_ID" and value.strip(" \t'\"") for name, _, value in lines):
+        return f"{settings} does not set KALTURA_PARTNER_ID. To try it without an account: DEMO=1."
+    return None
+
+
+def _password(file: Path) -> str:
+    if not file.exists():
+        _write(file, secrets.token_urlsafe(32))
+    return file.read_text("utf-8").strip()
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all; into the same file where there is one, for a container has that file mounted."""
+    if file.exists():
+        if file.read_text("utf-8") != text:
+            file.write_text(text, "utf-8")
+        return
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_text(text, "utf-8")
+    draft.chmod(0o644)
+    draft.replace(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""Backup and restore: everything comes back, and nothing is lost by accident."""
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import client_of
+from pipeline import CHECKOUT
+
+from resources.backup import Manifest
+from resources.kaltura.client import Client
+from resources.warehouse import Warehouse
+from simulator import University, serving
+
+FIRST = dt.date(2026, 3, 2)
+
+
+def command(*words: str | Path, succeeds: bool = True) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
+        cwd=CHECKOUT, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def backup(url: str, file: Path, succeeds: bool = True) -> str:
+    return command("resources.backup", file, "--database-url", url, succeeds=succeeds)
+
+
+def restore(url: str, file: Path, *words: str, succeeds: bool = True) -> str:
+    return command("resources.restore", file, "--database-url", url, *words, succeeds=succeeds)
+
+
+def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table of schema kaltura, but what belongs to the server that it stands on."""
+    with psycopg.connect(url) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'kaltura' ORDER BY 1").fetchall()
+        return {
+            name: connection.execute(
+                f"SELECT to_jsonb(t) - ARRAY['row_versions', 'applied_at'] AS row FROM kaltura.{name} AS t ORDER BY row"
+            ).fetchall()
+            for (name,) in names
+        }
+
+
+@pytest.fixture(scope="module")
+def kaltura() -> Iterator[Client]:
+    with serving(University(seed=11, timezone="UTC", rooms=12)) as running, client_of(running) as client:
+        yield client
+
+
+@pytest.fixture
+def load(kaltura: Client) -> Callable[[str, int], list[int]]:
+    """Loads some days into a database; returns how many rows each load inserted."""
+    from assets.pull import CALENDAR, REPORTS, PullConfig
+    from assets.whole_days import bring
+    from resources.kaltura.windows import Days
+    from resources.load import Provenance
+
+    def loaded(url: str, days: int) -> list[int]:
+        dates = [FIRST + dt.timedelta(days=n) for n in range(days)]
+        brought = bring(Days(dates[0], dates[-1]), REPORTS, kaltura, CALENDAR, PullConfig().filters())
+        warehouse = Warehouse(url)
+        provenance = Provenance(9999, brought.pulled_at)
+        inserted = [load.inserted for day in dates for load in warehouse.upsert(day, brought.by_day[day], provenance)]
+        warehouse.close()
+        return inserted
+
+    return loaded
+
+
+def test_what_was_backed_up_comes_back_whole_and_the_next_load_goes_on(
+    new_database: Callable[[], str], load: Callable[[str, int], list[int]], tmp_path: Path
+) -> None:
+    url, other = new_database(), new_database()
+    load(url, 3)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE kaltura.attendees SET user_name = E'a\\tb\\n\\\\. 😀' WHERE ctid = '(0,1)'")
+    said = backup(url, tmp_path / "a.dump")
+    restored = restore(other, tmp_path / "a.dump")
+
+    assert everything(other) == everything(url)
+    rows = sum(Manifest.of(tmp_path / "a.dump").rows.values())
+    assert f"{rows:,} rows" in said
+    assert f"{rows:,} rows" in restored
+    with psycopg.connect(other) as connection:
+        assert connection.execute("SELECT count(*) > 0 FROM analytics.sessions").fetchone() == (True,)
+    # The sequence goes on, a changed row is seen, and a day that is not there yet lands.
+    inserted = load(other, 4)
+    assert inserted[:9] == [0] * 9
+    assert all(inserted[9:])
+    with psycopg.connect(other) as connection:
+        assert connection.execute("SELECT count(*) FROM kaltura.changes").fetchone() == (1,)
+
+
+def test_a_warehouse_with_rows_is_only_replaced_when_told_to(
+    new_database: Callable[[], str], load: Callable[[str, int], list[int]], tmp_path: Path
+) -> None:
+    url = new_database()
+    load(url, 1)
+    backup(url, tmp_path / "a.dump")
+    kept = everything(url)
+    load(url, 2)
+
+    assert "--replace" in restore(url, tmp_path / "a.dump", succeeds=False)
+    assert everything(url) != kept
+    restore(url, tmp_path / "a.dump", "--replace")
+    assert everything(url) == kept
+
+
+def cut_off(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def one_bit_turned(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def without_manifest(file: Path) -> None:
+    Manifest.beside(file).unlink()
+
+
+def of_a_newer_version(file: Path) -> None:
+    manifest = json.loads(Manifest.beside(file).read_text())
+    manifest["migrations"].append("migrations/9999_from_the_future.sql")
+    Manifest.beside(file).write_text(json.dumps(manifest))
+
+
+def lacking_rows(file: Path) -> None:
+    """As if pg_dump had left some out."""
+    manifest = json.loads(Manifest.beside(file).read_text())
+    manifest["rows"]["attendees"] += 1
+    Manifest.beside(file).write_text(json.dumps(manifest))
+
+
+def no_dump_at_all(file: Path) -> None:
+    """Its checksum holds, and pg_restore can't read it."""
+    from resources.backup import checksum
+
+    file.write_bytes(b"PGDMP nonsense")
+    manifest = json.loads(Manifest.beside(file).read_text())
+    manifest["sha256"] = checksum(file)
+    Manifest.beside(file).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (cut_off, "damaged"),
+        (one_bit_turned, "damaged"),
+        (Path.unlink, "not there"),
+        (without_manifest, "both files"),
+        (of_a_newer_version, "9999_from_the_future"),
+        (lacking_rows, "rows of attendees are missing"),
+        (no_dump_at_all, "nothing was restored"),
+    ],
+)
+def test_a_backup_that_is_not_whole_changes_nothing(
+    damage: Callable[[Path], None],
+    says: str,
+    new_database: Callable[[], str],
+    load: Callable[[str, int], list[int]],
+    tmp_path: Path,
+) -> None:
+    url = new_database()
+    load(url, 1)
+    backup(url, tmp_path / "a.dump")
+    before = everything(url)
+    damage(tmp_path / "a.dump")
+
+    assert says in restore(url, tmp_path / "a.dump", "--replace", succeeds=False)
+
+    assert everything(url) == before
+
+
+def test_what_others_built_on_the_tables_is_not_dropped_along(new_database: Callable[[], str], tmp_path: Path) -> None:
+    url = new_database()
+    backup(url, tmp_path / "a.dump")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE SCHEMA faculty")
+        connection.execute("CREATE VIEW faculty.ours AS SELECT entry_id FROM kaltura.room_sessions")
+
+    assert "faculty.ours" in restore(url, tmp_path / "a.dump", "--replace", succeeds=False)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM faculty.ours").fetchone() == (0,)
+
+
+def test_a_backup_is_written_over_none_and_only_its_owner_reads_it(database: str, tmp_path: Path) -> None:
+    backup(database, tmp_path / "a.dump")
+    first = (tmp_path / "a.dump").read_bytes()
+
+    assert "another name" in backup(database, tmp_path / "a.dump", succeeds=False)
+    assert (tmp_path / "a.dump").read_bytes() == first
+    assert (tmp_path / "a.dump").stat().st_mode & 0o077 == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.dump", "a.dump.json"]
+
+
+def test_a_database_without_a_warehouse_has_nothing_to_back_up(postgres_folder: Path, tmp_path: Path) -> None:
+    from resources import local_postgres
+
+    assert "no schema" in backup(local_postgres.url(postgres_folder, "template1"), tmp_path / "a.dump", succeeds=False)
+    assert list(tmp_path.iterdir()) == []

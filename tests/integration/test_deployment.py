@@ -1,0 +1,216 @@
+"""The installation in containers: what docker-compose.yml promises, and what happens when parts of it are stopped."""
+
+import datetime as dt
+import re
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from containers import COMPOSE, SERVICES, Containers, Database
+from dagster_ui import ASSETS, BACKFILL, Ui
+from dotenv import dotenv_values
+from pipeline import CHECKOUT, TABLES, Pipeline
+
+from simulator import DEMO, Running, University
+
+DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(24)]
+DAYS_PER_RUN = 8
+PREPARE = [sys.executable, str(CHECKOUT / "deploy/prepare.py")]
+
+# ---------------------------------------------------------------------------------------------- what the files say
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_may_do_and_take_no_more_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["healthcheck"]
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert re.fullmatch(r"\$\{\w+:-[a-z-]+:\d[\w.-]*\}", service["image"]), "a tag that says which version"
+
+
+def test_all_but_postgres_run_as_the_user_of_the_image() -> None:
+    user = re.search(r"^USER (.+)$", (CHECKOUT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    assert user
+    assert {service["user"] for name, service in SERVICES.items() if name != "postgres"} == {user[1]}
+
+
+def test_no_secret_stands_in_an_environment() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|TOKEN|SECRET|DATABASE_URL", name):
+                assert name.endswith("_FILE")
+                assert value.startswith("/run/secrets/")
+
+
+def test_every_volume_and_secret_that_is_used_is_declared() -> None:
+    for service in SERVICES.values():
+        for secret in service.get("secrets", []):
+            assert (secret if isinstance(secret, str) else secret["source"]) in COMPOSE["secrets"]
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (CHECKOUT / source).exists()
+
+
+def test_the_image_holds_every_folder_of_the_pipeline_and_nothing_private() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (CHECKOUT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    let_in = [line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert sorted(" ".join(copied).split()) == sorted(let_in)
+    assert {"pipelines", "assets", "resources", "simulator", "sql"} <= set(let_in)
+    assert all((CHECKOUT / name).exists() for name in let_in)
+    assert not any("secret" in name or ".env" in name for name in let_in)
+
+
+def test_the_demo_settings_are_those_of_the_stand_in() -> None:
+    assert dotenv_values(CHECKOUT / "deploy/demo.env") == {
+        "KALTURA_BASE_URL": "http://simulator:8999",
+        "KALTURA_PARTNER_ID": str(DEMO.partner_id),
+        "KALTURA_APP_TOKEN_ID": DEMO.app_token_id,
+        "KALTURA_APP_TOKEN": DEMO.app_token,
+    }
+
+
+# ------------------------------------------------------------------------------------------------- deploy/secrets/
+
+
+def prepared(tmp_path: Path, env: str | None, *words: str) -> "subprocess.CompletedProcess[str]":
+    if env is not None:
+        (tmp_path / "env").write_text(env)
+    where = ["--env", str(tmp_path / "env"), "--folder", str(tmp_path / "secrets")]
+    return subprocess.run([*PREPARE, *where, *words], capture_output=True, text=True, check=False)
+
+
+def test_passwords_are_made_up_once_and_only_the_folder_keeps_others_out(tmp_path: Path) -> None:
+    settings = "KALTURA_PARTNER_ID=1\n"
+    assert prepared(tmp_path, settings).returncode == 0
+    before = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
+    assert prepared(tmp_path, settings + "LOOKBACK_DAYS=5\n").returncode == 0
+    after = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
+
+    assert set(before) == set(COMPOSE["secrets"])
+    assert {name for name in after if after[name] != before[name]} == {"settings"}
+    assert len({before[f"{name}_password"] for name in ("postgres", "warehouse", "dagster")}) == 3
+    assert before["warehouse_password"] in before["database_url"]
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("env", [None, "", "# KALTURA_PARTNER_ID=1\n", "KALTURA_PARTNER_ID=\n"])
+def test_without_an_account_nothing_is_made_and_the_way_to_a_demo_is_named(env: str | None, tmp_path: Path) -> None:
+    done = prepared(tmp_path, env)
+    assert done.returncode == 1
+    assert "DEMO=1" in done.stderr
+    assert not (tmp_path / "secrets").exists()
+    assert prepared(tmp_path, env, "--demo").returncode == 0
+
+
+# ------------------------------------------------------------------------------- stopped in the middle of a backfill
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that the containers' user can reach."""
+    with tempfile.TemporaryDirectory(prefix="kaltura-containers-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def secrets(folder: Path) -> Path:
+    made = folder / "secrets"
+    subprocess.run([*PREPARE, "--demo", "--folder", str(made)], check=True)
+    made.chmod(0o755)  # here it is the containers that look into it, not the engine
+    return made
+
+
+@pytest.fixture
+def database(folder: Path, secrets: Path) -> Iterator[Database]:
+    server = Database(folder / "postgres", secrets)
+    url = (secrets / "database_url").read_text()
+    (secrets / "database_url").write_text(url.replace("@postgres:", f"@{server.host}:"))
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def containers(folder: Path, database: Database, secrets: Path) -> Iterator[Containers]:
+    settings = {"START_DATE": "2026-01-01", "DAYS_PER_RUN": str(DAYS_PER_RUN)}
+    made = Containers(folder, database, secrets, settings)
+    yield made
+    made.end_all()
+
+
+def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
+    with psycopg.connect(url) as connection:
+        return {
+            table: connection.execute(
+                "SELECT to_jsonb(t) - ARRAY['load_id', 'first_loaded_at', 'changed_at', 'window_start', 'window_end']"
+                f" FROM kaltura.{table} AS t ORDER BY {key}"
+            ).fetchall()
+            for table, key in TABLES.items()
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
+    containers: Containers, database: Database, secrets: Path, folder: Path, new_database
+) -> None:
+    url = (secrets / "database_url").read_text()
+
+    def loaded() -> int:
+        try:
+            with psycopg.connect(url) as connection:
+                row = connection.execute("SELECT count(DISTINCT partition_date) FROM kaltura.loads").fetchone()
+                return int(row[0]) if row else 0
+        except psycopg.OperationalError:
+            return -1
+
+    containers.run("migrate")
+    containers.start("simulator", "code")
+    containers.until(lambda: containers.is_healthy("code"))
+    containers.start("webserver", "daemon")
+    containers.until(lambda: containers.is_healthy("webserver"))
+    ui = Ui(containers.ports["3000"])
+
+    ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(day) for day in DAYS]})
+    containers.until(lambda: loaded() >= 1)
+    containers.end("code", signal.SIGKILL)
+    containers.end("daemon", signal.SIGTERM)
+    containers.start("code", "daemon")
+
+    containers.until(lambda: loaded() > DAYS_PER_RUN)
+    database.kill()
+    time.sleep(2)
+    database.start()
+
+    containers.until(lambda: loaded() > 2 * DAYS_PER_RUN)
+    database.stop()
+    time.sleep(2)
+    database.start()
+    containers.end("daemon", signal.SIGKILL)
+    containers.end("code", signal.SIGTERM)
+    containers.start("code", "daemon")
+
+    def is_over() -> bool:
+        return loaded() == len(DAYS) and not any(ui.runs(status) for status in ("QUEUED", "STARTING", "STARTED"))
+
+    containers.until(is_over, 300)
+
+    for asset in ASSETS:
+        assert ui.days(asset, "MATERIALIZED") == [(str(DAYS[0]), str(DAYS[-1]))]
+        assert ui.days(asset, "FAILED") == []
+    kaltura = Running(University(), base_url=f"http://127.0.0.1:{containers.ports['8999']}")
+    undisturbed = Pipeline(kaltura, new_database(), folder / "undisturbed", {"START_DATE": "2026-01-01"})
+    undisturbed.home.mkdir()
+    undisturbed.materialize("--partition-range", f"{DAYS[0]}...{DAYS[-1]}")
+    assert rows(url) == undisturbed.tables()

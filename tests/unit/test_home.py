@@ -1,0 +1,62 @@
+"""Dagster's home: whose `dagster.yaml` it is, and commands that start with it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipelines import home
+from resources.settings import CHECKOUT
+
+
+def test_the_instance_is_written_anew_when_the_storage_changes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    home.prepare()
+    before = (tmp_path / "dagster.yaml").read_text()
+    for name, value in (("HOST", "db"), ("PORT", "5432"), ("DB", "d"), ("USER", "u"), ("PASSWORD", "hidden away")):
+        monkeypatch.setenv(f"DAGSTER_POSTGRES_{name}", value)
+    home.prepare()
+    after = (tmp_path / "dagster.yaml").read_text()
+
+    assert "sqlite" in before
+    assert "postgresql+psycopg2" in after
+    assert "hidden away" not in after
+
+
+def test_an_instance_that_somebody_else_wrote_stays_as_it_is(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text("# our own\ntelemetry: {enabled: false}\n")
+
+    home.prepare()
+
+    assert (tmp_path / "dagster.yaml").read_text() == "# our own\ntelemetry: {enabled: false}\n"
+
+
+def test_a_command_starts_with_the_home_and_with_secrets_out_of_files(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("invented\n")
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(tmp_path / "home"),
+        "DAGSTER_POSTGRES_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    show = "import os; print(os.environ['DAGSTER_HOME'], os.environ['DAGSTER_POSTGRES_PASSWORD'])"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.home", "python", "-c", show],
+        cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.split() == [str(tmp_path / "home"), "invented"]
+
+
+def test_a_secret_file_that_is_missing_stops_the_command_with_its_name(tmp_path: Path) -> None:
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "KALTURA_KS_FILE": str(tmp_path / "none")}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.home", "python", "-c", "print('started')"],
+        cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "KALTURA_KS_FILE" in done.stderr
+    assert "started" not in done.stdout
