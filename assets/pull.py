@@ -76,6 +76,7 @@ def kaltura_rooms(
         windows = Windows(lambda these: bring(these, reports, client, CALENDAR, filters), client.row_cap)
         for fetched in one_ahead(windows.fetched(missing)):
             run.load(fetched)
+        opened.gather_statistics([report.table for report in reports])
     run.raise_for_failures()
     yield from ()
 
