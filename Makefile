@@ -61,7 +61,8 @@ docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
 
 lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
-	$(BIN)/uv pip compile -q pyproject.toml --group dev -c requirements.lock $(LOCK) -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra notebook -c requirements.lock $(LOCK) -o requirements-notebook.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --extra notebook -c requirements-notebook.lock $(LOCK) -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group bench -c requirements-dev.lock $(LOCK) -o requirements-bench.lock
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
 
@@ -76,6 +77,10 @@ clean: stop  ## delete the private Postgres, Dagster's history and the environme
 
 .venv/dev: requirements-dev.lock
 	@$(call install,requirements-dev.lock)
+	@touch $@ .venv/run .venv/notebook
+
+.venv/notebook: requirements-notebook.lock
+	@$(call install,requirements-notebook.lock)
 	@touch $@ .venv/run
 
 .venv/bench: requirements-bench.lock .venv/dev
