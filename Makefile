@@ -7,7 +7,7 @@ PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format ui stop migrate doctor psql psql-url docs fuzz bench lock clean
+.PHONY: help run test check format ui report notebook stop migrate doctor psql psql-url docs fuzz bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,12 @@ run: .venv/run  ## pull the last 7 days into Postgres and show what landed (DAYS
 
 ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another port)
 	@$(BIN)/python -m pipelines.ui --port $(PORT)
+
+report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another week)
+	@$(BIN)/python -m pipelines.report $(if $(WEEK),--week $(WEEK))
+
+notebook: .venv/notebook  ## explore the views with filters, in a marimo notebook
+	@$(BIN)/python -m marimo run notebooks/explore.py
 
 psql: .venv/run  ## a prompt on the warehouse
 	@$(BIN)/python -m resources.database psql

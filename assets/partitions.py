@@ -1,17 +1,9 @@
 """The calendar: one partition a day, from `START_DATE`, in `PARTITION_TIMEZONE`; for reports, one a week."""
 
-import datetime as dt
-
 import dagster as dg
 
 from resources.kaltura.windows import Calendar
 from resources.settings import Settings, load_env_file
-
-
-def monday(day: dt.date) -> dt.date:
-    """The Monday of the day's week."""
-    return day - dt.timedelta(days=day.weekday())
-
 
 load_env_file()
 SETTINGS = Settings.from_environment()
@@ -21,9 +13,9 @@ CALENDAR = Calendar(SETTINGS.timezone, SETTINGS.grace_hours)
 # A start that moves, such as today minus a year, would kill running backfills: it is a constant of the installation.
 PARTITIONS = dg.DailyPartitionsDefinition(start_date=SETTINGS.start_date.isoformat(), timezone=str(SETTINGS.timezone))
 
-# One partition a week, from Monday to Sunday; the first holds START_DATE, so that every day is in a week.
+# The weeks from Monday to Sunday, from the first that begins at or after START_DATE.
 WEEKS = dg.WeeklyPartitionsDefinition(
-    start_date=monday(SETTINGS.start_date).isoformat(), timezone=str(SETTINGS.timezone), day_offset=1
+    start_date=SETTINGS.start_date.isoformat(), timezone=str(SETTINGS.timezone), day_offset=1
 )
 
 # A range of days is one run; DAYS_PER_RUN cuts a long backfill into runs that may go side by side.

@@ -3,14 +3,15 @@
 import dagster as dg
 
 from assets.pull import kaltura_rooms
-from pipelines.schedules import daily_pull, weekly_sweep
+from assets.room_report import room_report
+from pipelines.schedules import daily_pull, weekly_report, weekly_sweep
 from resources.kaltura.resource import Kaltura
 from resources.postgres import Postgres
 
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
-    assets=[kaltura_rooms],
-    schedules=[daily_pull, weekly_sweep],
+    assets=[kaltura_rooms, room_report],
+    schedules=[daily_pull, weekly_sweep, weekly_report],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,
 )
