@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.partitions import SETTINGS, WEEKS
+from assets.picture import bars
 from assets.pull import REPORTS
 from assets.report import OWNERS
 from resources.postgres import Postgres
@@ -83,17 +84,15 @@ def _write(week: Figures, read_at: dt.datetime) -> Written:
 
 
 def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
-    """The files, what is in them, and their main picture."""
+    """The files, what is in them, and their main picture: small where the UI shows it, and large behind a link."""
     from assets.room_report_charts import weeks_png
 
     records = [
         dg.TableRecord(
             {
                 "account": each.figures.account_id,
-                "file": str(each.path),
                 "sessions": each.figures.week.session_count,
                 "people": each.figures.week.people_count,
-                "rooms": each.figures.week.room_count,
                 "attendances": each.figures.week.attendance_count,
                 "breakouts": each.figures.week.breakout_session_count,
                 "days loaded": WEEK.days - len(each.figures.missing[each.figures.week_date]),
@@ -102,15 +101,17 @@ def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
         )
         for each in written
     ]
-    pictures = {
-        f"picture, account {each.figures.account_id}": dg.MetadataValue.md(
+    metadata: dict[str, dg.MetadataValue] = {"figures": dg.MetadataValue.table(records)}
+    for each in written:
+        whose = f", account {each.figures.account_id}" if len(written) > 1 else ""
+        metadata[f"file{whose}"] = dg.MetadataValue.path(each.path)
+    for each in written[:PICTURES_SHOWN]:
+        whose = f", account {each.figures.account_id}" if len(written) > 1 else ""
+        weeks = each.figures.weeks
+        ends = [f"{week.week_date.day} {week.week_date:%b}" for week in (weeks[0], weeks[-1])]
+        metadata[f"weeks{whose}"] = bars([week.session_count for week in weeks], "sessions by week", ends)
+        metadata[f"picture{whose}"] = dg.MetadataValue.md(
             "![Sessions and people in each of thirteen weeks]"
             f"(data:image/png;base64,{base64.b64encode(weeks_png(each.figures)).decode()})"
         )
-        for each in written[:PICTURES_SHOWN]
-    }
-    return {
-        "folder": dg.MetadataValue.path(written[0].path.parent),
-        "reports": dg.MetadataValue.table(records),
-        **pictures,
-    }
+    return metadata

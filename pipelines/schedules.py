@@ -57,10 +57,11 @@ def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
     description="The report of the week that is over, and again that of the week before it, whose figures are final now.",
 )
 def weekly_report(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-    weeks = WEEKS.get_partition_keys(current_time=context.scheduled_execution_time)[-2:]
+    due = context.scheduled_execution_time
+    weeks = WEEKS.get_partition_keys(current_time=due)[-2:]
     if not weeks:
         return dg.SkipReason(f"START_DATE is {SETTINGS.start_date}: no week is over yet.")
-    return [dg.RunRequest(run_key=None, partition_key=week) for week in weeks]
+    return [dg.RunRequest(run_key=f"{week} on {due.date()}", partition_key=week) for week in weeks]
 
 
 def _yesterday(context: dg.ScheduleEvaluationContext) -> dt.date:
