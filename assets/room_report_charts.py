@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from assets.room_report_colours import HEAT, LIGHT
-from resources.room_report_figures import Figures, Return, Week
+from resources.room_report_figures import WEEK, Figures, Return, Week
 
 PIXELS_AN_INCH = 72  # one SVG unit is one CSS pixel
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -120,39 +120,39 @@ def _weeks(figures: Figures, narrow: bool) -> _Sheet:
         (boxes[1], "People", [week.people_count for week in figures.weeks]),
     ):
         axes = sheet.axes(box)
-        _bars_by_week(axes, figures, values, lambda number: f"{number:,.0f}")
-        axes.set_title(title, loc="left", x=0, pad=16, fontsize=13, fontweight="bold", color=LIGHT["ink"])
+        _bars_by_week(axes, figures, title, values, lambda number: f"{number:,.0f}")
     return sheet
 
 
 def _breakouts(figures: Figures, narrow: bool) -> _Sheet:
-    sheet = _Sheet(340, 200) if narrow else _Sheet(760, 210)
-    axes = sheet.axes((44, 24, 288, 140) if narrow else (44, 24, 706, 150))
+    sheet = _Sheet(340, 210) if narrow else _Sheet(760, 220)
+    axes = sheet.axes((44, 34, 288, 140) if narrow else (44, 34, 706, 150))
     shares = [
         100 * figures.breakouts_by_week[week.week_date].main_session_count / week.session_count
         if week.session_count and week.week_date in figures.breakouts_by_week
         else 0
         for week in figures.weeks
     ]
-    _bars_by_week(axes, figures, shares, lambda number: f"{number:.0f} %")
+    _bars_by_week(axes, figures, "Sessions with breakouts", shares, lambda number: f"{number:.0f} %")
     return sheet
 
 
-def _bars_by_week(axes: Axes, figures: Figures, values: Sequence[float], text: Callable[[float], str]) -> None:
+def _bars_by_week(
+    axes: Axes, figures: Figures, title: str, values: Sequence[float], text: Callable[[float], str]
+) -> None:
     """A bar a week: the report's own in strong colour; outlined where days are missing; shaded where all are."""
     for at, (week, value) in enumerate(zip(figures.weeks, values, strict=True)):
         missing = len(figures.missing[week.week_date])
         color = LIGHT["now"] if week is figures.week else LIGHT["bar"]
-        if missing == 7 and not value:
+        if missing == WEEK.days and not value:
             axes.axvspan(at - 0.4, at + 0.4, color=LIGHT["missing"], linewidth=0)
         elif missing:
             axes.bar(at, value, 0.7, color=LIGHT["paper"], edgecolor=color, linewidth=1.5, linestyle=(0, (3, 2)))
         else:
             axes.bar(at, value, 0.74, color=color)
-    axes.annotate(
-        text(values[-1]), (len(values) - 1, values[-1]), (0, 5), textcoords="offset points",
-        ha="center", color=LIGHT["now"], fontweight="bold",
-    )  # fmt: skip
+    if len(figures.missing[figures.week_date]) < WEEK.days or values[-1]:
+        title = f"{title}: {text(values[-1])} this week"
+    axes.set_title(title, loc="left", x=0, pad=14, fontsize=13, fontweight="bold", color=LIGHT["ink"])
     axes.set_xlim(-0.6, len(values) - 0.4)
     _label_weeks(axes, figures.weeks)
     _count_axis(axes, max(values), text)
@@ -201,9 +201,13 @@ def _hours(figures: Figures, narrow: bool) -> _Sheet:
         for hour in shown:
             count = open_by_cell.get((weekday, hour), 0)
             step = next((at for at, bound in enumerate(steps, 1) if count <= bound), HEAT) if count else 0
-            color = LIGHT["missing"] if weekday in missing and not count else LIGHT[f"heat-{step}"]
             x, y = (weekday, hour) if narrow else (hour, weekday)
-            axes.add_patch(Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, facecolor=color, linewidth=0))
+            style: dict[str, Any] = (
+                {"facecolor": LIGHT["paper"], "edgecolor": LIGHT["rule"], "linewidth": 1, "linestyle": (0, (3, 2))}
+                if weekday in missing and not count
+                else {"facecolor": LIGHT[f"heat-{step}"], "linewidth": 0}
+            )
+            axes.add_patch(Rectangle((x + 0.04, y + 0.06), 0.92, 0.88, **style))
     days, times = [at + 0.5 for at in range(7)], list(shown)[:: 2 if narrow or len(shown) > 14 else 1]
     axes.xaxis.tick_top()
     axes.spines["bottom"].set_visible(False)

@@ -89,7 +89,7 @@ def notices(figures: Figures) -> list[str]:
     """What a reader must know before relying on the week's figures."""
     said = []
     missing = figures.missing[figures.week_date]
-    if missing:
+    if missing and len(missing) < WEEK.days:
         said.append(
             f"{_counted(len(missing), 'day')} of this week {'is' if len(missing) == 1 else 'are'} not loaded: "
             f"{_dates(missing)}. The figures below leave {'it' if len(missing) == 1 else 'them'} out."
@@ -258,7 +258,8 @@ def _change(now: float, then: float) -> str:
     difference = round(now) - round(then)
     if not difference:
         return "as the week before"
-    share = f" ({signed(100 * (now - then) / then)}\N{NO-BREAK SPACE}%)" if then else ""
+    percentage = round(100 * (now - then) / then) if then else 0
+    share = f" ({signed(percentage)}\N{NO-BREAK SPACE}%)" if percentage else ""
     return f"{signed(difference)}{share}"
 
 
