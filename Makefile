@@ -18,8 +18,8 @@ run: .venv/run  ## pull the last 7 days into Postgres and show what landed (DAYS
 ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another port)
 	@$(BIN)/python -m pipelines.ui --port $(PORT)
 
-report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another week)
-	@$(BIN)/python -m pipelines.report $(if $(WEEK),--week $(WEEK))
+report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another, AGAIN=1 to write it anew)
+	@$(BIN)/python -m pipelines.report $(if $(WEEK),--week $(WEEK)) $(if $(AGAIN),--again)
 
 notebook: .venv/notebook  ## explore the views with filters, in a marimo notebook
 	@$(BIN)/python -m marimo run notebooks/explore.py

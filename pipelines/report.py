@@ -139,9 +139,12 @@ def _materialize(week: dt.date) -> None:
 
 def _why(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
-        if event.is_step_failure and (error := event.step_failure_data.error):
-            cause = error.cause or error
-            return cause.message.strip()
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return failure.user_failure_data.description
+            if failure.error:
+                return (failure.error.cause or failure.error).message.strip()
     return "its events say why, in `make ui`"
 
 
