@@ -7,7 +7,7 @@ PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format ui stop migrate doctor alert-test psql psql-url backup restore deploy docs fuzz bench lock clean
+.PHONY: help run test check format ui report notebook stop migrate doctor alert-test psql psql-url backup restore deploy docs fuzz bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,12 @@ run: .venv/run  ## pull the last 7 days into Postgres and show what landed (DAYS
 
 ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another port)
 	@$(BIN)/python -m pipelines.ui --port $(PORT)
+
+report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another, AGAIN=1 to write it anew)
+	@$(BIN)/python -m pipelines.report $(if $(WEEK),--week $(WEEK)) $(if $(AGAIN),--again)
+
+notebook: .venv/notebook  ## explore the views with filters, in a marimo notebook
+	@$(BIN)/python -m marimo run notebooks/explore.py
 
 psql: .venv/run  ## a prompt on the warehouse
 	@$(BIN)/python -m resources.database psql
@@ -79,7 +85,8 @@ docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
 lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group image -c requirements.lock $(LOCK) -o requirements-image.lock
-	$(BIN)/uv pip compile -q pyproject.toml --group dev -c requirements.lock $(LOCK) -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra notebook -c requirements.lock $(LOCK) -o requirements-notebook.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --extra notebook -c requirements.lock $(LOCK) -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group bench -c requirements-dev.lock $(LOCK) -o requirements-bench.lock
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
 
@@ -94,6 +101,10 @@ clean: stop  ## delete the private Postgres, Dagster's history and the environme
 
 .venv/dev: requirements-dev.lock
 	@$(call install,requirements-dev.lock)
+	@touch $@ .venv/run .venv/notebook
+
+.venv/notebook: requirements-notebook.lock
+	@$(call install,requirements-notebook.lock)
 	@touch $@ .venv/run
 
 .venv/bench: requirements-bench.lock .venv/dev

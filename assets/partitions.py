@@ -1,4 +1,4 @@
-"""The calendar: one partition a day, from `START_DATE`, in `PARTITION_TIMEZONE`."""
+"""The calendar: one partition a day, from `START_DATE`, in `PARTITION_TIMEZONE`; for reports, one a week."""
 
 import dagster as dg
 
@@ -12,6 +12,11 @@ CALENDAR = Calendar(SETTINGS.timezone, SETTINGS.grace_hours)
 
 # A start that moves, such as today minus a year, would kill running backfills: it is a constant of the installation.
 PARTITIONS = dg.DailyPartitionsDefinition(start_date=SETTINGS.start_date.isoformat(), timezone=str(SETTINGS.timezone))
+
+# The weeks from Monday to Sunday, from the first that begins at or after START_DATE.
+WEEKS = dg.WeeklyPartitionsDefinition(
+    start_date=SETTINGS.start_date.isoformat(), timezone=str(SETTINGS.timezone), day_offset=1
+)
 
 # A range of days is one run; DAYS_PER_RUN cuts a long backfill into runs that may go side by side.
 BACKFILL_POLICY = (

@@ -6,7 +6,7 @@ named at the end and stops none of the others.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 import psycopg
@@ -18,6 +18,7 @@ from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.fetch import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.partitions import BACKFILL_POLICY, CALENDAR
+from assets.picture import picture
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
@@ -88,6 +89,7 @@ def kaltura_rooms(
             windows = Windows(lambda these: bring(these, reports, client, CALENDAR, filters), client.row_cap)
             for fetched in one_ahead(windows.fetched(missing)):
                 run.load(fetched)
+            opened.gather_statistics([report.table for report in reports])
         yield from run.checked(days)
         run.raise_for_failures()
 
@@ -193,9 +195,11 @@ class _Run:
         by_table = {load.table: load for load in loads}
         for report, arrived in zip(self.reports, arrivals, strict=True):
             window = f"{arrived.window_start:%Y-%m-%d %H:%M} to {arrived.window_end:%Y-%m-%d %H:%M} UTC"
-            self._mark(report, day, {**_counts(by_table[report.table.name]), "window": window})
+            drawn = picture(arrived.frame)
+            shown = {"picture": drawn} if drawn else {}
+            self._mark(report, day, {**_counts(by_table[report.table.name]), "window": window, **shown})
 
-    def _mark(self, report: Report, day: dt.date, metadata: dict[str, int | str]) -> None:
+    def _mark(self, report: Report, day: dt.date, metadata: Mapping[str, int | str | dg.MetadataValue]) -> None:
         """Tell Dagster that the table's day is there. Its storage may be restarting just now."""
         mark = dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata)
         for attempt in outages.attempts(_is_outage):

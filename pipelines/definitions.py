@@ -3,16 +3,17 @@
 import dagster as dg
 
 from assets.pull import kaltura_rooms
+from assets.room_report import room_report
 from pipelines.abandoned import abandoned_runs
 from pipelines.alerts import alerts
-from pipelines.schedules import daily_pull, weekly_sweep
+from pipelines.schedules import daily_pull, weekly_report, weekly_sweep
 from resources.kaltura.resource import Kaltura
 from resources.postgres import Postgres
 
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
-    assets=[kaltura_rooms],
-    schedules=[daily_pull, weekly_sweep],
+    assets=[kaltura_rooms, room_report],
+    schedules=[daily_pull, weekly_sweep, weekly_report],
     sensors=[abandoned_runs, alerts],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,

@@ -4,12 +4,14 @@ import datetime as dt
 
 import dagster as dg
 
-from assets.partitions import SETTINGS
+from assets.partitions import SETTINGS, WEEKS
 from assets.report import GROUP
+from assets.room_report import room_report
 
 PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enough for the morning's readers
 SWEEP_AT = "30 5 * * 0"
 SWEEP_DAYS = 30
+REPORT_AT = "30 6 * * 1"  # Monday, when daily_pull has brought Sunday in
 
 KALTURA_ROOMS = dg.AssetSelection.groups(GROUP)
 
@@ -46,6 +48,20 @@ def daily_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Skip
 )
 def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     return range_request(_yesterday(context), SWEEP_DAYS)
+
+
+@dg.schedule(
+    cron_schedule=REPORT_AT,
+    execution_timezone=str(SETTINGS.timezone),
+    target=dg.AssetSelection.assets(room_report),
+    description="The report of the week that is over, and again that of the week before it, whose figures are final now.",
+)
+def weekly_report(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    due = context.scheduled_execution_time
+    weeks = WEEKS.get_partition_keys(current_time=due)[-2:]
+    if not weeks:
+        return dg.SkipReason(f"START_DATE is {SETTINGS.start_date}: no week is over yet.")
+    return [dg.RunRequest(run_key=f"{week} on {due.date()}", partition_key=week) for week in weeks]
 
 
 def _yesterday(context: dg.ScheduleEvaluationContext) -> dt.date:

@@ -114,3 +114,8 @@ def _count(read: Mapping[str, str], name: str, default: str, *, least: int, most
 def id_list(name: str) -> list[str]:
     """The ids that a `KALTURA_*_IDS` setting lists, separated by commas."""
     return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+
+
+def report_folder() -> Path:
+    """Where reports are written: `REPORT_DIR`, from the checkout on, or `.local/reports`."""
+    return CHECKOUT / (os.environ.get("REPORT_DIR", "").strip() or LOCAL / "reports")

@@ -5,10 +5,11 @@ A day's tables are written together, each as `load.py` says, under an advisory l
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
 from resources import outages
 from resources.database import sqlalchemy_url
@@ -61,6 +62,13 @@ class Warehouse:
             with raw.transaction():
                 yield raw
 
+    @contextmanager
+    def reading(self) -> Iterator[psycopg.Connection]:
+        """As `connection`, but nothing can be written, and all queries see the data of one moment."""
+        with self.connection() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
+
     def require_current_schema(self) -> None:
         """Raises `WarehouseError` where the migrations of this version are not all applied."""
         with self.connection() as connection:
@@ -73,7 +81,9 @@ class Warehouse:
 
         Raises `WarehouseError` or `psycopg.Error`; then nothing of the day was written.
         """
-        for attempt in outages.attempts(lambda error: isinstance(error, psycopg.OperationalError | WarehouseUnreachable)):
+        for attempt in outages.attempts(
+            lambda error: isinstance(error, psycopg.OperationalError | WarehouseUnreachable)
+        ):
             with attempt, self.connection() as connection:
                 ordered = sorted(arrivals, key=lambda each: each.table.name)  # one order for all runs: no deadlock
                 return [TableLoad(connection, day, each, provenance).run() for each in ordered]
@@ -96,6 +106,15 @@ class Warehouse:
                 "SELECT max(partition_date) FROM kaltura.loads WHERE partner_id = %s", [partner_id]
             ).fetchone()
         return row[0] if row else None
+
+    def gather_statistics(self, tables: Sequence[Table]) -> None:
+        """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over
+        freshly filled tables may take minutes in place of milliseconds. Left to autovacuum where it can't be done.
+        """
+        names = sql.SQL(", ").join(sql.Identifier("kaltura", name) for name in (*(t.name for t in tables), "loads"))
+        with suppress(WarehouseError, psycopg.Error), self.connection() as connection:
+            connection.execute("SET LOCAL client_min_messages = error")  # a login that owns no table is merely ignored
+            connection.execute(sql.SQL("ANALYZE {}").format(names))
 
 
 def _reason(error: sa.exc.OperationalError) -> str:

@@ -5,10 +5,11 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat import SECRET, Chat, chatting
-from dagster_ui import ASSETS, BACKFILL, REEXECUTE, START_SCHEDULE, Ui
+from dagster_ui import ASSETS, BACKFILL, REEXECUTE, RUNS, START_SCHEDULE, Ui
 from pipeline import Pipeline, wait_until
 
 from simulator import Fault, Running, University, serving

@@ -7,11 +7,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from seed import copy_csv, fill
 
 from resources.migrations import files
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SEED = CHECKOUT / "tests" / "sql" / "seed"
 EXPECTED = CHECKOUT / "tests" / "sql" / "expected"
 COOKBOOK = CHECKOUT / "docs" / "cookbook.md"
 
@@ -34,19 +34,8 @@ BY_DAY = {
 @pytest.fixture
 def seeded(database: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database, autocommit=True) as connection:
-        for path in sorted(SEED.glob("*.csv")):
-            columns = path.read_text("utf-8").split("\n", 1)[0].split(",")
-            _copy(connection, sql.Identifier("kaltura", path.stem), columns, path)
-        connection.execute("ANALYZE")
+        fill(connection)
         yield connection
-
-
-def _copy(connection: psycopg.Connection, table: sql.Identifier, columns: list[str], path: Path) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, HEADER match)").format(
-        table, sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(path.read_bytes())
 
 
 def _rows(connection: psycopg.Connection, table: sql.Identifier) -> list[dict[str, object]]:
@@ -60,7 +49,7 @@ def test_a_view_gives_the_rows_worked_out_by_hand(view: str, seeded: psycopg.Con
     target, expected = sql.Identifier("analytics", view), sql.Identifier("pg_temp", "expected")
     seeded.execute(sql.SQL("CREATE TEMPORARY TABLE expected AS SELECT * FROM {} WITH NO DATA").format(target))
     path = EXPECTED / f"{view}.csv"
-    _copy(seeded, expected, path.read_text("utf-8").split("\n", 1)[0].split(","), path)
+    copy_csv(seeded, expected, path.read_text("utf-8").split("\n", 1)[0].split(","), path)
     got, wanted = _rows(seeded, target), _rows(seeded, expected)
     assert [_exact(row) for row in got] == [_exact(row) for row in wanted]
     for row, want in zip(got, wanted, strict=True):

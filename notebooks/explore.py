@@ -1,0 +1,197 @@
+"""Explore the views of `analytics` with filters: which account, which days, which rooms.
+
+    make notebook                              # in a browser
+    .venv/bin/marimo edit notebooks/explore.py # to change it
+    .venv/bin/python notebooks/explore.py      # as a script, which prints the tables
+
+It reads the configured warehouse and writes nothing. No person is named in it.
+"""
+
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Kaltura rooms")
+
+with app.setup:
+    import datetime as dt
+    import sys
+    from pathlib import Path
+
+    import marimo as mo
+    import pandas as pd
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+    import matplotlib as mpl
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
+    from resources.database import database_url
+    from resources.settings import load_env_file
+    from resources.warehouse import Warehouse
+
+    load_env_file()
+    BLUE = "#0b5aa6"
+
+
+@app.cell
+def _():
+    warehouse = Warehouse(database_url())
+
+    def table(query: str, *parameters: object) -> pd.DataFrame:
+        """A query's rows, read in a transaction that can't write."""
+        with warehouse.reading() as connection:
+            cursor = connection.execute(query.encode(), parameters)
+            return pd.DataFrame(cursor.fetchall(), columns=[each.name for each in cursor.description or ()])
+
+    return (table,)
+
+
+@app.cell
+def _(table):
+    accounts = table(
+        "SELECT account_id, min(first_date) AS first_date, max(last_date) AS last_date"
+        " FROM analytics.data_freshness GROUP BY account_id ORDER BY account_id"
+    )
+    mo.stop(accounts.empty, mo.md("**Nothing has been loaded yet.** Run `make run` first."))
+    return (accounts,)
+
+
+@app.cell
+def _(accounts):
+    account = mo.ui.dropdown(
+        {str(each): int(each) for each in accounts["account_id"]},
+        value=str(accounts["account_id"].iloc[0]),
+        label="Account",
+    )
+    return (account,)
+
+
+@app.cell
+def _(account, accounts):
+    known = accounts[accounts["account_id"] == account.value].iloc[0]
+    days = mo.ui.date_range(
+        start=known["first_date"],
+        stop=known["last_date"],
+        value=(max(known["first_date"], known["last_date"] - dt.timedelta(days=27)), known["last_date"]),
+        label="Days",
+    )
+    return (days,)
+
+
+@app.cell
+def _(account, days, table):
+    names = table(
+        "SELECT room_id, max(room_name) AS room_name FROM analytics.sessions"
+        " WHERE account_id = %s AND session_date BETWEEN %s AND %s AND NOT is_breakout"
+        " GROUP BY room_id ORDER BY room_name, room_id",
+        account.value,
+        *days.value,
+    )
+    rooms = mo.ui.multiselect(
+        {f"{row.room_name or 'unnamed'} ({row.room_id})": row.room_id for row in names.itertuples()},
+        label="Rooms (none: all)",
+    )
+    return (rooms,)
+
+
+@app.cell
+def _(account, days, rooms):
+    mo.vstack([mo.md("# Kaltura rooms"), mo.hstack([account, days, rooms], justify="start", gap=2, wrap=True)])
+    return
+
+
+@app.cell
+def _(account, days, rooms, table):
+    sessions = table(
+        "SELECT session_date, started_at, room_id, room_name, duration_minutes, people_count, total_minutes,"
+        " weighted_engagement_ratio, is_provisional FROM analytics.sessions WHERE account_id = %s"
+        " AND session_date BETWEEN %s AND %s AND NOT is_breakout AND (%s OR room_id = ANY(%s)) ORDER BY started_at",
+        account.value,
+        *days.value,
+        not rooms.value,
+        list(rooms.value),
+    )
+    people = table(
+        "SELECT session_date, count(DISTINCT person_id) AS people_count FROM analytics.attendance"
+        " WHERE account_id = %s AND session_date BETWEEN %s AND %s AND NOT is_breakout AND is_identified"
+        " AND (%s OR room_id = ANY(%s)) GROUP BY session_date ORDER BY session_date",
+        account.value,
+        *days.value,
+        not rooms.value,
+        list(rooms.value),
+    )
+    return people, sessions
+
+
+@app.cell
+def _(sessions):
+    _provisional = int(sessions["is_provisional"].sum())
+    mo.hstack(
+        [
+            mo.stat(f"{len(sessions):,}", label="sessions"),
+            mo.stat(f"{sessions['room_id'].nunique():,}", label="rooms"),
+            mo.stat(f"{sessions['total_minutes'].sum() / 60:,.0f}", label="hours attended"),
+            mo.stat(f"{_provisional:,}", label="sessions still provisional"),
+        ],
+        justify="start",
+        gap=2,
+    )
+    return
+
+
+@app.function
+def bars(title: str, values: pd.Series) -> Figure:
+    """One bar a value, as a figure that no global state of matplotlib holds on to."""
+    with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False, "text.parse_math": False}):
+        figure = Figure(figsize=(9, 2.6), layout="constrained")
+        axes = figure.add_subplot()
+        axes.bar(list(values.index), values.to_numpy(dtype=float), color=BLUE)
+        axes.set_title(title, loc="left", fontweight="bold")
+        if len(values) and isinstance(values.index[0], dt.date):
+            locator = AutoDateLocator(maxticks=10)
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    return figure
+
+
+@app.cell
+def _(people, sessions):
+    mo.vstack(
+        [
+            bars("Sessions a day", sessions.groupby("session_date").size()),
+            bars("People a day", people.set_index("session_date")["people_count"]),
+        ]
+    )
+    return
+
+
+@app.cell
+def _(sessions):
+    _bands = (sessions["weighted_engagement_ratio"].dropna().astype(float) * 10).astype(int).clip(upper=9)
+    _counts = _bands.value_counts().reindex(range(10), fill_value=0)
+    _counts.index = pd.Index([f"{10 * band}\N{EN DASH}{10 * band + 10} %" for band in _counts.index])
+    bars("Sessions by engagement", _counts)
+    return
+
+
+@app.cell
+def _(sessions):
+    busiest = (
+        sessions.groupby("room_id")
+        .agg(
+            room=("room_name", "last"),
+            sessions=("room_id", "size"),
+            hours=("total_minutes", lambda minutes: round(float(minutes.sum()) / 60, 1)),
+            mean_people=("people_count", lambda counts: round(float(counts.mean()), 1)),
+        )
+        .sort_values("hours", ascending=False)
+        .reset_index(drop=True)
+    )
+    print(busiest.head(20).to_string(index=False))
+    mo.ui.table(busiest, label="Rooms by time spent in them")
+    return
+
+
+if __name__ == "__main__":
+    app.run()
