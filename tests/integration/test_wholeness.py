@@ -26,10 +26,10 @@ from assets.fetch import Windows
 from assets.report import ENTRY_IDS, USER_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
-from resources import local_postgres, warehouse
+from resources import local_postgres
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
-from resources.load import Provenance
+from resources.load import Load, Provenance, TableLoad
 from resources.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 from tests.conftest import TEMPLATE, client_of
@@ -298,9 +298,9 @@ def interrupted(store: Store, pull: Pull) -> Iterator[None]:
         yield
         return
     how, nth = pull.interrupted
-    whole, count = warehouse._TableLoad.run, 0
+    whole, count = TableLoad.run, 0
 
-    def run(self: warehouse._TableLoad) -> warehouse.Load:
+    def run(self: TableLoad) -> Load:
         nonlocal count
         count += 1
         if count == nth and how == "error":
@@ -310,7 +310,7 @@ def interrupted(store: Store, pull: Pull) -> Iterator[None]:
         return whole(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warehouse._TableLoad, "run", run)
+        patch.setattr(TableLoad, "run", run)
         yield
 
 
