@@ -7,7 +7,8 @@ PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format ui report notebook stop migrate doctor alert-test psql psql-url backup restore deploy docs fuzz bench lock clean
+.PHONY: help run test check format ui report notebook stop migrate doctor alert-test psql psql-url backup restore deploy docs \
+  fuzz faults bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -78,6 +79,9 @@ fuzz: .venv/dev  ## the property tests, deeper
 
 bench: .venv/bench  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)
+
+faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
+	@$(BIN)/python -m bench.faults
 
 docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
 	$(BIN)/python -m pipelines.docs

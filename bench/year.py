@@ -26,6 +26,7 @@ from simulator import DEMO
 FIRST = dt.date(2025, 9, 1)
 ASSETS = "kaltura/room_sessions,kaltura/attendees,kaltura/breakout_sessions"
 DAYS_IN_A_YEAR = 365
+SWEEP_DAYS = 30
 
 Say = Callable[[str], None]
 
@@ -37,6 +38,7 @@ def measure(url: str, quick: bool, say: Say) -> list[Figure]:
         seconds: list[dict[str, float]] = []
         single: list[float] = []
         multiprocess: list[float] = []
+        sweeps: list[float] = []
         for number in range(rounds):
             installation.empty()
             for day in range(singles):
@@ -47,10 +49,14 @@ def measure(url: str, quick: bool, say: Say) -> list[Figure]:
                     multiprocess.append(installation.day(on + dt.timedelta(days=100), "bench.multiprocess"))
             say(f"a backfill of {days} days, round {number + 1} of {rounds}")
             installation.empty()
-            seconds.append(installation.backfill(FIRST, FIRST + dt.timedelta(days=days - 1)))
+            last = FIRST + dt.timedelta(days=days - 1)
+            seconds.append(installation.backfill(FIRST, last))
+            say(f"a sweep of {SWEEP_DAYS} days, round {number + 1} of {rounds}")
+            sweeps.append(installation.sweep(last) / SWEEP_DAYS)
         rows = installation.rows()
         installation.close()
-    return _figures(days, rows, seconds, single, multiprocess)
+    sweep = median(f"{SWEEP_DAYS} days again with nothing new, by the command: a day", sweeps, at_most=2)
+    return [*_figures(days, rows, seconds, single, multiprocess), sweep]
 
 
 def _figures(
@@ -113,9 +119,18 @@ class _Installation:
         return seconds
 
     def day(self, day: dt.date, module: str) -> float:
+        return self._materialized(module, "--partition", str(day))
+
+    def sweep(self, last: dt.date) -> float:
+        """The days up to `last` once more, as `weekly_sweep` pulls them."""
+        first = last - dt.timedelta(days=SWEEP_DAYS - 1)
+        return self._materialized("pipelines.definitions", "--partition-range", f"{first}...{last}")
+
+    def _materialized(self, module: str, *partitions: str) -> float:
+        """How long the command took, from its start to its end."""
         dagster = str(Path(sys.executable).with_name("dagster"))
         started = time.perf_counter()
-        self._run(dagster, "asset", "materialize", "-m", module, "--select", ASSETS, "--partition", str(day))
+        self._run(dagster, "asset", "materialize", "-m", module, "--select", ASSETS, *partitions)
         return time.perf_counter() - started
 
     def rows(self) -> int:

@@ -58,10 +58,10 @@ class Pipeline:
             start_new_session=True,
         )
 
-    def run(self, *command: str, succeeds: bool = True) -> str:
+    def run(self, *command: str, succeeds: bool = True, seconds: float = 240) -> str:
         """What the command printed. Its exit code has to be as expected."""
         process = self.start(*command)
-        printed, _ = process.communicate(timeout=240)
+        printed, _ = process.communicate(timeout=seconds)
         assert (process.returncode == 0) is succeeds, printed[-4000:]
         return printed
 

@@ -47,6 +47,11 @@ REPLY_LIMIT_SECONDS = 1800  # for one whole reply: one that comes by drops never
 ATTEMPTS = 6
 SERVER_FAULT_ATTEMPTS = 3
 RATE_LIMIT_PAUSE_SECONDS = (10.0, 60.0)
+# The other pauses: each so many times the one before it up to the longest, and up to the jitter longer than that.
+FIRST_PAUSE_SECONDS = 1.0
+PAUSE_GROWTH = 3
+LONGEST_PAUSE_SECONDS = 60.0
+PAUSE_JITTER_SECONDS = 2.0
 
 _SECRET_FIELDS = ("ks", "secret", "tokenHash")
 
@@ -183,10 +188,10 @@ class Client:
                 on=_RetryPolicy(self._pause_scale, renewals),
                 attempts=ATTEMPTS,
                 timeout=None,
-                wait_initial=1.0 * self._pause_scale,
-                wait_max=60.0 * self._pause_scale,
-                wait_jitter=2.0 * self._pause_scale,
-                wait_exp_base=3,
+                wait_initial=FIRST_PAUSE_SECONDS * self._pause_scale,
+                wait_max=LONGEST_PAUSE_SECONDS * self._pause_scale,
+                wait_jitter=PAUSE_JITTER_SECONDS * self._pause_scale,
+                wait_exp_base=PAUSE_GROWTH,
             )
         )
 

@@ -3,17 +3,22 @@
 import datetime as dt
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
+import psycopg
 import pytest
 from pipeline import ASSETS, Pipeline, kill, wait_until
 
-from simulator import Fault, University, serving
+from simulator import Fault, ListedWorld, Session, University, User, View, serving
+from tests.truth import assert_equal, expected, landed
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(7)]
 RANGE = ("--partition-range", f"{DAYS[0]}...{DAYS[-1]}")
 COUNT_LOADED = "SELECT count(DISTINCT partition_date) FROM kaltura.loads"
+YEAR = [dt.date(2025, 1, 1) + dt.timedelta(days=n) for n in range(365)]
 
 
 @pytest.fixture
@@ -63,6 +68,16 @@ def test_a_day_that_fails_is_named_and_stops_none_of_the_others(pipeline: Pipeli
     assert pipeline.query("SELECT DISTINCT partition_date FROM kaltura.loads WHERE partition_date = '2026-03-05'") == []
 
 
+def killed_after(days: int, pipeline: Pipeline, *command: str) -> tuple[set[str], set[str]]:
+    """Days that are in the tables, and days that Dagster shows, after `kill -9` once more than `days` have landed."""
+    process = pipeline.start(*command)
+    wait_until(lambda: pipeline.query(COUNT_LOADED)[0][0] > days or process.poll() is not None, 600)
+    assert process.poll() is None, process.communicate()
+    kill(process)
+    loaded = {str(day) for (day,) in pipeline.query("SELECT DISTINCT partition_date FROM kaltura.loads")}
+    return loaded, materialized(pipeline, "breakout_sessions")
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment_and_started_again_it_ends_as_if_undisturbed(
     seed: int, pipeline: Pipeline, new_database, tmp_path: Path
@@ -73,18 +88,53 @@ def test_killed_at_any_moment_and_started_again_it_ends_as_if_undisturbed(
     undisturbed.materialize(*RANGE)
     stop_after_days = random.Random(seed).randrange(6)
 
-    process = pipeline.start(
-        "dagster", "asset", "materialize", "-m", "pipelines.definitions", "--select", ASSETS, *RANGE
+    loaded, marked = killed_after(
+        stop_after_days, pipeline, "dagster", "asset", "materialize", "-m", "pipelines.definitions",
+        "--select", ASSETS, *RANGE,
     )  # fmt: skip
-    wait_until(lambda: pipeline.query(COUNT_LOADED)[0][0] > stop_after_days or process.poll() is not None)
-    kill(process)
-    loaded = {str(day) for (day,) in pipeline.query("SELECT DISTINCT partition_date FROM kaltura.loads")}
-    marked = materialized(pipeline, "breakout_sessions")
     pipeline.materialize(*RANGE)
 
     assert len(loaded - marked) <= 1  # the day between its commit and its mark
     assert marked <= loaded
     assert pipeline.tables() == undisturbed.tables()
+
+
+def one_late_meeting_a_day() -> ListedWorld:
+    """A year of meetings that each run past midnight, with the same two people."""
+    sessions, views = [], []
+    for number, day in enumerate(YEAR):
+        start = int(dt.datetime.combine(day, dt.time(23, 30), dt.UTC).timestamp())
+        sessions.append(Session("1_room", "Room", "", f"1_cue{number}", start, start + 3600, "host"))
+        for user in (User(1, "ada", "Ada Example", "", "User"), User(2, "bob", "Bob Sample", "", "Guest")):
+            views.append(View("1_room", f"1_cue{number}", user, start, start + 1800 + 900 * user.number))
+    return ListedWorld(sessions, (), views)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_year_killed_at_day_200_keeps_those_days_and_the_next_run_goes_on_to_a_whole_year(
+    pipeline: Pipeline,
+) -> None:
+    pipeline = replace(pipeline, more={"START_DATE": str(YEAR[0])})
+    world = pipeline.kaltura.world = one_late_meeting_a_day()
+    command = ("python", "-m", "pipelines.run", "--to", str(YEAR[-1]), "--from")
+    loaded, marked = killed_after(199, pipeline, *command, str(YEAR[0]))
+
+    there = [day for day in YEAR if str(day) in loaded]
+    assert there == YEAR[: len(there)]
+    assert 200 <= len(there) < 365
+    assert marked <= loaded
+    assert len(loaded - marked) <= 1  # the day between its commit and its mark
+    with psycopg.connect(pipeline.database) as connection:
+        assert_equal(landed(connection), expected(world, set(there), ZoneInfo("UTC")))
+
+    pipeline.run(*command, next(str(day) for day in YEAR if str(day) not in marked), seconds=600)
+
+    for table in ("room_sessions", "attendees", "breakout_sessions"):
+        assert materialized(pipeline, table) == {str(day) for day in YEAR}
+    with psycopg.connect(pipeline.database) as connection:
+        assert_equal(landed(connection), expected(world, set(YEAR), ZoneInfo("UTC")))
+    assert pipeline.query("SELECT count(*) FROM kaltura.loads") == [(3 * (365 + len(loaded - marked)),)]
 
 
 def test_a_database_without_the_schema_is_refused_with_the_command_that_makes_it(

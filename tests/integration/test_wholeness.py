@@ -26,12 +26,12 @@ from assets.fetch import Windows
 from assets.report import ENTRY_IDS, USER_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
-from resources import local_postgres, warehouse
+from resources import local_postgres
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
-from resources.load import Provenance
+from resources.load import Load, Provenance, TableLoad
 from resources.warehouse import Warehouse
-from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
+from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.conftest import TEMPLATE, client_of
 from tests.truth import Tables, assert_equal, expected, landed
 
@@ -253,15 +253,21 @@ class Store:
         outcomes = [fetched.outcome for fetched in Windows(asked, pull.row_cap).fetched(days)]
         return [outcome for outcome in outcomes if isinstance(outcome, Brought)]
 
-    def load(self, brought: Brought, pull: Pull) -> None:
-        for day in brought.days:
-            self.warehouse.upsert(
-                day, brought.by_day[day], Provenance(PARTNER_ID, brought.pulled_at, filters=pull.filters.active)
-            )
+    def load(self, brought: Brought, pull: Pull) -> list[Load]:
+        provenance = Provenance(PARTNER_ID, brought.pulled_at, filters=pull.filters.active)
+        return [load for day in brought.days for load in self.warehouse.upsert(day, brought.by_day[day], provenance)]
 
     def value(self, query: str) -> object:
         row = self.reader.execute(query.encode()).fetchone()
         return row and row[0]
+
+    def versions(self) -> dict[str, set[tuple[str, str]]]:
+        """Every row's own version, of every table of the schema: a row that was written at all has another."""
+        tables = self.reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'kaltura'").fetchall()
+        return {
+            table: set(self.reader.execute(f"SELECT xmin::text, ctid::text FROM kaltura.{table}".encode()).fetchall())
+            for (table,) in tables
+        }
 
     def sizes(self) -> dict[tuple[str, ...], float]:
         """Minutes and people of each session, which only ever grow."""
@@ -298,9 +304,9 @@ def interrupted(store: Store, pull: Pull) -> Iterator[None]:
         yield
         return
     how, nth = pull.interrupted
-    whole, count = warehouse._TableLoad.run, 0
+    whole, count = TableLoad.run, 0
 
-    def run(self: warehouse._TableLoad) -> warehouse.Load:
+    def run(self: TableLoad) -> Load:
         nonlocal count
         count += 1
         if count == nth and how == "error":
@@ -310,7 +316,7 @@ def interrupted(store: Store, pull: Pull) -> Iterator[None]:
         return whole(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warehouse._TableLoad, "run", run)
+        patch.setattr(TableLoad, "run", run)
         yield
 
 
@@ -424,3 +430,27 @@ def test_two_pulls_of_a_day_end_in_the_same_state_in_either_order_and_at_the_sam
     forwards = one_by_one(first, second)
     assert one_by_one(second, first) == forwards
     assert at_once() == forwards
+
+
+def test_days_pulled_again_with_nothing_new_write_three_loads_each_and_not_one_other_row(store: Store) -> None:
+    place = ("UTC", dt.date(2026, 5, 4))
+    university = University(seed=5, timezone="UTC", rooms=8)
+    scene = Scene(place, 12, (), (), ())
+    activity = university.between(scene.begins - 24 * HOUR, scene.begins + (DAYS + 1) * 24 * HOUR)
+    views = tuple(activity.viewing.views())
+    scene = replace(scene, sessions=activity.sessions, breakouts=activity.breakouts, views=views)
+    store.empty()
+    [first] = store.brought(scene, Pull(), 0)
+    store.load(first, Pull())
+    before = store.versions()
+    [again] = store.brought(scene, Pull(), 1)
+    loads = store.load(again, Pull())
+    after = store.versions()
+
+    assert all(before[table] for table in ("room_sessions", "attendees", "breakout_sessions", "rejects"))
+    assert {table for table in after if after[table] != before[table]} == {"loads"}
+    assert before["loads"] < after["loads"]
+    assert len(after["loads"]) == 2 * DAYS * len(REPORTS)
+    assert {load.unchanged for load in loads} != {0}
+    assert {(load.inserted, load.updated, load.removed) for load in loads} == {(0, 0, 0)}
+    assert_equal(landed(store.reader), scene.truth())
