@@ -1,14 +1,11 @@
 """Dagster's UI as `make ui` starts it: webserver, daemon and code server in real processes, asked as the browser asks."""
 
 import datetime as dt
-import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
+from dagster_ui import Ui, ui_of
 from pipeline import Pipeline, wait_until
 
 from simulator import Fault, University, serving
@@ -19,39 +16,10 @@ ASSETS = [{"path": ["kaltura", name]} for name in ("room_sessions", "attendees",
 
 BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) {
   ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
-RUNS = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
 REEXECUTE = """mutation($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) {
   ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
-  assetPartitionStatuses { ... on TimePartitionStatuses { ranges { status startKey endKey } } } } } }"""
 START_SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) {
   ... on ScheduleStateResult { scheduleState { status } } ... on PythonError { message } } }"""
-
-
-class Ui:
-    """The UI's GraphQL."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/graphql"
-
-    def ask(self, query: str, **variables: object) -> dict[str, Any]:
-        reply = httpx.post(self.url, json={"query": query, "variables": variables}, timeout=60).json()
-        assert "errors" not in reply, reply
-        return reply["data"]
-
-    def answers(self) -> bool:
-        try:
-            return bool(self.ask("{ version }"))
-        except httpx.TransportError:
-            return False
-
-    def runs(self, status: str) -> list[str]:
-        results = self.ask(RUNS)["runsOrError"]["results"]
-        return [run["runId"] for run in results if run["status"] == status]
-
-    def days(self, asset: dict[str, Any], status: str) -> list[tuple[str, str]]:
-        statuses = self.ask(PARTITIONS, k=asset)["assetNodeOrError"]["assetPartitionStatuses"]["ranges"]
-        return [(each["startKey"], each["endKey"]) for each in statuses if each["status"] == status]
 
 
 @pytest.fixture
@@ -62,15 +30,8 @@ def pipeline(database: str, tmp_path: Path) -> Iterator[Pipeline]:
 
 @pytest.fixture
 def ui(pipeline: Pipeline) -> Iterator[Ui]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = pipeline.start("python", "-m", "pipelines.ui", "--port", str(port))
-    asked = Ui(port)
-    wait_until(lambda: asked.answers() or process.poll() is not None, 120)
-    yield asked
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=90)
+    with ui_of(pipeline) as opened:
+        yield opened
 
 
 def test_a_backfill_with_one_bad_day_is_green_but_for_it_and_its_retry_pulls_that_day_alone(

@@ -1,0 +1,58 @@
+"""Dagster's UI as `make ui` starts it, webserver, daemon and code server in real processes, and what it is asked."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from pipeline import Pipeline, wait_until
+
+RUNS = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
+  assetPartitionStatuses { ... on TimePartitionStatuses { ranges { status startKey endKey } } } } } }"""
+
+
+class Ui:
+    """The UI's address and its GraphQL."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self.url = f"{self.address}/graphql"
+
+    def ask(self, query: str, **variables: object) -> dict[str, Any]:
+        reply = httpx.post(self.url, json={"query": query, "variables": variables}, timeout=60).json()
+        assert "errors" not in reply, reply
+        return reply["data"]
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("{ version }"))
+        except httpx.TransportError:
+            return False
+
+    def runs(self, status: str) -> list[str]:
+        results = self.ask(RUNS)["runsOrError"]["results"]
+        return [run["runId"] for run in results if run["status"] == status]
+
+    def days(self, asset: dict[str, Any], status: str) -> list[tuple[str, str]]:
+        statuses = self.ask(PARTITIONS, k=asset)["assetNodeOrError"]["assetPartitionStatuses"]["ranges"]
+        return [(each["startKey"], each["endKey"]) for each in statuses if each["status"] == status]
+
+
+@contextmanager
+def ui_of(pipeline: Pipeline) -> Iterator[Ui]:
+    """`python -m pipelines.ui` on a free port, from its first answer until the block ends."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = pipeline.start("python", "-m", "pipelines.ui", "--port", str(port))
+    asked = Ui(port)
+    try:
+        wait_until(lambda: asked.answers() or process.poll() is not None, 120)
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        yield asked
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=90)
