@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import leaks
 import pytest
 from dagster_ui import Ui, ui_of
 from pipeline import Pipeline
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from simulator import Fault, University, serving
 
@@ -17,6 +18,28 @@ TABLES = ("room_sessions", "attendees", "breakout_sessions")
 DAYS = [dt.datetime.now(dt.UTC).date() - dt.timedelta(days=n) for n in range(12, 2, -1)]
 BAD = next(day for day in DAYS[3:] if day.weekday() < 5)  # a day with teaching on it
 Keep = Callable[[str], None]
+
+
+class Received:
+    """Everything that the server sent to the browser: replies, and what came over websockets."""
+
+    def __init__(self, page: Page) -> None:
+        self.texts: list[str] = []
+        page.on("requestfinished", self._keep)
+        page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: self.texts.append(str(frame))))
+
+    def secrets_of(self, pipeline: Pipeline) -> list[str]:
+        issued = {f"KS {n}": ks for n, ks in enumerate(pipeline.kaltura.tokens._issued)}
+        text = "\n".join(self.texts)
+        assert "KALTURA_APP_TOKEN" in text  # the resource's page was read, and names it
+        return leaks.found({"app token": pipeline.kaltura.app_token, **issued}, text)
+
+    def _keep(self, request: Request) -> None:
+        if "/graphql" in request.url and (reply := request.response()):
+            self.texts.append(reply.text())
+
+
+pytestmark = pytest.mark.timeout(900)
 RUN_MILLISECONDS = 240_000  # the daemon looks for new backfills every half a minute
 
 
@@ -33,13 +56,18 @@ def pipeline(chromium: str, database: str, tmp_path: Path) -> Iterator[Pipeline]
 
 
 @pytest.fixture
+def received(page: Page) -> Received:
+    return Received(page)
+
+
+@pytest.fixture
 def ui(pipeline: Pipeline) -> Iterator[Ui]:
     with ui_of(pipeline) as opened:
         yield opened
 
 
 def test_a_backfill_with_one_bad_day_is_understood_mended_and_kept_up_by_a_schedule(
-    pipeline: Pipeline, ui: Ui, page: Page, keep: Keep
+    pipeline: Pipeline, ui: Ui, page: Page, keep: Keep, received: Received
 ) -> None:
     page.goto(ui.address)
     launch_a_backfill(page)
@@ -58,9 +86,12 @@ def test_a_backfill_with_one_bad_day_is_understood_mended_and_kept_up_by_a_sched
     see_the_plots(page, keep)
 
     switch_the_daily_pull_on(page)
-    keep("ui-schedules")
+    keep("ui-schedule")
     see_the_three_assets(page, ui)
     keep("ui-lineage")
+
+    look_at_the_settings(page)
+    assert received.secrets_of(pipeline) == []
 
 
 def launch_a_backfill(page: Page) -> None:
@@ -142,7 +173,8 @@ def expect_pictures(inside: Locator) -> int:
 
 def switch_the_daily_pull_on(page: Page) -> None:
     navigate(page, "Automation")
-    switch = page.get_by_role("link", name="daily_pull").locator("xpath=following::input[@type='checkbox'][1]")
+    page.get_by_role("link", name="daily_pull").click()
+    switch = page.get_by_role("row", name="Running").get_by_role("checkbox")
     expect(switch).to_be_enabled()
     expect(switch).not_to_be_checked()
     with page.expect_response(lambda reply: "startSchedule" in (reply.request.post_data or "")):
@@ -156,6 +188,15 @@ def see_the_three_assets(page: Page, ui: Ui) -> None:
     for table in TABLES:
         expect(page.get_by_text(table, exact=True)).to_be_visible()
     expect(page.get_by_text("83% filled")).to_have_count(3)  # 10 of 12: the two newest days were left out
+
+
+def look_at_the_settings(page: Page) -> None:
+    """The pages that show what the code location is configured with."""
+    navigate(page, "Deployment")
+    page.get_by_role("link", name="pipelines").first.click()
+    page.get_by_role("link", name="Resources").or_(page.get_by_role("tab", name="Resources")).first.click()
+    page.get_by_role("link", name="kaltura", exact=True).click()
+    expect(page.get_by_text("KALTURA_APP_TOKEN", exact=True)).to_be_visible()
 
 
 def navigate(page: Page, name: str) -> None:
