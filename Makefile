@@ -7,8 +7,8 @@ PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format ui report notebook stop migrate doctor alert-test psql psql-url backup restore deploy docs \
-  fuzz faults bench lock clean
+.PHONY: help run test test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
+  backup restore deploy docs fuzz faults bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -57,7 +57,21 @@ stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
 test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance
 	$(BIN)/python -m pytest
 
-check: .venv/dev  ## formatting, types, SQL, deployment files
+test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
+	$(BIN)/python -m pytest tests/ui
+
+screens: .venv/dev  ## the same, and its pictures into docs/images
+	SCREENS=docs/images $(BIN)/python -m pytest tests/ui
+
+audit: .venv/dev  ## known vulnerabilities in what is pinned; fails where no advisories can be reached
+	$(BIN)/python .ci/audit.py
+
+# An example of a password is `hidden`, or `password` or `none` in a URL; another that is no secret carries a pragma.
+secrets: .venv/dev  ## anything in the checkout that looks like a secret
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "secrets: not a git checkout, skipped"; exit 0; }; \
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-secrets '^hidden$$' --exclude-lines '://[^:/ ]*:(password|hidden|none)@'
+
+check: .venv/dev secrets  ## formatting, types, SQL, deployment files, secrets, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -68,6 +82,7 @@ check: .venv/dev  ## formatting, types, SQL, deployment files
 	$(BIN)/kubernetes-validate --quiet --strict $(filter-out %/values.yaml,$(wildcard deploy/k8s/*.yaml))
 	$(BIN)/dg check defs 2>/dev/null || $(BIN)/dg check defs
 	$(BIN)/python -m pipelines.docs --check
+	$(BIN)/python .ci/audit.py --may-skip
 
 format: .venv/dev  ## format code and SQL
 	$(BIN)/ruff check --fix-only --quiet .

@@ -6,7 +6,9 @@ from typing import Any
 import psycopg
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from resources.printable import printable
 from resources.settings import CHECKOUT
 
 QUERIES = CHECKOUT / "sql" / "first_look"
@@ -89,7 +91,7 @@ def _rooms_table(rooms: Rows) -> Table:
         table.add_column(name, justify="left" if name == "room" else "right")
     for room in rooms:
         table.add_row(
-            room["room"] or room["room_id"],
+            Text(printable(room["room"] or room["room_id"])),  # as a plain string it could hold rich's own markup
             f"{room['sessions']:,}",
             f"{room['people']:,}",
             f"{room['hours']:,.0f}",

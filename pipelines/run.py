@@ -45,7 +45,7 @@ def main() -> int:
             url = _made_ready(status.update)
         return _pull_and_show(first, last, url, console)
     except (ConfigurationError, SettingError, KalturaError) as error:
-        console.print(f"[bold red]Nothing was pulled.[/] {error}", highlight=False)
+        console.print(f"[bold red]Nothing was pulled.[/] {escape(str(error))}", highlight=False)
         return 1
     except KeyboardInterrupt:
         console.print("\nStopped. The days that had landed stay; run it again to go on.")

@@ -6,6 +6,7 @@ The code server is apart, because a daemon that ran the code itself would take t
 """
 
 import argparse
+import ipaddress
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines import home
@@ -27,14 +29,24 @@ def main() -> int:
     load_env_file()
     parser = argparse.ArgumentParser(prog="python -m pipelines.ui", description="Dagster's UI, daemon and code server.")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 3000), help="default: PORT, or 3000")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; the UI knows no passwords")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on. The UI knows no passwords: whoever reaches it can launch runs and use the "
+        "account's credentials. Leave it on 127.0.0.1, and put a proxy that asks who is there before it",
+    )
+    parser.add_argument(
+        "--trusted-host", action="append", default=[], metavar="NAME", help="a name that such a proxy passes on"
+    )
     given = parser.parse_args()
+    if not _is_this_machine(given.host):
+        sys.stderr.write(f"On {given.host} everybody who reaches this machine has the UI, which knows no passwords.\n")
     if not _is_free(given.host, given.port):
         sys.stderr.write(f"Port {given.port} is taken. Stop what listens there, or choose another: make ui PORT=3001\n")
         return 1
     folder = home.prepare()
     signal.signal(signal.SIGTERM, _interrupt)
-    processes = _start(folder, given.host, given.port)
+    processes = _start(folder, given.host, given.port, given.trusted_host)
     (folder / "ui.pid").write_text(str(os.getpid()))
     try:
         return _watch(processes, given.host, given.port)
@@ -49,6 +61,13 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,16 +78,28 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _start(folder: Path, host: str, port: int) -> dict[str, subprocess.Popen[bytes]]:
+def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> dict[str, subprocess.Popen[bytes]]:
     code_port = _free_port()
     workspace = folder / "workspace.yaml"
     workspace.write_text(
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: pipelines}}\n"
     )
+    trusted = [word for name in trusted_hosts for word in ("--trusted-host", name)]
     commands = {
         "code server": ["dagster", "code-server", "start", "-m", "pipelines.definitions", "-p", str(code_port)],
         "daemon": ["dagster-daemon", "run", "-w", str(workspace)],
-        "webserver": ["dagster-webserver", "-w", str(workspace), "-h", host, "-p", str(port)],
+        "webserver": [
+            "python",
+            "-m",
+            "pipelines.webserver",
+            "-w",
+            str(workspace),
+            "-h",
+            host,
+            "-p",
+            str(port),
+            *trusted,
+        ],
     }
     # A daemon that starts while the code server is away takes its assets for deleted, and would end the backfill.
     environment = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1", **os.environ}

@@ -1,8 +1,13 @@
-"""Dagster's UI, asked as the browser asks it: over GraphQL."""
+"""Dagster's UI as `make ui` starts it, webserver, daemon and code server in real processes, asked as the browser asks."""
 
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from pipeline import Pipeline, wait_until
 
 ASSETS = [{"path": ["kaltura", name]} for name in ("room_sessions", "attendees", "breakout_sessions")]
 
@@ -18,10 +23,11 @@ START_SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSele
 
 
 class Ui:
-    """The UI's GraphQL."""
+    """The UI's address and its GraphQL."""
 
     def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/graphql"
+        self.address = f"http://127.0.0.1:{port}"
+        self.url = f"{self.address}/graphql"
 
     def ask(self, query: str, **variables: object) -> dict[str, Any]:
         reply = httpx.post(self.url, json={"query": query, "variables": variables}, timeout=60).json()
@@ -41,3 +47,20 @@ class Ui:
     def days(self, asset: dict[str, Any], status: str) -> list[tuple[str, str]]:
         statuses = self.ask(PARTITIONS, k=asset)["assetNodeOrError"]["assetPartitionStatuses"]["ranges"]
         return [(each["startKey"], each["endKey"]) for each in statuses if each["status"] == status]
+
+
+@contextmanager
+def ui_of(pipeline: Pipeline) -> Iterator[Ui]:
+    """`python -m pipelines.ui` on a free port, from its first answer until the block ends."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = pipeline.start("python", "-m", "pipelines.ui", "--port", str(port))
+    asked = Ui(port)
+    try:
+        wait_until(lambda: asked.answers() or process.poll() is not None, 120)
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        yield asked
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=90)

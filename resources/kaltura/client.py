@@ -43,6 +43,7 @@ REPORT_ROW_CAP = 100_000  # a longer report is cut there in silence (section 3)
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 330  # the server gives a query up at 600 s; gateways before it at 300 s
 REPLY_LIMIT_BYTES = 512 * 1024 * 1024  # 100,000 rows are some 15 MB: more than this is no report
+ENCODINGS = ("", "identity", "gzip", "deflate")  # of one layer, each piece unpacks to 70 MB at most; two have no bound
 REPLY_LIMIT_SECONDS = 1800  # for one whole reply: one that comes by drops never runs into a read timeout
 ATTEMPTS = 6
 SERVER_FAULT_ATTEMPTS = 3
@@ -99,7 +100,7 @@ class Client:
                 timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
                 limits=httpx.Limits(max_connections=max_concurrency),
                 follow_redirects=False,
-                headers={"user-agent": "kaltura-room-warehouse"},
+                headers={"user-agent": "kaltura-room-warehouse", "accept-encoding": "gzip, deflate"},
                 # HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE count, except for a stand-in on this machine.
                 trust_env=self.is_remote,
             )
@@ -217,7 +218,7 @@ class Client:
                 raise_for_error(raw, about, self._secrets(fields))
                 try:
                     return json.loads(raw.body.decode("utf-8-sig"))
-                except ValueError:
+                except (ValueError, RecursionError):
                     raise Unavailable(
                         "the reply is not JSON",
                         about=about,
@@ -289,7 +290,10 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _body(response: httpx.Response, about: str) -> bytes:
-    """The whole body. Raises `BadReply` for one without end, `Unavailable` for one that takes for ever."""
+    """The whole body. Raises `BadReply` for one without end or packed twice, `Unavailable` for one that takes for ever."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ENCODINGS:
+        raise BadReply(f"the reply is packed as {redacted(encoding)!r}, which was not asked for", about=about)
     gives_up_at = time.monotonic() + REPLY_LIMIT_SECONDS
     body = bytearray()
     for chunk in response.iter_bytes():

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from resources.kaltura.errors import BadReply, ColumnMissing
+from resources.kaltura.errors import BadReply, ColumnMissing, redacted
 from resources.kaltura.query import Source
 
 BOM = b"\xef\xbb\xbf"
@@ -95,10 +95,12 @@ def _header(line: bytes, required: tuple[str, ...], about: str) -> list[str]:
     names = [name.strip().strip('"') for name in _postgres_can_hold(line).decode().split(",")]
     missing = [name for name in required if name not in names]
     if missing:
-        raise ColumnMissing(f"the reply has no column {', '.join(missing)}; it has {', '.join(names)}", about=about)
+        raise ColumnMissing(
+            f"the reply has no column {', '.join(missing)}; it has {redacted(', '.join(names))}", about=about
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadReply(f"the reply has the column {', '.join(twice)} twice", about=about)
+        raise BadReply(f"the reply has the column {redacted(', '.join(twice))} twice", about=about)
     return names
 
 

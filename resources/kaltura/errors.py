@@ -24,6 +24,8 @@ import json
 import re
 from urllib.parse import quote, quote_plus
 
+from resources.printable import printable
+
 MESSAGE_LIMIT = 600  # characters of what a server says; a gateway's page would fill an event log
 
 # A KS is base64-ish and long, perhaps URL-encoded; app tokens, secrets and token hashes are 32 or more hex digits.
@@ -34,7 +36,7 @@ def redacted(text: str, *secrets: str) -> str:
     """`text` on one line, without the given secrets in any spelling and without anything that has a token's shape."""
     for spelling in sorted({way for secret in secrets if secret for way in _spellings(secret)}, key=len, reverse=True):
         text = re.sub(re.escape(spelling), "[redacted]", text, flags=re.IGNORECASE)
-    text = " ".join(_TOKEN.sub("[redacted]", text).split())
+    text = printable(" ".join(_TOKEN.sub("[redacted]", text).split()))
     return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "..."
 
 

@@ -24,6 +24,7 @@ from resources.kaltura.errors import (
     redacted,
 )
 
+ERROR_LIMIT_BYTES = 65536  # no error document is longer, and none that is gets read
 TRACE_LIMIT = 100  # characters kept of what a server says to identify itself
 
 _ADVICE = {
@@ -152,14 +153,16 @@ def _error_of(raw: Raw) -> tuple[str, str, str]:
     if start.startswith(b"{"):
         return _error_of_json(raw.body)
     if start.startswith(b"<") and b"<error>" in start:
-        return _error_of_xml(raw.body[:65536].decode("utf-8", "replace"))
+        return _error_of_xml(raw.body[:ERROR_LIMIT_BYTES].decode("utf-8", "replace"))
     return "", "", ""
 
 
 def _error_of_json(body: bytes) -> tuple[str, str, str]:
+    if len(body) > ERROR_LIMIT_BYTES:
+        return "", "", ""
     try:
         document = json.loads(body.decode("utf-8-sig"))
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for what is nested thousands deep
         return "", "", ""
     if "code" not in document or "message" not in document:
         return "", "", ""

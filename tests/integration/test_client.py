@@ -1,5 +1,6 @@
 """The conversation with Kaltura over real HTTP: what a reply means, what is asked again, what is never said aloud."""
 
+import gzip
 import json
 import logging
 import socket
@@ -504,6 +505,54 @@ def test_a_reply_without_end_is_stopped_at_the_bound(
     with pytest.raises(BadReply, match="larger than 1,000 bytes"):
         scripted_client.ask(Query(ROOMS, DAY), Tally())
     assert len(scripted.bodies) == 1
+
+
+def test_the_bound_is_on_what_a_packed_reply_unpacks_to(
+    scripted: Scripted, scripted_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "REPLY_LIMIT_BYTES", 1_000_000)
+    bomb = gzip.compress(GOOD + b"x" * 20_000_000)
+    assert len(bomb) < 50_000
+    scripted.replies = [(200, {"content-encoding": "gzip"}, bomb)]
+    with pytest.raises(BadReply, match="larger than 1,000,000 bytes"):
+        scripted_client.ask(Query(ROOMS, DAY), Tally())
+    scripted.replies = [(200, {"content-encoding": "gzip"}, gzip.compress(GOOD))]
+    assert scripted_client.ask(Query(ROOMS, DAY), Tally()).rows.received == 0
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,deflate", "br", "zstd"])
+def test_a_reply_that_is_packed_twice_or_otherwise_is_refused_unopened(
+    scripted: Scripted, scripted_client: Client, encoding: str
+) -> None:
+    scripted.replies = [(200, {"content-encoding": encoding}, gzip.compress(gzip.compress(GOOD)))]
+    with pytest.raises(BadReply, match="which was not asked for"):
+        scripted_client.ask(Query(ROOMS, DAY), Tally())
+
+
+def test_json_that_is_nested_thousands_deep_is_a_page_and_no_crash(scripted: Scripted, scripted_client: Client) -> None:
+    scripted.replies = [(200, {}, b'{"a":' * 10_000)]
+    with pytest.raises(Unavailable, match="a page came back"):
+        scripted_client.ask(Query(ROOMS, DAY), Tally())
+    scripted.replies = [(200, {}, b'{"a":' * 1_000_000)]
+    with pytest.raises(Unavailable, match="a page came back"):
+        scripted_client.ask(Query(ROOMS, DAY), Tally())
+
+
+def test_an_xml_error_can_not_blow_its_entities_up(scripted: Scripted, scripted_client: Client) -> None:
+    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    scripted.replies = [(200, {}, bomb + xml_error("A_CODE_OF_NEXT_YEAR", "&b;&b;&b;"))]
+    with pytest.raises(Refused, match="&b;&b;&b;"):
+        scripted_client.ask(Query(ROOMS, DAY), Tally())
+
+
+def test_what_a_server_says_sends_no_commands_to_a_terminal_and_adds_no_line_to_a_log(
+    scripted: Scripted, scripted_client: Client
+) -> None:
+    scripted.replies = [(200, {}, json_error("A_CODE", "no\x1b]0;owned\x07\n2026-01-01 all is well\r\u202e\x9b2J"))]
+    with pytest.raises(Refused) as caught:
+        scripted_client.ask(Query(ROOMS, DAY), Tally())
+    assert str(caught.value).isprintable()
+    assert "A_CODE: no" in str(caught.value)
 
 
 def test_a_reply_that_comes_by_drops_does_not_hold_a_run_for_ever(

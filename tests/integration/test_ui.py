@@ -1,15 +1,13 @@
 """Dagster's UI as `make ui` starts it: webserver, daemon and code server in real processes, asked as the browser asks."""
 
 import datetime as dt
-import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat import SECRET, Chat, chatting
-from dagster_ui import ASSETS, BACKFILL, REEXECUTE, RUNS, START_SCHEDULE, Ui
+from dagster_ui import ASSETS, BACKFILL, REEXECUTE, RUNS, START_SCHEDULE, Ui, ui_of
 from pipeline import Pipeline, wait_until
 
 from simulator import Fault, Running, University, serving
@@ -32,15 +30,8 @@ def pipeline(database: str, tmp_path: Path, chat: Chat) -> Iterator[Pipeline]:
 
 @pytest.fixture
 def ui(pipeline: Pipeline) -> Iterator[Ui]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = pipeline.start("python", "-m", "pipelines.ui", "--port", str(port))
-    asked = Ui(port)
-    wait_until(lambda: asked.answers() or process.poll() is not None, 120)
-    yield asked
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=90)
+    with ui_of(pipeline) as opened:
+        yield opened
 
 
 def test_a_backfill_with_one_bad_day_is_green_but_for_it_and_its_retry_pulls_that_day_alone(
