@@ -6,53 +6,74 @@ named at the end and stops none of the others.
 """
 
 import datetime as dt
+import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import dagster as dg
-import psycopg
 from pydantic import Field
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.fetch import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
-from assets.partitions import BACKFILL_POLICY, CALENDAR
+from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
+from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura
 from resources.load import Load, Provenance
 from resources.postgres import Postgres
+from resources.privacy import People
 from resources.settings import id_list
-from resources.warehouse import Warehouse, WarehouseError
+from resources.warehouse import Warehouse
 
 REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 DAYS_IN_A_MESSAGE = 20
 
 
-class PullConfig(dg.Config):
+class Restrictions(dg.Config):
     """Keep to these ids, for this run; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed."""
 
     entry_ids: list[str] = Field(default=id_list("KALTURA_ENTRY_IDS"), description="Rooms, in reports 6000 and 6001.")
     virtual_event_ids: list[str] = Field(
         default=id_list("KALTURA_VIRTUAL_EVENT_IDS"), description="Virtual events, in all three reports."
     )
-    user_ids: list[str] = Field(default=id_list("KALTURA_USER_IDS"), description="People, in report 6001.")
     cue_point_ids: list[str] = Field(default=id_list("KALTURA_CUE_POINT_IDS"), description="Sessions, in report 6001.")
     parent_entry_ids: list[str] = Field(
         default=id_list("KALTURA_PARENT_ENTRY_IDS"), description="Main rooms, in report 6002."
     )
+
+    @property
+    def people(self) -> list[str]:
+        return id_list("KALTURA_USER_IDS")
 
     def filters(self) -> Filters:
         return Filters(
             {
                 ENTRY_IDS: self.entry_ids,
                 VIRTUAL_EVENT_IDS: self.virtual_event_ids,
-                USER_IDS: self.user_ids,
+                USER_IDS: self.people,
                 CUE_POINT_IDS: self.cue_point_ids,
                 PARENT_ENTRY_IDS: self.parent_entry_ids,
             }
         )
+
+
+class RestrictionsWithPeople(Restrictions):
+    user_ids: list[str] = Field(default=id_list("KALTURA_USER_IDS"), description="People, in report 6001.")
+
+    @property
+    def people(self) -> list[str]:
+        return self.user_ids
+
+
+class PullConfig(RestrictionsWithPeople if SETTINGS.privacy.is_full else Restrictions):  # type: ignore[misc]
+    """What a run can be restricted to.
+
+    Dagster stores a run's config before the run begins: where no ids of people are kept, it has no place for them.
+    """
 
 
 @dg.multi_asset(
@@ -71,9 +92,11 @@ def kaltura_rooms(
     filters = config.filters()
     with warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
-        run = _Run(context, reports, opened, kaltura.account, filters)
+        opened.settle_privacy()
+        people = opened.privacy.of_account(kaltura.account)
+        run = _Run(context, reports, opened, people, filters)
         missing = run.without_loaded(days)
-        windows = Windows(lambda these: bring(these, reports, client, CALENDAR, filters), client.row_cap)
+        windows = Windows(lambda these: bring(these, reports, client, CALENDAR, filters, people=people), client.row_cap)
         for fetched in one_ahead(windows.fetched(missing)):
             run.load(fetched)
     run.raise_for_failures()
@@ -88,13 +111,13 @@ class _Run:
         context: dg.AssetExecutionContext,
         reports: Sequence[Report],
         warehouse: Warehouse,
-        account: int,
+        people: People,
         filters: Filters,
     ) -> None:
         self.context = context
         self.reports = reports
         self.warehouse = warehouse
-        self.account = account
+        self.people = people
         self.filters = filters
         self.root_run_id = context.run.root_run_id or context.run_id
         self.failed: dict[dt.date, Exception] = {}
@@ -139,16 +162,16 @@ class _Run:
             self._fail(day, NotAsked(f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"))
             return
         provenance = Provenance(
-            partner_id=self.account,
+            partner_id=self.people.partner_id,
             pulled_at=brought.pulled_at,
-            filters=self.filters.active,
+            filters=self.people.filters(self.filters.active),
             run_id=self.context.run_id,
             root_run_id=self.root_run_id,
         )
         arrivals = brought.by_day[day]
         try:
             loads = self.warehouse.upsert(day, arrivals, provenance)
-        except (WarehouseError, psycopg.Error) as error:
+        except ConfigurationError as error:
             self.failed_loads_in_a_row += 1
             self._fail(day, error)
             return
@@ -162,11 +185,20 @@ class _Run:
         self.context.log_event(dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata))
 
     def _fail(self, day: dt.date, error: Exception) -> None:
+        if not isinstance(error, KalturaError | ConfigurationError | NotAsked):
+            self.context.log.error("".join(traceback.format_tb(error.__traceback__)))
+            error = _Unforeseen(error)
         self.failed[day] = error
-        if isinstance(error, KalturaError | WarehouseError | NotAsked):
-            self.context.log.error(f"{day}: {error}")
-        else:
-            self.context.log.error(f"{day}: {type(error).__name__}: {error}", exc_info=error)
+        self.context.log.error(f"{day}: {error}")
+
+
+class _Unforeseen(Exception):
+    """An error that is none of ours. Its own text may quote a row, and rows belong in no log: where it arose is told."""
+
+    def __init__(self, error: Exception) -> None:
+        at = traceback.extract_tb(error.__traceback__)[-1:]
+        where = "".join(f" in {Path(frame.filename).name}, line {frame.lineno}" for frame in at)
+        super().__init__(f"{type(error).__name__}{where}. This is a fault of the pipeline: please report it.")
 
 
 def _counts(load: Load) -> dict[str, int | str]:

@@ -126,7 +126,8 @@ class People:
         return PSEUDONYM_PREFIX + self.privacy._hmac(str(self.partner_id), *parts)[:PSEUDONYM_DIGITS]
 
 
-EVERYTHING = People(Privacy(), 0)
+FULL = Privacy()
+EVERYTHING = FULL.of_account(0)
 """For what keeps people as they are: no account matters."""
 
 

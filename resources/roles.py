@@ -1,6 +1,6 @@
 """The roles of `sql/roles.sql`, in the database: who may load, who may query, and who is shown who people are.
 
-    python -m resources.roles [--database-url URL]
+python -m resources.roles [--database-url URL]
 """
 
 import argparse
@@ -40,7 +40,8 @@ def apply_roles(url: str) -> None:
 def main() -> int:
     load_env_file()
     parser = argparse.ArgumentParser(
-        prog="python -m resources.roles", description="Make the roles of loaders and analysts, or bring them up to date."
+        prog="python -m resources.roles",
+        description="Make the roles of loaders and analysts, or bring them up to date.",
     )
     parser.add_argument("--database-url", help="default: DATABASE_URL, else the private Postgres")
     given = parser.parse_args()

@@ -42,7 +42,7 @@ class Settings:
     lookback_days: int
     days_per_run: int
     max_concurrency: int
-    privacy: Privacy = Privacy()
+    privacy: Privacy
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":

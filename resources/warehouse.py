@@ -6,6 +6,7 @@ A day's tables are written together, each as `load.py` says, under an advisory l
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from resources.database import sqlalchemy_url
 from resources.errors import ConfigurationError
 from resources.load import Arrivals, Load, Provenance, TableLoad
 from resources.migrations import Migrations
+from resources.people import Protection, settle
+from resources.privacy import FULL, Privacy
 from resources.table import Table
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -26,9 +29,10 @@ class WarehouseError(ConfigurationError):
 
 
 class Warehouse:
-    """A pool on one database. Close it when done."""
+    """A pool on one database, and what is kept of people in it. Close it when done."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, privacy: Privacy = FULL) -> None:
+        self.privacy = privacy
         try:
             self.engine = sa.create_engine(
                 sqlalchemy_url(url),
@@ -49,7 +53,9 @@ class Warehouse:
         try:
             pooled = self.engine.connect()
         except sa.exc.OperationalError as error:
-            raise WarehouseError(f"the database can't be reached: {_reason(error)}. Check DATABASE_URL.") from None
+            raise WarehouseError(
+                f"the database can't be reached: {_first_line(error.orig)}. Check DATABASE_URL."
+            ) from None
         with pooled:
             raw = pooled.connection.driver_connection
             assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
@@ -63,16 +69,32 @@ class Warehouse:
         if pending:
             raise WarehouseError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
 
+    def settle_privacy(self) -> None:
+        """Raises `PrivacyError` where the warehouse was filled with another PII_MODE or PII_KEY."""
+        with self.connection() as connection:
+            settle(connection, self.privacy)
+
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
         """Make the day's tables equal to what arrived, in one transaction. Tried again where the connection breaks.
 
-        Raises `WarehouseError` or `psycopg.Error`; then nothing of the day was written.
+        Raises `WarehouseError` or `PrivacyError`; then nothing of the day was written.
         """
-        for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=LOAD_ATTEMPTS, wait_initial=0.5):
-            with attempt, self.connection() as connection:
-                ordered = sorted(arrivals, key=lambda each: each.table.name)  # one order for all runs: no deadlock
-                return [TableLoad(connection, day, each, provenance).run() for each in ordered]
-        raise AssertionError("unreachable: the last attempt raises")
+        try:
+            for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=LOAD_ATTEMPTS, wait_initial=0.5):
+                with attempt, self.connection() as connection:
+                    return self._loaded(connection, day, arrivals, provenance)
+        except psycopg.Error as error:
+            refused = _refused(error)
+        raise refused  # out here, so that nothing carries the database's own error, which quotes rows
+
+    def _loaded(
+        self, connection: psycopg.Connection, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance
+    ) -> list[Load]:
+        protection = Protection(connection, self.privacy, provenance.partner_id, day)
+        protected = protection.arrivals(arrivals)
+        provenance = replace(provenance, filters=protection.filters(provenance.filters))
+        ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
+        return [TableLoad(connection, day, each, provenance).run() for each in ordered]
 
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
         """Days of which a run with this root has loaded all these tables."""
@@ -85,6 +107,16 @@ class Warehouse:
             return {row[0] for row in rows}
 
 
-def _reason(error: sa.exc.OperationalError) -> str:
-    lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error.orig).__name__
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _refused(error: psycopg.Error) -> WarehouseError:
+    """What the database says of its own accord. Detail and context quote the row, and rows belong in no log."""
+    said = error.diag
+    where = ", ".join(part for part in (said.table_name, said.constraint_name) if part)
+    if said.sqlstate is None:  # not the server's word: the connection broke
+        return WarehouseError(f"the database can't be reached any more: {_first_line(error)}. Check DATABASE_URL.")
+    what = f"{said.message_primary} (SQLSTATE {said.sqlstate})"
+    return WarehouseError(f"the database refused the day: {what}{f', at {where}' if where else ''}.")
