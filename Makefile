@@ -7,7 +7,7 @@ PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check format ui stop migrate doctor psql psql-url docs fuzz bench lock clean
+.PHONY: help run test check format ui stop migrate doctor psql psql-url roles erase retention docs fuzz bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,15 @@ psql-url: .venv/run  ## print the warehouse's connection string
 
 migrate: .venv/run  ## bring the database to this version's schema
 	@$(BIN)/python -m resources.migrations
+
+roles: .venv/run  ## make the database's roles for loaders and analysts, or bring them up to date
+	@$(BIN)/python -m resources.roles
+
+erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
+	@$(BIN)/python -m pipelines.erase --user-id '$(ID)' $(if $(DRY_RUN),--dry-run)
+
+retention: .venv/run  ## take names out of days older than RETENTION_DAYS (DRY_RUN=1 to only count)
+	@$(BIN)/python -m pipelines.retention $(if $(DRY_RUN),--dry-run)
 
 doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns, clock
 	@$(BIN)/python -m resources.kaltura.doctor

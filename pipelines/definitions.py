@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.pull import kaltura_rooms
+from pipelines.retention import nightly_retention, retention
 from pipelines.schedules import daily_pull, weekly_sweep
 from resources.kaltura.resource import Kaltura
 from resources.postgres import Postgres
@@ -10,7 +11,8 @@ from resources.postgres import Postgres
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
     assets=[kaltura_rooms],
-    schedules=[daily_pull, weekly_sweep],
+    jobs=[retention],
+    schedules=[daily_pull, weekly_sweep, nightly_retention],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,
 )

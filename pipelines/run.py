@@ -31,6 +31,7 @@ from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import is_standin
 from resources.migrations import migrate
+from resources.roles import apply_roles
 from resources.settings import SettingError, Settings, load_env_file
 
 # Which process executes the run: one that is gone can not be executing it any more. The UI hides tags with this prefix.
@@ -89,6 +90,8 @@ def _made_ready(say: Callable[[str], None]) -> str:
     url = database_url()
     say("Applying migrations ...")
     migrate(url)
+    if is_private():
+        apply_roles(url, again=False)
     if is_standin():
         say("Starting the stand-in Kaltura ...")
         standin.start()

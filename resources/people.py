@@ -67,6 +67,17 @@ def settle(connection: psycopg.Connection, privacy: Privacy) -> None:
     record(connection, privacy)
 
 
+def expect_convertible(connection: psycopg.Connection, privacy: Privacy) -> None:
+    """Raises `PrivacyError` unless a full warehouse is to become a pseudonymous one, with no other key than it has."""
+    recorded = _recorded(connection)
+    if privacy.mode is not Mode.PSEUDONYMOUS:
+        raise PrivacyError(f"PII_MODE={privacy.mode}: set PII_MODE=pseudonymous to turn everything into pseudonyms.")
+    if recorded.mode is Mode.NONE:
+        raise PrivacyError(_other_mode(recorded.mode, privacy.mode))
+    if recorded.fingerprint not in (None, privacy.fingerprint):
+        raise PrivacyError(_other_key(privacy))
+
+
 def record(connection: psycopg.Connection, privacy: Privacy) -> None:
     """The settings are now those of the warehouse, and so are the pseudonyms of the people in it."""
     connection.execute(

@@ -60,5 +60,5 @@ class Postgres(dg.ConfigurableResource["Postgres"]):
     def _private() -> str:
         url = database_url()
         migrate(url)  # nobody else looks after it
-        apply_roles(url)
+        apply_roles(url, again=False)
         return url

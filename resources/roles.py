@@ -10,7 +10,7 @@ import psycopg
 
 from resources.database import database_url, libpq_url
 from resources.errors import ConfigurationError
-from resources.migrations import CONNECT_TIMEOUT_SECONDS, FOLDER, LOCK
+from resources.migrations import CONNECT_TIMEOUT_SECONDS, FOLDER, LOCK, File, Migrations
 from resources.settings import load_env_file
 
 FILE = FOLDER / "roles.sql"
@@ -20,13 +20,17 @@ class RolesError(ConfigurationError):
     """The roles can't be made: the message says what the database refuses."""
 
 
-def apply_roles(url: str) -> None:
-    """Make the roles and give them their rights. Safe to repeat. Raises `RolesError`."""
+def apply_roles(url: str, *, again: bool = True) -> None:
+    """Make the roles and give them their rights. Safe to repeat, which `again=False` saves. Raises `RolesError`."""
+    file = File("roles.sql", FILE.read_text("utf-8"))
     try:
         with psycopg.connect(libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
             # Two GRANTs on one object at the same time fail, and migrations grant as well.
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-            connection.execute(FILE.read_text("utf-8").encode())
+            if not again and Migrations(connection).has(file):
+                return
+            connection.execute(file.text.encode())
+            Migrations(connection).note(file)
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[0]
         raise RolesError(f"the database can't be reached: {reason}. Check DATABASE_URL.") from None
