@@ -41,12 +41,20 @@ def forget_unused(connection: psycopg.Connection, tables: Sequence[Table]) -> in
         for table in tables
         for column in table.person_columns
     )
-    return connection.execute(
+    gone = connection.execute(
         sql.SQL(
             "DELETE FROM kaltura.people WHERE NOT EXISTS (SELECT FROM ({}) AS used (partner_id, user_id)"
             " WHERE used.partner_id = people.partner_id AND used.user_id = people.user_id)"
         ).format(used)
     ).rowcount
+    if gone:
+        _note_removal(connection)
+    return gone
+
+
+def _note_removal(connection: psycopg.Connection) -> None:
+    """Runs under way remember who is in `kaltura.people`: this tells them that they know no longer."""
+    connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
 
 
 class _Pseudonymisation:
@@ -207,6 +215,7 @@ def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table
         "INSERT INTO kaltura.suppressions (partner_id, person) VALUES (%s, %s) ON CONFLICT DO NOTHING",
         [people.partner_id, people.suppression(erasure.pseudonym)],
     )
+    _note_removal(connection)
     return counts
 
 

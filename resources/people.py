@@ -9,7 +9,11 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
 
+from resources import copying
 from resources.erasure import pseudonymise
 from resources.errors import ConfigurationError
 from resources.load import LOCK_CLASS, Arrivals
@@ -27,9 +31,17 @@ from resources.privacy import (
     replaced,
     withheld,
 )
+from resources.table import Kind
 
 PEOPLE_LOCK = 0  # in LOCK_CLASS; the others are numbers of reports
+ROLL_LOCK = 1
 FRESH_START = "start over with a fresh database (another DATABASE_URL) and a backfill"
+
+
+_KINDS = {"partner_id": Kind.NUMBER, "user_id": Kind.TEXT, "pseudonym": Kind.TEXT}
+_COPY = sql.SQL("COPY kaltura.people (partner_id, user_id, pseudonym) FROM STDIN (FORMAT binary)").format()
+_EVERYBODY = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %(partner_id)s").format()
+_NO_IDS = (None, *NOBODY)
 
 
 class PrivacyError(ConfigurationError):
@@ -131,25 +143,60 @@ def _other_mode(recorded: Mode, wanted: Mode) -> str:
     return f"PII_MODE={wanted}, but the warehouse was filled with PII_MODE={recorded}. Either {'; or '.join(steps)}."
 
 
+class Roll:
+    """Who is in `kaltura.people`, as far as one process has seen it: days after one another have the same people."""
+
+    def __init__(self) -> None:
+        self._removals: dict[int, int] = {}
+        self._known: dict[int, set[str]] = {}
+
+    def unknown(self, protection: "Protection", ids: set[str]) -> list[str]:
+        """Those of the ids that are not in the table, in the order of its key. Nobody else adds them meanwhile."""
+        account, connection = protection.partner_id, protection.connection
+        is_current = self._removals.get(account) == protection.removals
+        if is_current and not ids.difference(self._known[account]):
+            return []
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, ROLL_LOCK])
+        if is_current:
+            asked = list(ids.difference(self._known[account]))
+            query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
+            there = {user_id for (user_id,) in connection.execute(query, [account, asked])}
+            self._known[account].update(there)  # they were committed by others
+        else:
+            rows = copying.rows_out(connection, _EVERYBODY, {"partner_id": account}, {"user_id": Kind.TEXT})
+            self._known[account] = set(rows["user_id"].to_pylist())
+            self._removals[account] = protection.removals
+        return sorted(ids.difference(self._known[account]), key=str.encode)
+
+    def committed(self, protection: "Protection") -> None:
+        """What the protection's load has added is there."""
+        if self._removals.get(protection.partner_id) == protection.removals:
+            self._known[protection.partner_id].update(protection.added)
+
+
 class Protection:
     """What a day's load does for the people in it, inside the day's transaction."""
 
-    def __init__(self, connection: psycopg.Connection, privacy: Privacy, partner_id: int, day: dt.date) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, privacy: Privacy, partner_id: int, day: dt.date, roll: Roll
+    ) -> None:
         """Raises `PrivacyError` where the warehouse is filled with other settings."""
         self.connection = connection
+        self.roll = roll
+        self.added: set[str] = set()
         self.people = People(privacy, partner_id)
         self.privacy = privacy
         self.partner_id = partner_id
         self.day = day
         connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
         row = connection.execute(
-            "SELECT mode, key_fingerprint, EXISTS (SELECT FROM kaltura.suppressions WHERE partner_id = %s)"
-            " FROM kaltura.privacy",
+            "SELECT mode, key_fingerprint, removals,"
+            " EXISTS (SELECT FROM kaltura.suppressions WHERE partner_id = %s) FROM kaltura.privacy",
             [partner_id],
         ).fetchone()
         if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
             settle(connection, privacy)  # raises, or takes the settings on where there are no rows yet
-        self.has_suppressions = bool(row and row[2])
+        self.removals, self.has_suppressions = row[2:] if row else (0, False)
 
     @property
     def is_past_retention(self) -> bool:
@@ -179,23 +226,15 @@ class Protection:
         return {**filters, PEOPLE_FILTER: [ERASED if each in erased else kept[each] for each in asked]}
 
     def _known(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
-        """Who is in `people` has not been erased: only those who are new have to be looked at."""
-        unknown = self.connection.execute(
-            "SELECT asked.user_id FROM unnest(%s::text[]) AS asked (user_id) LEFT JOIN kaltura.people"
-            ' ON people.partner_id = %s AND people.user_id = asked.user_id COLLATE "C" WHERE people.user_id IS NULL'
-            ' ORDER BY asked.user_id COLLATE "C"',  # in one order for all loads: no deadlock
-            [_ids(arrived), self.partner_id],
-        ).fetchall()
-        pseudonyms = {user_id: self.people.pseudonym(user_id) for (user_id,) in unknown}
+        """Who is in `kaltura.people` has not been erased: only those who are new have to be looked at."""
+        new = self.roll.unknown(self, _ids(arrived))
+        pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
         erased = self._erased(pseudonyms) if self.has_suppressions else {}
-        new = [user_id for user_id in pseudonyms if user_id not in erased]
-        if new:
-            self.connection.execute(
-                "INSERT INTO kaltura.people (partner_id, user_id, pseudonym)"
-                " SELECT %s, made.user_id, made.pseudonym FROM unnest(%s::text[], %s::text[])"
-                " AS made (user_id, pseudonym) ON CONFLICT DO NOTHING",
-                [self.partner_id, new, [pseudonyms[user_id] for user_id in new]],
-            )
+        added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}
+        if added:
+            self.added = set(added)
+            rows = pa.table({"user_id": list(added), "pseudonym": list(added.values())})
+            copying.rows_in(self.connection, _COPY, rows, _KINDS, {"partner_id": self.partner_id})
         return [self._without(each, erased) for each in arrived] if self.has_suppressions else list(arrived)
 
     def _erased(self, pseudonyms: Mapping[str, str]) -> dict[str, str]:
@@ -242,12 +281,9 @@ class Protection:
         return each.rejects.assign(**{RAW: pd.Series(shown, index=each.rejects.index, dtype="str")})
 
 
-def _ids(arrived: Iterable[Arrivals]) -> list[str]:
-    ids: set[str] = set()
-    for each in arrived:
-        for column in each.table.person_columns:
-            ids.update(each.frame[column].dropna().unique())
-    return list(ids.difference(NOBODY))
+def _ids(arrived: Iterable[Arrivals]) -> set[str]:
+    columns = (pa.array(each.frame[name]) for each in arrived for name in each.table.person_columns)
+    return {user_id for column in columns for user_id in pc.unique(column).to_pylist() if user_id not in _NO_IDS}
 
 
 def is_past_retention(day: dt.date, privacy: Privacy) -> bool:

@@ -73,6 +73,16 @@ class People:
             return PSEUDONYM_PREFIX + secrets.token_hex(PSEUDONYM_DIGITS // 2)
         return self._made("person", user_id)
 
+    def pseudonyms(self, user_ids: Sequence[str]) -> list[str]:
+        """Those of many people."""
+        if self.privacy.key:
+            return [self.pseudonym(user_id) for user_id in user_ids]
+        drawn = secrets.token_hex(PSEUDONYM_DIGITS // 2 * len(user_ids))
+        return [
+            PSEUDONYM_PREFIX + drawn[start : start + PSEUDONYM_DIGITS]
+            for start in range(0, len(drawn), PSEUDONYM_DIGITS)
+        ]
+
     def in_session(self, pseudonym: str, session: Sequence[str]) -> str:
         """Of a person in one session: nobody can tell that two of them are the same person."""
         return self._made("session", *session, pseudonym)

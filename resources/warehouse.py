@@ -16,7 +16,7 @@ from resources.database import sqlalchemy_url
 from resources.errors import ConfigurationError
 from resources.load import Arrivals, Load, Provenance, TableLoad
 from resources.migrations import Migrations
-from resources.people import Protection, settle
+from resources.people import Protection, Roll, settle
 from resources.privacy import FULL, Privacy
 from resources.table import Table
 
@@ -33,6 +33,7 @@ class Warehouse:
 
     def __init__(self, url: str, privacy: Privacy = FULL) -> None:
         self.privacy = privacy
+        self._roll = Roll()
         try:
             self.engine = sa.create_engine(
                 sqlalchemy_url(url),
@@ -81,20 +82,22 @@ class Warehouse:
         """
         try:
             for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=LOAD_ATTEMPTS, wait_initial=0.5):
-                with attempt, self.connection() as connection:
-                    return self._loaded(connection, day, arrivals, provenance)
+                with attempt:
+                    with self.connection() as connection:
+                        protection = Protection(connection, self.privacy, provenance.partner_id, day, self._roll)
+                        loads = self._loaded(protection, arrivals, provenance)
+                    self._roll.committed(protection)
+                    return loads
         except psycopg.Error as error:
             refused = _refused(error)
         raise refused  # out here, so that nothing carries the database's own error, which quotes rows
 
-    def _loaded(
-        self, connection: psycopg.Connection, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance
-    ) -> list[Load]:
-        protection = Protection(connection, self.privacy, provenance.partner_id, day)
+    @staticmethod
+    def _loaded(protection: Protection, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
         protected = protection.arrivals(arrivals)
         provenance = replace(provenance, filters=protection.filters(provenance.filters))
         ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
-        return [TableLoad(connection, day, each, provenance).run() for each in ordered]
+        return [TableLoad(protection.connection, protection.day, each, provenance).run() for each in ordered]
 
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
         """Days of which a run with this root has loaded all these tables."""

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS kaltura.privacy (
     only_row boolean NOT NULL DEFAULT TRUE,
     mode text NOT NULL,
     key_fingerprint text,
+    removals bigint NOT NULL DEFAULT 0,
     changed_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT privacy_pkey PRIMARY KEY (only_row),
     CONSTRAINT privacy_only_row CHECK (only_row),
@@ -90,7 +91,10 @@ COMMENT ON COLUMN kaltura.privacy.mode IS
 'each session).';
 COMMENT ON COLUMN kaltura.privacy.key_fingerprint IS
 'By which another PII_KEY is noticed: an HMAC made with it. NULL where none has been set yet.';
-COMMENT ON COLUMN kaltura.privacy.changed_at IS 'When either was last changed.';
+COMMENT ON COLUMN kaltura.privacy.removals IS
+'How often people have been taken out of kaltura.people: what a run remembers of it is good as '
+'long as this stays.';
+COMMENT ON COLUMN kaltura.privacy.changed_at IS 'When mode or key was last changed.';
 COMMENT ON CONSTRAINT privacy_pkey ON kaltura.privacy IS 'One row.';
 COMMENT ON CONSTRAINT privacy_only_row ON kaltura.privacy IS 'No second row.';
 COMMENT ON CONSTRAINT privacy_mode ON kaltura.privacy IS 'A mode that there is.';
