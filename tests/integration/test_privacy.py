@@ -207,8 +207,8 @@ def test_a_person_has_one_pseudonym_in_mode_pseudonymous_and_one_a_session_in_mo
 
 def test_figures_are_the_same_in_every_mode(installations: dict[str, Installation]) -> None:
     query = (
-        "SELECT session_id, people_count, guest_count, attendance_count, total_minutes, weighted_engagement_ratio"
-        " FROM analytics.sessions ORDER BY 1, 2"
+        "SELECT session_id, people_count, guest_count, attendance_count, round(total_minutes::numeric, 6),"
+        " round(weighted_engagement_ratio::numeric, 6) FROM analytics.sessions ORDER BY 1, 2"
     )
     full, pseudonymous, none = (installations[mode].pipeline.query(query) for mode in Mode)
     assert full
@@ -530,9 +530,10 @@ def test_the_conversion_to_pseudonyms_leaves_nobody_and_the_warehouse_goes_on_in
     command(installation, "pipelines.retention", "--all", PII_MODE="pseudonymous")
     traces = {each for user in (ADA, BOB) for each in (user.user_id, user.name, user.email)}
     assert found(traces, everything(place).encode()) == set()
-    there = versions(place)
+    there = versions(place)[:3]  # the tables; a withheld reject has another length where no names were sent
     pull(place, PSEUDONYMOUS)
-    assert versions(place) == there
+    assert versions(place)[:3] == there
+    assert rows(place, "SELECT DISTINCT raw ~ '^withheld ' FROM kaltura.rejects") == [(True,)]
 
 
 def test_retention_without_the_setting_says_which_to_set(installation: Pipeline) -> None:
