@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
-  backup restore deploy docs fuzz faults bench lock clean
+  roles erase retention backup restore deploy docs fuzz faults bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,15 @@ psql-url: .venv/run  ## print the warehouse's connection string
 
 migrate: .venv/run  ## bring the database to this version's schema
 	@$(BIN)/python -m resources.migrations
+
+roles: .venv/run  ## make the database's roles for loaders and analysts, or bring them up to date
+	@$(BIN)/python -m resources.roles
+
+erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
+	@$(BIN)/python -m pipelines.erase --user-id '$(ID)' $(if $(DRY_RUN),--dry-run)
+
+retention: .venv/run  ## take names out of days older than RETENTION_DAYS (DRY_RUN=1 to only count)
+	@$(BIN)/python -m pipelines.retention $(if $(DRY_RUN),--dry-run)
 
 doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns, clock
 	@$(BIN)/python -m resources.kaltura.doctor

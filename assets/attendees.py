@@ -25,6 +25,7 @@ ATTENDEES = Report(
                 Kind.TEXT,
                 "The person; empty for all whom Kaltura could not resolve, together.",
                 nullable=False,
+                person=True,
                 empty_is_a_value=True,
             ),
             Column(
@@ -40,7 +41,7 @@ ATTENDEES = Report(
     filters={
         ENTRY_IDS: Filter("entry_ids", "entry_id"),
         VIRTUAL_EVENT_IDS: Filter("virtual_event_ids", None),
-        USER_IDS: Filter("user_ids", "user_id"),
+        USER_IDS: Filter("user_ids", "user_id", names_people=True),
         CUE_POINT_IDS: _CUE_POINT_IDS,
     },
     lineage=("room_sessions",),

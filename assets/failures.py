@@ -24,15 +24,18 @@ API's pool meanwhile, which is as well: other runs would ask the same ailing ser
 """
 
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import psycopg
 import sqlalchemy as sa
 
+from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError, TimedOut, Unavailable
-from resources.warehouse import WarehouseError, WarehouseUnreachable
+from resources.warehouse import WarehouseUnreachable
 
 RETRY_NUMBER_TAG = "dagster/retry_number"  # set by the daemon alone, on the runs that it starts
 RETRY_ON_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
@@ -89,8 +92,22 @@ def classified(context: dg.AssetExecutionContext) -> Iterator[None]:
     except dg.Failure:
         raise
     except Exception as error:
-        known = isinstance(error, KalturaError | WarehouseError)
-        raise failure(context, [error], str(error) if known else f"{type(error).__name__}: {error}") from error
+        if isinstance(error, KalturaError | ConfigurationError):
+            raise failure(context, [error], str(error)) from error
+        context.log.error("".join(traceback.format_tb(error.__traceback__)))
+        described = failure(context, [error], str(Unforeseen(error)))
+    else:
+        return
+    raise described from None  # nothing carries the error itself, which may quote a row
+
+
+class Unforeseen(Exception):
+    """An error that is none of ours. Its own text may quote a row, and rows belong in no log: where it arose is told."""
+
+    def __init__(self, error: Exception) -> None:
+        at = traceback.extract_tb(error.__traceback__)[-1:]
+        where = "".join(f" in {Path(frame.filename).name}, line {frame.lineno}" for frame in at)
+        super().__init__(f"{type(error).__name__}{where}. This is a fault of the pipeline: please report it.")
 
 
 def wait_before_retry(

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from assets.report import Report
 from resources.kaltura.csv import Rows
+from resources.privacy import EVERYTHING, People
 from resources.table import Column, Kind
 
 # Seconds since 1970 that a session can have started at. Milliseconds taken for seconds give the year 58132.
@@ -24,11 +25,12 @@ UNKNOWN = ("", "0", "Unknown")  # how a session, a room or a time that Kaltura d
 RAW, REASON, EXTRA = "raw", "reason", "extra"
 
 
-def normalize(rows: Rows, report: Report) -> pd.DataFrame:
+def normalize(rows: Rows, report: Report, people: People = EVERYTHING) -> pd.DataFrame:
     """Typed columns of the table, `extra` (JSON of the columns that the table lacks, or null), `reason`, `raw`.
 
     Times are UTC, durations seconds, ratios 0 to 1. `reason` is null for a row that can be used; the others carry it
-    with the line as it came. The lines that were no rows come last, with nothing but those two.
+    with the line as it came. The lines that were no rows come last, with nothing but those two. Ids of people are as
+    `people` has them stored; names that came unasked for are dropped.
     """
     sent = rows.frame
     typed, reasons = {}, pd.Series(pd.NA, index=sent.index, dtype="str")
@@ -39,6 +41,7 @@ def normalize(rows: Rows, report: Report) -> pd.DataFrame:
     frame = pd.DataFrame(typed, index=sent.index)
     _finish_times(frame)
     frame[EXTRA] = _extra(sent, report)
+    frame = people.stored(frame, report.table)
     frame[REASON] = _checked(frame, reasons, report)
     unusable = frame[REASON].notna()
     frame[RAW] = pd.Series(pd.NA, index=frame.index, dtype="str")

@@ -6,10 +6,10 @@ named at the end and stops none of the others.
 """
 
 import datetime as dt
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
-import psycopg
 import sqlalchemy as sa
 from pydantic import Field
 
@@ -17,20 +17,22 @@ from assets import checks, failures
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.fetch import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
-from assets.partitions import BACKFILL_POLICY, CALENDAR
+from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
 from assets.picture import picture
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
 from resources import outages
+from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura, account_name
 from resources.kaltura.windows import Days
 from resources.load import Load, Provenance
 from resources.postgres import Postgres
+from resources.privacy import People
 from resources.processes import execution_tag
 from resources.settings import id_list
-from resources.warehouse import Warehouse, WarehouseError
+from resources.warehouse import Warehouse
 
 # One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
 POOL = f"kaltura_api_{account_name()}"
@@ -39,29 +41,47 @@ DAYS_IN_A_MESSAGE = 20
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
 
-class PullConfig(dg.Config):
+class Restrictions(dg.Config):
     """Keep to these ids, for this run; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed."""
 
     entry_ids: list[str] = Field(default=id_list("KALTURA_ENTRY_IDS"), description="Rooms, in reports 6000 and 6001.")
     virtual_event_ids: list[str] = Field(
         default=id_list("KALTURA_VIRTUAL_EVENT_IDS"), description="Virtual events, in all three reports."
     )
-    user_ids: list[str] = Field(default=id_list("KALTURA_USER_IDS"), description="People, in report 6001.")
     cue_point_ids: list[str] = Field(default=id_list("KALTURA_CUE_POINT_IDS"), description="Sessions, in report 6001.")
     parent_entry_ids: list[str] = Field(
         default=id_list("KALTURA_PARENT_ENTRY_IDS"), description="Main rooms, in report 6002."
     )
+
+    @property
+    def people(self) -> list[str]:
+        return id_list("KALTURA_USER_IDS")
 
     def filters(self) -> Filters:
         return Filters(
             {
                 ENTRY_IDS: self.entry_ids,
                 VIRTUAL_EVENT_IDS: self.virtual_event_ids,
-                USER_IDS: self.user_ids,
+                USER_IDS: self.people,
                 CUE_POINT_IDS: self.cue_point_ids,
                 PARENT_ENTRY_IDS: self.parent_entry_ids,
             }
         )
+
+
+class RestrictionsWithPeople(Restrictions):
+    user_ids: list[str] = Field(default=id_list("KALTURA_USER_IDS"), description="People, in report 6001.")
+
+    @property
+    def people(self) -> list[str]:
+        return self.user_ids
+
+
+class PullConfig(RestrictionsWithPeople if SETTINGS.privacy.is_full else Restrictions):  # type: ignore[misc]
+    """What a run can be restricted to.
+
+    Dagster stores a run's config before the run begins: where no ids of people are kept, it has no place for them.
+    """
 
 
 @dg.multi_asset(
@@ -81,15 +101,20 @@ def kaltura_rooms(
     context.instance.add_run_tags(context.run_id, execution_tag(context.run_id))
     with failures.classified(context), warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
-        run = _Run(context, reports, opened, kaltura.account, filters)
+        opened.settle_privacy()
+        people = opened.privacy.of_account(kaltura.account)
+        run = _Run(context, reports, opened, people, filters)
         days = run.days()
         if reports:
             missing = run.without_loaded(days)
             failures.wait_before_retry(context, kaltura.pause_scale)
-            windows = Windows(lambda these: bring(these, reports, client, CALENDAR, filters), client.row_cap)
+            windows = Windows(
+                lambda these: bring(these, reports, client, CALENDAR, filters, people=people), client.row_cap
+            )
             for fetched in one_ahead(windows.fetched(missing)):
                 run.load(fetched)
-            opened.gather_statistics([report.table for report in reports])
+            if run.has_written:
+                opened.gather_statistics([report.table for report in reports])
         yield from run.checked(days)
         run.raise_for_failures()
 
@@ -102,23 +127,24 @@ class _Run:
         context: dg.AssetExecutionContext,
         reports: Sequence[Report],
         warehouse: Warehouse,
-        account: int,
+        people: People,
         filters: Filters,
     ) -> None:
         self.context = context
         self.reports = reports
         self.warehouse = warehouse
-        self.account = account
+        self.people = people
         self.filters = filters
         self.root_run_id = context.run.root_run_id or context.run_id
         self.failed: dict[dt.date, Exception] = {}
         self.failed_loads_in_a_row = 0
+        self.has_written = False
 
     def days(self) -> list[dt.date]:
         """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded."""
         if self.reports or self.context.has_partition_key or self.context.has_partition_key_range:
             return [dt.date.fromisoformat(key) for key in self.context.partition_keys]
-        newest = self.warehouse.newest_day(self.account)
+        newest = self.warehouse.newest_day(self.people.partner_id)
         return [newest - dt.timedelta(days=n) for n in reversed(range(DAYS_CHECKED_ALONE))] if newest else []
 
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
@@ -151,7 +177,7 @@ class _Run:
                 self.context.selected_asset_check_keys,
                 self.reports,
                 Days(min(days), max(days)),
-                self.account,
+                self.people.partner_id,
                 self.warehouse,
                 is_filtered=self.filters.active is not None,
             )
@@ -178,20 +204,21 @@ class _Run:
             self._fail(day, NotAsked(f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"))
             return
         provenance = Provenance(
-            partner_id=self.account,
+            partner_id=self.people.partner_id,
             pulled_at=brought.pulled_at,
-            filters=self.filters.active,
+            filters=self.people.filters(self.filters.active),
             run_id=self.context.run_id,
             root_run_id=self.root_run_id,
         )
         arrivals = brought.by_day[day]
         try:
             loads = self.warehouse.upsert(day, arrivals, provenance)
-        except (WarehouseError, psycopg.Error) as error:
+        except ConfigurationError as error:
             self.failed_loads_in_a_row += 1
             self._fail(day, error)
             return
         self.failed_loads_in_a_row = 0
+        self.has_written |= any(load.inserted or load.updated or load.removed for load in loads)
         by_table = {load.table: load for load in loads}
         for report, arrived in zip(self.reports, arrivals, strict=True):
             window = f"{arrived.window_start:%Y-%m-%d %H:%M} to {arrived.window_end:%Y-%m-%d %H:%M} UTC"
@@ -207,11 +234,11 @@ class _Run:
                 self.context.log_event(mark)
 
     def _fail(self, day: dt.date, error: Exception) -> None:
+        if not isinstance(error, KalturaError | ConfigurationError | NotAsked):
+            self.context.log.error("".join(traceback.format_tb(error.__traceback__)))
+            error = failures.Unforeseen(error)
         self.failed[day] = error
-        if isinstance(error, KalturaError | WarehouseError | NotAsked):
-            self.context.log.error(f"{day}: {error}")
-        else:
-            self.context.log.error(f"{day}: {type(error).__name__}: {error}", exc_info=error)
+        self.context.log.error(f"{day}: {error}")
 
 
 def _is_outage(error: Exception) -> bool:

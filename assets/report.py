@@ -13,6 +13,7 @@ import pandera.pandas as pa
 
 from assets.partitions import PARTITIONS
 from resources.kaltura.query import Filter, Source
+from resources.privacy import PEOPLE_FILTER
 from resources.table import Column, Kind, Table
 
 GROUP = "kaltura_rooms"
@@ -24,7 +25,7 @@ OWNERS = ["team:data-engineering"]
 
 ENTRY_IDS = "entry_ids"
 VIRTUAL_EVENT_IDS = "virtual_event_ids"
-USER_IDS = "user_ids"
+USER_IDS = PEOPLE_FILTER
 CUE_POINT_IDS = "cue_point_ids"
 PARENT_ENTRY_IDS = "parent_entry_ids"
 
@@ -59,7 +60,7 @@ class Report:
         return Source(
             report_id=self.table.report_id,
             columns=tuple(column.name for column in columns),
-            personal_columns=tuple(column.name for column in columns if column.personal),
+            personal_columns=self.table.personal_columns,
             free_text=frozenset(c.name for c in columns if c.kind is Kind.TEXT and c.name not in self.table.key),
             split_by=self.split_by,
             filters=tuple(self.filters.values()),

@@ -35,7 +35,7 @@ ROOM_SESSIONS = Report(
                 Kind.TIME,
                 "When the session ended; NULL while it runs or where the end is not known.",
             ),
-            Column("session_host_user_id", Kind.TEXT, "The user id of the host."),
+            Column("session_host_user_id", Kind.TEXT, "The user id of the host.", person=True),
             Column(
                 "meeting_view_period_unique_users",
                 Kind.COUNT,

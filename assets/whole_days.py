@@ -22,6 +22,7 @@ from resources.kaltura.query import Filter
 from resources.kaltura.whole import Part, Whole
 from resources.kaltura.windows import EDGE_SECONDS, Calendar, Days, Window
 from resources.load import Arrivals
+from resources.privacy import EVERYTHING, People
 
 # How long a session without an end is taken to run on: its figures are pulled up to now, but not for ever.
 RUNNING_SESSION = pd.Timedelta(days=7)
@@ -65,11 +66,12 @@ def bring(
     calendar: Calendar,
     filters: Filters,
     *,
+    people: People = EVERYTHING,
     now: Callable[[], float] = time.time,
 ) -> Brought:
     """The days' rows for each of `reports`. Raises what `Whole.days` raises; then there is nothing of any day."""
     started = now()
-    pull = _Pull(days, client, calendar, filters, started)
+    pull = _Pull(days, client, calendar, filters, people, started)
     rows: dict[str, _Rows] = {}
     with ThreadPoolExecutor(max_workers=1) as thread:
         breakouts = thread.submit(pull.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
@@ -100,10 +102,13 @@ class _Rows:
 class _Pull:
     """One stretch of days on its way in."""
 
-    def __init__(self, days: Days, client: Client, calendar: Calendar, filters: Filters, now: float) -> None:
+    def __init__(
+        self, days: Days, client: Client, calendar: Calendar, filters: Filters, people: People, now: float
+    ) -> None:
         self.days = days
         self.calendar = calendar
         self.filters = filters
+        self.people = people
         self.now = now
         self.most_rows = 0
         self.tallies = {report.report_id: Tally() for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)}
@@ -160,7 +165,7 @@ class _Pull:
             arrivals[day] = Arrivals(
                 table=report.table,
                 frame=once,
-                rejects=rejected(day),
+                rejects=self.people.rejects(rejected(day)),
                 window_start=window.starts_at,
                 window_end=self._known_until(window),
                 requests=tally.requests,
@@ -171,13 +176,20 @@ class _Pull:
         return arrivals
 
     def _whole(self, report: Report) -> Whole:
-        return Whole(self.client, report.source, self.calendar, self.tallies[report.report_id], self.filters.of(report))
+        return Whole(
+            self.client,
+            report.source,
+            self.calendar,
+            self.tallies[report.report_id],
+            self.filters.of(report),
+            self.people.excluded(report.table.personal_columns),
+        )
 
     def _received(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
         """A reply's rows, typed, with the window that they are known in and the day that counts what has no day."""
         self.most_rows = max(self.most_rows, reply.rows.line_count)
         window = reply.query.window
-        frame = normalize(reply.rows, report)
+        frame = normalize(reply.rows, report, self.people)
         frame["window_start"] = pd.Timestamp(window.starts_at).as_unit("us")
         frame["window_end"] = pd.Timestamp(self._known_until(window)).as_unit("us")
         frame["first_day"], frame["last_day"] = pd.Timestamp(days.first), pd.Timestamp(days.last)

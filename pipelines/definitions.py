@@ -6,6 +6,7 @@ from assets.pull import kaltura_rooms
 from assets.room_report import room_report
 from pipelines.abandoned import abandoned_runs
 from pipelines.alerts import alerts
+from pipelines.retention import nightly_retention, retention
 from pipelines.schedules import daily_pull, weekly_report, weekly_sweep
 from resources.kaltura.resource import Kaltura
 from resources.postgres import Postgres
@@ -13,7 +14,8 @@ from resources.postgres import Postgres
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
     assets=[kaltura_rooms, room_report],
-    schedules=[daily_pull, weekly_sweep, weekly_report],
+    jobs=[retention],
+    schedules=[daily_pull, weekly_sweep, weekly_report, nightly_retention],
     sensors=[abandoned_runs, alerts],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,

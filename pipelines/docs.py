@@ -60,7 +60,11 @@ _LINKS = (
     ("loads", "||--o{", "breakout_sessions", "load_id"),
     ("loads", "||--o{", "changes", "load_id"),
     ("loads", "||--o{", "rejects", "load_id"),
+    ("people", "|o--o{", "attendees", "user_id"),
+    ("people", "|o--o{", "room_sessions", "session_host_user_id"),
+    ("people", "|o--o{", "breakout_sessions", "session_initiator"),
 )
+STANDING_ALONE = {"migrations", "privacy", "suppressions"}
 
 
 @dataclass(frozen=True)

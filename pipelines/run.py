@@ -31,6 +31,7 @@ from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import is_standin
 from resources.migrations import migrate
 from resources.processes import execution_tag
+from resources.roles import apply_roles
 from resources.settings import SettingError, Settings, load_env_file
 
 
@@ -86,6 +87,8 @@ def _made_ready(say: Callable[[str], None]) -> str:
     url = database_url()
     say("Applying migrations ...")
     migrate(url)
+    if is_private():
+        apply_roles(url, again=False)
     if is_standin():
         say("Starting the stand-in Kaltura ...")
         standin.start()

@@ -80,6 +80,17 @@ class Migrations:
         finally:
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
+    def has(self, file: File) -> bool:
+        return self._applied().get(file.name) == file.checksum
+
+    def note(self, file: File) -> None:
+        """Write down that the file has been applied."""
+        self._connection.execute(
+            "INSERT INTO kaltura.migrations (name, checksum) VALUES (%s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()",
+            [file.name, file.checksum],
+        )
+
     def _applied(self) -> dict[str, str]:
         exists = self._connection.execute("SELECT to_regclass('kaltura.migrations') IS NOT NULL").fetchone()
         if not exists or not exists[0]:
@@ -126,11 +137,7 @@ class Migrations:
 
     def _execute(self, file: File) -> None:
         self._run(file.text, f"sql/{file.name}")
-        self._connection.execute(
-            "INSERT INTO kaltura.migrations (name, checksum) VALUES (%s, %s)"
-            " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()",
-            [file.name, file.checksum],
-        )
+        self.note(file)
 
     def _run(self, text: str, what: str) -> None:
         try:

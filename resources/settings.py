@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from dotenv import load_dotenv
 
+from resources.privacy import LEAST_KEY_CHARACTERS, Mode, Privacy
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCAL = CHECKOUT / ".local"
 
@@ -24,6 +26,7 @@ SECRETS = (
     "ALERT_WEBHOOK_URL",
     "ALERT_SMTP_URL",
 )
+MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'
 
 
 class SettingError(ValueError):
@@ -60,7 +63,7 @@ class Settings:
 
     `start_date` is the first partition, in `timezone`. `grace_hours` is how long past midnight a session may run
     before it has to be asked for by itself; `days_per_run` 0 means a whole backfill is one run;
-    `max_concurrency` is how many requests may be under way at once.
+    `max_concurrency` is how many requests may be under way at once; `privacy` what is kept of people.
     """
 
     start_date: dt.date
@@ -69,6 +72,7 @@ class Settings:
     lookback_days: int
     days_per_run: int
     max_concurrency: int
+    privacy: Privacy
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -81,7 +85,25 @@ class Settings:
             lookback_days=_count(read, "LOOKBACK_DAYS", "3", least=0, most=90),
             days_per_run=_count(read, "DAYS_PER_RUN", "0", least=0, most=3660),
             max_concurrency=_count(read, "KALTURA_MAX_CONCURRENCY", "2", least=1, most=16),
+            privacy=privacy_settings(read),
         )
+
+
+def privacy_settings(environment: Mapping[str, str] | None = None) -> Privacy:
+    """`PII_MODE`, `PII_KEY` and `RETENTION_DAYS`. Raises `SettingError`, which never holds the key."""
+    read = os.environ if environment is None else environment
+    mode = _value(read, "PII_MODE", Mode.FULL).lower()
+    if mode not in set(Mode):
+        raise SettingError(f"PII_MODE={mode!r} is none of {', '.join(Mode)}.")
+    retention_days = _count(read, "RETENTION_DAYS", "0", least=0, most=36600)
+    key = read.get("PII_KEY", "").strip()
+    if key and len(key) < LEAST_KEY_CHARACTERS:
+        raise SettingError(f"PII_KEY is shorter than {LEAST_KEY_CHARACTERS} characters. {MAKE_A_KEY}")
+    if not key and mode != Mode.FULL:
+        raise SettingError(f"PII_MODE={mode} needs PII_KEY, which pseudonyms are made with. {MAKE_A_KEY}")
+    if not key and retention_days:
+        raise SettingError(f"RETENTION_DAYS={retention_days} needs PII_KEY, for pseudonyms. {MAKE_A_KEY}")
+    return Privacy(Mode(mode), key, retention_days)
 
 
 def _value(read: Mapping[str, str], name: str, default: str) -> str:

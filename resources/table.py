@@ -31,8 +31,9 @@ class Kind(enum.Enum):
 class Column:
     """One column, named alike in Kaltura's report and in our table.
 
-    `personal`: a name or an e-mail, that Kaltura can be told to leave out. `nullable` is about the table: an empty
-    value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`.
+    `personal`: a name or an e-mail, that Kaltura can be told to leave out. `person`: the id of a person, which becomes a
+    pseudonym where `PII_MODE` asks for it. `nullable` is about the table: an empty value of a column that is not
+    nullable makes the row unusable, unless `empty_is_a_value`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Column:
     description: str
     nullable: bool = True
     personal: bool = False
+    person: bool = False
     empty_is_a_value: bool = False
 
 
@@ -65,6 +67,16 @@ class Table:
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def person_columns(self) -> tuple[str, ...]:
+        """Those that hold the id of a person."""
+        return tuple(column.name for column in self.columns if column.person)
+
+    @property
+    def personal_columns(self) -> tuple[str, ...]:
+        """Those that hold a name or an e-mail."""
+        return tuple(column.name for column in self.columns if column.personal)
 
     @property
     def rows_are_sessions(self) -> bool:

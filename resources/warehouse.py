@@ -6,6 +6,7 @@ A day's tables are written together, each as `load.py` says, under an advisory l
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import psycopg
 import sqlalchemy as sa
@@ -16,6 +17,8 @@ from resources.database import sqlalchemy_url
 from resources.errors import ConfigurationError
 from resources.load import Arrivals, Load, Provenance, TableLoad
 from resources.migrations import Migrations
+from resources.people import Protection, Roll, settle
+from resources.privacy import FULL, Privacy
 from resources.table import Table
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -30,9 +33,11 @@ class WarehouseUnreachable(WarehouseError):
 
 
 class Warehouse:
-    """A pool on one database. Close it when done."""
+    """A pool on one database, and what is kept of people in it. Close it when done."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, privacy: Privacy = FULL) -> None:
+        self.privacy = privacy
+        self._roll = Roll()
         try:
             self.engine = sa.create_engine(
                 sqlalchemy_url(url),
@@ -54,7 +59,7 @@ class Warehouse:
             pooled = self.engine.connect()
         except sa.exc.OperationalError as error:
             raise WarehouseUnreachable(
-                f"the database can't be reached: {_reason(error)}. Check DATABASE_URL."
+                f"the database can't be reached: {_first_line(error.orig)}. Check DATABASE_URL."
             ) from None
         with pooled:
             raw = pooled.connection.driver_connection
@@ -76,18 +81,34 @@ class Warehouse:
         if pending:
             raise WarehouseError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
 
+    def settle_privacy(self) -> None:
+        """Raises `PrivacyError` where the warehouse was filled with another PII_MODE or PII_KEY."""
+        with self.connection() as connection:
+            settle(connection, self.privacy)
+
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
         """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.
 
-        Raises `WarehouseError` or `psycopg.Error`; then nothing of the day was written.
+        Raises `WarehouseError` or `PrivacyError`; then nothing of the day was written.
         """
-        for attempt in outages.attempts(
-            lambda error: isinstance(error, psycopg.OperationalError | WarehouseUnreachable)
-        ):
-            with attempt, self.connection() as connection:
-                ordered = sorted(arrivals, key=lambda each: each.table.name)  # one order for all runs: no deadlock
-                return [TableLoad(connection, day, each, provenance).run() for each in ordered]
-        raise AssertionError("unreachable: the last attempt raises")
+        try:
+            for attempt in outages.attempts(_is_outage):
+                with attempt:
+                    with self.connection() as connection:
+                        protection = Protection(connection, self.privacy, provenance.partner_id, day, self._roll)
+                        loads = self._loaded(protection, arrivals, provenance)
+                    self._roll.committed(protection)
+                    return loads
+        except psycopg.Error as error:
+            refused = _refused(error)
+        raise refused  # out here, so that nothing carries the database's own error, which quotes rows
+
+    @staticmethod
+    def _loaded(protection: Protection, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
+        protected = protection.arrivals(arrivals)
+        provenance = replace(provenance, filters=protection.filters(provenance.filters))
+        ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
+        return [TableLoad(protection.connection, protection.day, each, provenance).run() for each in ordered]
 
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
         """Days of which a run with this root has loaded all these tables."""
@@ -117,6 +138,23 @@ class Warehouse:
             connection.execute(sql.SQL("ANALYZE {}").format(names))
 
 
-def _reason(error: sa.exc.OperationalError) -> str:
-    lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error.orig).__name__
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, psycopg.OperationalError | WarehouseUnreachable)
+
+
+def _refused(error: psycopg.Error) -> WarehouseError:
+    """What the database says of its own accord. Detail and context quote the row, and rows belong in no log."""
+    said = error.diag
+    where = ", ".join(part for part in (said.table_name, said.constraint_name) if part)
+    if said.sqlstate is None:  # not the server's word: the connection broke
+        return WarehouseUnreachable(
+            f"the database can't be reached any more: {_first_line(error)}. Check DATABASE_URL."
+        )
+    kind = WarehouseUnreachable if _is_outage(error) else WarehouseError  # it may have been shutting down
+    what = f"{said.message_primary} (SQLSTATE {said.sqlstate})"
+    return kind(f"the database refused the day: {what}{f', at {where}' if where else ''}.")

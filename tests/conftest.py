@@ -13,6 +13,9 @@ for _name in (
     "SESSION_GRACE_HOURS",
     "LOOKBACK_DAYS",
     "DAYS_PER_RUN",
+    "PII_MODE",
+    "PII_KEY",
+    "RETENTION_DAYS",
 ):
     os.environ.pop(_name, None)
 

@@ -150,7 +150,7 @@ class Client:
             fields["excludedFields"] = ",".join(excluded_columns)
         try:
             raw = self.post("report", "getCsvFromStringParams", fields, about=str(query))
-            raise_for_csv(raw, str(query), self._secrets(fields))
+            raise_for_csv(raw, str(query), (*self._secrets(fields), *query.people))
         except SessionInvalid:
             self.session.discard(ks)
             raise

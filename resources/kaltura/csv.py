@@ -95,9 +95,11 @@ def _header(line: bytes, required: tuple[str, ...], about: str) -> list[str]:
     names = [name.strip().strip('"') for name in _postgres_can_hold(line).decode().split(",")]
     missing = [name for name in required if name not in names]
     if missing:
-        raise ColumnMissing(
-            f"the reply has no column {', '.join(missing)}; it has {redacted(', '.join(names))}", about=about
+        # Without any column that is expected, the line may be a row of data: those stand in no message.
+        there = (
+            f"it has {redacted(', '.join(names))}" if len(missing) < len(required) else "its first line is no header"
         )
+        raise ColumnMissing(f"the reply has no column {', '.join(missing)}; {there}", about=about)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BadReply(f"the reply has the column {redacted(', '.join(twice))} twice", about=about)

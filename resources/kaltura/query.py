@@ -13,10 +13,14 @@ CAMEL_DATES = ("fromDate", "toDate")
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter of a report. `column` is where a reply shows whether the server heeded it; None where none does."""
+    """A filter of a report. `column` is where a reply shows whether the server heeded it; None where none does.
+
+    What `names_people` is asked for with stands in no message.
+    """
 
     name: str
     column: str | None
+    names_people: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class Query:
         only = "".join(f", {len(ids):,} {filter_.name}" for filter_, ids in self.ids.items())
         return f"report {self.source.report_id}, events in {self.window}{only}"
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The ids of people that are asked for."""
+        return tuple(value for filter_, ids in self.ids.items() if filter_.names_people for value in ids)
+
     def params(self) -> str:
         """The `params` string. Raises `Refused` for ids that the format can't carry or that would not filter."""
         start, end = self.window.start, self.window.end
@@ -70,8 +79,9 @@ class Query:
             raise Refused(f"{filter_.name} has no ids, which would filter nothing", about=str(self))
         for value in ids:
             if not value or value != value.strip() or any(separator in value for separator in SEPARATORS):
+                shown = "one of its ids" if filter_.names_people else repr(value)
                 raise Refused(
-                    f"{filter_.name} can't hold {value!r}: it is empty, or has a comma, a semicolon, a line break or "
+                    f"{filter_.name} can't hold {shown}: it is empty, or has a comma, a semicolon, a line break or "
                     "a blank at its edge",
                     about=str(self),
                     advice="Correct that id in the KALTURA_*_IDS settings or in the run's config.",

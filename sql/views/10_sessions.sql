@@ -1,7 +1,7 @@
 -- Every session of every room: what report 6000 says of it, and what the attendees of report 6001
 -- add up to. The attendees are looked up a session at a time, so that a filter on sessions decides
 -- which of them are read, and a query that asks for none of their figures does not read them at
--- all.
+-- all. A host's pseudonym is looked up for those alone who may not see who people are.
 
 CREATE VIEW analytics.sessions AS
 WITH breakout_rooms AS (
@@ -56,7 +56,20 @@ SELECT
     known_sessions.entry_name AS room_name,
     known_sessions.is_breakout,
     known_sessions.main_room_id,
-    nullif(nullif(known_sessions.session_host_user_id, '0'), 'Unknown') AS host_id,
+    CASE
+        WHEN known_sessions.session_host_user_id IN ('0', 'Unknown') THEN NULL
+        WHEN (SELECT analytics.shows_people()) THEN known_sessions.session_host_user_id
+        ELSE coalesce(
+            (
+                SELECT people.pseudonym
+                FROM kaltura.people
+                WHERE
+                    people.partner_id = known_sessions.partner_id
+                    AND people.user_id = known_sessions.session_host_user_id
+            ),
+            substring(known_sessions.session_host_user_id FROM '^p_[0-9a-f]{32}$')
+        )
+    END AS host_id,
     known_sessions.partition_date AS session_date,
     known_sessions.session_start_time AS started_at,
     known_sessions.session_end_time AS ended_at,
@@ -135,7 +148,8 @@ COMMENT ON COLUMN analytics.sessions.is_breakout IS
 COMMENT ON COLUMN analytics.sessions.main_room_id IS
 'The main room of a breakout room; NULL for a main room. The main session is in breakouts.';
 COMMENT ON COLUMN analytics.sessions.host_id IS
-'The user id of the host; NULL where Kaltura does not know. Personal data.';
+'The user id of the host, or the pseudonym where you may not see who people are or PII_MODE keeps '
+'no ids; NULL where Kaltura does not know. Personal data.';
 COMMENT ON COLUMN analytics.sessions.session_date IS
 'The local day on which the session started, in the time zone that the warehouse is set to. A '
 'session that runs past midnight belongs wholly to this day.';

@@ -1,4 +1,5 @@
--- Who was in which session, for how long.
+-- Who was in which session, for how long. The right to see who people are is asked for once a query;
+-- only for those who have it not is the mapping to pseudonyms read.
 
 CREATE VIEW analytics.attendance AS
 WITH breakout_rooms AS (
@@ -6,6 +7,15 @@ WITH breakout_rooms AS (
         partner_id,
         breakout_entry_id AS entry_id
     FROM kaltura.breakout_sessions
+),
+
+pseudonyms AS (
+    SELECT
+        partner_id,
+        user_id,
+        pseudonym
+    FROM kaltura.people
+    WHERE NOT (SELECT analytics.shows_people())
 )
 
 SELECT
@@ -15,9 +25,14 @@ SELECT
     sessions.room_name,
     attendees.partition_date AS session_date,
     sessions.started_at,
-    attendees.user_id AS person_id,
-    attendees.user_name AS person_name,
-    attendees.user_email AS person_email,
+    CASE
+        WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
+        WHEN attendees.user_id IN ('', '0', 'Unknown') THEN attendees.user_id
+        WHEN pseudonyms.pseudonym IS NOT NULL THEN pseudonyms.pseudonym
+        WHEN attendees.user_id ~ '^p_[0-9a-f]{32}$' THEN attendees.user_id
+    END AS person_id,
+    CASE WHEN (SELECT analytics.shows_people()) THEN attendees.user_name END AS person_name,
+    CASE WHEN (SELECT analytics.shows_people()) THEN attendees.user_email END AS person_email,
     attendees.user_type = 'Guest' AS is_guest,
     attendees.user_id NOT IN ('', '0', 'Unknown') AS is_identified,
     coalesce(sessions.is_breakout, breakout_rooms.entry_id IS NOT NULL) AS is_breakout,
@@ -39,7 +54,11 @@ LEFT JOIN analytics.sessions
 LEFT JOIN breakout_rooms
     ON
         attendees.partner_id = breakout_rooms.partner_id
-        AND attendees.entry_id = breakout_rooms.entry_id;
+        AND attendees.entry_id = breakout_rooms.entry_id
+LEFT JOIN pseudonyms
+    ON
+        attendees.partner_id = pseudonyms.partner_id
+        AND attendees.user_id = pseudonyms.user_id;
 
 COMMENT ON VIEW analytics.attendance IS
 'One row for each person in each session. Someone in a breakout room has a row there and usually '
@@ -55,12 +74,15 @@ COMMENT ON COLUMN analytics.attendance.started_at IS
 'When the session started; NULL where the session is not known. When the person joined is not '
 'known to any report.';
 COMMENT ON COLUMN analytics.attendance.person_id IS
-'The person''s user id; empty, 0 or Unknown for all whom Kaltura could not name, together. '
-'Personal data.';
+'The person''s user id, or the pseudonym where you may not see who people are '
+'(kaltura_analyst_pii) or PII_MODE keeps no ids; empty, 0 or Unknown for all whom Kaltura could '
+'not name, together. Personal data.';
 COMMENT ON COLUMN analytics.attendance.person_name IS
-'First and last name, or the user id again, when last pulled. Personal data.';
+'First and last name, or the user id again, when last pulled; NULL where you may not see it or '
+'it is not kept. Personal data.';
 COMMENT ON COLUMN analytics.attendance.person_email IS
-'E-mail address when last pulled. Personal data.';
+'E-mail address when last pulled; NULL where you may not see it or it is not kept. Personal '
+'data.';
 COMMENT ON COLUMN analytics.attendance.is_guest IS
 'Whether the person came as a guest; NULL where Kaltura does not say.';
 COMMENT ON COLUMN analytics.attendance.is_identified IS

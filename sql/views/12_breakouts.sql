@@ -61,7 +61,20 @@ SELECT
     END AS main_session_tied_by,
     tied_to_own.main_room_id,
     tied_to_own.parent_entry_name AS main_room_name,
-    nullif(nullif(tied_to_own.session_initiator, '0'), 'Unknown') AS opened_by_id,
+    CASE
+        WHEN tied_to_own.session_initiator IN ('0', 'Unknown') THEN NULL
+        WHEN (SELECT analytics.shows_people()) THEN tied_to_own.session_initiator
+        ELSE coalesce(
+            (
+                SELECT people.pseudonym
+                FROM kaltura.people
+                WHERE
+                    people.partner_id = tied_to_own.partner_id
+                    AND people.user_id = tied_to_own.session_initiator
+            ),
+            substring(tied_to_own.session_initiator FROM '^p_[0-9a-f]{32}$')
+        )
+    END AS opened_by_id,
     tied_to_own.partition_date AS session_date,
     tied_to_own.session_start_time AS started_at,
     tied_to_own.session_end_time AS ended_at,
@@ -126,7 +139,8 @@ COMMENT ON COLUMN analytics.breakouts.main_room_id IS
 'The main room; NULL where no report names it.';
 COMMENT ON COLUMN analytics.breakouts.main_room_name IS 'The main room''s name when last pulled.';
 COMMENT ON COLUMN analytics.breakouts.opened_by_id IS
-'The user id of who opened the breakout session; NULL where Kaltura does not know. Personal data.';
+'The user id of who opened the breakout session, or the pseudonym where you may not see who people '
+'are; NULL where Kaltura does not know. Personal data.';
 COMMENT ON COLUMN analytics.breakouts.session_date IS
 'The local day on which the breakout session started.';
 COMMENT ON COLUMN analytics.breakouts.started_at IS 'When the breakout session started.';

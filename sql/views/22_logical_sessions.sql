@@ -117,7 +117,8 @@ COMMENT ON COLUMN analytics.logical_sessions.room_name IS
 COMMENT ON COLUMN analytics.logical_sessions.is_breakout IS
 'Whether this is a breakout room''s: keep to NOT is_breakout to count meetings.';
 COMMENT ON COLUMN analytics.logical_sessions.host_id IS
-'The user id of the first session''s host; NULL where Kaltura does not know. Personal data.';
+'The user id of the first session''s host, or the pseudonym where you may not see who people are; '
+'NULL where Kaltura does not know. Personal data.';
 COMMENT ON COLUMN analytics.logical_sessions.session_date IS
 'The local day on which the first of the sessions started.';
 COMMENT ON COLUMN analytics.logical_sessions.started_at IS

@@ -76,7 +76,8 @@ COMMENT ON VIEW analytics.hosts IS
 'One row for each host of main sessions, and one with host_id NULL for the sessions whose host '
 'Kaltura does not know. Breakouts are left out.';
 COMMENT ON COLUMN analytics.hosts.account_id IS 'The Kaltura account (partner id).';
-COMMENT ON COLUMN analytics.hosts.host_id IS 'The user id of the host. Personal data.';
+COMMENT ON COLUMN analytics.hosts.host_id IS
+'The user id of the host, or the pseudonym where you may not see who people are. Personal data.';
 COMMENT ON COLUMN analytics.hosts.session_count IS 'Main sessions held.';
 COMMENT ON COLUMN analytics.hosts.room_count IS 'Main rooms in which they were held.';
 COMMENT ON COLUMN analytics.hosts.session_minutes IS

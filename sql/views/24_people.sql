@@ -50,10 +50,14 @@ COMMENT ON VIEW analytics.people IS
 'One row for each identified person. Main sessions and breakouts are counted apart, as the '
 'minutes in a breakout are usually part of those in the main session.';
 COMMENT ON COLUMN analytics.people.account_id IS 'The Kaltura account (partner id).';
-COMMENT ON COLUMN analytics.people.person_id IS 'The person''s user id. Personal data.';
+COMMENT ON COLUMN analytics.people.person_id IS
+'The person''s user id, or the pseudonym where you may not see who people are or PII_MODE keeps no '
+'ids. Personal data.';
 COMMENT ON COLUMN analytics.people.person_name IS
-'First and last name, or the user id again, when last seen. Personal data.';
-COMMENT ON COLUMN analytics.people.person_email IS 'E-mail address when last seen. Personal data.';
+'First and last name, or the user id again, when last seen; NULL where you may not see it or it is '
+'not kept. Personal data.';
+COMMENT ON COLUMN analytics.people.person_email IS
+'E-mail address when last seen; NULL where you may not see it or it is not kept. Personal data.';
 COMMENT ON COLUMN analytics.people.is_guest IS
 'Whether the person was a guest when last seen; NULL where Kaltura does not say.';
 COMMENT ON COLUMN analytics.people.first_seen_date IS

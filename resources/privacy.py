@@ -1,0 +1,170 @@
+"""What is kept of people: everything, pseudonyms, or pseudonyms that differ from one session to the next.
+
+A pseudonym is an HMAC-SHA256 made with `PII_KEY`, here and never in SQL, where somebody who reads tables could reach
+the key. The pseudonym of a person in one session is made from that of the person, so both can be had from either.
+"""
+
+import enum
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from resources.table import Table
+
+PEOPLE_FILTER = "user_ids"  # the one filter whose values are ids of people
+NOBODY = ("", "0", "Unknown")  # how people whom Kaltura can't name are written: these stay, for views count them apart
+LEAST_KEY_CHARACTERS = 32
+PSEUDONYM_PREFIX = "p_"
+PSEUDONYM_DIGITS = 32
+ERASED = "(erased)"
+
+EXTRA, RAW = "extra", "raw"
+
+
+class Mode(enum.StrEnum):
+    """`PII_MODE`."""
+
+    FULL = "full"
+    PSEUDONYMOUS = "pseudonymous"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """The installation's settings. `retention_days` 0 keeps names for as long as there are rows."""
+
+    mode: Mode = Mode.FULL
+    key: str = field(default="", repr=False)
+    retention_days: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.mode is Mode.FULL
+
+    @property
+    def fingerprint(self) -> str | None:
+        """By which another key is noticed; it tells nothing of the key."""
+        return self._hmac("fingerprint") if self.key else None
+
+    def of_account(self, partner_id: int) -> "People":
+        return People(self, partner_id)
+
+    def _hmac(self, *parts: str) -> str:
+        return hmac.digest(self.key.encode(), "\0".join(parts).encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+@dataclass(frozen=True)
+class People:
+    """How the people of one account are stored."""
+
+    privacy: Privacy
+    partner_id: int
+
+    def excluded(self, personal_columns: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns that Kaltura is told to leave out."""
+        return () if self.privacy.is_full else personal_columns
+
+    def pseudonym(self, user_id: str) -> str:
+        """Of a person in the whole account; where there is no key, one drawn at random."""
+        if not self.privacy.key:
+            return PSEUDONYM_PREFIX + secrets.token_hex(PSEUDONYM_DIGITS // 2)
+        return self._made("person", user_id)
+
+    def pseudonyms(self, user_ids: Sequence[str]) -> list[str]:
+        """Those of many people."""
+        if self.privacy.key:
+            return [self.pseudonym(user_id) for user_id in user_ids]
+        drawn = secrets.token_hex(PSEUDONYM_DIGITS // 2 * len(user_ids))
+        return [
+            PSEUDONYM_PREFIX + drawn[start : start + PSEUDONYM_DIGITS]
+            for start in range(0, len(drawn), PSEUDONYM_DIGITS)
+        ]
+
+    def in_session(self, pseudonym: str, session: Sequence[str]) -> str:
+        """Of a person in one session: nobody can tell that two of them are the same person."""
+        return self._made("session", *session, pseudonym)
+
+    def suppression(self, pseudonym: str) -> str:
+        """What an erased person is known by, and by nothing else."""
+        return self.privacy._hmac("suppressed", str(self.partner_id), pseudonym)
+
+    def stored(self, frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+        """A typed frame of `table` as the mode allows it to be stored: ids as pseudonyms, no names, no `extra`."""
+        if self.privacy.is_full:
+            return frame
+        frame = self.pseudonymous(frame, table)
+        if self.privacy.mode is Mode.NONE:
+            for column in table.person_columns:
+                known = frame[column].notna() & ~frame[column].isin(NOBODY)
+                frame[column] = self.by_session(frame, table, column, known)
+        return frame
+
+    def pseudonymous(self, frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+        frame = without_names(frame, table)
+        for column in table.person_columns:
+            ids = frame[column]
+            made = {each: self.pseudonym(each) for each in ids.dropna().unique() if each not in NOBODY}
+            frame[column] = replaced(ids, made)
+        return frame
+
+    def by_session(self, frame: pd.DataFrame, table: Table, column: str, which: pd.Series) -> pd.Series:
+        """The column, with the pseudonyms in the rows of `which` made those of the row's session."""
+        rows = frame.loc[which, [*table.session_key, column]].fillna("")
+        made = [self.in_session(person, session) for *session, person in rows.itertuples(index=False, name=None)]
+        result = frame[column].copy()
+        result.loc[which] = pd.Series(made, index=rows.index, dtype="str")
+        return result
+
+    def rejects(self, rejects: pd.DataFrame) -> pd.DataFrame:
+        """A line that can't be used may hold anything."""
+        return rejects if self.privacy.is_full else rejects.assign(**{RAW: rejects[RAW].map(withheld).astype("str")})
+
+    def filters(self, active: Mapping[str, Sequence[str]] | None) -> dict[str, list[str]] | None:
+        """A pull's filters as they may be recorded."""
+        if active is None:
+            return None
+        recorded = {name: list(ids) for name, ids in active.items()}
+        if PEOPLE_FILTER in recorded and not self.privacy.is_full:
+            per_person = self.privacy.mode is Mode.PSEUDONYMOUS
+            recorded[PEOPLE_FILTER] = [self.pseudonym(each) if per_person else ERASED for each in active[PEOPLE_FILTER]]
+        return recorded
+
+    def _made(self, *parts: str) -> str:
+        return PSEUDONYM_PREFIX + self.privacy._hmac(str(self.partner_id), *parts)[:PSEUDONYM_DIGITS]
+
+
+FULL = Privacy()
+EVERYTHING = FULL.of_account(0)
+"""For what keeps people as they are: no account matters."""
+
+
+def without_names(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    nothing = pd.Series(pd.NA, index=frame.index, dtype="str")
+    return frame.assign(**dict.fromkeys((*table.personal_columns, EXTRA), nothing))
+
+
+def replaced(ids: pd.Series, made: Mapping[str, str]) -> pd.Series:
+    """The ids, with those that `made` knows replaced."""
+    return ids.map(lambda each: made.get(each, each), na_action="ignore").astype("str")
+
+
+def is_pseudonym(value: str) -> bool:
+    digits = value.removeprefix(PSEUDONYM_PREFIX)
+    return digits != value and len(digits) == PSEUDONYM_DIGITS and set(digits) <= set("0123456789abcdef")
+
+
+def withheld(raw: str) -> str:
+    """What stands in the place of a line as it came."""
+    return f"withheld ({len(raw)} characters)"
+
+
+def fields(raw: str) -> set[str]:
+    """The values of a line, or of the pieces that a newline made of one."""
+    return {field.strip().strip('"') for line in raw.splitlines() or [raw] for field in line.split(",")}
+
+
+def known_to(raw: str, ids: Iterable[str]) -> bool:
+    return not fields(raw).isdisjoint(ids)

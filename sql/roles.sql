@@ -1,0 +1,49 @@
+-- Who may do what: three roles that nobody logs in as, given to logins by GRANT kaltura_analyst TO somebody.
+-- Applied by `make roles`, by the owner of the schemas; may be repeated, and run by psql.
+--   kaltura_loader       what a run needs: writes the schema kaltura and reads both. Creates and drops nothing.
+--   kaltura_analyst      reads the schema analytics, where people are pseudonyms.
+--   kaltura_analyst_pii  the same, and is shown who people are.
+-- Views are dropped and made anew by migrations: the default privileges give them back to their readers.
+
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY
+        ARRAY['kaltura_loader', 'kaltura_analyst', 'kaltura_analyst_pii']
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = wanted) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN
+                    NULL;  -- made for another database of this server at the same moment
+            END;
+        END IF;
+    END LOOP;
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO kaltura_loader', current_database());
+END
+$$;
+GRANT kaltura_analyst TO kaltura_analyst_pii;
+
+REVOKE ALL ON SCHEMA kaltura, analytics FROM public;
+REVOKE ALL ON ALL TABLES IN SCHEMA kaltura FROM public;
+REVOKE ALL ON ALL TABLES IN SCHEMA analytics FROM public;
+REVOKE ALL ON SCHEMA kaltura FROM kaltura_analyst, kaltura_analyst_pii;
+REVOKE ALL ON ALL TABLES IN SCHEMA kaltura FROM kaltura_analyst, kaltura_analyst_pii;
+
+GRANT USAGE ON SCHEMA kaltura, analytics TO kaltura_loader;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA kaltura TO kaltura_loader;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA kaltura TO kaltura_loader;
+GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO kaltura_loader;
+REVOKE INSERT, UPDATE, DELETE ON TABLE kaltura.migrations FROM kaltura_loader;
+
+GRANT USAGE ON SCHEMA analytics TO kaltura_analyst;
+GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO kaltura_analyst;
+
+ALTER DEFAULT PRIVILEGES IN SCHEMA kaltura
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kaltura_loader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA kaltura
+GRANT USAGE ON SEQUENCES TO kaltura_loader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA analytics
+GRANT SELECT ON TABLES TO kaltura_loader, kaltura_analyst;

@@ -1,0 +1,549 @@
+"""What is kept of people, shown by searching every store for them: the real pipeline, the real database, real files."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pipeline import Pipeline
+
+from assets.pull import REPORTS as IN_ORDER
+from assets.report import USER_IDS
+from assets.whole_days import Filters
+from resources.erasure import erase, pseudonymise
+from resources.load import Provenance
+from resources.people import PrivacyError
+from resources.privacy import FULL, Mode, Privacy, is_pseudonym
+from resources.warehouse import Warehouse
+from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
+from tests.integration.test_whole_days import Place
+from tests.integration.test_whole_days import kaltura as kaltura
+
+KEY = "an invented key of the tests, long enough for them"
+OTHER_KEY = "another invented key of the tests, as long as that"
+PSEUDONYMOUS = Privacy(Mode.PSEUDONYMOUS, KEY)
+NONE = Privacy(Mode.NONE, KEY)
+WITH_KEY = Privacy(Mode.FULL, KEY)
+TABLES = [report.table for report in IN_ORDER]
+
+DAYS = (dt.date(2026, 3, 2), dt.date(2026, 3, 3))
+SHORTEST_NEEDLE = 6  # a shorter one is found in any heap of digits
+UNKNOWN_COLUMN_HOLDS = "nickname.of.somebody@example.net"
+
+ADA = User(1, "ada.inventedson", "Ada Inventedson", "ada.inventedson@example.edu", "User")
+BOB = User(2, "bob.madeuppe", "Bob Madeuppe", "bob.madeuppe@example.edu", "User")
+NOBODY = User(3, "", "", "", "")
+
+
+# --- the three modes, in real processes ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[Running]:
+    with serving(University(seed=11, timezone="UTC", rooms=6)) as running:
+        yield running
+
+
+class Installation:
+    """A day that lands and one that the database refuses with a message that quotes a row; and a restricted pull."""
+
+    def __init__(self, standin: Running, database: str, home: Path, mode: str) -> None:
+        home.mkdir()
+        (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        more = {"START_DATE": "2026-01-01", "PII_MODE": mode, "PII_KEY": KEY}
+        self.pipeline = Pipeline(standin, database, home, more)
+        with psycopg.connect(database) as connection:
+            connection.execute(
+                f"ALTER TABLE kaltura.attendees ADD CONSTRAINT no_such_day CHECK (partition_date <> '{DAYS[1]}')"
+            )
+        standin.faults.clear()
+        standin.faults.add(
+            Fault("extra_column", report_id=6001, times=None, column="nickname", value=UNKNOWN_COLUMN_HOLDS)
+        )
+        self.printed = self.pipeline.materialize("--partition-range", f"{DAYS[0]}...{DAYS[1]}", succeeds=False)
+
+    def restrict(self, person: str) -> None:
+        restricted = replace(self.pipeline, more={**self.pipeline.more, "KALTURA_USER_IDS": person})
+        self.printed += restricted.materialize("--partition", str(DAYS[0]))
+
+    @property
+    def database(self) -> bytes:
+        """Every row of every table of every schema."""
+        with psycopg.connect(self.pipeline.database) as connection:
+            tables = connection.execute(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+                " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            ).fetchall()
+            exported = []
+            for (table,) in tables:
+                with connection.cursor() as cursor, cursor.copy(f"COPY {table} TO STDOUT".encode()) as copy:
+                    exported += [table.encode(), *map(bytes, copy)]
+        return b"\n".join(exported)
+
+    @property
+    def dagster(self) -> bytes:
+        """Every file in Dagster's home: runs, events, logs of processes; and what the commands printed."""
+        files = [path.read_bytes() for path in sorted(self.pipeline.home.rglob("*")) if path.is_file()]
+        return b"\n".join([*files, self.printed.encode()])
+
+
+def found(people: set[str], store: bytes) -> set[str]:
+    """Those that occur anywhere, as they are or as JSON spells them."""
+    return {each for each in people if each.encode() in store or json.dumps(each)[1:-1].encode() in store}
+
+
+@pytest.fixture(scope="module")
+def installations(
+    standin: Running, postgres_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Installation]]:
+    from resources import local_postgres
+    from tests.conftest import TEMPLATE
+
+    made = {}
+    for mode in Mode:
+        with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE privacy_{mode} TEMPLATE {TEMPLATE}".encode())
+        home = tmp_path_factory.mktemp("homes") / mode
+        made[mode.value] = Installation(standin, local_postgres.url(postgres_folder, f"privacy_{mode}"), home, mode)
+    yield made
+    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
+        for mode in Mode:
+            connection.execute(f"DROP DATABASE privacy_{mode} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="module")
+def people(installations: dict[str, Installation]) -> set[str]:
+    """Every id, name and e-mail that Kaltura sent of those who took part."""
+    rows = installations["full"].pipeline.query(
+        "SELECT unnest(ARRAY[user_id, user_name, user_email]) FROM kaltura.attendees"
+        " UNION SELECT session_host_user_id FROM kaltura.room_sessions"
+        " UNION SELECT session_initiator FROM kaltura.breakout_sessions"
+    )
+    ids = {str(value) for (value,) in rows if value is not None}
+    return {each for each in ids if len(each) >= SHORTEST_NEEDLE and each != "Unknown"} | {UNKNOWN_COLUMN_HOLDS}
+
+
+def test_in_mode_full_everybody_is_in_the_database(installations: dict[str, Installation], people: set[str]) -> None:
+    assert len(people) > 300
+    assert found(people, installations["full"].database) == people
+
+
+@pytest.mark.parametrize("mode", ["pseudonymous", "none"])
+def test_in_the_other_modes_nobody_is_in_the_database(
+    mode: str, installations: dict[str, Installation], people: set[str]
+) -> None:
+    assert installations[mode].pipeline.query("SELECT count(*) > 300 FROM kaltura.attendees") == [(True,)]
+    assert installations[mode].pipeline.query("SELECT count(*) > 0 FROM kaltura.rejects") == [(True,)]
+    assert found(people, installations[mode].database) == set()
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_nobody_is_in_what_dagster_stores_or_prints_though_the_database_quoted_a_row(
+    mode: str, installations: dict[str, Installation], people: set[str]
+) -> None:
+    installation = installations[mode]
+    assert "no_such_day" in installation.printed
+    assert b"the database refused the day" in installation.dagster
+    assert found(people, installation.dagster) == set()
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_key_is_nowhere(mode: str, installations: dict[str, Installation]) -> None:
+    assert found({KEY}, installations[mode].dagster + installations[mode].database) == set()
+
+
+@pytest.mark.parametrize("mode", ["pseudonymous", "none"])
+def test_names_and_emails_are_not_even_asked_for(
+    mode: str, installations: dict[str, Installation], standin: Running
+) -> None:
+    standin.requests.clear()
+    installations[mode].printed += installations[mode].pipeline.materialize("--partition", str(DAYS[0]))
+    asked = [request.excluded_fields for request in standin.requests if request.report_id == 6001]
+    assert asked
+    assert set(asked) == {("user_name", "user_email")}
+
+
+@pytest.mark.parametrize("mode", ["pseudonymous", "none"])
+def test_a_pull_of_one_person_leaves_no_trace_of_whom_it_was_for(
+    mode: str, installations: dict[str, Installation], people: set[str]
+) -> None:
+    installation = installations[mode]
+    person = min(each for each in people if each.endswith("@example.edu")).removesuffix("@example.edu")
+    installation.restrict(person)
+    assert installation.pipeline.query("SELECT count(*) > 0 FROM kaltura.loads WHERE filters ? 'user_ids'") == [(True,)]
+    assert found({person}, installation.database + installation.dagster) == set()
+
+
+@pytest.mark.parametrize("mode", ["pseudonymous", "none"])
+def test_a_person_in_a_runs_config_is_refused_before_there_is_a_run(
+    mode: str, installations: dict[str, Installation]
+) -> None:
+    config = json.dumps({"ops": {"kaltura_rooms": {"config": {"user_ids": ["somebody.in.particular"]}}}})
+    printed = installations[mode].pipeline.materialize(
+        "--partition", str(DAYS[0]), "--config-json", config, succeeds=False
+    )
+    assert "user_ids" in printed
+    assert found({"somebody.in.particular"}, installations[mode].dagster) == set()
+
+
+def test_a_person_has_one_pseudonym_in_mode_pseudonymous_and_one_a_session_in_mode_none(
+    installations: dict[str, Installation],
+) -> None:
+    query = (
+        "SELECT count(*), count(DISTINCT user_id) FROM kaltura.attendees WHERE user_id NOT IN ('', '0', 'Unknown')"
+        " AND user_id ~ '^p_[0-9a-f]{32}$'"
+    )
+    [(rows, full)] = installations["full"].pipeline.query(
+        "SELECT count(*), count(DISTINCT user_id) FROM kaltura.attendees WHERE user_id NOT IN ('', '0', 'Unknown')"
+    )
+    assert full < rows
+    assert installations["pseudonymous"].pipeline.query(query) == [(rows, full)]
+    assert installations["none"].pipeline.query(query) == [(rows, rows)]
+
+
+def test_figures_are_the_same_in_every_mode(installations: dict[str, Installation]) -> None:
+    query = (
+        "SELECT session_id, people_count, guest_count, attendance_count, round(total_minutes::numeric, 6),"
+        " round(weighted_engagement_ratio::numeric, 6) FROM analytics.sessions ORDER BY 1, 2"
+    )
+    full, pseudonymous, none = (installations[mode].pipeline.query(query) for mode in Mode)
+    assert full
+    assert full == pseudonymous == none
+
+
+# --- another mode, another key ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(kaltura: Running, warehouse: Warehouse) -> Place:
+    """A day with two meetings of Ada and Bob, of which Ada is the host, and a breakout that she opens."""
+    made = Place(kaltura, warehouse)
+    for cue, start in (("1_a", 9), ("1_b", 14)):
+        made.sessions.append(
+            Session("1_room", "Room", "", cue, made.second(start), made.second(start + 1), ADA.user_id)
+        )
+        for user in (ADA, BOB, NOBODY):
+            made.views.append(View("1_room", cue, user, made.second(start), made.second(start + 1)))
+    made.sessions.append(Session("1_out", "Out", "1_room", "1_c", made.second(9.5), made.second(9.75), ADA.user_id))
+    made.views.append(View("1_out", "1_c", BOB, made.second(9.5), made.second(9.75)))
+    made.breakouts.append(
+        Breakout("1_room", "Room", "1_out", "Out", "1_c", ADA.user_id, made.second(9.5), made.second(9.75))
+    )
+    return made
+
+
+def pull(place: Place, privacy: Privacy, *days: int, filters: Filters = Filters({})) -> None:  # noqa: B008
+    """Through an installation with these settings, as a run does."""
+    opened = Warehouse(place.warehouse.engine.url.render_as_string(hide_password=False), privacy)
+    try:
+        opened.settle_privacy()
+        people = privacy.of_account(1)
+        for day in days or (0,):
+            brought = bring_as(place, privacy, day, filters)
+            provenance = Provenance(1, brought.pulled_at, filters=people.filters(filters.active))
+            opened.upsert(place.day(day), brought.by_day[place.day(day)], provenance)
+    finally:
+        opened.close()
+
+
+def load_alone(place: Place, privacy: Privacy) -> None:
+    opened = Warehouse(place.warehouse.engine.url.render_as_string(hide_password=False), privacy)
+    try:
+        opened.upsert(place.day(0), place.bring(0).by_day[place.day(0)], Provenance(1, dt.datetime.now(dt.UTC)))
+    finally:
+        opened.close()
+
+
+def bring_as(place: Place, privacy: Privacy, day: int, filters: Filters = Filters({})) -> Any:  # noqa: B008
+    from assets.whole_days import bring
+    from resources.kaltura.windows import Days
+    from tests.conftest import client_of
+
+    place.kaltura.world = ListedWorld(place.sessions, place.breakouts, place.views)
+    place.at(60 * 24 + len(rows(place, "SELECT 1 FROM kaltura.loads")) / 10)
+    with client_of(place.kaltura, pause_scale=0) as client:
+        return bring(
+            Days(place.day(day), place.day(day)),
+            IN_ORDER,
+            client,
+            place.calendar,
+            filters,
+            people=privacy.of_account(1),
+            now=lambda: place.kaltura.clock,
+        )
+
+
+def rows(place: Place, query: str) -> list[tuple[Any, ...]]:
+    with place.warehouse.connection() as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def everything(place: Place) -> str:
+    """Every row of every table of ours, as text."""
+    names = ("room_sessions", "attendees", "breakout_sessions", "loads", "changes", "rejects", "people", "suppressions")
+    return "\n".join(str(rows(place, f"SELECT t::text FROM kaltura.{name} AS t ORDER BY 1")) for name in names)
+
+
+def versions(place: Place) -> list[Any]:
+    names = ("room_sessions", "attendees", "breakout_sessions", "changes", "rejects", "people", "suppressions")
+    return [rows(place, f"SELECT xmin::text, ctid::text FROM kaltura.{name} ORDER BY 1, 2") for name in names]
+
+
+def test_an_empty_warehouse_takes_on_any_mode(place: Place) -> None:
+    pull(place, NONE)
+    assert rows(place, "SELECT mode FROM kaltura.privacy") == [("none",)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "step"),
+    [
+        (FULL, PSEUDONYMOUS, "pipelines.retention --all"),
+        (FULL, NONE, "set PII_MODE=full again"),
+        (PSEUDONYMOUS, WITH_KEY, "fresh database"),
+        (NONE, PSEUDONYMOUS, "fresh database"),
+        (PSEUDONYMOUS, replace(PSEUDONYMOUS, key=OTHER_KEY), "Set the old PII_KEY again"),
+        (WITH_KEY, FULL, "PII_KEY is missing"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else f"{given.mode}-{given.key[:3]}",
+)
+def test_a_filled_warehouse_refuses_other_settings_and_says_what_to_do(
+    before: Privacy, after: Privacy, step: str, place: Place
+) -> None:
+    pull(place, before)
+    there = everything(place)
+    with pytest.raises(PrivacyError, match=step):
+        pull(place, after)
+    with pytest.raises(PrivacyError, match=step):  # nor at the load, should a run be under way meanwhile
+        load_alone(place, after)
+    assert everything(place) == there
+
+
+def test_a_key_set_later_in_mode_full_is_taken_on_and_pseudonyms_are_made_with_it(place: Place) -> None:
+    pull(place, FULL)
+    drawn = rows(place, "SELECT user_id, pseudonym FROM kaltura.people ORDER BY 1")
+    pull(place, WITH_KEY)
+    made = rows(place, "SELECT user_id, pseudonym FROM kaltura.people ORDER BY 1")
+    people = WITH_KEY.of_account(1)
+    assert made == [(user_id, people.pseudonym(user_id)) for user_id, _ in drawn]
+    assert all(is_pseudonym(pseudonym) for _, pseudonym in (*drawn, *made))
+
+
+# --- erasing one person -------------------------------------------------------------------------------------------
+
+
+def filled_with_traces(place: Place, privacy: Privacy) -> None:
+    """Ada in every table: in a change, in a reject, in a filter, and as a host."""
+    place.views.append(View("1_room", "1_gone", ADA, place.second(11), place.second(12)))  # of no known session
+    pull(place, privacy)
+    place.views[0] = replace(place.views[0], left_at=place.views[0].left_at + 60)
+    place.sessions[0] = replace(place.sessions[0], entry_name="Another name")
+    pull(place, privacy)
+    pull(place, privacy, filters=Filters({USER_IDS: [ADA.user_id, BOB.user_id]}))
+
+
+def erased(place: Place, privacy: Privacy, user_id: str = ADA.user_id) -> Any:
+    with place.warehouse.connection() as connection:
+        return erase(connection, privacy.of_account(1), TABLES, user_id)
+
+
+def test_an_erased_person_is_nowhere_and_the_figures_stay(place: Place) -> None:
+    filled_with_traces(place, WITH_KEY)
+    figures = rows(place, "SELECT session_id, people_count, total_minutes FROM analytics.sessions ORDER BY 1")
+    there = everything(place)
+    assert all(found({trace}, there.encode()) for trace in (ADA.user_id, ADA.name, ADA.email))
+
+    counts = erased(place, WITH_KEY)
+
+    assert counts == {
+        "room_sessions.session_host_user_id": 3,
+        "attendees.user_id": 2,
+        "breakout_sessions.session_initiator": 1,
+        "changes": 2,
+        "rejects": 1,
+        "loads.filters": 3,
+        "people": 1,
+    }
+    assert found({ADA.user_id, ADA.name, ADA.email}, everything(place).encode()) == set()
+    assert found({BOB.user_id, BOB.name, BOB.email}, everything(place).encode()) != set()
+    assert rows(place, "SELECT session_id, people_count, total_minutes FROM analytics.sessions ORDER BY 1") == figures
+
+
+def test_the_rows_of_an_erased_person_can_not_be_linked_with_each_other(place: Place) -> None:
+    filled_with_traces(place, WITH_KEY)
+    erased(place, WITH_KEY)
+    ids = {user_id for (user_id,) in rows(place, "SELECT user_id FROM kaltura.attendees") if is_pseudonym(user_id)}
+    assert len(ids) == 2
+    assert WITH_KEY.of_account(1).pseudonym(ADA.user_id) not in everything(place)
+
+
+@pytest.mark.parametrize("privacy", [WITH_KEY, PSEUDONYMOUS], ids=["full", "pseudonymous"])
+def test_a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing(privacy: Privacy, place: Place) -> None:
+    filled_with_traces(place, privacy)
+    erased(place, privacy)
+    there = versions(place)
+    pull(place, privacy)
+    pull(place, privacy)
+    assert versions(place) == there
+    pull(place, privacy, filters=Filters({USER_IDS: [ADA.user_id, BOB.user_id]}))
+    traces = {ADA.user_id, ADA.name, ADA.email, privacy.of_account(1).pseudonym(ADA.user_id)}
+    assert found(traces, everything(place).encode()) == set()
+
+
+def test_an_erased_person_who_comes_again_is_a_stranger_each_time(place: Place) -> None:
+    pull(place, WITH_KEY)
+    erased(place, WITH_KEY)
+    for number in (24, 27):
+        cue = f"1_day{number}"
+        place.sessions.append(
+            Session("1_room", "Room", "", cue, place.second(number), place.second(number + 1), ADA.user_id)
+        )
+        place.views.append(View("1_room", cue, ADA, place.second(number), place.second(number + 1)))
+    place.views.append(View("1_room", "1_lost", ADA, place.second(30), place.second(31)))  # a reject
+    pull(place, WITH_KEY, 1)
+    assert rows(place, "SELECT count(DISTINCT user_id) FROM kaltura.attendees WHERE partition_date = '2026-05-05'") == [
+        (2,)
+    ]
+    assert rows(place, "SELECT count(*) FROM kaltura.rejects WHERE partition_date = '2026-05-05'") == [(1,)]
+    assert found({ADA.user_id, ADA.name, ADA.email}, everything(place).encode()) == set()
+
+
+def test_somebody_unknown_is_not_erased_and_nothing_is_written(place: Place) -> None:
+    pull(place, WITH_KEY)
+    there = versions(place)
+    assert erased(place, WITH_KEY, "nobody.at.all") is None
+    assert versions(place) == there
+
+
+# --- retention, and the way from full to pseudonymous --------------------------------------------------------------
+
+
+def aged(place: Place) -> Privacy:
+    """Settings by which the place's first day is too old, and its second is not."""
+    kept_from = place.day(1)
+    return replace(WITH_KEY, retention_days=(dt.datetime.now(dt.UTC).date() - kept_from).days)
+
+
+def test_names_of_old_days_go_and_those_of_later_days_stay(place: Place) -> None:
+    filled_with_traces(place, WITH_KEY)
+    place.sessions.append(Session("1_room", "Room", "", "1_later", place.second(30), place.second(31), BOB.user_id))
+    place.views.append(View("1_room", "1_later", BOB, place.second(30), place.second(31)))
+    pull(place, WITH_KEY, 1)
+    with place.warehouse.connection() as connection:
+        pseudonymise(connection, WITH_KEY, TABLES, end=place.day(1))
+    people = "SELECT user_id, user_name, user_email FROM kaltura.attendees WHERE user_id <> '' AND partition_date"
+    old = rows(place, f"{people} = '{place.day(0)}'")
+    assert len(old) == 5
+    assert all(is_pseudonym(user_id) and name is None and email is None for user_id, name, email in old)
+    assert rows(place, f"{people} = '{place.day(1)}'") == [(BOB.user_id, BOB.name, BOB.email)]
+    assert found({ADA.name, ADA.email}, everything(place).encode()) == set()
+    in_old = rows(place, "SELECT key::text, before::text, after::text FROM kaltura.changes")
+    assert found({ADA.user_id, BOB.user_id}, str(in_old).encode()) == set()
+
+
+def test_an_old_day_pulled_again_brings_no_name_back_and_writes_nothing(place: Place) -> None:
+    filled_with_traces(place, WITH_KEY)
+    privacy = aged(place)
+    with place.warehouse.connection() as connection:
+        pseudonymise(connection, privacy, TABLES, end=place.day(1))
+        connection.execute("DELETE FROM kaltura.people")
+    there = versions(place)
+    pull(place, privacy)
+    assert versions(place) == there
+    assert found({ADA.user_id, ADA.name, ADA.email, BOB.user_id}, everything(place).encode()) == set()
+
+
+def test_an_old_day_pulled_before_the_nightly_job_is_cleaned_first_and_loses_nobody(place: Place) -> None:
+    pull(place, WITH_KEY)
+    pull(place, aged(place))
+    assert rows(place, "SELECT count(*) FROM kaltura.changes") == [(0,)]
+    assert rows(place, "SELECT count(*), count(user_name) FROM kaltura.attendees") == [(7, 0)]
+
+
+def test_analysts_know_a_person_by_one_pseudonym_before_and_after_names_go(place: Place) -> None:
+    pull(place, WITH_KEY)
+    [(before,)] = rows(place, f"SELECT pseudonym FROM kaltura.people WHERE user_id = '{ADA.user_id}'")
+    with place.warehouse.connection() as connection:
+        pseudonymise(connection, WITH_KEY, TABLES)
+    assert (before,) in rows(place, "SELECT user_id FROM kaltura.attendees")
+
+
+# --- the commands -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installation(place: Place, tmp_path: Path) -> Pipeline:
+    filled_with_traces(place, WITH_KEY)
+    url = place.warehouse.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    home = tmp_path / "home"
+    home.mkdir()
+    return Pipeline(place.kaltura, url, home, {"PII_KEY": KEY, "KALTURA_PARTNER_ID": "1"})
+
+
+def command(installation: Pipeline, *words: str, succeeds: bool = True, **more: str) -> str:
+    with_more = replace(installation, more={**installation.more, **more})
+    return with_more.run("python", "-m", *words, succeeds=succeeds)
+
+
+def test_erase_prints_what_it_would_do_then_does_it_and_says_so_the_next_time(
+    installation: Pipeline, place: Place
+) -> None:
+    there = versions(place)
+    planned = command(installation, "pipelines.erase", "--user-id", ADA.user_id, "--dry-run")
+    assert versions(place) == there
+    done = command(installation, "pipelines.erase", "--user-id", ADA.user_id, "--yes")
+    table = [line for line in done.splitlines() if "│" in line]
+    assert [line for line in planned.splitlines() if "│" in line] == table
+    assert found({ADA.user_id, ADA.name, ADA.email}, everything(place).encode()) == set()
+    assert "was erased on" in command(installation, "pipelines.erase", "--user-id", ADA.user_id, "--yes")
+
+
+def test_erase_of_somebody_unknown_says_so_and_fails(installation: Pipeline) -> None:
+    printed = command(installation, "pipelines.erase", "--user-id", "nobody.at.all", "--yes", succeeds=False)
+    assert "Nobody by that id" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "says"),
+    [
+        (["--user-id", ADA.user_id, "--yes"], {"PII_KEY": ""}, "secrets.token_hex"),
+        (["--user-id", "", "--yes"], {}, "is nobody"),
+        (["--user-id", ADA.user_id], {}, "--yes"),
+    ],
+    ids=["without a key", "of all whom nobody knows", "with nobody to ask"],
+)
+def test_erase_refuses(words: list[str], more: dict[str, str], says: str, installation: Pipeline, place: Place) -> None:
+    there = versions(place)
+    assert says in " ".join(command(installation, "pipelines.erase", *words, succeeds=False, **more).split())
+    assert versions(place) == there
+
+
+def test_the_conversion_to_pseudonyms_leaves_nobody_and_the_warehouse_goes_on_in_that_mode(
+    installation: Pipeline, place: Place
+) -> None:
+    there = versions(place)
+    command(installation, "pipelines.retention", "--all", "--dry-run", PII_MODE="pseudonymous")
+    assert versions(place) == there
+    command(installation, "pipelines.retention", "--all", PII_MODE="pseudonymous")
+    traces = {each for user in (ADA, BOB) for each in (user.user_id, user.name, user.email)}
+    assert found(traces, everything(place).encode()) == set()
+    there = versions(place)[:3]  # the tables; a withheld reject has another length where no names were sent
+    pull(place, PSEUDONYMOUS)
+    assert versions(place)[:3] == there
+    assert rows(place, "SELECT DISTINCT raw ~ '^withheld ' FROM kaltura.rejects") == [(True,)]
+
+
+def test_retention_without_the_setting_says_which_to_set(installation: Pipeline) -> None:
+    assert "RETENTION_DAYS" in command(installation, "pipelines.retention", succeeds=False)
+
+
+def test_the_nightly_job_takes_names_out_of_old_days(installation: Pipeline, place: Place) -> None:
+    privacy = aged(place)
+    with_days = replace(installation, more={**installation.more, "RETENTION_DAYS": str(privacy.retention_days)})
+    (with_days.home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    printed = with_days.run("dagster", "job", "execute", "-m", "pipelines.definitions", "-j", "retention")
+    traces = {each for user in (ADA, BOB) for each in (user.user_id, user.name, user.email)}
+    assert found(traces, everything(place).encode() + printed.encode()) == set()
