@@ -75,7 +75,8 @@ def failure(
     One error that passes is enough: the retry asks for all days that are missing, so also for those that won't come.
     """
     is_passing = any(passes(error) for error in errors)
-    context.instance.add_run_tags(context.run.run_id, {RETRY_ON_FAILURE_TAG: str(is_passing).lower()})
+    has_daemon = context.run.remote_job_origin is not None  # a command line's run has none behind it
+    context.instance.add_run_tags(context.run.run_id, {RETRY_ON_FAILURE_TAG: str(is_passing and has_daemon).lower()})
     kind = Passing if is_passing else Permanent
     return kind(
         description=f"{description}\n{_what_next(context, is_passing)}",

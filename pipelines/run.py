@@ -136,7 +136,17 @@ def _executed(
             raise_on_error=False,
         )
     console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {time.monotonic() - started:.1f} s.\n")
+    _print_findings(result, console)
     return run_id, "" if result.success else _why(result)
+
+
+def _print_findings(result: dg.ExecuteInProcessResult, console: Console) -> None:
+    """What the checks found; nothing where all is well."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            color = "red" if check.severity is dg.AssetCheckSeverity.ERROR else "yellow"
+            name = f"{check.check_name} of {check.asset_key.path[-1]}"
+            console.print(f"[bold {color}]Check {name}.[/] {escape(check.description or '')}\n", highlight=False)
 
 
 def _whats_next(url: str) -> str:

@@ -20,7 +20,7 @@ from resources.kaltura.errors import redacted
 # How long a run may wait for its retry, and a failure for the end of its backfill, before it is told all the same.
 HOLD_SECONDS = 6 * 3600
 EVENTS_AT_ONCE = 2000
-REASON_LIMIT = 400  # characters
+REASON_LIMIT = 600  # characters
 
 WARNING, ERROR = "warning", "error"
 LOAD = "load"

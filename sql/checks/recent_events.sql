@@ -1,40 +1,30 @@
 -- Days go on being loaded, and nothing happened on them: how many loaded days in a row, up to the run's last one, are
 -- without any row. More than 3 is longer than a long weekend, more than 7 is an error unless it is a vacation.
-WITH loaded AS (
-    SELECT DISTINCT partition_date
+WITH newest AS (
+    SELECT DISTINCT ON (partition_date)
+        partition_date,
+        inserted + updated + unchanged AS row_count
     FROM kaltura.loads
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
         AND partition_date BETWEEN %(last)s::date - 56 AND %(last)s
+    ORDER BY partition_date ASC, pulled_at DESC, id DESC
 ),
 
-newest AS MATERIALIZED (
-    SELECT max(partition_date) AS newest_event_day
-    FROM (
-        SELECT partition_date
-        FROM kaltura.room_sessions
-        WHERE
-            %(report_id)s = 6000
-            AND partner_id = %(partner_id)s
-            AND partition_date BETWEEN %(last)s::date - 56 AND %(last)s
-        UNION ALL
-        SELECT partition_date
-        FROM kaltura.attendees
-        WHERE
-            %(report_id)s = 6001
-            AND partner_id = %(partner_id)s
-            AND partition_date BETWEEN %(last)s::date - 56 AND %(last)s
-    ) AS events
+events AS (
+    SELECT
+        partition_date,
+        max(partition_date) FILTER (WHERE row_count > 0) OVER () AS newest_event_day
+    FROM newest
 )
 
 SELECT
-    max(loaded.partition_date) AS partition_date,
-    newest.newest_event_day,
+    max(partition_date) AS partition_date,
+    newest_event_day,
     count(*) AS loaded_days_since,
     count(*) > 7 AS is_error
-FROM loaded
-CROSS JOIN newest
-WHERE newest.newest_event_day IS NULL OR loaded.partition_date > newest.newest_event_day
-GROUP BY newest.newest_event_day
+FROM events
+WHERE newest_event_day IS NULL OR partition_date > newest_event_day
+GROUP BY newest_event_day
 HAVING count(*) > 3
