@@ -22,7 +22,6 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from bench.machine import describe
 from bench.year import ASSETS, _kaltura
 from resources import local_postgres
 from resources.migrations import migrate
@@ -35,7 +34,7 @@ BEGIN, END = "<!-- python -m bench.scale -->\n", "<!-- end -->"
 
 FIRST = dt.date(2026, 2, 2)  # a Monday in term
 DAYS = 28
-PULLS = 5
+PULLS = 2
 SWEEP_DAYS = 30
 DAYS_A_YEAR = 365
 ACCOUNTS = (1, 100, 1000)
@@ -54,7 +53,6 @@ def measure() -> dict[str, float]:
         migrate(url)
         with _kaltura() as kaltura:
             found = _measured(url, kaltura, folder)
-        print(json.dumps(describe(url)))
         return found
     finally:
         local_postgres.remove(folder / "postgres")
@@ -172,13 +170,15 @@ def _code_server(environment: Mapping[str, str]) -> int:
         port = probe.getsockname()[1]
     program = str(Path(sys.executable).with_name("dagster"))
     with _process([program, "api", "grpc", "-m", "pipelines.definitions", "-p", str(port)], environment) as server:
-        check = [program, "api", "grpc-health-check", "-p", str(port)]
-        for _ in range(60):
-            if subprocess.run(check, env=environment, capture_output=True, check=False).returncode == 0:
-                break
-            time.sleep(1)
+        while server.poll() is None and not _listens(port):
+            time.sleep(0.2)
         processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
         return sum(process.memory_full_info().uss for process in processes)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[sub
     try:
         yield process
     finally:
-        process.terminate()
+        process.kill()  # it holds nothing, and takes its time to end otherwise
         process.wait()
 
 

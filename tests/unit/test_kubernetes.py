@@ -26,7 +26,7 @@ WORKLOAD = {"image", "env", "resources", "podSecurityContext", "securityContext"
 FIELDS: dict[str, set[str]] = {
     "": {
         "global", "generatePostgresqlPasswordSecret", "postgresql", "dagsterWebserver", "dagster-user-deployments",
-        "runLauncher", "dagsterDaemon", "concurrency", "computeLogManager", "telemetry",
+        "runLauncher", "dagsterDaemon", "concurrency", "computeLogManager", "telemetry", "additionalInstanceConfig",
     },
     "global": {"postgresqlSecretName"},
     "postgresql": {
@@ -157,6 +157,7 @@ def test_pools_are_counted_as_in_dagster_yaml() -> None:
     assert (pools["granularity"], pools["defaultLimit"]) == tuple(
         ours["concurrency"]["pools"][name] for name in ("granularity", "default_limit")
     )
+    assert VALUES["additionalInstanceConfig"]["run_queue"] == ours["run_queue"]
     daemon = VALUES["dagsterDaemon"]
     assert daemon["runRetries"]["maxRetries"] == ours["run_retries"]["max_retries"]
     assert daemon["runRetries"]["retryOnAssetOrOpFailure"] == ours["run_retries"]["retry_on_asset_or_op_failure"]
