@@ -37,7 +37,7 @@ def asked(service: str, locks: list[str]) -> list[dict]:
     command = [str(pip_audit), "--disable-pip", "--require-hashes", "--progress-spinner", "off", "-f", "json"]
     command += ["-s", service, *(word for lock in locks for word in ("-r", lock))]
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS).stdout
+        printed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS).stdout
         return json.loads(printed)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):
         return []
