@@ -316,10 +316,8 @@ def test_a_widget_ks_that_is_refused_gets_a_second_one_and_no_third(kaltura: Run
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (
-            {"admin_secret": "wrong-secret-of-nobody"},
-            "START_SESSION_ERROR.*KALTURA_ADMIN_SECRET",
-        ),  # pragma: allowlist secret
+        # pragma: allowlist nextline secret
+        ({"admin_secret": "wrong-secret-of-nobody"}, "START_SESSION_ERROR.*KALTURA_ADMIN_SECRET"),
         ({"app_token_id": "1_none", "app_token": "wrong-secret-of-nobody"}, "APP_TOKEN_ID_NOT_FOUND.*_TOKEN_ID"),
         ({"app_token_id": DEMO.app_token_id, "app_token": "wrong-secret-of-nobody"}, "INVALID_APP_TOKEN_HASH.*_HASH"),
     ],
