@@ -75,10 +75,10 @@ screens: .venv/dev  ## the same, and its pictures into docs/images
 audit: .venv/dev  ## known vulnerabilities in what is pinned; fails where no advisories can be reached
 	$(BIN)/python .ci/audit.py
 
-# An example of a password is `hidden`, or `password` or `none` in a URL; another that is no secret carries a pragma.
+# An example of a password is `hidden` or `change-me`, or `password` or `none` in a URL; another that is no secret carries a pragma.
 secrets: .venv/dev  ## anything in the checkout that looks like a secret
 	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "secrets: not a git checkout, skipped"; exit 0; }; \
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-secrets '^hidden$$' --exclude-lines '://[^:/ ]*:(password|hidden|none)@'
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-secrets '^(hidden|change-me)$$' --exclude-lines '://[^:/ ]*:(password|hidden|none|change-me|\{[^@]*)@'
 
 check: .venv/dev secrets  ## formatting, types, SQL, deployment files, secrets, known vulnerabilities
 	$(BIN)/ruff format --check .
