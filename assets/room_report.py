@@ -6,6 +6,7 @@ An account is an institution, or a part of one, and its report goes to its own p
 import base64
 import datetime as dt
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def _write(week: Figures, read_at: dt.datetime) -> Written:
         draft.write_text(text, "utf-8")
         draft.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise SettingError(f"REPORT_DIR={path.parent} can't be written to: {error.strerror}.") from error
     return Written(path, week)
 
