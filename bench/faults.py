@@ -181,6 +181,7 @@ def main() -> int:
 def _leave_settings_out() -> None:
     """Before anything is imported that reads them."""
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+    os.environ["PYTHONWARNINGS"] = "ignore::DeprecationWarning"  # Dagster's, one a day
     for name in [name for name in os.environ if name.startswith(_SETTINGS)]:
         del os.environ[name]
 

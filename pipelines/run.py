@@ -135,6 +135,8 @@ def _executed(
             },
             raise_on_error=False,
         )
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
     console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {time.monotonic() - started:.1f} s.\n")
     _print_findings(result, console)
     return run_id, "" if result.success else _why(result)
@@ -184,6 +186,14 @@ def _progress(console: Console, instance: dg.DagsterInstance, run_id: str, days:
 
         instance.add_event_listener(run_id, on_event)
         yield
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C ended the run: Dagster takes the signal for itself, and tells of it as of a failure."""
+    failures = (event.step_failure_data for event in result.all_events if event.is_step_failure)
+    return any(
+        failure.error and failure.error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for failure in failures
+    )
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:

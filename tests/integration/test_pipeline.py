@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -135,6 +136,20 @@ def test_a_year_killed_at_day_200_keeps_those_days_and_the_next_run_goes_on_to_a
     with psycopg.connect(pipeline.database) as connection:
         assert_equal(landed(connection), expected(world, set(YEAR), ZoneInfo("UTC")))
     assert pipeline.query("SELECT count(*) FROM kaltura.loads") == [(3 * (365 + len(loaded - marked)),)]
+
+
+def test_ctrl_c_keeps_the_days_that_had_landed_and_says_how_to_go_on(pipeline: Pipeline) -> None:
+    later = DAYS[-1] + dt.timedelta(days=3)  # in the second window, which keeps the run waiting
+    evening = int(dt.datetime.combine(later, dt.time(18), dt.UTC).timestamp())
+    pipeline.kaltura.faults.add(Fault("slow", times=None, covers=evening, seconds=5))
+    process = pipeline.start("python", "-m", "pipelines.run", "--from", str(DAYS[0]), "--to", str(later))
+    wait_until(lambda: pipeline.query(COUNT_LOADED) == [(7,)], 200)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=200)
+
+    assert process.returncode == 130, printed
+    assert "run it again to go on" in printed
+    assert pipeline.query(COUNT_LOADED) == [(7,)]
 
 
 def test_a_database_without_the_schema_is_refused_with_the_command_that_makes_it(
