@@ -298,6 +298,15 @@ def test_an_empty_warehouse_takes_on_any_mode(place: Place) -> None:
     assert rows(place, "SELECT mode FROM kaltura.privacy") == [("none",)]
 
 
+def test_a_warehouse_that_was_emptied_takes_on_another_mode_and_forgets_who_was_in_it(place: Place) -> None:
+    pull(place, FULL)
+    with place.warehouse.connection() as connection:
+        for name in ("room_sessions", "attendees", "breakout_sessions", "loads", "changes", "rejects"):
+            connection.execute(f"TRUNCATE kaltura.{name}".encode())
+    pull(place, PSEUDONYMOUS)
+    assert rows(place, "SELECT count(*) FROM kaltura.people") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "step"),
     [
