@@ -96,6 +96,9 @@ def record(connection: psycopg.Connection, privacy: Privacy) -> None:
         "UPDATE kaltura.privacy SET mode = %s, key_fingerprint = %s, changed_at = now()",
         [privacy.mode, privacy.fingerprint],
     )
+    if not privacy.is_full:  # no id stands anywhere that somebody would have to be known by a pseudonym for
+        connection.execute("DELETE FROM kaltura.people")
+        connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
     if not privacy.key:
         return
     known = connection.execute("SELECT partner_id, user_id FROM kaltura.people").fetchall()
