@@ -52,8 +52,7 @@ def measure() -> dict[str, float]:
         url = local_postgres.url(folder / "postgres")
         migrate(url)
         with _kaltura() as kaltura:
-            found = _measured(url, kaltura, folder)
-        return found
+            return _measured(url, kaltura, folder)
     finally:
         local_postgres.remove(folder / "postgres")
         shutil.rmtree(folder)
