@@ -210,13 +210,13 @@ def _figures(measured: Measured, accounts: int) -> dict[str, str]:
     year = m["bytes of rows a day"] * DAYS_A_YEAR
     books = m["bytes a load"] * loads * DAYS_A_YEAR
     history = m["bytes of Dagster's history a load"] * loads * DAYS_A_YEAR
-    hours = m["daily pull: seconds"] * accounts / min(accounts, RUNS_AT_ONCE) / 3600
+    processors = m["daily pull: CPU seconds"] * accounts / 3600
     return {
         "rows a day": _count(rows * accounts),
         "rows a year": _count(rows * DAYS_A_YEAR * accounts),
         "requests a day": _count(requests * accounts),
         "CPU a day, database not counted": _duration(cpu * accounts),
-        f"the daily pull, {RUNS_AT_ONCE} runs at once": _duration(hours * 3600),
+        "processors, for the daily pull within an hour": f"{processors:.2g}",
         "a backfill of a year: CPU": _duration(m["backfill: CPU seconds a day"] * DAYS_A_YEAR * accounts),
         "a backfill of a year: requests": _count(m["backfill: requests a day"] * DAYS_A_YEAR * accounts),
         "warehouse: rows of a year, with indexes": _size(year * accounts),

@@ -40,9 +40,9 @@ def test_what_one_account_costs_is_multiplied() -> None:
     assert cells(table, "memory: a code server") == ["200 MB", "20 GB", "200 GB"]
 
 
-def test_runs_go_side_by_side_as_far_as_they_may() -> None:
+def test_memory_is_that_of_the_runs_that_may_go_at_once() -> None:
     table = scale.table(MEASURED)
-    assert cells(table, "the daily pull") == ["9 s", "45 s", "7.5 min"]
+    assert cells(table, "processors") == ["0.0017", "0.17", "1.7"]
     assert cells(table, "memory: runs") == ["300 MB", "6 GB", "6 GB"]
 
 
