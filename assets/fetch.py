@@ -16,7 +16,7 @@ from resources.kaltura.windows import Days, stretches
 
 FIRST_WINDOW_DAYS = 7  # until a reply has told how many rows a day has
 WIDEST_WINDOW_DAYS = 92
-FULLNESS = 0.6  # of the cap, that a window is planned to fill: days differ, and a cut reply is a request for nothing
+FULLNESS = 0.5  # of the cap, that a window is planned to fill: days differ, a cut reply is a request for nothing
 BAD_DAYS_IN_A_ROW = 3
 
 T = TypeVar("T")
@@ -94,3 +94,4 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := coming.result()) is not end:
             coming = thread.submit(next, items, end)
             yield item  # type: ignore[misc]
+            del item

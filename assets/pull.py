@@ -22,7 +22,7 @@ from assets.picture import picture
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from assets.whole_days import Brought, Filters, bring
-from resources import outages
+from resources import memory, outages
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura, account_name
@@ -98,6 +98,7 @@ def kaltura_rooms(
     """Bring the run's days in: each day's tables together, whole, once. Then check them, also where days failed."""
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
+    memory.frugal()
     context.instance.add_run_tags(context.run_id, execution_tag(context.run_id))
     with failures.classified(context), warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
@@ -113,6 +114,8 @@ def kaltura_rooms(
             )
             for fetched in one_ahead(windows.fetched(missing)):
                 run.load(fetched)
+                del fetched  # while the next window is waited for, this one's rows are of no more use
+                memory.give_back()
             if run.has_written:
                 opened.gather_statistics([report.table for report in reports])
         yield from run.checked(days)
