@@ -151,7 +151,7 @@ def _row(trouble: str, words: str, reports: tuple[str, ...], places: tuple[str, 
 def rows_in(page: str) -> list[Row]:
     """The table as the page has it. Raises `ValueError` where the page has none."""
     lines = page[page.index(BEGIN) : page.index(END)].splitlines()
-    return [Row.read(line) for line in lines if line.startswith("|")][2:]
+    return [Row.read(line) for line in [line for line in lines if line.startswith("|")][2:]]
 
 
 def main() -> int:
@@ -256,6 +256,7 @@ def _write(table: list[Row], count: int) -> None:
         "| " + " | ".join(HEAD) + " |",
         "|" + " --- |" * len(HEAD),
         *("| " + " | ".join(row.cells) + " |" for row in table),
+        "",
         "",
     ]
     PAGE.write_text(page[: page.index(BEGIN)] + "\n".join(lines) + page[page.index(END) :], "utf-8")
