@@ -31,7 +31,7 @@ from resources.load import Load, Provenance
 from resources.postgres import Postgres
 from resources.privacy import People
 from resources.processes import execution_tag
-from resources.settings import id_list
+from resources.settings import word_list
 from resources.warehouse import Warehouse
 
 # One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
@@ -44,18 +44,20 @@ DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 class Restrictions(dg.Config):
     """Keep to these ids, for this run; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed."""
 
-    entry_ids: list[str] = Field(default=id_list("KALTURA_ENTRY_IDS"), description="Rooms, in reports 6000 and 6001.")
+    entry_ids: list[str] = Field(default=word_list("KALTURA_ENTRY_IDS"), description="Rooms, in reports 6000 and 6001.")
     virtual_event_ids: list[str] = Field(
-        default=id_list("KALTURA_VIRTUAL_EVENT_IDS"), description="Virtual events, in all three reports."
+        default=word_list("KALTURA_VIRTUAL_EVENT_IDS"), description="Virtual events, in all three reports."
     )
-    cue_point_ids: list[str] = Field(default=id_list("KALTURA_CUE_POINT_IDS"), description="Sessions, in report 6001.")
+    cue_point_ids: list[str] = Field(
+        default=word_list("KALTURA_CUE_POINT_IDS"), description="Sessions, in report 6001."
+    )
     parent_entry_ids: list[str] = Field(
-        default=id_list("KALTURA_PARENT_ENTRY_IDS"), description="Main rooms, in report 6002."
+        default=word_list("KALTURA_PARENT_ENTRY_IDS"), description="Main rooms, in report 6002."
     )
 
     @property
     def people(self) -> list[str]:
-        return id_list("KALTURA_USER_IDS")
+        return word_list("KALTURA_USER_IDS")
 
     def filters(self) -> Filters:
         return Filters(
@@ -70,7 +72,7 @@ class Restrictions(dg.Config):
 
 
 class RestrictionsWithPeople(Restrictions):
-    user_ids: list[str] = Field(default=id_list("KALTURA_USER_IDS"), description="People, in report 6001.")
+    user_ids: list[str] = Field(default=word_list("KALTURA_USER_IDS"), description="People, in report 6001.")
 
     @property
     def people(self) -> list[str]:

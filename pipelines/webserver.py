@@ -2,6 +2,8 @@
 
     python -m pipelines.webserver [--trusted-host NAME] and whatever `dagster-webserver` takes
 
+Names may also stand in UI_TRUSTED_HOSTS, separated by commas.
+
 Dagster's UI knows no passwords and takes orders by GET as well, so that a picture's address on any web page would be
 enough to launch a run with credentials sent elsewhere. Browsers say where a request comes from; that is heeded here.
 """
@@ -19,6 +21,8 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
+
+from resources.settings import word_list
 
 OURS = ("same-origin", "none")  # what browsers say of requests of the UI's own, and of addresses typed in
 
@@ -77,7 +81,7 @@ def guarded(trusted_hosts: tuple[str, ...]) -> type[Any]:
 
 
 def main() -> None:
-    words, hosts = sys.argv[1:], []
+    words, hosts = sys.argv[1:], word_list("UI_TRUSTED_HOSTS")
     while "--trusted-host" in words:
         place = words.index("--trusted-host")
         hosts += words[place + 1 : place + 2]

@@ -133,8 +133,8 @@ def _count(read: Mapping[str, str], name: str, default: str, *, least: int, most
     return int(value)
 
 
-def id_list(name: str) -> list[str]:
-    """The ids that a `KALTURA_*_IDS` setting lists, separated by commas."""
+def word_list(name: str) -> list[str]:
+    """What a setting lists, separated by commas: ids of `KALTURA_*_IDS`, host names."""
     return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
 
 
