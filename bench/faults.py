@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bench import pages
 from resources import local_postgres
 from resources.migrations import migrate
 from resources.settings import CHECKOUT
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from bench.fault_runs import Backfills, Case, Outcome
 
 PAGE = CHECKOUT / "docs" / "reliability.md"
-BEGIN, END = "<!-- written by `make faults` -->", "<!-- until here -->"
+COMMAND = "make faults"
 HEAD = (
     "what goes wrong", "in report", "in window", "what becomes of the 12 days", "requests more", "pauses",
     "rows lost", "rows twice",
@@ -150,7 +151,7 @@ def _row(trouble: str, words: str, reports: tuple[str, ...], places: tuple[str, 
 
 def rows_in(page: str) -> list[Row]:
     """The table as the page has it. Raises `ValueError` where the page has none."""
-    lines = page[page.index(BEGIN) : page.index(END)].splitlines()
+    lines = pages.section(page, COMMAND).splitlines()
     return [Row.read(line) for line in [line for line in lines if line.startswith("|")][2:]]
 
 
@@ -247,19 +248,8 @@ def _print(console: Console, table: list[Row]) -> None:
 
 
 def _write(table: list[Row], count: int) -> None:
-    page = PAGE.read_text("utf-8")
-    lines = [
-        BEGIN,
-        "",
-        f"{count} backfills of 12 days.",
-        "",
-        "| " + " | ".join(HEAD) + " |",
-        "|" + " --- |" * len(HEAD),
-        *("| " + " | ".join(row.cells) + " |" for row in table),
-        "",
-        "",
-    ]
-    PAGE.write_text(page[: page.index(BEGIN)] + "\n".join(lines) + page[page.index(END) :], "utf-8")
+    text = f"{count} backfills of 12 days.\n\n{pages.table(HEAD, [row.cells for row in table])}"
+    PAGE.write_text(pages.with_section(PAGE.read_text("utf-8"), COMMAND, text), "utf-8")
 
 
 if __name__ == "__main__":

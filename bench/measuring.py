@@ -3,8 +3,9 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,11 @@ class Figure:
     unit: str = "x"
     at_most: float | None = None
     samples: Sequence[float] = field(default=(), repr=False)
+
+    @classmethod
+    def read(cls, json: Mapping[str, Any]) -> "Figure":
+        """What `as_json` wrote."""
+        return cls(**{each.name: json[each.name] for each in fields(cls)})
 
     @property
     def is_ratio(self) -> bool:

@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from bench import pages
 from bench.year import ASSETS, _kaltura
 from resources import local_postgres
 from resources.migrations import migrate
@@ -30,7 +31,7 @@ from simulator import DEMO
 
 MEASURED = Path(__file__).parent / "scale.json"
 PAGE = CHECKOUT / "docs" / "scale.md"
-BEGIN, END = "<!-- python -m bench.scale -->\n", "<!-- end -->"
+COMMAND = "python -m bench.scale"
 
 FIRST = dt.date(2026, 2, 2)  # a Monday in term
 DAYS = 28
@@ -198,7 +199,7 @@ def table(measured: Measured) -> str:
     head = "| | " + " | ".join(f"{n:,} account{'s' if n > 1 else ''}" for n in ACCOUNTS) + " |"
     lines = [head, "|---|" + "---:|" * len(ACCOUNTS)]
     lines += ["| " + " | ".join([name, *(column[name] for column in columns)]) + " |" for name in columns[0]]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _figures(measured: Measured, accounts: int) -> dict[str, str]:
@@ -249,9 +250,7 @@ def _duration(seconds: float) -> str:
 
 def page(measured: Measured, text: str) -> str:
     """docs/scale.md with its table made anew."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(measured)}\n{END}{after}"
+    return pages.with_section(text, COMMAND, table(measured))
 
 
 def main() -> int:
