@@ -38,6 +38,8 @@ from resources.settings import SettingError, load_env_file
 # What pg_dump 17 and later write, and servers before 17 do not know.
 _TOO_NEW = b"SET transaction_timeout = 0;\n"
 
+_BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
+
 # Anything outside of the two schemas that reads them: dropping them would take it along.
 _BUILT_ON_IT = """
 SELECT DISTINCT format('%I.%I', outside.nspname, dependent.relname)
@@ -92,7 +94,7 @@ def _refuse_to_lose_anything(connection: psycopg.Connection, replace: bool) -> N
         raise BackupError(
             f"{', '.join(outside)} are built on the warehouse's tables. Drop them first, and make them anew."
         )
-    filled = {name: count for name, count in table_rows(connection).items() if count and name != "migrations"}
+    filled = {name: count for name, count in table_rows(connection).items() if count and name not in _BORN_FILLED}
     if filled and not replace:
         there = ", ".join(f"{name} ({count:,})" for name, count in filled.items())
         raise BackupError(f"the warehouse holds rows: {there}. To put the backup in their place: --replace.")
