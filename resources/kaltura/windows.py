@@ -99,7 +99,9 @@ class Window:
 class Calendar:
     """Local days and the windows that bring them in: midnight to midnight in `timezone`, and `grace_hours` more.
 
-    A window opens `EDGE_SECONDS` before midnight: where a session starts with its day, viewers were there before.
+    A window opens `EDGE_SECONDS` before midnight: where a session starts with its day, viewers were there before. It
+    stays open as long after it, however short the grace: of a session that starts in a day's last minute nothing is
+    seen before the next.
     """
 
     timezone: ZoneInfo
@@ -112,7 +114,7 @@ class Calendar:
     def window(self, days: Days) -> Window:
         return Window.around(
             self.midnight(days.first) - EDGE_SECONDS,
-            self.midnight(days.last + DAY) + self.grace_hours * HOUR_SECONDS,
+            self.midnight(days.last + DAY) + max(self.grace_hours * HOUR_SECONDS, EDGE_SECONDS),
         )
 
     def day_of(self, seconds: float) -> dt.date:

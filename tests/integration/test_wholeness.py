@@ -388,6 +388,15 @@ def test_after_any_history_the_tables_equal_the_truth_once_every_day_was_pulled_
     tell(store, scene, history, last_pulls, resolved_at)
 
 
+def test_a_session_seen_for_the_first_time_just_after_midnight_is_whole_even_without_a_grace(store: Store) -> None:
+    """Found by the property above."""
+    scene = Scene(("UTC", dt.date(2026, 5, 4)), 0, (), (), ())
+    last_second = scene.begins + DAYS * 24 * HOUR - 1
+    session = Session("1_room0", "Late", "", "1_cue0", last_second, last_second, "host")
+    view = View("1_room0", "1_cue0", _USERS[0], last_second, last_second + 20)
+    tell(store, replace(scene, sessions=(session,), views=(view,)), [], [Pull()], 0)
+
+
 @settings(_PATIENT, max_examples=20 * LONGER)
 @given(_scenes(), _ranges, _ranges, st.lists(st.integers(-2, 200), min_size=2, max_size=2).map(sorted), st.booleans())
 def test_two_pulls_of_a_day_end_in_the_same_state_in_either_order_and_at_the_same_time(
