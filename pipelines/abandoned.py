@@ -14,8 +14,10 @@ from resources.processes import is_executing
 # Dagster's own launcher writes down here which code server it gave the run to.
 GRPC_INFO_TAG = ".dagster/grpc_info"
 CHECK_EVERY_SECONDS = 15
-# A run says which process it is as its step begins. Until then its age has to tell.
+# A run says which process it is as its step begins. Until then its silence has to tell: a process takes some seconds
+# to import Dagster, and a minute on a machine that has too much to do.
 SILENT_SECONDS = 120
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 REASON = "The process that executed the run is gone. The days it marked are loaded."
 
@@ -28,7 +30,7 @@ REASON = "The process that executed the run is gone. The days it marked are load
 def abandoned_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     location = context.code_location_origin.location_name if context.code_location_origin else None
     ended = []
-    for record in context.instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+    for record in context.instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY)):
         if _location_of(record.dagster_run) == location and _is_abandoned(record):
             context.instance.report_run_failed(record.dagster_run, REASON)
             ended.append(record.dagster_run.run_id)
@@ -53,4 +55,12 @@ def _is_abandoned(record: dg.RunRecord) -> bool:
     executing = is_executing(record.dagster_run.run_id, record.dagster_run.tags)
     if executing is not None:
         return not executing
-    return record.start_time is not None and time.time() - record.start_time > SILENT_SECONDS
+    is_silent = time.time() - record.update_timestamp.timestamp() > SILENT_SECONDS
+    return is_silent and (record.dagster_run.status is dg.DagsterRunStatus.STARTING or _is_a_pull(record.dagster_run))
+
+
+def _is_a_pull(run: dg.DagsterRun) -> bool:
+    """Whether the run would say which process it is. Others may be anything, and take as long as they like."""
+    from assets.pull import REPORTS  # the code server has it; `make run` does without until its settings are checked
+
+    return not {report.key for report in REPORTS}.isdisjoint(run.asset_selection or ())
