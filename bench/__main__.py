@@ -62,12 +62,12 @@ def main() -> int:
         with console.status("Starting ...") as status:
             for part in given.parts or PARTS:
                 measured[part] = PARTS[part](url, given.quick, status.update)
-        results = _results(describe(url), measured, given.quick)
+                results = _results(describe(url), measured, given.quick)
+                RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")  # a later part may fail
     finally:
         local_postgres.remove(folder)
     _print(console, [figure for figures in measured.values() for figure in figures])
     console.print(f"{', '.join(results['machine'].values())}\n{time.monotonic() - started:.0f} s", highlight=False)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     if not given.quick:
         PAGE.write_text(pages.with_section(PAGE.read_text("utf-8"), COMMAND, page_section(results)), "utf-8")
     return 0

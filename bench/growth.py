@@ -28,9 +28,9 @@ INSERT INTO kaltura.attendees (
     meeting_engaged_play_time_ratio, partition_date, window_start, window_end, load_id
 )
 SELECT
-    1, '1_' || substr(md5((session % 997)::text), 1, 8), '1_' || substr(md5(session::text), 1, 10),
-    'user' || to_char((session * 7919 + person * 104729) % 20000, 'FM000000'), 'Invented Person',
-    'person@example.org', 'User', (person * 13) % 90, (person % 10) / 10.0,
+    1, '1_' || substr(md5((session %% 997)::text), 1, 8), '1_' || substr(md5(session::text), 1, 10),
+    'user' || to_char((session * 7919 + person * 104729) %% 20000, 'FM000000'), 'Invented Person',
+    'person@example.org', 'User', (person * 13) %% 90, (person %% 10) / 10.0,
     %(first)s::date + session / %(sessions)s, %(first)s::timestamptz, %(first)s::timestamptz + interval '1 day', 1
 FROM generate_series(0, %(count)s / 40 - 1) AS session, generate_series(1, 40) AS person
 """
