@@ -63,8 +63,8 @@ deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: w
 stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
 	@$(BIN)/python -m pipelines.stop
 
-test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance
-	$(BIN)/python -m pytest
+test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ONLY)
 
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui
