@@ -328,6 +328,9 @@ def commit(store: Store, all_brought: Sequence[Brought], pull: Pull) -> None:
             store.load(brought, pull)
         after = store.sizes()
         shrunk = {key: (size, after.get(key)) for key, size in before.items() if after.get(key, 0) < size - 1e-6}
+        if store.value("SELECT EXISTS (SELECT FROM kaltura.loads WHERE filters IS NOT NULL)"):
+            # A filtered pull removes nothing: the minutes of somebody with a new id stand under both until a whole one.
+            shrunk = {key: sizes for key, sizes in shrunk.items() if key[0] != "minutes"}
         assert not shrunk
         new = int(str(store.value("SELECT count(*) FROM kaltura.loads"))) - loads
         assert new % len(pull.reports) == 0, "a day is loaded whole or not at all"
