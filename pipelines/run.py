@@ -8,6 +8,7 @@ and makes a run that the UI shows like any other.
 
 import argparse
 import datetime as dt
+import signal
 import sys
 import time
 import uuid
@@ -24,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from pipelines import home
 from pipelines.abandoned import end_abandoned_local_runs
 from pipelines.first_look import print_first_look
+from pipelines.interrupts import Interrupts
 from resources import standin
 from resources.database import database_url, is_private
 from resources.errors import ConfigurationError
@@ -183,9 +185,12 @@ def _progress(console: Console, instance: dg.DagsterInstance, run_id: str, days:
             if event and event.is_step_materialization and event.partition:
                 marked.add(event.partition)
                 progress.update(task, completed=len(marked))
+                if interrupts.any_since_asked():
+                    signal.raise_signal(signal.SIGINT)  # the run goes on all the same
 
-        instance.add_event_listener(run_id, on_event)
-        yield
+        with Interrupts() as interrupts:
+            instance.add_event_listener(run_id, on_event)
+            yield
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

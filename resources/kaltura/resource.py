@@ -11,6 +11,7 @@ from pydantic import Field
 
 from resources import standin
 from resources.kaltura.client import REPORT_ROW_CAP, Client
+from resources.kaltura.errors import Refused
 from resources.kaltura.session import Credentials
 from resources.settings import Settings
 
@@ -64,9 +65,10 @@ class Kaltura(dg.ConfigurableResource["Kaltura"]):
     @contextmanager
     def client(self) -> Iterator[Client]:
         """Raises `Refused` where the settings can't be used."""
+        credentials = self.credentials()
         client = Client(
             self._address(),
-            self.credentials(),
+            credentials,
             max_concurrency=self.max_concurrency,
             row_cap=self.row_cap,
             pause_scale=self.pause_scale,
@@ -82,6 +84,12 @@ class Kaltura(dg.ConfigurableResource["Kaltura"]):
         return int(self.credentials().partner_id)
 
     def credentials(self) -> Credentials:
+        """Raises `Refused` for a run whose own config of the resource leaves the account out: it replaces all of it."""
+        if not self.partner_id and not is_standin():
+            raise Refused(
+                "the run's config of the resource `kaltura` has no partner_id, which would pull from the stand-in",
+                advice="Name partner_id and the credentials there too, as `env: KALTURA_...`, or leave the resource out.",
+            )
         if not self.partner_id:
             return standin.CREDENTIALS
         return Credentials(
