@@ -1,4 +1,4 @@
-"""The week's report at a terminal: make it through Dagster if it is not there yet, and open the newest.
+"""The week's report at a terminal: make it through Dagster if it is not there yet or older than the data, and open it.
 
     python -m pipelines.report [--week DAY] [--again] [--no-open]
 
@@ -39,7 +39,7 @@ def main() -> int:
             week = _monday(given.week) if given.week else newest_week(known, _today(settings))
             _require_week(week, known, settings)
         paths = [_path(account, week) for account in known]
-        if given.again or not all(path.exists() for path in paths):
+        if given.again or not all(map(_is_current, known, paths)):
             with console.status(f"Writing the report of the week of {week} ..."):
                 _materialize(week)
         for path in paths:
@@ -118,6 +118,11 @@ def _path(account: Account, week: dt.date) -> Path:
     from assets.room_report import file_name
 
     return report_folder() / file_name(account.account_id, week)
+
+
+def _is_current(account: Account, path: Path) -> bool:
+    """Whether the file is there, and nothing was loaded since."""
+    return path.exists() and path.stat().st_mtime > account.loaded_at.timestamp()
 
 
 def _materialize(week: dt.date) -> None:

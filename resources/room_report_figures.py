@@ -24,11 +24,12 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Account:
-    """A Kaltura account in the warehouse, and the days between which it was loaded."""
+    """A Kaltura account in the warehouse, the days between which it was loaded, and when a day was last."""
 
     account_id: int
     first_date: dt.date
     last_date: dt.date
+    loaded_at: dt.datetime
 
 
 @dataclass(frozen=True)

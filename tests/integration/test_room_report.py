@@ -324,6 +324,13 @@ def test_a_pulled_week_becomes_a_file_and_a_picture_in_dagster(pipeline: Pipelin
     }
     assert {name for name in names if name != "NA" and name in path.read_text("utf-8")} == set()
 
+    written = path.stat().st_mtime_ns
+    pipeline.run("python", "-m", "pipelines.report", "--no-open")
+    assert path.stat().st_mtime_ns == written
+    pipeline.query("UPDATE kaltura.loads SET loaded_at = now() RETURNING id")
+    pipeline.run("python", "-m", "pipelines.report", "--no-open")
+    assert path.stat().st_mtime_ns > written
+
     shown = metadata(pipeline, ROOM_REPORT, str(DAYS[7]))
     assert shown["file"].value == str(path)
     assert shown["figures"].value.records[0].data["sessions"] == sessions
