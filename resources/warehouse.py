@@ -42,7 +42,12 @@ class Warehouse:
             self.engine = sa.create_engine(
                 sqlalchemy_url(url),
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "kaltura-room-warehouse"},
+                connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                    "application_name": "kaltura-room-warehouse",
+                    # A plan that was kept from when a table was empty would read it whole for each session of a day.
+                    "prepare_threshold": None,
+                },
             )
         except sa.exc.ArgumentError:
             raise WarehouseError(

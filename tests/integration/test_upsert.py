@@ -1,6 +1,7 @@
 """Making a day equal to its report: write only what differs, lose nothing, and let no older pull win."""
 
 import datetime as dt
+import itertools
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -72,6 +73,38 @@ def user_ids(place: Place) -> list[str]:
 
 
 # --- writing only what differs -----------------------------------------------------------------------------------
+
+
+def test_a_table_that_was_empty_when_its_plans_were_made_is_not_read_whole_once_it_is_full(
+    place: Place, database: str
+) -> None:
+    """A plan kept from then read the whole table once for each session: minutes for a day."""
+    numbers = itertools.count()
+
+    def pulled_with_one_more(times: int) -> None:
+        for number in itertools.islice(numbers, times):
+            place.meets(f"1_{number:02}", 9, 10)
+            place.at(48 + number)
+            load(place, place.bring(0))
+
+    def rows_read_in_a_row() -> int:
+        rows(place, "SELECT pg_stat_force_next_flush()")
+        return int(rows(place, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'attendees'")[0][0])
+
+    pulled_with_one_more(12)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("TRUNCATE kaltura.attendees, kaltura.room_sessions, kaltura.loads")
+        connection.execute("VACUUM (ANALYZE) kaltura.attendees")
+    pulled_with_one_more(1)
+    rows(
+        place,
+        "INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, partition_date, window_start,"
+        " window_end, load_id) SELECT 2, 'room' || n, 'cue', 'user', '2026-01-01', now(), now(), 1"
+        " FROM generate_series(1, 5000) AS n RETURNING 1",
+    )
+    before = rows_read_in_a_row()
+    pulled_with_one_more(2)
+    assert rows_read_in_a_row() - before < 5000
 
 
 def test_an_unchanged_day_pulled_again_touches_no_row_and_writes_one_load_for_each_table(place: Place) -> None:
