@@ -101,7 +101,7 @@ def kaltura_rooms(
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
     memory.frugal()
-    context.instance.add_run_tags(context.run_id, execution_tag(context.run_id))
+    context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
     with failures.classified(context), warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
         opened.settle_privacy()
@@ -140,7 +140,7 @@ class _Run:
         self.warehouse = warehouse
         self.people = people
         self.filters = filters
-        self.root_run_id = context.run.root_run_id or context.run_id
+        self.root_run_id = context.run.root_run_id or context.run.run_id
         self.failed: dict[dt.date, Exception] = {}
         self.failed_loads_in_a_row = 0
         self.has_written = False
@@ -212,7 +212,7 @@ class _Run:
             partner_id=self.people.partner_id,
             pulled_at=brought.pulled_at,
             filters=self.people.filters(self.filters.active),
-            run_id=self.context.run_id,
+            run_id=self.context.run.run_id,
             root_run_id=self.root_run_id,
         )
         arrivals = brought.by_day[day]

@@ -17,7 +17,7 @@ from rich.table import Column, Table
 
 from bench import growth, load, pulls, results, views, year
 from bench.machine import describe
-from bench.measuring import Figure
+from bench.measuring import Figure, beside
 from resources import local_postgres
 from resources.migrations import migrate
 
@@ -57,8 +57,8 @@ def main() -> int:
 
 def _keep_a_copy(url: str) -> None:
     """The database `empty`, from which others with our schema are made."""
-    with psycopg.connect(url.replace("/postgres?", "/template1?"), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE empty TEMPLATE postgres")
+    with psycopg.connect(beside(url, "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE empty TEMPLATE {local_postgres.DATABASE}".encode())
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 import psycopg
 from psycopg import sql
 
+from bench import by_month
 from bench.contestants import Ours
-from bench.measuring import Figure, median, ratio, seconds, turns
+from bench.measuring import Figure, beside, median, ratio, seconds, turns
 from bench.replies import FIRST_DAY, replies
 
 ROWS_A_DAY = 3_000  # of a university with 60 rooms
@@ -29,7 +30,7 @@ INSERT INTO kaltura.attendees (
 )
 SELECT
     1, '1_' || substr(md5((session %% 997)::text), 1, 8), '1_' || substr(md5(session::text), 1, 10),
-    'user' || to_char((session * 7919 + person * 104729) %% 20000, 'FM000000'), 'Invented Person',
+    'user' || to_char((session * 7919::bigint + person * 104729) %% 20000, 'FM000000'), 'Invented Person',
     'person@example.org', 'User', (person * 13) %% 90, (person %% 10) / 10.0,
     %(first)s::date + session / %(sessions)s, %(first)s::timestamptz, %(first)s::timestamptz + interval '1 day', 1
 FROM generate_series(0, %(count)s / 40 - 1) AS session, generate_series(1, 40) AS person
@@ -59,7 +60,9 @@ def measure(url: str, quick: bool, say: Say) -> list[Figure]:
             if size != "0":
                 promise = 1.3 if size == largest and not quick else None
                 figures.append(ratio(f"{name}, against an empty table", took[size, state], took["0", state], promise))
-    return figures + _month(tables[largest], largest)
+    figures += _month(tables[largest], largest)
+    say(f"growth: {int(largest):,} rows with a partition a month")
+    return figures + by_month.measure(tables[largest].url, FIRST_DAY)
 
 
 def _filled(url: str, rows: int) -> Ours:
@@ -67,7 +70,7 @@ def _filled(url: str, rows: int) -> Ours:
     name = f"growth_{rows}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, "empty"))))
-    ours = Ours(url.replace("/postgres?", f"/{name}?"))
+    ours = Ours(beside(url, name))
     if rows:
         with psycopg.connect(ours.url, autocommit=True) as connection:
             connection.execute("SET maintenance_work_mem = '1GB'")
@@ -89,7 +92,7 @@ def _month(ours: Ours, size: str) -> list[Figure]:
     """What an analyst waits for a month of the largest table, and how large it is."""
     query = (
         "SELECT count(*), sum(attended_minutes) FROM analytics.attendance"
-        " WHERE session_date >= '1961-03-01' AND session_date < '1961-04-01'"
+        " WHERE session_date >= '1960-06-01' AND session_date < '1960-07-01'"
     )
     with psycopg.connect(ours.url) as connection:
         took = [seconds(lambda: connection.execute(query).fetchall()) for _ in range(5)]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ def ratio(name: str, upper: Sequence[float], lower: Sequence[float], at_most: fl
     """The median of the rounds' own ratios: what slows a round down slows both."""
     samples = [above / below for above, below in zip(upper, lower, strict=True)]
     return Figure(name, statistics.median(samples), "x", at_most, samples)
+
+
+def beside(url: str, database: str) -> str:
+    """The URL of another database of the same server."""
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 def turns(rounds: int, contestants: Iterable[str]) -> Iterable[tuple[int, str]]:
