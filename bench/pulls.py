@@ -1,4 +1,4 @@
-"""A month of mornings: the same 30 days pulled every day for 30 days, while late events trickle in.
+"""A month of mornings: the same 30 days pulled every day for 30 days, after all late events were in.
 
 What it writes, against what the 30 days themselves wrote, and how much larger the tables are afterwards.
 """
