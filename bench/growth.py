@@ -38,8 +38,8 @@ FROM generate_series(0, %(count)s / 40 - 1) AS session, generate_series(1, 40) A
 
 
 def measure(url: str, quick: bool, say: Say) -> list[Figure]:
-    sizes = [0, 100_000, 1_000_000] if quick else [0, 1_000_000, 10_000_000, 50_000_000]
-    rounds = 5 if quick else 9
+    sizes = [0, 300_000] if quick else [0, 1_000_000, 10_000_000, 50_000_000]
+    rounds = 3 if quick else 9
     tables = {}
     for size in sizes:
         say(f"growth: making a table of {size:,} rows")
