@@ -17,6 +17,7 @@ CHECK_EVERY_SECONDS = 15
 # A run says which process it is as its step begins. Until then its silence has to tell: a process takes some seconds
 # to import Dagster, and a minute on a machine that has too much to do.
 SILENT_SECONDS = 120
+RANGE_TAG = "dagster/asset_partition_range_start"
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 REASON = "The process that executed the run is gone. The days it marked are loaded."
@@ -63,4 +64,6 @@ def _is_a_pull(run: dg.DagsterRun) -> bool:
     """Whether the run would say which process it is. Others may be anything, and take as long as they like."""
     from assets.pull import REPORTS  # the code server has it; `make run` does without until its settings are checked
 
-    return not {report.key for report in REPORTS}.isdisjoint(run.asset_selection or ())
+    if run.asset_selection is None:  # as a schedule's run, whose job says which assets; ranges of days are pulls
+        return RANGE_TAG in run.tags
+    return not {report.key for report in REPORTS}.isdisjoint(run.asset_selection)

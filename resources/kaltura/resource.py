@@ -85,13 +85,16 @@ class Kaltura(dg.ConfigurableResource["Kaltura"]):
 
     def credentials(self) -> Credentials:
         """Raises `Refused` for a run whose own config of the resource leaves the account out: it replaces all of it."""
-        if not self.partner_id and not is_standin():
-            raise Refused(
-                "the run's config of the resource `kaltura` has no partner_id, which would pull from the stand-in",
-                advice="Name partner_id and the credentials there too, as `env: KALTURA_...`, or leave the resource out.",
-            )
-        if not self.partner_id:
+        if self.partner_id:
+            return self._given()
+        if is_standin():
             return standin.CREDENTIALS
+        raise Refused(
+            "the run's config of the resource `kaltura` has no partner_id, which would pull from the stand-in",
+            advice="Name partner_id and the credentials there too, as `env: KALTURA_...`, or leave the resource out.",
+        )
+
+    def _given(self) -> Credentials:
         return Credentials(
             partner_id=self.partner_id,
             app_token_id=self.app_token_id,

@@ -68,6 +68,17 @@ def test_a_pull_that_never_said_which_process_it_is_is_ended(
 
 
 @pytest.mark.usefixtures("all_are_silent")
+def test_a_schedules_pull_which_selects_no_assets_is_ended_too(instance: dg.DagsterInstance) -> None:
+    run_id = str(uuid.uuid4())
+    tags = {abandoned.RANGE_TAG: "2026-05-04"}
+    instance.add_run(dg.DagsterRun("a_job", run_id, status=STARTED, tags=tags))
+    abandoned.abandoned_runs(dg.build_sensor_context(instance))
+    run = instance.get_run_by_id(run_id)
+    assert run
+    assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.usefixtures("all_are_silent")
 def test_a_run_of_other_assets_takes_as_long_as_it_likes(instance: dg.DagsterInstance) -> None:
     assert status_after_a_look(instance, STARTED, frozenset({dg.AssetKey("room_report")})) is STARTED
 
