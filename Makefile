@@ -26,16 +26,16 @@ notebook: .venv/notebook  ## explore the views with filters, in a marimo noteboo
 	@$(BIN)/python -m marimo run notebooks/explore.py
 
 psql: .venv/run  ## a prompt on the warehouse
-	@$(BIN)/python -m resources.database psql
+	@$(BIN)/python -m resources.postgres.url psql
 
 psql-url: .venv/run  ## print the warehouse's connection string
-	@$(BIN)/python -m resources.database url
+	@$(BIN)/python -m resources.postgres.url url
 
 migrate: .venv/run  ## bring the database to this version's schema
-	@$(BIN)/python -m resources.migrations
+	@$(BIN)/python -m resources.postgres.migrations
 
 roles: .venv/run  ## make the database's roles for loaders and analysts, or bring them up to date
-	@$(BIN)/python -m resources.roles
+	@$(BIN)/python -m resources.postgres.roles
 
 erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
 	@$(BIN)/python -m pipelines.erase --user-id '$(ID)' $(if $(DRY_RUN),--dry-run)
@@ -47,14 +47,14 @@ doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns
 	@$(BIN)/python -m resources.kaltura.doctor
 
 alert-test: .venv/run  ## send a test message to where alerts go
-	@$(BIN)/python -m pipelines.alerts test
+	@$(BIN)/python -m pipelines.sensors.alerts test
 
 backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one under .local/backups)
-	@$(BIN)/python -m resources.backup $(FILE)
+	@$(BIN)/python -m resources.postgres.backup $(FILE)
 
 restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there)
 	@test -n "$(FILE)" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
-	@$(BIN)/python -m resources.restore $(FILE) $(if $(REPLACE),--replace)
+	@$(BIN)/python -m resources.postgres.restore $(FILE) $(if $(REPLACE),--replace)
 
 deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: without an account)
 	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
@@ -119,7 +119,7 @@ lock: .venv/dev  ## pin the dependencies anew, with hashes
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
 
 clean: stop  ## delete the private Postgres, Dagster's history and the environment
-	@$(BIN)/python -m resources.local_postgres remove
+	@$(BIN)/python -m resources.local.postgres remove
 	rm -rf .local .venv
 
 # uv installs in seconds what pip takes a minute for; where it can't reach the index that pip is set up for, pip does it.

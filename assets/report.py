@@ -13,7 +13,7 @@ import pandera.pandas as pa
 
 from assets.partitions import PARTITIONS
 from resources.kaltura.query import Filter, Source
-from resources.privacy import PEOPLE_FILTER
+from resources.privacy.pseudonyms import PEOPLE_FILTER
 from resources.table import Column, Kind, Table
 
 GROUP = "kaltura_rooms"

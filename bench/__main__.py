@@ -18,8 +18,8 @@ from rich.table import Column, Table
 from bench import growth, load, pulls, results, views, year
 from bench.machine import describe
 from bench.measuring import Figure, beside
-from resources import local_postgres
-from resources.migrations import migrate
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import migrate
 
 PARTS: dict[str, Callable[[str, bool, load.Say], list[Figure]]] = {
     "load": load.measure,

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from assets.attendees import ATTENDEES
 from bench.measuring import Figure, ratio, seconds, turns
-from resources.merge import Merge
+from resources.warehouse.statements import Merge
 
 MONTHLY = dataclasses.replace(ATTENDEES.table, name="attendees_by_month")
 ROUNDS = 7

@@ -19,13 +19,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from assets.attendees import ATTENDEES
-from assets.normalize import normalize
+from assets.pull.normalize import normalize
 from bench.replies import Canned, Replies
-from resources.database import sqlalchemy_url
 from resources.kaltura import csv
-from resources.load import Provenance
-from resources.merge import PARTNER, Merge
-from resources.warehouse import Warehouse
+from resources.postgres.url import sqlalchemy_url
+from resources.warehouse.load import Provenance
+from resources.warehouse.statements import PARTNER, Merge
+from resources.warehouse.warehouse import Warehouse
 
 KEY = [PARTNER, *ATTENDEES.table.key]
 COLUMNS = [*KEY, *(name for name in ATTENDEES.table.column_names if name not in KEY)]

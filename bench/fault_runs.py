@@ -17,17 +17,18 @@ import dagster as dg
 import psycopg
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
-from assets.fetch import FIRST_WINDOW_DAYS, FULLNESS
 from assets.partitions import CALENDAR
-from assets.pull import REPORTS, kaltura_rooms
+from assets.pull.asset import kaltura_rooms
+from assets.pull.extract import Filters, bring
+from assets.pull.windows import FIRST_WINDOW_DAYS, FULLNESS
 from assets.report import Report
+from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
-from assets.whole_days import Filters, bring
 from resources.kaltura import client
 from resources.kaltura.errors import RateLimited, SessionInvalid
 from resources.kaltura.resource import Kaltura
 from resources.kaltura.windows import Days
-from resources.postgres import Postgres
+from resources.warehouse.resource import Postgres
 from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, University, User, View
 
 MONDAY = dt.date(2026, 3, 2)

@@ -25,8 +25,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bench import pages
-from resources import local_postgres
-from resources.migrations import migrate
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT
 
 if TYPE_CHECKING:

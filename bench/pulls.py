@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import psycopg
 
-from assets.whole_days import Filters, bring
+from assets.pull.extract import Filters, bring
 from bench.measuring import Figure
 from bench.replies import CALENDAR, REPORTS
 from resources.kaltura.client import Client
 from resources.kaltura.session import Credentials
 from resources.kaltura.windows import Days
-from resources.load import Provenance
-from resources.warehouse import Warehouse
+from resources.warehouse.load import Provenance
+from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 
 FIRST = dt.date(2026, 3, 1)

@@ -9,8 +9,8 @@ import numpy as np
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.pull.extract import Brought, Filters, bring
 from assets.room_sessions import ROOM_SESSIONS
-from assets.whole_days import Brought, Filters, bring
 from resources.kaltura.client import Client, Tally
 from resources.kaltura.csv import BOM
 from resources.kaltura.query import Query

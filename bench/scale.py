@@ -24,8 +24,8 @@ import psycopg
 
 from bench import pages
 from bench.year import ASSETS, _kaltura
-from resources import local_postgres
-from resources.migrations import migrate
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT, Settings
 from simulator import DEMO
 

@@ -23,11 +23,11 @@ def main() -> None:
     first, last, report = sys.argv[1:]
     import dagster as dg
 
-    from assets.pull import REPORTS
-    from assets.whole_days import _Pull
+    from assets.pull.extract import _Pull
+    from assets.reports import REPORTS
     from pipelines.definitions import defs
     from resources.kaltura.client import Client
-    from resources.warehouse import Warehouse
+    from resources.warehouse.warehouse import Warehouse
 
     _watch(Client, "post", "api")
     _watch(Warehouse, "upsert", "postgres")

@@ -26,9 +26,9 @@ with app.setup:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    from resources.database import database_url
+    from resources.postgres.url import database_url
     from resources.settings import load_env_file
-    from resources.warehouse import Warehouse
+    from resources.warehouse.warehouse import Warehouse
 
     load_env_file()
     BLUE = "#0b5aa6"

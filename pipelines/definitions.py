@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from assets.pull import kaltura_rooms
-from assets.room_report import room_report
-from pipelines.abandoned import abandoned_runs
-from pipelines.alerts import alerts
+from assets.pull.asset import kaltura_rooms
+from assets.room_report.asset import room_report
 from pipelines.retention import nightly_retention, retention
 from pipelines.schedules import daily_pull, weekly_report, weekly_sweep
+from pipelines.sensors.abandoned_runs import abandoned_runs
+from pipelines.sensors.alerts import alerts
 from resources.kaltura.resource import Kaltura
-from resources.postgres import Postgres
+from resources.warehouse.resource import Postgres
 
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(

@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import class_row
 
-from resources import local_postgres
 from resources.errors import ConfigurationError
-from resources.migrations import migrate
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "data-dictionary.md"

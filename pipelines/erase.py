@@ -14,14 +14,14 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from assets.pull import REPORTS
-from resources import standin
-from resources.database import database_url
-from resources.erasure import Counts, erase, erased_at
+from assets.reports import REPORTS
 from resources.errors import ConfigurationError
-from resources.migrations import Migrations
-from resources.people import lock_alone, settle
-from resources.privacy import NOBODY, Mode, People, Privacy
+from resources.local import kaltura as standin
+from resources.postgres.migrations import Migrations
+from resources.postgres.url import database_url
+from resources.privacy.erasure import Counts, erase, erased_at
+from resources.privacy.people import lock_alone, settle
+from resources.privacy.pseudonyms import NOBODY, Mode, People, Privacy
 from resources.settings import MAKE_A_KEY, SettingError, load_env_file, privacy_settings
 
 TABLES = [report.table for report in REPORTS]

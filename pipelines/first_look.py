@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from resources.printable import printable
+from resources.runtime.printable import printable
 from resources.settings import CHECKOUT
 
 QUERIES = CHECKOUT / "sql" / "first_look"

@@ -15,13 +15,13 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
-from pipelines import home
-from resources.database import database_url, is_private
+from assets.room_report.figures import WEEK, Account, accounts
+from pipelines import dagster_home as home
 from resources.errors import ConfigurationError
-from resources.migrations import migrate
-from resources.room_report_figures import WEEK, Account, accounts
+from resources.postgres.migrations import migrate
+from resources.postgres.url import database_url, is_private
 from resources.settings import SettingError, Settings, load_env_file, report_folder
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 
 
 class NoReportError(ConfigurationError):
@@ -115,7 +115,7 @@ def _accounts() -> list[Account]:
 
 
 def _path(account: Account, week: dt.date) -> Path:
-    from assets.room_report import file_name
+    from assets.room_report.asset import file_name
 
     return report_folder() / file_name(account.account_id, week)
 

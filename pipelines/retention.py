@@ -14,16 +14,16 @@ import psycopg
 from rich.console import Console
 
 from assets.partitions import SETTINGS
-from assets.pull import REPORTS
+from assets.reports import REPORTS
 from pipelines.erase import print_counts
-from resources.database import database_url
-from resources.erasure import Counts, forget_unused, pseudonymise
 from resources.errors import ConfigurationError
-from resources.migrations import Migrations
-from resources.people import expect_convertible, first_day_kept, lock_alone, record, settle
-from resources.postgres import Postgres
-from resources.privacy import Privacy
+from resources.postgres.migrations import Migrations
+from resources.postgres.url import database_url
+from resources.privacy.erasure import Counts, forget_unused, pseudonymise
+from resources.privacy.people import expect_convertible, first_day_kept, lock_alone, record, settle
+from resources.privacy.pseudonyms import Privacy
 from resources.settings import SettingError, load_env_file, privacy_settings
+from resources.warehouse.resource import Postgres
 
 TABLES = [report.table for report in REPORTS]
 RETAIN_AT = "30 3 * * *"  # before the day's pull

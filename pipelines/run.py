@@ -22,18 +22,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pipelines import home
-from pipelines.abandoned import end_abandoned_local_runs
+from pipelines import dagster_home as home
 from pipelines.first_look import print_first_look
 from pipelines.interrupts import Interrupts
-from resources import standin
-from resources.database import database_url, is_private
+from pipelines.sensors.abandoned_runs import end_abandoned_local_runs
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import is_standin
-from resources.migrations import migrate
-from resources.processes import execution_tag
-from resources.roles import apply_roles
+from resources.local import kaltura as standin
+from resources.postgres.migrations import migrate
+from resources.postgres.roles import apply_roles
+from resources.postgres.url import database_url, is_private
+from resources.runtime.processes import execution_tag
 from resources.settings import SettingError, Settings, load_env_file
 
 
@@ -118,7 +118,7 @@ def _executed(
     defs: dg.Definitions, instance: dg.DagsterInstance, first: dt.date, last: dt.date, console: Console
 ) -> tuple[str, str]:
     """The run's id, and why it failed if it did."""
-    from assets.pull import REPORTS
+    from assets.reports import REPORTS
 
     job = defs.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())

@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.partitions import SETTINGS, WEEKS
 from assets.report import GROUP
-from assets.room_report import room_report
+from assets.room_report.asset import room_report
 
 PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enough for the morning's readers
 SWEEP_AT = "30 5 * * 0"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from resources import local_postgres, standin
 from resources.errors import ConfigurationError
+from resources.local import kaltura as standin
+from resources.local import postgres as local_postgres
 from resources.settings import LOCAL, load_env_file
 
 UI_STOP_SECONDS = 60

@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines import home
+from pipelines import dagster_home as home
 from resources.settings import CHECKOUT, load_env_file
 
 READY_SECONDS = 90
@@ -91,7 +91,7 @@ def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> 
         "webserver": [
             "python",
             "-m",
-            "pipelines.webserver",
+            "pipelines.guarded_webserver",
             "-w",
             str(workspace),
             "-h",

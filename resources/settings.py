@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from dotenv import load_dotenv
 
-from resources.privacy import LEAST_KEY_CHARACTERS, Mode, Privacy
+from resources.privacy.pseudonyms import LEAST_KEY_CHARACTERS, Mode, Privacy
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCAL = CHECKOUT / ".local"

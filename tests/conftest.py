@@ -28,11 +28,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from resources import local_postgres
 from resources.kaltura.client import Client
 from resources.kaltura.session import Credentials
-from resources.migrations import migrate
-from resources.warehouse import Warehouse
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import migrate
+from resources.warehouse.warehouse import Warehouse
 from simulator import Running
 
 TEMPLATE = "template_kaltura"

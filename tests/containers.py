@@ -19,7 +19,7 @@ import yaml
 from dotenv import dotenv_values
 from pipeline import CHECKOUT, PROGRAMS, wait_until
 
-from resources import local_postgres
+from resources.local import postgres as local_postgres
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -97,7 +97,7 @@ class Containers:
         for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}") if os.geteuid() == 0 else ():
             try:
                 subprocess.run(
-                    [python, "-c", "import pipelines.home, psycopg"], cwd=CHECKOUT, env={"PYTHONPATH": PYTHONPATH},
+                    [python, "-c", "import pipelines.dagster_home, psycopg"], cwd=CHECKOUT, env={"PYTHONPATH": PYTHONPATH},
                     user=number, group=number, extra_groups=[], capture_output=True, check=True,
                 )  # fmt: skip
             except (OSError, subprocess.CalledProcessError):

@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from assets.pull import kaltura_rooms
+from assets.pull.asset import kaltura_rooms
 from resources.kaltura.resource import Kaltura
 from resources.kaltura.windows import Days
-from resources.postgres import Postgres
+from resources.warehouse.resource import Postgres
 from simulator import Running
 
 

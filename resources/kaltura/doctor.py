@@ -614,7 +614,7 @@ class Visit:
     def _examined(self) -> Iterator[Finding]:
         # Imported here, at the command's edge, and handed over as plain values: what the reports are expected to be is
         # said under assets/, which rests on this package, so nothing else in here may know of it.
-        from assets.pull import REPORTS
+        from assets.reports import REPORTS
         from resources.kaltura.resource import Kaltura
 
         subjects = [Subject(report.table.name, report.source, report.table.key) for report in REPORTS]

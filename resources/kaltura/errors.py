@@ -24,7 +24,7 @@ import json
 import re
 from urllib.parse import quote, quote_plus
 
-from resources.printable import printable
+from resources.runtime.printable import printable
 
 MESSAGE_LIMIT = 600  # characters of what a server says; a gateway's page would fill an event log
 

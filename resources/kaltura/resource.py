@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from resources import standin
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.errors import Refused
 from resources.kaltura.session import Credentials
+from resources.local import kaltura as standin
 from resources.settings import Settings
 
 DEFAULT_BASE_URL = "https://www.kaltura.com"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from assets.pull import REPORTS
-from pipelines import abandoned
-from resources.processes import execution_tag
+from assets.reports import REPORTS
+from pipelines.sensors import abandoned_runs as abandoned
+from resources.runtime.processes import execution_tag
 
 STARTING, STARTED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 PULL = frozenset(report.key for report in REPORTS)

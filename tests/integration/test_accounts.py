@@ -12,8 +12,8 @@ from pipeline import ASSETS, Pipeline
 
 from resources.kaltura.resource import account_name
 from resources.kaltura.windows import Calendar, Days
-from resources.load import Provenance
-from resources.warehouse import Warehouse
+from resources.warehouse.load import Provenance
+from resources.warehouse.warehouse import Warehouse
 from simulator import Credentials, Running, University, serving
 
 DAYS = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 4))
@@ -41,8 +41,9 @@ def accounts() -> Iterator[dict[int, Running]]:
 
 
 def loaded_alone(running: Running, zone: str, url: str) -> None:
-    from assets.pull import REPORTS, PullConfig
-    from assets.whole_days import bring
+    from assets.pull.asset import PullConfig
+    from assets.pull.extract import bring
+    from assets.reports import REPORTS
 
     warehouse = Warehouse(url)
     with client_of(running) as client:

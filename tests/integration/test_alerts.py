@@ -21,13 +21,13 @@ from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 from in_process import installed
 
 from assets.attendees import ATTENDEES
-from assets.pull import REPORTS
-from pipelines import alerts as module
-from pipelines.alerts import Told, alerts, main
-from pipelines.troubles import said
+from assets.reports import REPORTS
+from pipelines.sensors import alerts as module
+from pipelines.sensors.alerts import Told, alerts, main
+from pipelines.sensors.channels import NotDelivered, sinks
+from pipelines.sensors.incidents import said
 from resources.kaltura.windows import Days
 from resources.settings import SettingError
-from resources.sinks import NotDelivered, sinks
 from simulator import Fault, University, serving
 
 DAYS = Days(dt.date(2026, 3, 3), dt.date(2026, 3, 5))

@@ -13,9 +13,9 @@ import pytest
 from conftest import client_of
 from pipeline import CHECKOUT
 
-from resources.backup import Manifest
 from resources.kaltura.client import Client
-from resources.warehouse import Warehouse
+from resources.postgres.backup import Manifest
+from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 
 FIRST = dt.date(2026, 3, 2)
@@ -31,11 +31,11 @@ def command(*words: str | Path, succeeds: bool = True) -> str:
 
 
 def backup(url: str, file: Path, succeeds: bool = True) -> str:
-    return command("resources.backup", file, "--database-url", url, succeeds=succeeds)
+    return command("resources.postgres.backup", file, "--database-url", url, succeeds=succeeds)
 
 
 def restore(url: str, file: Path, *words: str, succeeds: bool = True) -> str:
-    return command("resources.restore", file, "--database-url", url, *words, succeeds=succeeds)
+    return command("resources.postgres.restore", file, "--database-url", url, *words, succeeds=succeeds)
 
 
 def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
@@ -59,10 +59,11 @@ def kaltura() -> Iterator[Client]:
 @pytest.fixture
 def load(kaltura: Client) -> Callable[[str, int], list[int]]:
     """Loads some days into a database; returns how many rows each load inserted."""
-    from assets.pull import CALENDAR, REPORTS, PullConfig
-    from assets.whole_days import bring
+    from assets.pull.asset import CALENDAR, PullConfig
+    from assets.pull.extract import bring
+    from assets.reports import REPORTS
     from resources.kaltura.windows import Days
-    from resources.load import Provenance
+    from resources.warehouse.load import Provenance
 
     def loaded(url: str, days: int) -> list[int]:
         dates = [FIRST + dt.timedelta(days=n) for n in range(days)]
@@ -144,7 +145,7 @@ def lacking_rows(file: Path) -> None:
 
 def no_dump_at_all(file: Path) -> None:
     """Its checksum holds, and pg_restore can't read it."""
-    from resources.backup import checksum
+    from resources.postgres.backup import checksum
 
     file.write_bytes(b"PGDMP nonsense")
     manifest = json.loads(Manifest.beside(file).read_text())
@@ -205,7 +206,7 @@ def test_a_backup_is_written_over_none_and_only_its_owner_reads_it(database: str
 
 
 def test_a_database_without_a_warehouse_has_nothing_to_back_up(postgres_folder: Path, tmp_path: Path) -> None:
-    from resources import local_postgres
+    from resources.local import postgres as local_postgres
 
     assert "no schema" in backup(local_postgres.url(postgres_folder, "template1"), tmp_path / "a.dump", succeeds=False)
     assert list(tmp_path.iterdir()) == []

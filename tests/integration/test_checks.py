@@ -12,12 +12,13 @@ import pytest
 from conftest import TEMPLATE
 from in_process import installed
 
-from assets import checks
-from assets.checks import CHECKS, specs
-from assets.pull import REPORTS
-from resources import findings, local_postgres
+from assets.checks import checks
+from assets.checks import query as findings
+from assets.checks.checks import CHECKS, specs
+from assets.reports import REPORTS
 from resources.kaltura.windows import Days
-from resources.warehouse import Warehouse
+from resources.local import postgres as local_postgres
+from resources.warehouse.warehouse import Warehouse
 from simulator import DEMO, Fault, University, serving
 
 WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from assets.pull import REPORTS
-from resources import standin
+from assets.reports import REPORTS
 from resources.kaltura import doctor
 from resources.kaltura.client import Client
 from resources.kaltura.doctor import Examination, Finding, Subject, Visit, settings_findings
 from resources.kaltura.session import Credentials
+from resources.local import kaltura as standin
 from resources.settings import CHECKOUT
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 

@@ -10,7 +10,7 @@ import pytest
 from assets.attendees import ATTENDEES
 from bench.fault_runs import CASES, TROUBLES, Backfills, Case
 from bench.faults import PAGE, Row, rows, rows_in
-from resources import local_postgres
+from resources.local import postgres as local_postgres
 from simulator import ListedWorld, serving
 from tests.conftest import TEMPLATE
 

@@ -19,10 +19,10 @@ import psutil
 import psycopg
 import pytest
 
-from resources import local_postgres
-from resources.local_postgres import LocalPostgresError
+from resources.local import postgres as local_postgres
+from resources.local.postgres import LocalPostgresError
 
-CHECKOUT = Path(local_postgres.__file__).resolve().parents[1]
+CHECKOUT = Path(local_postgres.__file__).resolve().parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="what root is refused, only root can try")
 
 
@@ -72,7 +72,7 @@ def folder(used: Path) -> Path:
 
 def command(*words: str | Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "resources.local_postgres", *map(str, words)],
+        [sys.executable, "-m", "resources.local.postgres", *map(str, words)],
         cwd=CHECKOUT,
         env=os.environ | environment,
         stdout=subprocess.PIPE,

@@ -155,7 +155,7 @@ def test_ctrl_c_keeps_the_days_that_had_landed_and_says_how_to_go_on(pipeline: P
 def test_a_database_without_the_schema_is_refused_with_the_command_that_makes_it(
     pipeline: Pipeline, postgres_folder: Path
 ) -> None:
-    from resources import local_postgres
+    from resources.local import postgres as local_postgres
 
     bare = Pipeline(pipeline.kaltura, local_postgres.url(postgres_folder, "template1"), pipeline.home, pipeline.more)
 

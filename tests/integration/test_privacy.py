@@ -11,14 +11,14 @@ import psycopg
 import pytest
 from pipeline import Pipeline
 
-from assets.pull import REPORTS as IN_ORDER
+from assets.pull.extract import Filters
 from assets.report import USER_IDS
-from assets.whole_days import Filters
-from resources.erasure import erase, pseudonymise
-from resources.load import Provenance
-from resources.people import PrivacyError
-from resources.privacy import FULL, Mode, Privacy, is_pseudonym
-from resources.warehouse import Warehouse
+from assets.reports import REPORTS as IN_ORDER
+from resources.privacy.erasure import erase, pseudonymise
+from resources.privacy.people import PrivacyError
+from resources.privacy.pseudonyms import FULL, Mode, Privacy, is_pseudonym
+from resources.warehouse.load import Provenance
+from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.integration.test_whole_days import Place
 from tests.integration.test_whole_days import kaltura as kaltura
@@ -102,7 +102,7 @@ def found(people: set[str], store: bytes) -> set[str]:
 def installations(
     standin: Running, postgres_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Installation]]:
-    from resources import local_postgres
+    from resources.local import postgres as local_postgres
     from tests.conftest import TEMPLATE
 
     made = {}
@@ -256,7 +256,7 @@ def load_alone(place: Place, privacy: Privacy) -> None:
 
 
 def bring_as(place: Place, privacy: Privacy, day: int, filters: Filters = Filters({})) -> Any:  # noqa: B008
-    from assets.whole_days import bring
+    from assets.pull.extract import bring
     from resources.kaltura.windows import Days
     from tests.conftest import client_of
 

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from resources import local_postgres
-from resources.migrations import Migrations, files
-from resources.privacy import is_pseudonym
-from resources.roles import apply_roles
-from resources.warehouse import Warehouse
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import Migrations, files
+from resources.postgres.roles import apply_roles
+from resources.privacy.pseudonyms import is_pseudonym
+from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, ListedWorld, Running, Session, User, View
 from tests.conftest import TEMPLATE
 from tests.integration.test_whole_days import Place

@@ -15,12 +15,12 @@ import pytest
 from pipeline import CHECKOUT, Pipeline
 from seed import fill
 
-from assets.picture import SHOWN_CHARACTERS
-from assets.room_report import room_report
-from assets.room_report_page import page
-from resources.postgres import Postgres
-from resources.room_report_figures import accounts, figures
+from assets.pull.day_chart import SHOWN_CHARACTERS
+from assets.room_report.asset import room_report
+from assets.room_report.figures import accounts, figures
+from assets.room_report.page import page
 from resources.settings import SettingError
+from resources.warehouse.resource import Postgres
 from simulator import University, serving
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -265,7 +265,7 @@ def test_a_week_of_which_nothing_was_loaded_does_not_pass_for_an_empty_one(seede
 
 
 def test_a_report_can_not_write(seeded: psycopg.Connection, database: str) -> None:
-    from resources.warehouse import Warehouse
+    from resources.warehouse.warehouse import Warehouse
 
     opened = Warehouse(database)
     with opened.reading() as connection:

@@ -5,8 +5,8 @@ import re
 import psycopg
 import pytest
 
-from assets.pull import REPORTS
 from assets.report import Report
+from assets.reports import REPORTS
 from pipelines.docs import PAGE, STANDING_ALONE, Column, columns, page
 
 IDENTITY = "partner_id"

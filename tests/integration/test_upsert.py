@@ -13,12 +13,12 @@ import pytest
 import stamina
 
 from assets.attendees import ATTENDEES
+from assets.pull.extract import Brought, Filters
 from assets.report import ENTRY_IDS, USER_IDS
-from assets.whole_days import Brought, Filters
-from resources import local_postgres
-from resources.load import Load, Provenance, TableLoad
-from resources.migrations import migrate
-from resources.warehouse import Warehouse
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import migrate
+from resources.warehouse.load import Load, Provenance, TableLoad
+from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 from tests.integration.test_whole_days import PEOPLE, REPORTS, Place
 from tests.truth import assert_equal

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 from seed import copy_csv, fill
 
-from resources.migrations import files
+from resources.postgres.migrations import files
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXPECTED = CHECKOUT / "tests" / "sql" / "expected"

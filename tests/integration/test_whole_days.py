@@ -10,13 +10,13 @@ import stamina
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.pull.extract import Brought, Filters, bring
 from assets.report import ENTRY_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
-from assets.whole_days import Brought, Filters, bring
 from resources.kaltura.errors import ColumnMissing, FilterIgnored, Unsplittable
 from resources.kaltura.windows import Calendar, Days
-from resources.load import Provenance
-from resources.warehouse import Warehouse
+from resources.warehouse.load import Provenance
+from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.conftest import client_of
 from tests.truth import Tables, assert_equal, expected, landed

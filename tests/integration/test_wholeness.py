@@ -22,15 +22,15 @@ from hypothesis import strategies as st
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.fetch import Windows
+from assets.pull.extract import Brought, Filters, bring
+from assets.pull.windows import Windows
 from assets.report import ENTRY_IDS, USER_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
-from assets.whole_days import Brought, Filters, bring
-from resources import local_postgres
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
-from resources.load import Load, Provenance, TableLoad
-from resources.warehouse import Warehouse
+from resources.local import postgres as local_postgres
+from resources.warehouse.load import Load, Provenance, TableLoad
+from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.conftest import TEMPLATE, client_of
 from tests.truth import Tables, assert_equal, expected, landed

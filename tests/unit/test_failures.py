@@ -7,9 +7,9 @@ import dagster as dg
 import psycopg
 import pytest
 
-from assets import failures
-from assets.failures import BACKOFF_SECONDS, Passing, Permanent, passes
-from assets.fetch import NotAsked
+from assets.pull import retries as failures
+from assets.pull.retries import BACKOFF_SECONDS, Passing, Permanent, passes
+from assets.pull.windows import NotAsked
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import (
     BadReply,
@@ -25,7 +25,7 @@ from resources.kaltura.errors import (
     Unsplittable,
 )
 from resources.settings import SettingError
-from resources.warehouse import WarehouseError, WarehouseUnreachable
+from resources.warehouse.warehouse import WarehouseError, WarehouseUnreachable
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.fetch import (
+from assets.pull.extract import Brought
+from assets.pull.windows import (
     BAD_DAYS_IN_A_ROW,
     FIRST_WINDOW_DAYS,
     FULLNESS,
@@ -18,7 +19,6 @@ from assets.fetch import (
     Windows,
     one_ahead,
 )
-from assets.whole_days import Brought
 from resources.kaltura.errors import BadReply, Refused, Unavailable
 from resources.kaltura.windows import Days
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from resources import standin
 from resources.kaltura.errors import Refused
 from resources.kaltura.resource import Kaltura
+from resources.local import kaltura as standin
 
 
 def test_without_an_account_in_the_settings_it_is_the_standin() -> None:

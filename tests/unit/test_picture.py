@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from assets.picture import SHOWN_CHARACTERS, bars, picture
+from assets.pull.day_chart import SHOWN_CHARACTERS, bars, picture
 
 
 def sessions(*starts: str) -> pd.DataFrame:

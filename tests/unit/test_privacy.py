@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from assets.attendees import ATTENDEES
-from assets.normalize import normalize
+from assets.pull.normalize import normalize
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura import csv
 from resources.kaltura.errors import ColumnMissing, Refused
 from resources.kaltura.query import Query
 from resources.kaltura.windows import Window
-from resources.privacy import FULL, Mode, Privacy, is_pseudonym, withheld
+from resources.privacy.pseudonyms import FULL, Mode, Privacy, is_pseudonym, withheld
 from resources.settings import SettingError, privacy_settings
 
 KEY = "an invented key of the tests, long enough for them"

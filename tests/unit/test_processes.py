@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 
-from resources.processes import execution_tag, is_executing
+from resources.runtime.processes import execution_tag, is_executing
 from resources.settings import CHECKOUT
 
 
 def of_another_process(run_id: str) -> dict[str, str]:
-    code = f"from resources.processes import execution_tag; print(*execution_tag({run_id!r}).values())"
+    code = f"from resources.runtime.processes import execution_tag; print(*execution_tag({run_id!r}).values())"
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     return {next(iter(execution_tag(run_id))): done.stdout.strip()}
 

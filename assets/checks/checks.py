@@ -1,0 +1,263 @@
+"""What has to hold of the days that a run brought in, each said once: what it is about, how bad it is, what to do.
+
+A check's query is `sql/checks/<name>.sql` and returns what offends. It looks at the account and the days of the run,
+and at the weeks before them where it compares. A run over a range records one result a check, without a partition: the
+result names the bad days.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import psycopg
+
+from assets.attendees import ATTENDEES
+from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.checks import query as findings
+from assets.checks.query import Findings
+from assets.report import Report
+from assets.room_sessions import ROOM_SESSIONS
+from resources.kaltura.windows import Days, stretches
+from resources.warehouse.warehouse import Warehouse, WarehouseError
+
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+ALL = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
+STRETCHES_IN_A_SENTENCE = 5
+
+# Names of metadata, which alerts read too.
+FIRST_DAY, LAST_DAY, BAD_DAYS, COUNT, SAMPLE, QUERY = "first day", "last day", "bad days", "found", "sample", "query"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that has to hold for each of `reports`.
+
+    `found` is what the rows of its query are, `advice` what to do about them. A check that compares tables `needs` them
+    all to be in the run, and, with `whole`, pulled without a filter.
+    """
+
+    name: str
+    reports: tuple[Report, ...]
+    severity: dg.AssetCheckSeverity
+    holds: str
+    found: str
+    advice: str
+    needs: tuple[Report, ...] = ()
+    whole: bool = False
+
+    def spec(self, report: Report) -> dg.AssetCheckSpec:
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=report.key,
+            description=f"{self.holds} Otherwise: {self.advice}",
+            metadata={"severity": self.severity.value.lower(), "sql": f"sql/checks/{self.name}.sql"},
+        )
+
+
+CHECKS = (
+    Check(
+        "attendees_have_sessions",
+        (ATTENDEES,),
+        ERROR,
+        "Every attendee's session is in room_sessions.",
+        "Sessions with attendees that room_sessions does not hold",
+        "pull these days again, all three tables together. If it stays, ask Kaltura's support about these sessions.",
+        needs=(ROOM_SESSIONS, ATTENDEES),
+    ),
+    Check(
+        "figures_in_range",
+        ALL,
+        ERROR,
+        "Ratios are 0 to 1; minutes, counts and durations are not negative.",
+        "Rows with a figure that can't be",
+        "somebody wrote to the table by another way than a pull, or dropped its constraints. Pull these days again.",
+    ),
+    Check(
+        "ends_after_start",
+        (ROOM_SESSIONS, BREAKOUT_SESSIONS),
+        ERROR,
+        "No session ends before it starts.",
+        "Sessions that end before they start",
+        "somebody wrote to the table by another way than a pull, or dropped its constraints. Pull these days again.",
+    ),
+    Check(
+        "sessions_have_ended",
+        (ROOM_SESSIONS, BREAKOUT_SESSIONS),
+        WARN,
+        "A session has an end 48 hours after its start.",
+        "Sessions without an end after 48 hours",
+        "pull these days again: a session that ran when it was pulled gets its end then. Where it does not, Kaltura "
+        "knows no end; the session's figures stand all the same.",
+    ),
+    Check(
+        "person_hours",
+        (ATTENDEES,),
+        WARN,
+        "Nobody is in main rooms for more than 24 hours a day, or for longer than their sessions ran.",
+        "People with more hours than a day has",
+        "usually one user id that several people or devices share. Leave it out where you count hours a person.",
+        needs=(ROOM_SESSIONS, ATTENDEES),
+    ),
+    Check(
+        "estimate_agrees",
+        (ROOM_SESSIONS,),
+        WARN,
+        "Kaltura's estimate of unique users and the number of attendee rows are within 20 % or 5 people.",
+        "Sessions whose estimate and attendee rows are far apart",
+        "pull these days again. If it stays, attendees are missing or listed twice at Kaltura: ask its support.",
+        needs=(ROOM_SESSIONS, ATTENDEES),
+        whole=True,
+    ),
+    Check(
+        "usual_row_count",
+        ALL,
+        WARN,
+        "A day has half to twice the rows that its weekday had at the median of the 8 weeks before.",
+        "Days with far fewer or more rows than their weekday usually has",
+        "a holiday or an event explains it, or Kaltura's data are late: pull these days again tomorrow.",
+    ),
+    Check(
+        "no_rows_in_term",
+        ALL,
+        WARN,
+        "A day has rows where its weekday had some in at least 3 of the 4 weeks before.",
+        "Days without any row although their weekday usually has some",
+        "a holiday explains it, or Kaltura sent an empty report: run `make doctor`, and pull these days again.",
+    ),
+    Check(
+        "few_rejects",
+        ALL,
+        WARN,
+        "No more than 0.5 % of the rows of the days pulled together (or 4 of them) had to be set aside.",
+        "Days and reasons for which too many rows could not be used",
+        "the table kaltura.rejects holds the lines. If their reason is new, Kaltura has changed the report: run `make doctor`.",
+    ),
+    Check(
+        "known_columns",
+        ALL,
+        WARN,
+        "Kaltura sends no columns that this version does not know.",
+        "Days and columns that are new",
+        "nothing is lost, their values are in the column extra. Look for a newer version of this pipeline.",
+    ),
+    Check(
+        "recent_events",
+        (ROOM_SESSIONS, ATTENDEES),
+        WARN,
+        "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error.",
+        "Days on end that were loaded and hold nothing",
+        "a vacation explains it, or Kaltura has stopped to report: run `make doctor`, and look into the KMC's analytics.",
+    ),
+)
+_OF_NAME = {check.name: check for check in CHECKS}
+
+
+def specs() -> list[dg.AssetCheckSpec]:
+    return [check.spec(report) for check in CHECKS for report in check.reports]
+
+
+def results(
+    selected: Collection[dg.AssetCheckKey],
+    pulled: Sequence[Report],
+    days: Days,
+    account: int,
+    warehouse: Warehouse,
+    *,
+    is_filtered: bool,
+) -> Iterator[dg.AssetCheckResult]:
+    """A result for each selected check that can be judged by what was `pulled`; nothing pulled judges what is there.
+
+    Raises nothing that the database is to blame for: a check that can't be done says so, and warns.
+    """
+    due = [
+        (check, report)
+        for check in CHECKS
+        for report in check.reports
+        if dg.AssetCheckKey(report.key, check.name) in selected
+        and (not pulled or all(report in pulled for report in check.needs))
+        and not (check.whole and is_filtered)
+    ]
+    try:
+        with warehouse.connection() as connection, findings.reading(connection):
+            for check, report in due:
+                yield _result(check, report, days, account, connection)
+    except (WarehouseError, psycopg.Error) as error:
+        raise ChecksNotDone(str(error).splitlines()[0]) from None
+
+
+class ChecksNotDone(Exception):
+    """The database went away while the days were being checked; what is loaded stands."""
+
+
+def _result(
+    check: Check, report: Report, days: Days, account: int, connection: psycopg.Connection
+) -> dg.AssetCheckResult:
+    parameters = {
+        "partner_id": account,
+        "report_id": report.report_id,
+        "first": days.first,
+        "last": days.last,
+    }
+    text = findings.query(connection, check.name, parameters)
+    metadata: dict[str, dg.MetadataValue] = {
+        FIRST_DAY: dg.MetadataValue.text(str(days.first)),
+        LAST_DAY: dg.MetadataValue.text(str(days.last)),
+        QUERY: dg.MetadataValue.md(f"Paste into `make psql`:\n```sql\n{text};\n```"),
+    }
+    try:
+        found = findings.find(connection, text)
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        return dg.AssetCheckResult(
+            passed=False,
+            asset_key=report.key,
+            check_name=check.name,
+            severity=WARN,
+            description=f"This could not be checked: {_reason(error)}. What was loaded stands. Run the query by hand.",
+            metadata={**metadata, BAD_DAYS: dg.MetadataValue.json([str(days.last)])},
+        )
+    return dg.AssetCheckResult(
+        passed=not found.count,
+        asset_key=report.key,
+        check_name=check.name,
+        severity=ERROR if found.is_error else check.severity,
+        description=_description(check, found, days),
+        metadata={**metadata, **_metadata(found)},
+    )
+
+
+def _description(check: Check, found: Findings, days: Days) -> str:
+    if not found.count:
+        return f"Nothing found in {_in_words([days])}. {check.holds}"
+    advice = check.advice[0].upper() + check.advice[1:]
+    return f"{check.found}: {found.count:,}, on {_in_words(stretches(found.days))}. {advice}"
+
+
+def _in_words(these: Sequence[Days]) -> str:
+    shown = ", ".join(str(days).replace("...", " to ") for days in these[:STRETCHES_IN_A_SENTENCE])
+    rest = sum(len(days) for days in these[STRETCHES_IN_A_SENTENCE:])
+    return f"{shown} and {rest:,} more days" if rest else shown
+
+
+def _metadata(found: Findings) -> Mapping[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {
+        COUNT: dg.MetadataValue.int(found.count),
+        BAD_DAYS: dg.MetadataValue.json([str(day) for day in found.days]),
+    }
+    if found.sample:
+        metadata[SAMPLE] = dg.MetadataValue.table([dg.TableRecord(_plain(row)) for row in found.sample])
+    return metadata
+
+
+def _plain(row: Mapping[str, object]) -> dict[str, str | int | float | bool | None]:
+    return {
+        name: value if value is None or isinstance(value, str | int | float) else str(value)
+        for name, value in row.items()
+    }
+
+
+def _reason(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return f"the query took longer than {findings.TIMEOUT_SECONDS} s"
+    return f"{type(error).__name__}, {error.diag.message_primary or str(error).splitlines()[0]}"

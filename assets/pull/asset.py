@@ -1,0 +1,265 @@
+"""The three assets, and the one function that brings their days in.
+
+They are one `multi_asset`, one step: a day's three tables are written in one transaction, so nobody ever reads
+attendees without their sessions. A run covers any number of days. Each is marked as it commits; a day that fails is
+named at the end and stops none of the others.
+"""
+
+import datetime as dt
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+import sqlalchemy as sa
+from pydantic import Field
+
+from assets.checks import checks
+from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
+from assets.pull import retries
+from assets.pull.day_chart import picture
+from assets.pull.extract import Brought, Filters, bring
+from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
+from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
+from assets.reports import REPORTS
+from resources.errors import ConfigurationError
+from resources.kaltura.errors import KalturaError
+from resources.kaltura.resource import Kaltura, account_name
+from resources.kaltura.windows import Days
+from resources.postgres import outages
+from resources.privacy.pseudonyms import People
+from resources.runtime import memory
+from resources.runtime.processes import execution_tag
+from resources.settings import word_list
+from resources.warehouse.load import Load, Provenance
+from resources.warehouse.resource import Postgres
+from resources.warehouse.warehouse import Warehouse
+
+# One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
+POOL = f"kaltura_api_{account_name()}"
+DAYS_IN_A_MESSAGE = 20
+DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
+
+
+class Restrictions(dg.Config):
+    """Keep to these ids, for this run; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed."""
+
+    entry_ids: list[str] = Field(default=word_list("KALTURA_ENTRY_IDS"), description="Rooms, in reports 6000 and 6001.")
+    virtual_event_ids: list[str] = Field(
+        default=word_list("KALTURA_VIRTUAL_EVENT_IDS"), description="Virtual events, in all three reports."
+    )
+    cue_point_ids: list[str] = Field(
+        default=word_list("KALTURA_CUE_POINT_IDS"), description="Sessions, in report 6001."
+    )
+    parent_entry_ids: list[str] = Field(
+        default=word_list("KALTURA_PARENT_ENTRY_IDS"), description="Main rooms, in report 6002."
+    )
+
+    @property
+    def people(self) -> list[str]:
+        return word_list("KALTURA_USER_IDS")
+
+    def filters(self) -> Filters:
+        return Filters(
+            {
+                ENTRY_IDS: self.entry_ids,
+                VIRTUAL_EVENT_IDS: self.virtual_event_ids,
+                USER_IDS: self.people,
+                CUE_POINT_IDS: self.cue_point_ids,
+                PARENT_ENTRY_IDS: self.parent_entry_ids,
+            }
+        )
+
+
+class RestrictionsWithPeople(Restrictions):
+    user_ids: list[str] = Field(default=word_list("KALTURA_USER_IDS"), description="People, in report 6001.")
+
+    @property
+    def people(self) -> list[str]:
+        return self.user_ids
+
+
+class PullConfig(RestrictionsWithPeople if SETTINGS.privacy.is_full else Restrictions):  # type: ignore[misc]
+    """What a run can be restricted to.
+
+    Dagster stores a run's config before the run begins: where no ids of people are kept, it has no place for them.
+    """
+
+
+@dg.multi_asset(
+    name="kaltura_rooms",
+    specs=[report.spec for report in REPORTS],
+    backfill_policy=BACKFILL_POLICY,
+    pool=POOL,
+    can_subset=True,
+    check_specs=checks.specs(),
+)
+def kaltura_rooms(
+    context: dg.AssetExecutionContext, config: PullConfig, kaltura: Kaltura, warehouse: Postgres
+) -> Iterator[dg.AssetCheckResult]:
+    """Bring the run's days in: each day's tables together, whole, once. Then check them, also where days failed."""
+    reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
+    filters = config.filters()
+    memory.frugal()
+    context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
+    with retries.classified(context), warehouse.opened() as opened, kaltura.client() as client:
+        opened.require_current_schema()
+        opened.settle_privacy()
+        people = opened.privacy.of_account(kaltura.account)
+        run = _Run(context, reports, opened, people, filters)
+        days = run.days()
+        if reports:
+            missing = run.without_loaded(days)
+            retries.wait_before_retry(context, kaltura.pause_scale)
+            windows = Windows(
+                lambda these: bring(these, reports, client, CALENDAR, filters, people=people), client.row_cap
+            )
+            for fetched in one_ahead(windows.fetched(missing)):
+                run.load(fetched)
+                del fetched  # while the next window is waited for, this one's rows are of no more use
+                memory.give_back()
+            if run.has_written:
+                opened.gather_statistics([report.table for report in reports])
+        yield from run.checked(days)
+        run.raise_for_failures()
+
+
+class _Run:
+    """What becomes of the days: loaded and marked, or failed with a reason."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        reports: Sequence[Report],
+        warehouse: Warehouse,
+        people: People,
+        filters: Filters,
+    ) -> None:
+        self.context = context
+        self.reports = reports
+        self.warehouse = warehouse
+        self.people = people
+        self.filters = filters
+        self.root_run_id = context.run.root_run_id or context.run.run_id
+        self.failed: dict[dt.date, Exception] = {}
+        self.failed_loads_in_a_row = 0
+        self.has_written = False
+
+    def days(self) -> list[dt.date]:
+        """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded."""
+        if self.reports or self.context.has_partition_key or self.context.has_partition_key_range:
+            return [dt.date.fromisoformat(key) for key in self.context.partition_keys]
+        newest = self.warehouse.newest_day(self.people.partner_id)
+        return [newest - dt.timedelta(days=n) for n in reversed(range(DAYS_CHECKED_ALONE))] if newest else []
+
+    def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
+        """The days that the run which this one retries has not loaded; the others are marked again, and left alone."""
+        parent = self.context.run.parent_run_id
+        parent_run = self.context.instance.get_run_by_id(parent) if parent else None
+        if parent_run is None or parent_run.is_success:
+            return list(days)
+        loaded = self.warehouse.loaded_days(self.root_run_id, [report.table for report in self.reports])
+        for day in sorted(loaded.intersection(days)):
+            self.context.log.info(f"{day}: already loaded by the run that this one retries")
+            for report in self.reports:
+                self._mark(report, day, {"already loaded by": self.root_run_id})
+        return [day for day in days if day not in loaded]
+
+    def load(self, fetched: Fetched) -> None:
+        if isinstance(fetched.outcome, Exception):
+            for day in fetched.days:
+                self._fail(day, fetched.outcome)
+            return
+        for day in fetched.days:
+            self._load_day(day, fetched.outcome)
+
+    def checked(self, days: Sequence[dt.date]) -> Iterator[dg.AssetCheckResult]:
+        """What the checks say of the days. None where nothing came in: then nothing has changed."""
+        if not days or len(self.failed) == len(days):
+            return
+        try:
+            yield from checks.results(
+                self.context.selected_asset_check_keys,
+                self.reports,
+                Days(min(days), max(days)),
+                self.people.partner_id,
+                self.warehouse,
+                is_filtered=self.filters.active is not None,
+            )
+        except checks.ChecksNotDone as error:
+            self.context.log.warning(f"The checks were not done, as the database went away: {error}")
+
+    def raise_for_failures(self) -> None:
+        """Raises `dagster.Failure` with every bad day: only a run that ends failed shows them in red."""
+        if not self.failed:
+            return
+        days = sorted(self.failed)
+        lines = [f"{day}: {self.failed[day]}" for day in days[:DAYS_IN_A_MESSAGE]]
+        if len(days) > DAYS_IN_A_MESSAGE:
+            lines.append(f"and {len(days) - DAYS_IN_A_MESSAGE} more, up to {days[-1]}")
+        raise retries.failure(
+            self.context,
+            self.failed.values(),
+            f"{len(days)} of the run's days could not be loaded; all others are.\n" + "\n".join(lines),
+            {"failed days": dg.MetadataValue.json([str(day) for day in days])},
+        )
+
+    def _load_day(self, day: dt.date, brought: Brought) -> None:
+        if self.failed_loads_in_a_row >= BAD_DAYS_IN_A_ROW:
+            self._fail(day, NotAsked(f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"))
+            return
+        provenance = Provenance(
+            partner_id=self.people.partner_id,
+            pulled_at=brought.pulled_at,
+            filters=self.people.filters(self.filters.active),
+            run_id=self.context.run.run_id,
+            root_run_id=self.root_run_id,
+        )
+        arrivals = brought.by_day[day]
+        try:
+            loads = self.warehouse.upsert(day, arrivals, provenance)
+        except ConfigurationError as error:
+            self.failed_loads_in_a_row += 1
+            self._fail(day, error)
+            return
+        self.failed_loads_in_a_row = 0
+        self.has_written |= any(load.inserted or load.updated or load.removed for load in loads)
+        by_table = {load.table: load for load in loads}
+        for report, arrived in zip(self.reports, arrivals, strict=True):
+            window = f"{arrived.window_start:%Y-%m-%d %H:%M} to {arrived.window_end:%Y-%m-%d %H:%M} UTC"
+            drawn = picture(arrived.frame)
+            shown = {"picture": drawn} if drawn else {}
+            self._mark(report, day, {**_counts(by_table[report.table.name]), "window": window, **shown})
+
+    def _mark(self, report: Report, day: dt.date, metadata: Mapping[str, int | str | dg.MetadataValue]) -> None:
+        """Tell Dagster that the table's day is there. Its storage may be restarting just now."""
+        mark = dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata)
+        for attempt in outages.attempts(_is_outage):
+            with attempt:
+                self.context.log_event(mark)
+
+    def _fail(self, day: dt.date, error: Exception) -> None:
+        if not isinstance(error, KalturaError | ConfigurationError | NotAsked):
+            self.context.log.error("".join(traceback.format_tb(error.__traceback__)))
+            error = retries.Unforeseen(error)
+        self.failed[day] = error
+        self.context.log.error(f"{day}: {error}")
+
+
+def _is_outage(error: Exception) -> bool:
+    """Of Dagster's storage. The second is known by name: its module takes a second to import, for Postgres alone."""
+    return isinstance(error, sa.exc.DBAPIError) or type(error).__name__ == "DagsterPostgresException"
+
+
+def _counts(load: Load) -> dict[str, int | str]:
+    return {
+        "dagster/partition_row_count": load.inserted + load.updated + load.unchanged,
+        "inserted": load.inserted,
+        "updated": load.updated,
+        "unchanged": load.unchanged,
+        "removed": load.removed,
+        "received": load.received,
+        "merged": load.merged,
+        "rejected": load.rejected,
+        "of other days": load.other_days,
+        "requests": load.requests,
+    }

@@ -1,0 +1,97 @@
+"""The days of a run, a window after another: each fetched while the one before it is being loaded.
+
+A window is as wide as the replies so far let expect. One that fails is asked for again in halves, down to the day that
+is to blame; after several bad days in a row the API is taken to be down, and the rest is not even asked for.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from assets.pull.extract import Brought
+from resources.kaltura.errors import Refused
+from resources.kaltura.windows import Days, stretches
+
+FIRST_WINDOW_DAYS = 7  # until a reply has told how many rows a day has
+WIDEST_WINDOW_DAYS = 92
+FULLNESS = 0.5  # of the cap, that a window is planned to fill: days differ, a cut reply is a request for nothing
+BAD_DAYS_IN_A_ROW = 3
+
+T = TypeVar("T")
+
+
+class NotAsked(Exception):
+    """A day that was left alone, because those before it showed that asking is of no use."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of some days: they are there, or one error stands for all of them."""
+
+    days: Days
+    outcome: Brought | Exception
+
+
+class Windows:
+    """Brings days in by windows. `bring` is asked for one at a time; `row_cap` is where the server cuts a reply."""
+
+    def __init__(self, bring: Callable[[Days], Brought], row_cap: int) -> None:
+        self._bring = bring
+        self._row_cap = row_cap
+        self._width = FIRST_WINDOW_DAYS
+        self._bad_in_a_row = 0
+        self._refusal: Refused | None = None
+
+    def fetched(self, days: Iterable[dt.date]) -> Iterator[Fetched]:
+        """Every day, in order, in one `Fetched` or another. Raises nothing that a reply or a row is to blame for."""
+        queue = stretches(days)
+        while queue:
+            window, rest = queue.pop(0).leading(self._width)
+            if rest:
+                queue.insert(0, rest)
+            yield from self._attempt(window)
+
+    def _attempt(self, days: Days) -> Iterator[Fetched]:
+        reason = self._useless()
+        if reason:
+            yield Fetched(days, NotAsked(reason))
+            return
+        try:
+            brought = self._bring(days)
+        except Exception as error:  # whatever a day does to us, the others go on
+            if isinstance(error, Refused):
+                self._refusal = error
+            if len(days) > 1 and not self._refusal:
+                for half in days.halves():
+                    yield from self._attempt(half)
+                return
+            self._bad_in_a_row += 1
+            yield Fetched(days, error)
+            return
+        self._bad_in_a_row = 0
+        self._width = self._next_width(brought)
+        yield Fetched(days, brought)
+
+    def _useless(self) -> str:
+        if self._refusal:
+            return f"not asked for, as Kaltura refuses: {self._refusal}"
+        if self._bad_in_a_row >= BAD_DAYS_IN_A_ROW:
+            return f"not asked for, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"
+        return ""
+
+    def _next_width(self, brought: Brought) -> int:
+        rows_a_day = max(1.0, brought.most_rows / len(brought.days))
+        return max(1, min(WIDEST_WINDOW_DAYS, int(FULLNESS * self._row_cap / rows_a_day)))
+
+
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each being made in a thread while the one before it is in use. At most one waits."""
+    end = object()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as thread:
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item  # type: ignore[misc]
+            del item

@@ -1,0 +1,120 @@
+"""The report to look at: one HTML file a week and account, from the views of `analytics`, with nobody's name in it.
+
+An account is an institution, or a part of one, and its report goes to its own people: hence a file each.
+"""
+
+import base64
+import datetime as dt
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from assets.partitions import SETTINGS, WEEKS
+from assets.pull.day_chart import bars
+from assets.report import OWNERS
+from assets.reports import REPORTS
+from assets.room_report.figures import WEEK, Figures, accounts, figures
+from resources.settings import SettingError, report_folder
+from resources.warehouse.resource import Postgres
+
+GROUP = "reports"
+PICTURES_SHOWN = 3  # accounts whose picture is kept with the materialization
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report that is on disk, and the figures in it."""
+
+    path: Path
+    figures: Figures
+
+
+@dg.asset(
+    key=["kaltura", "room_report"],
+    description=(
+        "One HTML file for each account: the week in sessions, people, hours, rooms, engagement and breakouts, "
+        "against the weeks before it, with what was restated and what is missing. It names no person."
+    ),
+    group_name=GROUP,
+    kinds={"html", "matplotlib"},
+    owners=OWNERS,
+    partitions_def=WEEKS,
+    deps=[report.key for report in REPORTS],
+)
+def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.MaterializeResult[None]:
+    """Read the week's figures, draw them, write a file for each account."""
+    week_date = dt.date.fromisoformat(context.partition_key)
+    with warehouse.opened() as opened:
+        opened.require_current_schema()
+        with opened.reading() as connection:
+            read_at = dt.datetime.now(dt.UTC)
+            weeks = [
+                figures(connection, account.account_id, week_date, SETTINGS.timezone)
+                for account in accounts(connection)
+            ]
+    if not weeks:
+        raise dg.Failure(
+            description="Nothing has been loaded yet. Materialize room_sessions, attendees and breakout_sessions first.",
+            allow_retries=False,
+        )
+    return dg.MaterializeResult(metadata=_metadata([_write(week, read_at) for week in weeks]))
+
+
+def file_name(account_id: int, week_date: dt.date) -> str:
+    """What the report of a week, known by its Monday, is called. Names sort by account, then by week."""
+    return f"room-report-{account_id}-{week_date}.html"
+
+
+def _write(week: Figures, read_at: dt.datetime) -> Written:
+    """Put the report into `REPORT_DIR`, whole or not at all. Raises `SettingError` where that can't be written to."""
+    from assets.room_report.page import page  # takes matplotlib along, which the code location does without
+
+    path = report_folder() / file_name(week.account_id, week.week_date)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    text = page(week, read_at)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise SettingError(f"REPORT_DIR={path.parent} can't be written to: {error.strerror}.") from error
+    return Written(path, week)
+
+
+def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
+    """The files, what is in them, and their main picture: small where the UI shows it, and large behind a link."""
+    from assets.room_report.charts import weeks_png
+
+    records = [
+        dg.TableRecord(
+            {
+                "account": each.figures.account_id,
+                "sessions": each.figures.week.session_count,
+                "people": each.figures.week.people_count,
+                "attendances": each.figures.week.attendance_count,
+                "breakouts": each.figures.week.breakout_session_count,
+                "days loaded": WEEK.days - len(each.figures.missing[each.figures.week_date]),
+                "days provisional": len(each.figures.provisional[each.figures.week_date]),
+            }
+        )
+        for each in written
+    ]
+    metadata: dict[str, dg.MetadataValue] = {"figures": dg.MetadataValue.table(records)}
+    for each in written:
+        whose = f", account {each.figures.account_id}" if len(written) > 1 else ""
+        metadata[f"file{whose}"] = dg.MetadataValue.path(each.path)
+    for each in written[:PICTURES_SHOWN]:
+        whose = f", account {each.figures.account_id}" if len(written) > 1 else ""
+        weeks = each.figures.weeks
+        ends = [f"{week.week_date.day} {week.week_date:%b}" for week in (weeks[0], weeks[-1])]
+        metadata[f"weeks{whose}"] = bars([week.session_count for week in weeks], "sessions by week", ends)
+        metadata[f"picture{whose}"] = dg.MetadataValue.md(
+            "![Sessions and people in each of thirteen weeks]"
+            f"(data:image/png;base64,{base64.b64encode(weeks_png(each.figures)).decode()})"
+        )
+    return metadata

@@ -1,0 +1,85 @@
+"""Dagster's home: where its instance keeps runs, events and schedules; made from `dagster.yaml` and the environment.
+
+python -m pipelines.dagster_home                # prints the folder
+python -m pipelines.dagster_home COMMAND ...    # becomes the command, with the home made ready and the settings read
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from resources.settings import CHECKOUT, LOCAL, SettingError, load_env_file
+
+# The URL's scheme is spelled out: SQLAlchemy 2.1 reads a bare one as psycopg 3, with which Dagster's storage fails.
+POSTGRES_STORAGE = """
+storage:
+  postgres:
+    postgres_db:
+      scheme: postgresql+psycopg2
+      hostname: {env: DAGSTER_POSTGRES_HOST}
+      port: {env: DAGSTER_POSTGRES_PORT}
+      db_name: {env: DAGSTER_POSTGRES_DB}
+      username: {env: DAGSTER_POSTGRES_USER}
+      password: {env: DAGSTER_POSTGRES_PASSWORD}
+"""
+SQLITE_STORAGE = """
+storage:
+  sqlite:
+    base_dir: {folder}
+"""
+
+
+def prepare() -> Path:
+    """Make the folder ready, point `DAGSTER_HOME` at it and return it. Safe to repeat, also while Dagster runs.
+
+    A `dagster.yaml` there that is not from here stays as it is: its owner, or a Helm chart, wrote it.
+    """
+    folder = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    text = (CHECKOUT / "dagster.yaml").read_text("utf-8") + _storage(folder)
+    target = folder / "dagster.yaml"
+    there = target.read_text("utf-8") if target.exists() else ""
+    if target.resolve() == CHECKOUT / "dagster.yaml" or (there and there.partition("\n")[0] != text.partition("\n")[0]):
+        return folder
+    if there != text:
+        draft = target.with_suffix(f".{os.getpid()}")
+        draft.write_text(text, "utf-8")
+        draft.replace(target)
+    return folder
+
+
+def _storage(folder: Path) -> str:
+    if not os.environ.get("DAGSTER_POSTGRES_HOST"):
+        return SQLITE_STORAGE.format(folder=folder / "storage")
+    for name, default in (("PORT", "5432"), ("DB", "dagster"), ("USER", "dagster"), ("PASSWORD", "")):
+        os.environ.setdefault(f"DAGSTER_POSTGRES_{name}", default)
+    return POSTGRES_STORAGE
+
+
+def main(command: Sequence[str]) -> int:
+    try:
+        load_env_file()
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    folder = prepare()
+    if command:
+        return _become(command)
+    sys.stdout.write(f"{folder}\n")
+    return 0
+
+
+def _become(command: Sequence[str]) -> int:
+    beside = Path(sys.executable).parent / command[0]  # the environment's own programs need not be on PATH
+    program = str(beside) if beside.exists() else shutil.which(command[0])
+    if program is None:
+        sys.stderr.write(f"There is no program {command[0]!r}.\n")
+        return 127
+    return os.execv(program, [program, *command[1:]])  # noqa: S606
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,231 @@
+"""What is wrong now, read from Dagster's own record: days that failed to load, checks that fail, loads that are overdue.
+
+A trouble is a subject and a day. Days are told apart so that one that recovers says so, and so that the next run over
+the same days does not tell the same again.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+
+from assets.checks import checks
+from assets.reports import REPORTS
+from resources.kaltura.errors import redacted
+
+# How long a run may wait for its retry, and a failure for the end of its backfill, before it is told all the same.
+HOLD_SECONDS = 6 * 3600
+EVENTS_AT_ONCE = 2000
+REASON_LIMIT = 600  # characters
+
+WARNING, ERROR = "warning", "error"
+LOAD = "load"
+_E_MAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']+\.\w+")
+
+Day = dt.date | None  # None: not of a day
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a subject is bad on a day. `tables` are those concerned, `run_id` the run that found it."""
+
+    level: str
+    reason: str
+    tables: tuple[str, ...]
+    run_id: str = ""
+
+
+@dataclass
+class Findings:
+    """What one look found. Of `unsettled` days (a run is at them, or will be) nothing is known, good or bad."""
+
+    bad: dict[str, dict[Day, Trouble]] = field(default_factory=dict)
+    good: dict[str, set[Day]] = field(default_factory=dict)
+    unsettled: set[Day] = field(default_factory=set)
+    once: list[Trouble] = field(default_factory=list)
+    checks_until: int = 0
+    runs_until: int = 0
+
+
+def look(instance: dg.DagsterInstance, checks_after: int | None, runs_after: int | None, now: float) -> Findings:
+    """Everything that is bad, and what of checks and runs is new since the given events. None: since now."""
+    found = Findings()
+    newest = instance.event_log_storage.get_maximum_record_id() or 0
+    reasons = _Reasons(instance, now)
+    _failed_days(instance, reasons, found)
+    _failed_runs(instance, reasons, newest if runs_after is None else runs_after, found)
+    if checks_after is None:
+        _latest_checks(instance, found)
+        found.checks_until = newest
+    else:
+        _new_checks(instance, reasons, checks_after, found)
+    _overdue(instance, found)
+    return found
+
+
+class _Reasons:
+    """Runs and what they said of their days, each read once."""
+
+    def __init__(self, instance: dg.DagsterInstance, now: float) -> None:
+        self.instance = instance
+        self.now = now
+        self._records: dict[str, dg.RunRecord | None] = {}
+        self._texts: dict[str, str] = {}
+
+    def record(self, run_id: str) -> "dg.RunRecord | None":
+        if run_id not in self._records:
+            self._records[run_id] = self.instance.get_run_record_by_id(run_id)
+        return self._records[run_id]
+
+    def is_held(self, run_id: str) -> bool:
+        """Whether more is to come: the run's retry, or the rest of its backfill."""
+        record = self.record(run_id)
+        if record is None or self.now - (record.end_time or self.now) > HOLD_SECONDS:
+            return False
+        run = record.dagster_run
+        if run.is_complete_and_waiting_to_retry:
+            return True
+        backfill = self.instance.get_backfill(run.tags["dagster/backfill"]) if "dagster/backfill" in run.tags else None
+        return backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES
+
+    def of(self, run_id: str, day: Day = None) -> str:
+        """What the run says of the day, or of itself."""
+        if run_id not in self._texts:
+            self._texts[run_id] = self._text(run_id)
+        lines = self._texts[run_id].splitlines()
+        own = [line.removeprefix(f"{day}: ") for line in lines if day and line.startswith(f"{day}: ")]
+        others = [line.split(": ", 1)[1] for line in lines if re.match(r"\d{4}-\d\d-\d\d: ", line)]
+        return [*own, *others[-1:], *lines, "it was killed, or could not start"][0]
+
+    def _text(self, run_id: str) -> str:
+        for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE):
+            for entry in self.instance.all_logs(run_id, of_type=kind):
+                event = entry.get_dagster_event()
+                if kind is dg.DagsterEventType.RUN_FAILURE:
+                    return event.message or ""
+                data = event.step_failure_data
+                if data.user_failure_data and data.user_failure_data.description:
+                    return str(data.user_failure_data.description)
+                return data.error.message if data.error else ""
+        return ""
+
+
+def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, found: Findings) -> None:
+    """Days whose newest attempt did not load them: those that the UI shows in red."""
+    attempts: dict[tuple[dt.date, str], list[str]] = {}
+    for report in REPORTS:
+        newest = (
+            instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(
+                report.key
+            )
+        )
+        for partition, (run_id, _) in newest.items():
+            attempts.setdefault((dt.date.fromisoformat(partition), run_id), []).append(report.table.name)
+    bad = found.bad.setdefault(LOAD, {})
+    for (day, run_id), tables in sorted(attempts.items()):
+        record = reasons.record(run_id)
+        if record is None or record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
+            continue  # a person stopped it, and knows
+        if not record.dagster_run.is_finished or reasons.is_held(run_id):
+            found.unsettled.add(day)
+        elif record.dagster_run.status is dg.DagsterRunStatus.FAILURE:
+            bad[day] = Trouble(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id)
+
+
+def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Findings) -> None:
+    """Runs that failed and left no day in red, which nobody would see otherwise."""
+    found.runs_until = after
+    red = {trouble.run_id for trouble in found.bad[LOAD].values()}
+    ours = {report.key for report in REPORTS}
+    for event_id, run_id in _events(instance, dg.DagsterEventType.RUN_FAILURE, after):
+        record = reasons.record(run_id)
+        if record and reasons.is_held(run_id):
+            break
+        found.runs_until = event_id
+        if record is None or run_id in red or not ours & set(record.dagster_run.asset_selection or ours):
+            continue
+        text = reasons.of(run_id)
+        if "dagster/auto_retry_run_id" not in record.dagster_run.tags and "days could not be loaded" not in text:
+            found.once.append(Trouble(ERROR, f"{said(text)} All its days are in now.", (), run_id))
+
+
+def _latest_checks(instance: dg.DagsterInstance, found: Findings) -> None:
+    keys = [spec.key for spec in checks.specs()]
+    for record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).values():
+        if record.event and record.event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            _judge(record.event.get_dagster_event().asset_check_evaluation_data, record.run_id, found)
+
+
+def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Findings) -> None:
+    found.checks_until = after
+    ours = {spec.key for spec in checks.specs()}
+    events = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
+        after, dagster_event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=EVENTS_AT_ONCE
+    )
+    for event_id, entry in sorted(events.items()):
+        if reasons.is_held(entry.run_id):
+            break
+        found.checks_until = event_id
+        evaluation = entry.get_dagster_event().asset_check_evaluation_data
+        if evaluation.asset_check_key in ours:
+            _judge(evaluation, entry.run_id, found)
+
+
+def _judge(evaluation: "dg.AssetCheckEvaluation", run_id: str, found: Findings) -> None:
+    """What one evaluation says of each of its days. A later one of the same days overrides it."""
+    table, metadata = evaluation.asset_key.path[-1], evaluation.metadata
+    if checks.FIRST_DAY not in metadata:
+        return
+    subject = f"{evaluation.check_name} of {table}"
+    first, last = (dt.date.fromisoformat(str(metadata[name].value)) for name in (checks.FIRST_DAY, checks.LAST_DAY))
+    bad, good = found.bad.setdefault(subject, {}), found.good.setdefault(subject, set())
+    for n in range((last - first).days + 1):
+        day = first + dt.timedelta(days=n)
+        bad.pop(day, None)
+        good.add(day)
+    if evaluation.passed:
+        return
+    level = ERROR if evaluation.severity is dg.AssetCheckSeverity.ERROR else WARNING
+    trouble = Trouble(level, said(evaluation.description or ""), (table,), run_id)
+    for text in _list(metadata, checks.BAD_DAYS) or [str(last)]:
+        day = dt.date.fromisoformat(text)
+        good.discard(day)
+        bad[day] = trouble
+
+
+def _list(metadata: Mapping[str, dg.MetadataValue], name: str) -> Sequence[str]:
+    value = metadata[name].value if name in metadata else None
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _overdue(instance: dg.DagsterInstance, found: Findings) -> None:
+    """Assets that nothing was loaded into for longer than their freshness policy allows."""
+    states = instance.get_freshness_state_records([report.key for report in REPORTS])
+    for report in REPORTS:
+        state = states[report.key].freshness_state if report.key in states else FreshnessState.UNKNOWN
+        subject = f"{report.table.name} is overdue"
+        found.bad[subject] = {}
+        if state in (FreshnessState.WARN, FreshnessState.FAIL):
+            level = ERROR if state is FreshnessState.FAIL else WARNING
+            why = "nothing was loaded for over a day. See whether the schedule daily_pull is on, and whether its runs start."
+            found.bad[subject][None] = Trouble(level, why, (report.table.name,))
+        else:
+            found.good[subject] = {None}
+
+
+def _events(instance: dg.DagsterInstance, kind: dg.DagsterEventType, after: int) -> Iterator[tuple[int, str]]:
+    entries = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
+        after, dagster_event_type=kind, limit=EVENTS_AT_ONCE
+    )
+    for event_id, entry in sorted(entries.items()):
+        yield event_id, entry.run_id
+
+
+def said(text: str) -> str:
+    """The text's first line, fit to leave the house: no token, no address of a person, not too long."""
+    line = _E_MAIL.sub("[address]", redacted(text.strip().split("\n", 1)[0]))
+    return line if len(line) <= REASON_LIMIT else f"{line[:REASON_LIMIT]} ..."

@@ -1,0 +1,35 @@
+"""What an extract hands over to be loaded: the rows of one table and day, and the account of every row received.
+
+The extract makes it, privacy decides what of it is kept of people, the warehouse writes it.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from resources.table import Table
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What a pull brought in for one table and day.
+
+    `frame`: a row a key, the table's columns and `window_start`, `window_end`, `ends_at` (UTC; the end of the row's
+    session or null) and `extra` (JSON or null). `rejects`: `raw` and `reason`. `received` counts every row of the
+    replies that falls to this day: those of `frame`, `merged` away, rejected, and fragments of `other_days`.
+    """
+
+    table: Table
+    frame: pd.DataFrame = field(repr=False)
+    rejects: pd.DataFrame = field(repr=False)
+    window_start: dt.datetime
+    window_end: dt.datetime
+    requests: int
+    merged: int
+    other_days: int
+    kaltura_session: str = ""
+
+    @property
+    def received(self) -> int:
+        return len(self.frame) + self.merged + len(self.rejects) + self.other_days

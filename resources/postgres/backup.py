@@ -1,0 +1,223 @@
+"""A backup of the warehouse: one file that `pg_dump` writes, and beside it what has to be in it.
+
+    python -m resources.postgres.backup [FILE]
+
+Schema `kaltura` is all there is to keep: the views of `analytics` are made anew from this checkout. The file is pg_dump's
+custom format, so `pg_restore` of any server can read it too. `FILE.json` holds its checksum and the rows of each table,
+counted in the same snapshot. Who may read what (GRANT) is not in it. Loads can go on meanwhile.
+"""
+
+import argparse
+import datetime as dt
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from resources.errors import ConfigurationError
+from resources.local import postgres as local_postgres
+from resources.postgres.url import database_url, libpq_url
+from resources.settings import LOCAL, SettingError, load_env_file
+
+CONNECT_TIMEOUT_SECONDS = 10
+POLL_SECONDS = 0.3
+BLOCK_BYTES = 1 << 20
+
+
+class BackupError(ConfigurationError):
+    """A backup can't be written or used; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `FILE.json` says of a backup."""
+
+    made_at: str
+    server_version: int
+    sha256: str
+    rows: dict[str, int]
+    migrations: list[str]
+
+    @staticmethod
+    def beside(file: Path) -> Path:
+        return file.with_name(f"{file.name}.json")
+
+    @classmethod
+    def of(cls, file: Path) -> "Manifest":
+        """Raises `BackupError`."""
+        path = cls.beside(file)
+        try:
+            return cls(**json.loads(path.read_text("utf-8")))
+        except FileNotFoundError:
+            raise BackupError(
+                f"{path} is not there. A backup is both files: copy it from where the first is."
+            ) from None
+        except (ValueError, TypeError):
+            raise BackupError(f"{path} is damaged. Take another backup.") from None
+
+
+def back_up(url: str, file: Path, console: Console) -> Manifest:
+    """Write the two files. They are there whole or not at all. Raises `BackupError`."""
+    if file.exists():
+        raise BackupError(f"{file} is there already. Choose another name, or remove it.")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with connected(url) as connection, tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as name:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        snapshot = _value(connection, "SELECT pg_export_snapshot()")
+        rows = table_rows(connection)
+        if not rows:
+            raise BackupError("the database has no schema `kaltura`: there is nothing to back up. Check DATABASE_URL.")
+        draft = Path(name) / file.name
+        words = ["--format=custom", "--schema=kaltura", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
+        _dump([*words, f"--file={draft}"], url, sum(rows.values()), console)
+        manifest = Manifest(
+            made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            server_version=connection.info.server_version,
+            sha256=checksum(draft),
+            rows=rows,
+            migrations=_migrations(connection),
+        )
+        draft.chmod(0o600)
+        Manifest.beside(draft).write_text(json.dumps(asdict(manifest), indent=1) + "\n", "utf-8")
+        Manifest.beside(draft).replace(Manifest.beside(file))
+        draft.replace(file)
+    return manifest
+
+
+@contextmanager
+def connected(url: str) -> Iterator[psycopg.Connection]:
+    """A connection. Raises `BackupError` where there is none to be had."""
+    try:
+        connection = psycopg.connect(libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS)
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BackupError(f"the database can't be reached: {reason}. Check DATABASE_URL.") from None
+    with connection:
+        yield connection
+
+
+def table_rows(connection: psycopg.Connection) -> dict[str, int]:
+    """How many rows each table of schema `kaltura` has."""
+    names = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'kaltura' ORDER BY tablename"
+    ).fetchall()
+    counted = {}
+    for (name,) in names:
+        count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("kaltura", name))
+        row = connection.execute(count).fetchone()
+        counted[str(name)] = int(row[0]) if row else 0
+    return counted
+
+
+def environment(url: str) -> Mapping[str, str]:
+    """What pg_dump and psql connect by. Not on their command line: everybody on the machine can read that."""
+    options = psycopg.pq.Conninfo.parse(libpq_url(url).encode())
+    given = {option.envvar.decode(): option.val.decode() for option in options if option.envvar and option.val}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**kept, **given}
+
+
+def checksum(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def progress(console: Console, what: str, rows: int) -> Iterator["RowsDone"]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield RowsDone(bar, what, rows)
+
+
+class RowsDone:
+    """A bar of rows, told by what Postgres says of the COPYs under way."""
+
+    def __init__(self, bar: Progress, what: str, rows: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task(what, total=max(rows, 1))
+        self._seen: dict[int, int] = {}
+
+    def look(self, connection: psycopg.Connection) -> None:
+        query = "SELECT relid, tuples_processed FROM pg_stat_progress_copy WHERE datname = current_database()"
+        for relation, done in connection.execute(query).fetchall():
+            self._seen[relation] = max(done, self._seen.get(relation, 0))
+        self._bar.update(self._task, completed=sum(self._seen.values()))
+
+
+def _dump(words: list[str], url: str, rows: int, console: Console) -> None:
+    command = [str(local_postgres.binary("pg_dump")), *words]
+    with (
+        connected(url) as watching,
+        tempfile.TemporaryFile("w+") as said,
+        progress(console, "Backing up", rows) as done,
+    ):
+        watching.autocommit = True
+        process = subprocess.Popen(command, env=environment(url), stderr=said)
+        try:
+            while True:
+                try:
+                    code = process.wait(POLL_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    done.look(watching)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        said.seek(0)
+        if code:
+            raise BackupError(f"pg_dump failed: {said.read().strip()} Set PG_BIN to programs of the server's version.")
+
+
+def _migrations(connection: psycopg.Connection) -> list[str]:
+    found = connection.execute("SELECT name FROM kaltura.migrations WHERE name LIKE 'migrations/%' ORDER BY name")
+    return [name for (name,) in found.fetchall()]
+
+
+def _value(connection: psycopg.Connection, query: str) -> str:
+    row = connection.execute(query).fetchone()
+    return str(row[0]) if row else ""
+
+
+def default_file() -> Path:
+    return LOCAL / "backups" / f"kaltura-{dt.datetime.now(dt.UTC):%Y-%m-%dT%H%M%SZ}.dump"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m resources.postgres.backup", description="Back the warehouse up: FILE, and FILE.json beside it."
+    )
+    parser.add_argument("file", nargs="?", type=Path, help="default: .local/backups/kaltura-<time>.dump")
+    parser.add_argument("--database-url", help="default: DATABASE_URL, else the private Postgres")
+    given = parser.parse_args()
+    try:
+        load_env_file()
+        file = given.file or default_file()
+        manifest = back_up(given.database_url or database_url(), file, Console(stderr=True))
+    except (ConfigurationError, SettingError) as error:
+        sys.stderr.write(f"backup: {error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"backup: {error.filename}: {error.strerror}\n")
+        return 1
+    size = file.stat().st_size / 1e6
+    sys.stdout.write(f"backed up {sum(manifest.rows.values()):,} rows, {size:,.1f} MB: {file}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""The roles of `sql/roles.sql`, in the database: who may load, who may query, and who is shown who people are.
+
+python -m resources.postgres.roles [--database-url URL]
+"""
+
+import argparse
+import sys
+
+import psycopg
+
+from resources.errors import ConfigurationError
+from resources.postgres.migrations import CONNECT_TIMEOUT_SECONDS, FOLDER, LOCK, File, Migrations
+from resources.postgres.url import database_url, libpq_url
+from resources.settings import load_env_file
+
+FILE = FOLDER / "roles.sql"
+
+
+class RolesError(ConfigurationError):
+    """The roles can't be made: the message says what the database refuses."""
+
+
+def apply_roles(url: str, *, again: bool = True) -> None:
+    """Make the roles and give them their rights. Safe to repeat, which `again=False` saves. Raises `RolesError`."""
+    file = File("roles.sql", FILE.read_text("utf-8"))
+    try:
+        with psycopg.connect(libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
+            # Two GRANTs on one object at the same time fail, and migrations grant as well.
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            if not again and Migrations(connection).has(file):
+                return
+            connection.execute(file.text.encode())
+            Migrations(connection).note(file)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RolesError(f"the database can't be reached: {reason}. Check DATABASE_URL.") from None
+    except psycopg.Error as error:
+        raise RolesError(
+            f"sql/roles.sql: {error.diag.message_primary or error}. It wants the owner of the schemas, with the right to "
+            "make roles (CREATEROLE), after `make migrate`."
+        ) from error
+
+
+def main() -> int:
+    load_env_file()
+    parser = argparse.ArgumentParser(
+        prog="python -m resources.postgres.roles",
+        description="Make the roles of loaders and analysts, or bring them up to date.",
+    )
+    parser.add_argument("--database-url", help="default: DATABASE_URL, else the private Postgres")
+    given = parser.parse_args()
+    try:
+        apply_roles(given.database_url or database_url())
+    except ConfigurationError as error:
+        print(f"roles: {error}", file=sys.stderr)
+        return 1
+    print("kaltura_loader, kaltura_analyst and kaltura_analyst_pii have their rights: GRANT them to your logins")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""People in the database: in which mode it is filled, who is known by which pseudonym, who has been erased.
+
+Loads hold the people lock together, what takes people out holds it alone: an erasure never meets a load in flight.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg import sql
+
+from resources.arrivals import Arrivals
+from resources.errors import ConfigurationError
+from resources.postgres import copy as copying
+from resources.postgres.locks import LOCK_CLASS, PEOPLE_LOCK, ROLL_LOCK
+from resources.privacy.erasure import pseudonymise
+from resources.privacy.pseudonyms import (
+    ERASED,
+    EXTRA,
+    NOBODY,
+    PEOPLE_FILTER,
+    RAW,
+    Mode,
+    People,
+    Privacy,
+    fields,
+    known_to,
+    replaced,
+    withheld,
+)
+from resources.table import Kind
+
+FRESH_START = "start over with a fresh database (another DATABASE_URL) and a backfill"
+
+
+_KINDS = {"partner_id": Kind.NUMBER, "user_id": Kind.TEXT, "pseudonym": Kind.TEXT}
+_COPY = sql.SQL("COPY kaltura.people (partner_id, user_id, pseudonym) FROM STDIN (FORMAT binary)").format()
+_EVERYBODY = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %(partner_id)s").format()
+_NO_IDS = (None, *NOBODY)
+
+
+class PrivacyError(ConfigurationError):
+    """The settings are not those that the warehouse was filled with; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    mode: Mode
+    fingerprint: str | None
+    is_filled: bool
+    has_suppressions: bool
+
+
+def lock_alone(connection: psycopg.Connection) -> None:
+    """Wait until no load is in flight, and let none begin before the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+
+
+def settle(connection: psycopg.Connection, privacy: Privacy) -> None:
+    """Hold the settings against those that the warehouse was filled with. One without rows takes on the new ones.
+
+    Raises `PrivacyError`.
+    """
+    if _is_settled(_recorded(connection), privacy):
+        return
+    lock_alone(connection)
+    recorded = _recorded(connection)
+    if _is_settled(recorded, privacy):
+        return
+    if recorded.fingerprint not in (None, privacy.fingerprint) and (recorded.is_filled or recorded.has_suppressions):
+        raise PrivacyError(_other_key(privacy))
+    if recorded.mode is not privacy.mode and recorded.is_filled:
+        raise PrivacyError(_other_mode(recorded.mode, privacy.mode))
+    record(connection, privacy)
+
+
+def expect_convertible(connection: psycopg.Connection, privacy: Privacy) -> None:
+    """Raises `PrivacyError` unless a full warehouse is to become a pseudonymous one, with no other key than it has."""
+    recorded = _recorded(connection)
+    if privacy.mode is not Mode.PSEUDONYMOUS:
+        raise PrivacyError(f"PII_MODE={privacy.mode}: set PII_MODE=pseudonymous to turn everything into pseudonyms.")
+    if recorded.mode is Mode.NONE:
+        raise PrivacyError(_other_mode(recorded.mode, privacy.mode))
+    if recorded.fingerprint not in (None, privacy.fingerprint):
+        raise PrivacyError(_other_key(privacy))
+
+
+def record(connection: psycopg.Connection, privacy: Privacy) -> None:
+    """The settings are now those of the warehouse, and so are the pseudonyms of the people in it."""
+    connection.execute(
+        "UPDATE kaltura.privacy SET mode = %s, key_fingerprint = %s, changed_at = now()",
+        [privacy.mode, privacy.fingerprint],
+    )
+    if not privacy.is_full:  # no id stands anywhere that somebody would have to be known by a pseudonym for
+        connection.execute("DELETE FROM kaltura.people")
+        connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
+    if not privacy.key:
+        return
+    known = connection.execute("SELECT partner_id, user_id FROM kaltura.people").fetchall()
+    made = [privacy.of_account(partner_id).pseudonym(user_id) for partner_id, user_id in known]
+    connection.execute(
+        "UPDATE kaltura.people SET pseudonym = made.pseudonym"
+        " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS made (partner_id, user_id, pseudonym)"
+        " WHERE people.partner_id = made.partner_id AND people.user_id = made.user_id",
+        [[partner_id for partner_id, _ in known], [user_id for _, user_id in known], made],
+    )
+
+
+def _recorded(connection: psycopg.Connection) -> _Recorded:
+    row = connection.execute(
+        "SELECT mode, key_fingerprint,"
+        " EXISTS (SELECT FROM kaltura.loads) OR EXISTS (SELECT FROM kaltura.attendees)"
+        " OR EXISTS (SELECT FROM kaltura.room_sessions) OR EXISTS (SELECT FROM kaltura.breakout_sessions)"
+        " OR EXISTS (SELECT FROM kaltura.changes) OR EXISTS (SELECT FROM kaltura.rejects),"
+        " EXISTS (SELECT FROM kaltura.suppressions) FROM kaltura.privacy"
+    ).fetchone()
+    if row is None:
+        raise PrivacyError(
+            "kaltura.privacy has no row. Restore it: INSERT INTO kaltura.privacy (mode) VALUES ('full')."
+        )
+    return _Recorded(Mode(row[0]), *row[1:])
+
+
+def _is_settled(recorded: _Recorded, privacy: Privacy) -> bool:
+    return recorded.mode is privacy.mode and recorded.fingerprint == privacy.fingerprint
+
+
+def _other_key(privacy: Privacy) -> str:
+    what = "is not the one that the warehouse was filled with" if privacy.key else "is missing"
+    return (
+        f"PII_KEY {what}: the same people would get other pseudonyms, and those who were erased would come back. "
+        f"Set the old PII_KEY again or, where it is lost, {FRESH_START}."
+    )
+
+
+def _other_mode(recorded: Mode, wanted: Mode) -> str:
+    steps = [f"set PII_MODE={recorded} again"]
+    if (recorded, wanted) == (Mode.FULL, Mode.PSEUDONYMOUS):
+        steps.append("turn what is there into pseudonyms: `python -m pipelines.retention --all`")
+    steps.append(FRESH_START)
+    return f"PII_MODE={wanted}, but the warehouse was filled with PII_MODE={recorded}. Either {'; or '.join(steps)}."
+
+
+class Roll:
+    """Who is in `kaltura.people`, as far as one process has seen it: days after one another have the same people."""
+
+    def __init__(self) -> None:
+        self._removals: dict[int, int] = {}
+        self._known: dict[int, set[str]] = {}
+
+    def unknown(self, protection: "Protection", ids: set[str]) -> list[str]:
+        """Those of the ids that are not in the table, in the order of its key. Nobody else adds them meanwhile."""
+        account, connection = protection.partner_id, protection.connection
+        is_current = self._removals.get(account) == protection.removals
+        if is_current and not ids.difference(self._known[account]):
+            return []
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, ROLL_LOCK])
+        if is_current:
+            asked = list(ids.difference(self._known[account]))
+            query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
+            there = {user_id for (user_id,) in connection.execute(query, [account, asked])}
+            self._known[account].update(there)  # they were committed by others
+        else:
+            rows = copying.rows_out(connection, _EVERYBODY, {"partner_id": account}, {"user_id": Kind.TEXT})
+            self._known[account] = set(rows["user_id"].to_pylist())
+            self._removals[account] = protection.removals
+        return sorted(ids.difference(self._known[account]), key=str.encode)
+
+    def committed(self, protection: "Protection") -> None:
+        """What the protection's load has added is there."""
+        if self._removals.get(protection.partner_id) == protection.removals:
+            self._known[protection.partner_id].update(protection.added)
+
+
+class Protection:
+    """What a day's load does for the people in it, inside the day's transaction."""
+
+    def __init__(
+        self, connection: psycopg.Connection, privacy: Privacy, partner_id: int, day: dt.date, roll: Roll
+    ) -> None:
+        """Raises `PrivacyError` where the warehouse is filled with other settings."""
+        self.connection = connection
+        self.roll = roll
+        self.added: set[str] = set()
+        self.people = People(privacy, partner_id)
+        self.privacy = privacy
+        self.partner_id = partner_id
+        self.day = day
+        connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+        row = connection.execute(
+            "SELECT mode, key_fingerprint, removals,"
+            " EXISTS (SELECT FROM kaltura.suppressions WHERE partner_id = %s) FROM kaltura.privacy",
+            [partner_id],
+        ).fetchone()
+        if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
+            settle(connection, privacy)  # raises, or takes the settings on where there are no rows yet
+        self.removals, self.has_suppressions = row[2:] if row else (0, False)
+
+    @property
+    def is_past_retention(self) -> bool:
+        return is_past_retention(self.day, self.privacy)
+
+    def arrivals(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
+        """What arrived as it may be stored, with everybody in it known by a pseudonym."""
+        if self.privacy.is_full and self.is_past_retention:
+            tables = [each.table for each in arrived]
+            pseudonymise(self.connection, self.privacy, tables, self.day, self.day + dt.timedelta(days=1))
+            arrived = [self._aged(each) for each in arrived]
+        elif self.privacy.is_full:
+            return self._known(arrived)
+        if not self.has_suppressions or self.privacy.mode is Mode.NONE:
+            return list(arrived)
+        erased = self._erased({person: person for person in _ids(arrived)})
+        return [self._without(each, erased) for each in arrived]
+
+    def filters(self, filters: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]] | None:
+        """A pull's filters as they are recorded: not even there does an erased person stand."""
+        asked = (filters or {}).get(PEOPLE_FILTER)
+        if not filters or not asked or not (self.has_suppressions or self.is_past_retention):
+            return filters
+        pseudonyms = {each: self.people.pseudonym(each) if self.privacy.is_full else each for each in asked}
+        erased = self._erased(pseudonyms)
+        kept = pseudonyms if self.is_past_retention else {each: each for each in asked}
+        return {**filters, PEOPLE_FILTER: [ERASED if each in erased else kept[each] for each in asked]}
+
+    def _known(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
+        """Who is in `kaltura.people` has not been erased: only those who are new have to be looked at."""
+        new = self.roll.unknown(self, _ids(arrived))
+        pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
+        erased = self._erased(pseudonyms) if self.has_suppressions else {}
+        added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}
+        if added:
+            self.added = set(added)
+            rows = pa.table({"user_id": list(added), "pseudonym": list(added.values())})
+            copying.rows_in(self.connection, _COPY, rows, _KINDS, {"partner_id": self.partner_id})
+        return [self._without(each, erased) for each in arrived] if self.has_suppressions else list(arrived)
+
+    def _erased(self, pseudonyms: Mapping[str, str]) -> dict[str, str]:
+        """Those of the people who have been erased; ids and pseudonyms, as given."""
+        hashes = {self.people.suppression(pseudonym): each for each, pseudonym in pseudonyms.items()}
+        found = self.connection.execute(
+            "SELECT person FROM kaltura.suppressions WHERE partner_id = %s AND person = ANY(%s)",
+            [self.partner_id, list(hashes)],
+        ).fetchall()
+        return {hashes[person]: pseudonyms[hashes[person]] for (person,) in found}
+
+    def _aged(self, each: Arrivals) -> Arrivals:
+        """A day whose names are not kept any more."""
+        rejects = each.rejects.assign(**{RAW: each.rejects[RAW].map(withheld).astype("str")})
+        return replace(each, frame=self.people.pseudonymous(each.frame, each.table), rejects=rejects)
+
+    def _without(self, each: Arrivals, erased: Mapping[str, str]) -> Arrivals:
+        """The rows of those who were erased as the erasure left them."""
+        frame, table = each.frame, each.table
+        for column in table.person_columns:
+            theirs = frame[column].isin(list(erased))
+            if not theirs.any():
+                continue
+            frame = frame.assign(**{column: replaced(frame[column], erased)})
+            frame[column] = self.people.by_session(frame, table, column, theirs)
+            gone = [EXTRA, *(table.personal_columns if column in table.key else ())]
+            frame.loc[theirs, gone] = None
+        return replace(each, frame=frame, rejects=self._rejects(each))
+
+    def _rejects(self, each: Arrivals) -> pd.DataFrame:
+        """A line with somebody's name is kept only where it also says that they are somebody who was not erased."""
+        raws: list[str] = each.rejects[RAW].tolist()
+        if not raws or not self.privacy.is_full:
+            return each.rejects
+        values = set.union(*map(fields, raws)).difference(NOBODY)
+        erased = self._erased({value: self.people.pseudonym(value) for value in values})
+        query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
+        known = {user_id for (user_id,) in self.connection.execute(query, [self.partner_id, list(values)])}
+        names_people = bool(each.table.personal_columns)
+        shown = [
+            withheld(raw) if known_to(raw, erased) or (names_people and not known_to(raw, known)) else raw
+            for raw in raws
+        ]
+        return each.rejects.assign(**{RAW: pd.Series(shown, index=each.rejects.index, dtype="str")})
+
+
+def _ids(arrived: Iterable[Arrivals]) -> set[str]:
+    columns = (pa.array(each.frame[name]) for each in arrived for name in each.table.person_columns)
+    return {user_id for column in columns for user_id in pc.unique(column).to_pylist() if user_id not in _NO_IDS}
+
+
+def is_past_retention(day: dt.date, privacy: Privacy) -> bool:
+    return bool(privacy.retention_days) and day < first_day_kept(privacy)
+
+
+def first_day_kept(privacy: Privacy) -> dt.date:
+    """The first day, by UTC's calendar, whose names are still kept."""
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=privacy.retention_days)

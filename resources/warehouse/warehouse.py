@@ -1,0 +1,166 @@
+"""The Postgres that analysts query: one connection pool, and the transaction in which a day gets into its tables.
+
+A day's tables are written together, each as `load.py` says, under an advisory lock a table that two runs meet at.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from resources.arrivals import Arrivals
+from resources.errors import ConfigurationError
+from resources.postgres import outages
+from resources.postgres.migrations import Migrations
+from resources.postgres.url import sqlalchemy_url
+from resources.privacy.people import Protection, Roll, settle
+from resources.privacy.pseudonyms import FULL, Privacy
+from resources.table import Table
+from resources.warehouse.load import Load, Provenance, TableLoad
+
+CONNECT_TIMEOUT_SECONDS = 10
+
+
+class WarehouseError(ConfigurationError):
+    """The database can't be reached or is not as it should be; the message says what to do."""
+
+
+class WarehouseUnreachable(WarehouseError):
+    """The database does not answer, or lets nobody in. It may be about to start."""
+
+
+class Warehouse:
+    """A pool on one database, and what is kept of people in it. Close it when done."""
+
+    def __init__(self, url: str, privacy: Privacy = FULL) -> None:
+        self.privacy = privacy
+        self._roll = Roll()
+        try:
+            self.engine = sa.create_engine(
+                sqlalchemy_url(url),
+                pool_pre_ping=True,
+                connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                    "application_name": "kaltura-room-warehouse",
+                    # A plan that was kept from when a table was empty would read it whole for each session of a day.
+                    "prepare_threshold": None,
+                },
+            )
+        except sa.exc.ArgumentError:
+            raise WarehouseError(
+                "DATABASE_URL is no database URL. Write it as postgresql://user:password@host/database."
+            ) from None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseUnreachable`."""
+        try:
+            pooled = self.engine.connect()
+        except sa.exc.OperationalError as error:
+            raise WarehouseUnreachable(
+                f"the database can't be reached: {_first_line(error.orig)}. Check DATABASE_URL."
+            ) from None
+        with pooled:
+            raw = pooled.connection.driver_connection
+            assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
+            with raw.transaction():
+                yield raw
+
+    @contextmanager
+    def reading(self) -> Iterator[psycopg.Connection]:
+        """As `connection`, but nothing can be written, and all queries see the data of one moment."""
+        with self.connection() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
+
+    def require_current_schema(self) -> None:
+        """Raises `WarehouseError` where the migrations of this version are not all applied."""
+        with self.connection() as connection:
+            pending = Migrations(connection).pending()
+        if pending:
+            raise WarehouseError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
+
+    def settle_privacy(self) -> None:
+        """Raises `PrivacyError` where the warehouse was filled with another PII_MODE or PII_KEY."""
+        with self.connection() as connection:
+            settle(connection, self.privacy)
+
+    def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
+        """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.
+
+        Raises `WarehouseError` or `PrivacyError`; then nothing of the day was written.
+        """
+        try:
+            for attempt in outages.attempts(_is_outage):
+                with attempt:
+                    with self.connection() as connection:
+                        protection = Protection(connection, self.privacy, provenance.partner_id, day, self._roll)
+                        loads = self._loaded(protection, arrivals, provenance)
+                    self._roll.committed(protection)
+                    return loads
+        except psycopg.Error as error:
+            refused = _refused(error)
+        raise refused  # out here, so that nothing carries the database's own error, which quotes rows
+
+    @staticmethod
+    def _loaded(protection: Protection, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
+        protected = protection.arrivals(arrivals)
+        provenance = replace(provenance, filters=protection.filters(provenance.filters))
+        ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
+        return [TableLoad(protection.connection, protection.day, each, provenance).run() for each in ordered]
+
+    def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
+        """Days of which a run with this root has loaded all these tables."""
+        query = (
+            "SELECT partition_date FROM kaltura.loads WHERE root_run_id = %s AND report_id = ANY(%s)"
+            " GROUP BY partition_date HAVING count(DISTINCT report_id) = %s"
+        )
+        with self.connection() as connection:
+            rows = connection.execute(query, [root_run_id, [table.report_id for table in tables], len(tables)])
+            return {row[0] for row in rows}
+
+    def newest_day(self, partner_id: int) -> dt.date | None:
+        """The last day of the account that was ever loaded."""
+        with self.connection() as connection:
+            row = connection.execute(
+                "SELECT max(partition_date) FROM kaltura.loads WHERE partner_id = %s", [partner_id]
+            ).fetchone()
+        return row[0] if row else None
+
+    def gather_statistics(self, tables: Sequence[Table]) -> None:
+        """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over
+        freshly filled tables may take minutes in place of milliseconds. Left to autovacuum where it can't be done.
+        """
+        names = sql.SQL(", ").join(sql.Identifier("kaltura", name) for name in (*(t.name for t in tables), "loads"))
+        with suppress(WarehouseError, psycopg.Error), self.connection() as connection:
+            connection.execute("SET LOCAL client_min_messages = error")  # a login that owns no table is merely ignored
+            connection.execute(sql.SQL("ANALYZE {}").format(names))
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, psycopg.OperationalError | WarehouseUnreachable)
+
+
+def _refused(error: psycopg.Error) -> WarehouseError:
+    """What the database says of its own accord. Detail and context quote the row, and rows belong in no log."""
+    said = error.diag
+    where = ", ".join(part for part in (said.table_name, said.constraint_name) if part)
+    if said.sqlstate is None:  # not the server's word: the connection broke
+        return WarehouseUnreachable(
+            f"the database can't be reached any more: {_first_line(error)}. Check DATABASE_URL."
+        )
+    kind = WarehouseUnreachable if _is_outage(error) else WarehouseError  # it may have been shutting down
+    what = f"{said.message_primary} (SQLSTATE {said.sqlstate})"
+    return kind(f"the database refused the day: {what}{f', at {where}' if where else ''}.")
