@@ -19,7 +19,7 @@ from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_ret
 
 from assets.partitions import CALENDAR
 from assets.pull.asset import kaltura_rooms
-from assets.pull.extract import Filters, bring
+from assets.pull.extract import Filters, extract
 from assets.pull.windows import FIRST_WINDOW_DAYS, FULLNESS
 from assets.report import Report
 from assets.reports import REPORTS
@@ -146,7 +146,7 @@ class Backfills:
         self.kaltura.now = dt.datetime.combine(DAYS[-1] + LONG_AFTER, dt.time(), dt.UTC).timestamp()
         first = Days(DAYS[0], DAYS[FIRST_WINDOW_DAYS - 1])
         with account(self.kaltura.base_url, self.kaltura.row_cap).client() as asking:
-            most = bring(first, REPORTS, asking, CALENDAR, Filters({})).most_rows
+            most = extract(first, REPORTS, asking, CALENDAR, Filters({})).most_rows
         self.kaltura.row_cap = int(CAP_OVER_FIRST_WINDOW * most)
         with self._instance() as instance:
             red = self._run(instance)

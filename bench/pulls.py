@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from assets.pull.extract import Filters, bring
+from assets.pull.extract import Filters, extract
 from bench.measuring import Figure
 from bench.replies import CALENDAR, REPORTS
 from resources.kaltura.client import Client
@@ -41,7 +41,7 @@ def measure(url: str, quick: bool, say: Say) -> list[Figure]:
             say(f"pulling {count} days, time {number + 1} of {count + 1}")
             kaltura.now = CALENDAR.midnight(days.last + dt.timedelta(days=1 + number)) + 4.5 * 3600
             before = _wal(url)
-            pulled = bring(days, REPORTS, client, CALENDAR, Filters({}), now=lambda: kaltura.clock)
+            pulled = extract(days, REPORTS, client, CALENDAR, Filters({}), now=lambda: kaltura.clock)
             loads = [
                 load for day in days for load in store.upsert(day, pulled.by_day[day], Provenance(1, pulled.pulled_at))
             ]

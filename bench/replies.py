@@ -9,9 +9,9 @@ import numpy as np
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.extract import Brought, Filters, bring
+from assets.pull.extract import Extract, Filters, extract
 from assets.room_sessions import ROOM_SESSIONS
-from resources.kaltura.client import Client, Tally
+from resources.kaltura.client import Client, RequestStats
 from resources.kaltura.csv import BOM
 from resources.kaltura.query import Query
 from resources.kaltura.reply import Raw
@@ -90,11 +90,11 @@ class Canned(Client):
         super().__init__("http://127.0.0.1:9", Credentials("1", ks="invented"), row_cap=10**9)
         self.replies: Replies = {}
 
-    def raw(self, query: Query, tally: Tally, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
-        tally.requests += 1
+    def raw(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
+        stats.requests += 1
         return Raw(200, httpx.Headers(), self.replies[query.source.report_id])
 
-    def bring(self, day: dt.date, bodies: Replies) -> Brought:
+    def bring(self, day: dt.date, bodies: Replies) -> Extract:
         """The day as the pipeline brings it in, from bytes to typed rows."""
         self.replies = bodies
-        return bring(Days(day, day), REPORTS, self, CALENDAR, Filters({}))
+        return extract(Days(day, day), REPORTS, self, CALENDAR, Filters({}))

@@ -20,7 +20,7 @@ from resources.local import kaltura as standin
 from resources.postgres.migrations import Migrations
 from resources.postgres.url import database_url
 from resources.privacy.erasure import Counts, erase, erased_at
-from resources.privacy.people import lock_alone, settle
+from resources.privacy.people import lock_exclusively, require_mode
 from resources.privacy.pseudonyms import NOBODY, Mode, People, Privacy
 from resources.settings import MAKE_A_KEY, SettingError, load_env_file, privacy_settings
 
@@ -78,8 +78,8 @@ def _erased(console: Console, people: People, user_id: str, *, dry_run: bool) ->
     with psycopg.connect(database_url()) as connection:
         if pending := Migrations(connection).pending():
             raise SettingError(f"The database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
-        lock_alone(connection)
-        settle(connection, people.privacy)
+        lock_exclusively(connection)
+        require_mode(connection, people.privacy)
         before = erased_at(connection, people, user_id)
         counts = erase(connection, people, TABLES, user_id)
         if dry_run or counts is None:

@@ -20,7 +20,7 @@ from resources.errors import ConfigurationError
 from resources.postgres.migrations import Migrations
 from resources.postgres.url import database_url
 from resources.privacy.erasure import Counts, forget_unused, pseudonymise
-from resources.privacy.people import expect_convertible, first_day_kept, lock_alone, record, settle
+from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
 from resources.privacy.pseudonyms import Privacy
 from resources.settings import SettingError, load_env_file, privacy_settings
 from resources.warehouse.resource import Postgres
@@ -31,8 +31,8 @@ RETAIN_AT = "30 3 * * *"  # before the day's pull
 
 def without_old_names(connection: psycopg.Connection, privacy: Privacy) -> Counts:
     """Days older than `retention_days`, in the connection's transaction. Raises `PrivacyError`."""
-    lock_alone(connection)
-    settle(connection, privacy)
+    lock_exclusively(connection)
+    require_mode(connection, privacy)
     if not privacy.retention_days:
         return {}
     counts = pseudonymise(connection, privacy, TABLES, end=first_day_kept(privacy))
@@ -41,7 +41,7 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy) -> Count
 
 def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:
     """All days; from now on the warehouse is filled with `PII_MODE=pseudonymous`. Raises `PrivacyError`."""
-    lock_alone(connection)
+    lock_exclusively(connection)
     expect_convertible(connection, privacy)
     counts = pseudonymise(connection, privacy, TABLES)
     counts["people"] = forget_unused(connection, TABLES)

@@ -13,8 +13,8 @@ import psycopg
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.checks import query as findings
-from assets.checks.query import Findings
+from assets.checks import query
+from assets.checks.query import CheckResult
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.windows import Days, stretches
@@ -178,7 +178,7 @@ def results(
         and not (check.whole and is_filtered)
     ]
     try:
-        with warehouse.connection() as connection, findings.reading(connection):
+        with warehouse.connection() as connection, query.reading(connection):
             for check, report in due:
                 yield _result(check, report, days, account, connection)
     except (WarehouseError, psycopg.Error) as error:
@@ -198,14 +198,14 @@ def _result(
         "first": days.first,
         "last": days.last,
     }
-    text = findings.query(connection, check.name, parameters)
+    text = query.query(connection, check.name, parameters)
     metadata: dict[str, dg.MetadataValue] = {
         FIRST_DAY: dg.MetadataValue.text(str(days.first)),
         LAST_DAY: dg.MetadataValue.text(str(days.last)),
         QUERY: dg.MetadataValue.md(f"Paste into `make psql`:\n```sql\n{text};\n```"),
     }
     try:
-        found = findings.find(connection, text)
+        found = query.find(connection, text)
     except psycopg.Error as error:
         if connection.broken:
             raise
@@ -227,7 +227,7 @@ def _result(
     )
 
 
-def _description(check: Check, found: Findings, days: Days) -> str:
+def _description(check: Check, found: CheckResult, days: Days) -> str:
     if not found.count:
         return f"Nothing found in {_in_words([days])}. {check.holds}"
     advice = check.advice[0].upper() + check.advice[1:]
@@ -240,7 +240,7 @@ def _in_words(these: Sequence[Days]) -> str:
     return f"{shown} and {rest:,} more days" if rest else shown
 
 
-def _metadata(found: Findings) -> Mapping[str, dg.MetadataValue]:
+def _metadata(found: CheckResult) -> Mapping[str, dg.MetadataValue]:
     metadata: dict[str, dg.MetadataValue] = {
         COUNT: dg.MetadataValue.int(found.count),
         BAD_DAYS: dg.MetadataValue.json([str(day) for day in found.days]),
@@ -259,5 +259,5 @@ def _plain(row: Mapping[str, object]) -> dict[str, str | int | float | bool | No
 
 def _reason(error: psycopg.Error) -> str:
     if isinstance(error, psycopg.errors.QueryCanceled):
-        return f"the query took longer than {findings.TIMEOUT_SECONDS} s"
+        return f"the query took longer than {query.TIMEOUT_SECONDS} s"
     return f"{type(error).__name__}, {error.diag.message_primary or str(error).splitlines()[0]}"

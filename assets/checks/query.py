@@ -36,7 +36,7 @@ SELECT
 
 
 @dataclass(frozen=True)
-class Findings:
+class CheckResult:
     """`count` rows of the query, on `days`, of which `sample` holds the first few."""
 
     count: int
@@ -60,9 +60,9 @@ def reading(connection: psycopg.Connection) -> Iterator[psycopg.Connection]:
     yield connection
 
 
-def find(connection: psycopg.Connection, text: str) -> Findings:
+def find(connection: psycopg.Connection, text: str) -> CheckResult:
     """What the query finds. Raises `psycopg.Error`; the transaction that it was in goes on."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_SUMMARY.format(text, SAMPLE_ROWS).encode()).fetchone()
     assert row is not None  # noqa: S101 (a SELECT of subqueries has one row)
-    return Findings(row["count"], row["days"], row["is_error"], row["sample"])
+    return CheckResult(row["count"], row["days"], row["is_error"], row["sample"])

@@ -17,7 +17,7 @@ from assets.checks import checks
 from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
 from assets.pull import retries
 from assets.pull.day_chart import picture
-from assets.pull.extract import Brought, Filters, bring
+from assets.pull.extract import Extract, Filters, extract
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
@@ -99,11 +99,11 @@ def kaltura_rooms(
     """Bring the run's days in: each day's tables together, whole, once. Then check them, also where days failed."""
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
-    memory.frugal()
+    memory.limit_arenas()
     context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
     with retries.classified(context), warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
-        opened.settle_privacy()
+        opened.require_privacy_mode()
         people = opened.privacy.of_account(kaltura.account)
         run = _Run(context, reports, opened, people, filters)
         days = run.days()
@@ -111,12 +111,12 @@ def kaltura_rooms(
             missing = run.without_loaded(days)
             retries.wait_before_retry(context, kaltura.pause_scale)
             windows = Windows(
-                lambda these: bring(these, reports, client, CALENDAR, filters, people=people), client.row_cap
+                lambda these: extract(these, reports, client, CALENDAR, filters, people=people), client.row_cap
             )
             for fetched in one_ahead(windows.fetched(missing)):
                 run.load(fetched)
                 del fetched  # while the next window is waited for, this one's rows are of no more use
-                memory.give_back()
+                memory.trim()
             if run.has_written:
                 opened.gather_statistics([report.table for report in reports])
         yield from run.checked(days)
@@ -203,18 +203,18 @@ class _Run:
             {"failed days": dg.MetadataValue.json([str(day) for day in days])},
         )
 
-    def _load_day(self, day: dt.date, brought: Brought) -> None:
+    def _load_day(self, day: dt.date, extracted: Extract) -> None:
         if self.failed_loads_in_a_row >= BAD_DAYS_IN_A_ROW:
             self._fail(day, NotAsked(f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"))
             return
         provenance = Provenance(
             partner_id=self.people.partner_id,
-            pulled_at=brought.pulled_at,
+            pulled_at=extracted.pulled_at,
             filters=self.people.filters(self.filters.active),
             run_id=self.context.run.run_id,
             root_run_id=self.root_run_id,
         )
-        arrivals = brought.by_day[day]
+        arrivals = extracted.by_day[day]
         try:
             loads = self.warehouse.upsert(day, arrivals, provenance)
         except ConfigurationError as error:

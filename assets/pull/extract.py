@@ -18,8 +18,8 @@ from assets.pull.normalize import EXTRA, RAW, REASON, merged, normalize
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.arrivals import Arrivals
-from resources.kaltura.client import Client, Reply, Tally
-from resources.kaltura.complete import Part, Whole
+from resources.kaltura.client import Client, Reply, RequestStats
+from resources.kaltura.complete import Completion, Part
 from resources.kaltura.query import Filter
 from resources.kaltura.windows import EDGE_SECONDS, Calendar, Days, Window
 from resources.privacy.pseudonyms import EVERYTHING, People
@@ -29,10 +29,10 @@ RUNNING_SESSION = pd.Timedelta(days=7)
 EDGE = pd.Timedelta(seconds=EDGE_SECONDS)
 
 DAY = "partition_date"  # the local day of a row's session; missing where the row can't be tied to one
-HOME = "home"  # the day that counts a row which belongs to no day of the pull: the first of its reply
-FATE = "fate"
+COUNTED_ON = "counted_on"  # the day that counts a row which belongs to no day of the pull: the first of its reply
+DISPOSITION = "disposition"
 ARRIVING = ("window_start", "window_end", "ends_at", EXTRA)  # beside the report's columns, what a load asks for
-OWN, OTHER_DAY, SUPERSEDED = "own", "other day", "superseded"
+KEPT, NEIGHBOUR, REPLACED = "kept", "neighbour", "replaced"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Brought:
+class Extract:
     """Some days, whole. `pulled_at` is before the first request; `most_rows` the rows of the largest reply."""
 
     days: Days
@@ -59,7 +59,7 @@ class Brought:
     most_rows: int
 
 
-def bring(
+def extract(
     days: Days,
     reports: Sequence[Report],
     client: Client,
@@ -68,8 +68,8 @@ def bring(
     *,
     people: People = EVERYTHING,
     now: Callable[[], float] = time.time,
-) -> Brought:
-    """The days' rows for each of `reports`. Raises what `Whole.days` raises; then there is nothing of any day."""
+) -> Extract:
+    """The days' rows for each of `reports`. Raises what `Completion.days` raises; then there is nothing of any day."""
     started = now()
     pull = _Pull(days, client, calendar, filters, people, started)
     rows: dict[str, _Rows] = {}
@@ -83,7 +83,7 @@ def bring(
         if breakouts:
             rows[BREAKOUT_SESSIONS.table.name] = breakouts.result()
     arrived = {report.table.name: pull.by_day(rows[report.table.name], report) for report in reports}
-    return Brought(
+    return Extract(
         days,
         dt.datetime.fromtimestamp(started, dt.UTC),
         {day: [arrived[report.table.name][day] for report in reports] for day in days},
@@ -93,7 +93,7 @@ def bring(
 
 @dataclass
 class _Rows:
-    """Everything received for one report, each row with its fate; `windows` are those that the days were asked in."""
+    """Everything received for one report, each row with its disposition; `windows` are those that the days were asked in."""
 
     frame: pd.DataFrame
     windows: list[tuple[Days, Window]]
@@ -111,19 +111,19 @@ class _Pull:
         self.people = people
         self.now = now
         self.most_rows = 0
-        self.tallies = {report.report_id: Tally() for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)}
+        self.stats = {report.report_id: RequestStats() for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)}
         self.client = client
 
     def sessions(self, report: Report) -> _Rows:
         """Rows that carry their own start: reports 6000 and 6002."""
-        whole, column = self._whole(report), report.split_by.column
-        parts = whole.days(self.days)
+        completion, column = self._completion(report), report.split_by.column
+        parts = completion.days(self.days)
         frame = pd.concat([self._dated(part.reply, report, part.days) for part in parts], ignore_index=True)
         windows = _windows(parts)
         for days, window in windows:
             long = self._long(frame[frame[column].notna()], days, window)
             if long:
-                replies = whole.of_ids(long.cover, sorted(long.sessions[column].unique()))
+                replies = completion.of_ids(long.cover, sorted(long.sessions[column].unique()))
                 again = pd.concat([self._dated(reply, report, days) for reply in replies], ignore_index=True)
                 frame = _replaced(frame, again, long, report)
         return _Rows(frame, windows)
@@ -133,8 +133,8 @@ class _Pull:
 
         Its windows need not be those of `sessions`: it has more rows, its days are the first to be asked one by one.
         """
-        whole = self._whole(ATTENDEES)
-        parts = whole.days(self.days, lambda days: self._cue_points(sessions, days))
+        completion = self._completion(ATTENDEES)
+        parts = completion.days(self.days, lambda days: self._cue_points(sessions, days))
         frame = pd.concat([self._received(part.reply, ATTENDEES, part.days) for part in parts], ignore_index=True)
         frame = self._tied(frame, sessions)
         windows = _windows(parts)
@@ -142,7 +142,7 @@ class _Pull:
             long = self._long(sessions.frame, days, window)
             if not long:
                 continue
-            replies = whole.of_ids(long.cover, self._allowed_cue_points(long.sessions["cue_point_id"]))
+            replies = completion.of_ids(long.cover, self._allowed_cue_points(long.sessions["cue_point_id"]))
             if replies:
                 again = pd.concat([self._received(reply, ATTENDEES, days) for reply in replies], ignore_index=True)
                 frame = _replaced(frame, self._tied(again, sessions, look_further=False), long, ATTENDEES)
@@ -151,12 +151,15 @@ class _Pull:
     def by_day(self, rows: _Rows, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
         frame = rows.frame
-        is_own = frame[FATE] == OWN
+        is_kept = frame[DISPOSITION] == KEPT
         is_usable = frame[REASON].isna()
-        good = _by_home(frame[[*report.table.column_names, *ARRIVING, HOME]], is_own & is_usable)
-        rejected = _by_home(frame[[RAW, REASON, HOME]], is_own & ~is_usable)
-        superseded, other = (frame.loc[frame[FATE] == fate, HOME].value_counts() for fate in (SUPERSEDED, OTHER_DAY))
-        tally = self.tallies[report.report_id]
+        good = _by_counting_day(frame[[*report.table.column_names, *ARRIVING, COUNTED_ON]], is_kept & is_usable)
+        rejected = _by_counting_day(frame[[RAW, REASON, COUNTED_ON]], is_kept & ~is_usable)
+        replaced, other = (
+            frame.loc[frame[DISPOSITION] == disposition, COUNTED_ON].value_counts()
+            for disposition in (REPLACED, NEIGHBOUR)
+        )
+        stats = self.stats[report.report_id]
         arrivals = {}
         for day in self.days:
             of_day = good(day)
@@ -168,19 +171,19 @@ class _Pull:
                 rejects=self.people.rejects(rejected(day)),
                 window_start=window.starts_at,
                 window_end=self._known_until(window),
-                requests=tally.requests,
-                merged=len(of_day) - len(once) + int(superseded.get(pd.Timestamp(day), 0)),
+                requests=stats.requests,
+                merged=len(of_day) - len(once) + int(replaced.get(pd.Timestamp(day), 0)),
                 other_days=int(other.get(pd.Timestamp(day), 0)),
-                kaltura_session=tally.kaltura_session,
+                kaltura_session=stats.kaltura_session,
             )
         return arrivals
 
-    def _whole(self, report: Report) -> Whole:
-        return Whole(
+    def _completion(self, report: Report) -> Completion:
+        return Completion(
             self.client,
             report.source,
             self.calendar,
-            self.tallies[report.report_id],
+            self.stats[report.report_id],
             self.filters.of(report),
             self.people.excluded(report.table.personal_columns),
         )
@@ -199,7 +202,7 @@ class _Pull:
         frame = self._received(reply, report, days)
         frame[DAY] = self._local_day(frame["session_start_time"])
         frame["ends_at"] = frame["session_end_time"]
-        return _with_fate(frame)
+        return _with_disposition(frame)
 
     def _tied(self, frame: pd.DataFrame, sessions: _Rows, *, look_further: bool = True) -> pd.DataFrame:
         """Attendee rows with the day and end of their session.
@@ -207,7 +210,7 @@ class _Pull:
         A session that began between the two requests is not in `sessions` yet: it is asked for by its room, once. A row
         whose session not even that finds is rejected.
         """
-        frame = frame.drop(columns=[DAY, "ends_at", FATE, HOME], errors="ignore")
+        frame = frame.drop(columns=[DAY, "ends_at", DISPOSITION, COUNTED_ON], errors="ignore")
         known = sessions.frame.loc[
             sessions.frame[DAY].notna() & sessions.frame["cue_point_id"].notna(),
             ["entry_id", "cue_point_id", DAY, "ends_at"],
@@ -225,24 +228,24 @@ class _Pull:
         if orphans.any():
             tied[RAW] = tied[RAW].mask(orphans, _as_sent(tied[orphans]).reindex(tied.index))
             tied[REASON] = tied[REASON].mask(orphans, "report 6000 lists no session with this cue_point_id")
-        return _with_fate(tied)
+        return _with_disposition(tied)
 
     def _find(self, orphans: pd.DataFrame, sessions: _Rows) -> bool:
         """Whether asking again for the orphans' rooms told of a session that `sessions` lacked; it is added there."""
-        whole = self._whole(ROOM_SESSIONS)
+        completion = self._completion(ROOM_SESSIONS)
         found = []
         stretches = orphans[["first_day", "last_day"]].apply(lambda column: column.dt.date)
         for days in sorted({Days(first, last) for first, last in stretches.itertuples(index=False, name=None)}):
             of_days = orphans["first_day"] == pd.Timestamp(days.first)
             ids = sorted(orphans.loc[of_days, "entry_id"].dropna().unique())
-            replies = whole.of_ids(self.calendar.window(days), ids)
+            replies = completion.of_ids(self.calendar.window(days), ids)
             found += [self._dated(reply, ROOM_SESSIONS, days) for reply in replies]
         if not found:
             return False
         rows = pd.concat(found, ignore_index=True)
         there = pd.MultiIndex.from_frame(sessions.frame[["entry_id", "cue_point_id"]])
         already = pd.MultiIndex.from_frame(rows[["entry_id", "cue_point_id"]]).isin(there)
-        rows.loc[(already & (rows[FATE] == OWN)) | rows[DAY].isna(), FATE] = SUPERSEDED
+        rows.loc[(already & (rows[DISPOSITION] == KEPT)) | rows[DAY].isna(), DISPOSITION] = REPLACED
         sessions.frame = pd.concat([sessions.frame, rows], ignore_index=True)
         return bool((~already & rows[DAY].notna()).any())
 
@@ -251,7 +254,9 @@ class _Pull:
         now = pd.Timestamp(self.now, unit="s", tz="UTC")
         running = sessions["session_start_time"] + RUNNING_SESSION
         until = (sessions["ends_at"] + EDGE).where(sessions["ends_at"].notna(), running.where(running < now, now))
-        of_days = (sessions[FATE] == OWN) & sessions[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
+        of_days = (sessions[DISPOSITION] == KEPT) & sessions[DAY].between(
+            pd.Timestamp(days.first), pd.Timestamp(days.last)
+        )
         is_long = of_days & sessions[REASON].isna() & (until > pd.Timestamp(window.ends_at))
         if not is_long.any():
             return None
@@ -284,10 +289,12 @@ class _Long:
     cover: Window
 
 
-def _by_home(frame: pd.DataFrame, wanted: pd.Series) -> Callable[[dt.date], pd.DataFrame]:
+def _by_counting_day(frame: pd.DataFrame, wanted: pd.Series) -> Callable[[dt.date], pd.DataFrame]:
     """The wanted rows by the day that loads or counts them."""
-    rows, home = frame.drop(columns=HOME)[wanted], frame.loc[wanted, HOME]
-    groups = dict(iter(rows.groupby(home))) if home.nunique() > 1 else dict.fromkeys(home.head(1), rows)
+    rows, counted_on = frame.drop(columns=COUNTED_ON)[wanted], frame.loc[wanted, COUNTED_ON]
+    groups = (
+        dict(iter(rows.groupby(counted_on))) if counted_on.nunique() > 1 else dict.fromkeys(counted_on.head(1), rows)
+    )
     none = rows.iloc[:0]
     return lambda day: groups.get(pd.Timestamp(day), none)
 
@@ -297,11 +304,11 @@ def _windows(parts: Sequence[Part]) -> list[tuple[Days, Window]]:
     return list(dict.fromkeys((part.days, part.reply.query.window) for part in parts))
 
 
-def _with_fate(frame: pd.DataFrame) -> pd.DataFrame:
-    """`OWN` for rows of the reply's days and rows that have no day at all; the reply's first day is home to those."""
-    is_own = frame[DAY].between(frame["first_day"], frame["last_day"])
-    frame[FATE] = pd.Series(OWN, index=frame.index).where(is_own | frame[DAY].isna(), OTHER_DAY)
-    frame[HOME] = frame[DAY].where(is_own, frame["first_day"])
+def _with_disposition(frame: pd.DataFrame) -> pd.DataFrame:
+    """`KEPT` for rows of the reply's days and rows that have no day at all; the reply's first day counts those."""
+    is_kept = frame[DAY].between(frame["first_day"], frame["last_day"])
+    frame[DISPOSITION] = pd.Series(KEPT, index=frame.index).where(is_kept | frame[DAY].isna(), NEIGHBOUR)
+    frame[COUNTED_ON] = frame[DAY].where(is_kept, frame["first_day"])
     return frame
 
 
@@ -309,9 +316,11 @@ def _replaced(frame: pd.DataFrame, again: pd.DataFrame, long: _Long, report: Rep
     """`frame` with the rows of the `long` sessions taken from `again`, as far as they came back."""
     session_key = list(report.table.session_key)
     is_long = pd.MultiIndex.from_frame(again[session_key]).isin(pd.MultiIndex.from_frame(long.sessions[session_key]))
-    again.loc[~is_long, FATE] = OTHER_DAY
+    again.loc[~is_long, DISPOSITION] = NEIGHBOUR
     came = pd.MultiIndex.from_frame(again.loc[is_long & again[REASON].isna(), session_key])
-    frame.loc[pd.MultiIndex.from_frame(frame[session_key]).isin(came) & (frame[FATE] == OWN), FATE] = SUPERSEDED
+    frame.loc[pd.MultiIndex.from_frame(frame[session_key]).isin(came) & (frame[DISPOSITION] == KEPT), DISPOSITION] = (
+        REPLACED
+    )
     return pd.concat([frame, again], ignore_index=True)
 
 

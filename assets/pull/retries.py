@@ -48,7 +48,7 @@ BACKOFF_SECONDS = (60, 300)
 _PASSING = (Unavailable, TimedOut, WarehouseUnreachable, psycopg.OperationalError, sa.exc.OperationalError)
 
 
-class Passing(dg.Failure):
+class Transient(dg.Failure):
     """Asking again later may help: the run is retried for the days that are missing."""
 
 
@@ -77,7 +77,7 @@ def failure(
     is_passing = any(passes(error) for error in errors)
     has_daemon = context.run.remote_job_origin is not None  # a command line's run has none behind it
     context.instance.add_run_tags(context.run.run_id, {RETRY_ON_FAILURE_TAG: str(is_passing and has_daemon).lower()})
-    kind = Passing if is_passing else Permanent
+    kind = Transient if is_passing else Permanent
     return kind(
         description=f"{description}\n{_what_next(context, is_passing)}",
         metadata=metadata,

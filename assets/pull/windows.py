@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from assets.pull.extract import Brought
+from assets.pull.extract import Extract
 from resources.kaltura.errors import Refused
 from resources.kaltura.windows import Days, stretches
 
@@ -31,14 +31,14 @@ class Fetched:
     """What became of some days: they are there, or one error stands for all of them."""
 
     days: Days
-    outcome: Brought | Exception
+    outcome: Extract | Exception
 
 
 class Windows:
     """Brings days in by windows. `bring` is asked for one at a time; `row_cap` is where the server cuts a reply."""
 
-    def __init__(self, bring: Callable[[Days], Brought], row_cap: int) -> None:
-        self._bring = bring
+    def __init__(self, extract: Callable[[Days], Extract], row_cap: int) -> None:
+        self._extract = extract
         self._row_cap = row_cap
         self._width = FIRST_WINDOW_DAYS
         self._bad_in_a_row = 0
@@ -59,7 +59,7 @@ class Windows:
             yield Fetched(days, NotAsked(reason))
             return
         try:
-            brought = self._bring(days)
+            extracted = self._extract(days)
         except Exception as error:  # whatever a day does to us, the others go on
             if isinstance(error, Refused):
                 self._refusal = error
@@ -71,8 +71,8 @@ class Windows:
             yield Fetched(days, error)
             return
         self._bad_in_a_row = 0
-        self._width = self._next_width(brought)
-        yield Fetched(days, brought)
+        self._width = self._next_width(extracted)
+        yield Fetched(days, extracted)
 
     def _useless(self) -> str:
         if self._refusal:
@@ -81,8 +81,8 @@ class Windows:
             return f"not asked for, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"
         return ""
 
-    def _next_width(self, brought: Brought) -> int:
-        rows_a_day = max(1.0, brought.most_rows / len(brought.days))
+    def _next_width(self, extracted: Extract) -> int:
+        rows_a_day = max(1.0, extracted.most_rows / len(extracted.days))
         return max(1, min(WIDEST_WINDOW_DAYS, int(FULLNESS * self._row_cap / rows_a_day)))
 
 

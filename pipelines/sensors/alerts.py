@@ -2,7 +2,7 @@
 
     python -m pipelines.sensors.alerts test         sends a test message to what is configured
 
-The sensor remembers in its cursor what it has told, and moves it only when a sink has taken the message: what can't be
+The sensor remembers in its cursor what it has told, and moves it only when a channel has taken the message: what can't be
 delivered is told at the next tick.
 """
 
@@ -18,8 +18,8 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.sensors.channels import HOW_TO, NotDelivered, deliver, sinks
-from pipelines.sensors.incidents import ERROR, LOAD, WARNING, Day, Findings, Trouble, look
+from pipelines.sensors.channels import HOW_TO, NotDelivered, channels, deliver
+from pipelines.sensors.incidents import ERROR, LOAD, WARNING, Collected, Day, Incident, collect
 from resources.kaltura.windows import stretches
 from resources.settings import SettingError, load_env_file
 
@@ -31,7 +31,7 @@ DAYS_IN_A_LINE = 5
 
 
 @dataclass
-class Told:
+class AlertState:
     """What has been told and is bad still: by subject and day, at which level and when."""
 
     at: dict[str, dict[Day, tuple[str, int]]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Told:
     runs_until: int | None = None
 
     @classmethod
-    def read(cls, cursor: str | None) -> "Told":
+    def read(cls, cursor: str | None) -> "AlertState":
         if not cursor:
             return cls()
         stored = json.loads(cursor)
@@ -71,10 +71,10 @@ def _days(first: str | None, last: str | None) -> list[Day]:
 
 
 @dataclass(frozen=True)
-class News:
-    """What a tick has to tell: troubles by subject, what is bad still, and what is well again."""
+class Digest:
+    """What a tick has to tell: incidents by subject, what is bad still, and what is well again."""
 
-    new: Sequence[tuple[str, Sequence[Day], Trouble]]
+    new: Sequence[tuple[str, Sequence[Day], Incident]]
     still: Mapping[str, Sequence[Day]]
     recovered: Mapping[str, Sequence[Day]]
 
@@ -83,7 +83,7 @@ class News:
 
     @property
     def headline(self) -> str:
-        errors = sum(trouble.level == ERROR for _, _, trouble in self.new)
+        errors = sum(incident.level == ERROR for _, _, incident in self.new)
         counts = {
             "failed": errors,
             "to look at": len(self.new) - errors,
@@ -93,11 +93,11 @@ class News:
         return "Kaltura rooms: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
     def lines(self, ui: str) -> list[str]:
-        """One for each trouble, its days together; the errors first."""
+        """One for each incident, its days together; the errors first."""
         lines = []
-        for subject, days, trouble in sorted(self.new, key=lambda news: news[2].level != ERROR):
-            link = f" {ui}/runs/{trouble.run_id}" if ui and trouble.run_id else ""
-            lines.append(f"{trouble.level.upper()}: {_what(subject, days, trouble.tables)}: {trouble.reason}{link}")
+        for subject, days, incident in sorted(self.new, key=lambda news: news[2].level != ERROR):
+            link = f" {ui}/runs/{incident.run_id}" if ui and incident.run_id else ""
+            lines.append(f"{incident.level.upper()}: {_what(subject, days, incident.tables)}: {incident.reason}{link}")
         lines += [f"STILL: {_what(subject, days)}" for subject, days in self.still.items()]
         lines += [f"RECOVERED: {_what(subject, days)}" for subject, days in self.recovered.items()]
         if len(lines) > LINES_IN_A_MESSAGE:
@@ -105,20 +105,20 @@ class News:
         return lines
 
 
-def news(found: Findings, told: Told, now: int) -> tuple[News, Told]:
+def digest(found: Collected, told: AlertState, now: int) -> tuple[Digest, AlertState]:
     """What is to be said of `found` where `told` has been said already, and what has been told once it is."""
-    after = Told(checks_until=found.checks_until, runs_until=found.runs_until)
-    new: dict[tuple[str, Trouble], list[Day]] = {}
+    after = AlertState(checks_until=found.checks_until, runs_until=found.runs_until)
+    new: dict[tuple[str, Incident], list[Day]] = {}
     still: dict[str, list[Day]] = {}
     recovered: dict[str, list[Day]] = {}
     for subject in [*told.at, *(name for name in found.bad if name not in told.at)]:
         bad, before = found.bad.get(subject, {}), told.at.get(subject, {})
         marks = after.at.setdefault(subject, {})
-        for day, trouble in bad.items():
+        for day, incident in bad.items():
             level = before.get(day, ("", 0))[0]
-            if not level or (level == WARNING and trouble.level == ERROR):
-                new.setdefault((subject, trouble), []).append(day)
-                marks[day] = (trouble.level, now)
+            if not level or (level == WARNING and incident.level == ERROR):
+                new.setdefault((subject, incident), []).append(day)
+                marks[day] = (incident.level, now)
         for day, (level, when) in before.items():
             if day in marks:
                 continue
@@ -129,12 +129,12 @@ def news(found: Findings, told: Told, now: int) -> tuple[News, Told]:
                 marks[day] = (level, now)
             elif level == ERROR or now - when < FORGET_WARNINGS_AFTER_SECONDS:
                 marks[day] = (level, when)
-    fresh = [(subject, days, trouble) for (subject, trouble), days in new.items()]
-    fresh += [("a run failed", [], trouble) for trouble in found.once]
-    return News(fresh, still, recovered), after
+    fresh = [(subject, days, incident) for (subject, incident), days in new.items()]
+    fresh += [("a run failed", [], incident) for incident in found.once]
+    return Digest(fresh, still, recovered), after
 
 
-def _is_well(subject: str, day: Day, found: Findings) -> bool:
+def _is_well(subject: str, day: Day, found: Collected) -> bool:
     """A day that is not in red is loaded; of a check's days only those are well that it has looked at since."""
     if subject == LOAD:
         return day not in found.unsettled
@@ -159,18 +159,18 @@ def _what(subject: str, days: Sequence[Day], tables: Sequence[str] = ()) -> str:
     f"again when they are well. {HOW_TO}",
 )
 def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    to = sinks()
+    to = channels()
     if not to:
         return dg.SkipReason(f"Nobody is told of anything. {HOW_TO}")
     now = int(time.time())
-    told = Told.read(context.cursor)
-    found = look(context.instance, told.checks_until, told.runs_until, now)
-    what, after = news(found, told, now)
+    told = AlertState.read(context.cursor)
+    found = collect(context.instance, told.checks_until, told.runs_until, now)
+    what, after = digest(found, told, now)
     if not what:
         return dg.SensorResult(skip_reason=dg.SkipReason("Nothing new to tell."), cursor=after.written())
     failures = deliver(to, what.headline, what.lines(os.environ.get("DAGSTER_UI_URL", "").strip().rstrip("/")))
     for failure in failures:
-        context.log.warning(f"One of the sinks took no message. {failure}")
+        context.log.warning(f"One of the channels took no message. {failure}")
     return dg.SensorResult(skip_reason=dg.SkipReason(f"Told: {what.headline}"), cursor=after.written())
 
 
@@ -179,21 +179,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.sensors.alerts", description="The alerts that are configured."
     )
-    parser.add_argument("verb", choices=["test"], help="send a test message to every sink, and say what happened")
+    parser.add_argument("verb", choices=["test"], help="send a test message to every channel, and say what happened")
     parser.parse_args()
     try:
-        to = sinks()
+        to = channels()
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     if not to:
-        sys.stderr.write(f"No sink is set. {HOW_TO}\n")
+        sys.stderr.write(f"No channel is set. {HOW_TO}\n")
         return 1
     failed = 0
-    for sink in to:
+    for channel in to:
         try:
-            sink.send("Kaltura rooms: a test message", ["If you can read this, alerts arrive. Nothing is wrong."])
-            sys.stdout.write(f"{sink.name}: it took the message. See whether it has arrived.\n")
+            channel.send("Kaltura rooms: a test message", ["If you can read this, alerts arrive. Nothing is wrong."])
+            sys.stdout.write(f"{channel.name}: it took the message. See whether it has arrived.\n")
         except NotDelivered as error:
             failed += 1
             sys.stderr.write(f"{error}\n")

@@ -31,10 +31,10 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs the address of e
 
 
 class NotDelivered(Exception):
-    """No sink took the message; the text says why, without the address."""
+    """No channel took the message; the text says why, without the address."""
 
 
-class Sink(Protocol):
+class Channel(Protocol):
     @property
     def name(self) -> str:
         """What it is, without what is secret about it."""
@@ -136,10 +136,10 @@ def _hint(error: Exception) -> str:
     return ""
 
 
-def sinks(environment: Mapping[str, str] | None = None) -> list[Sink]:
+def channels(environment: Mapping[str, str] | None = None) -> list[Channel]:
     """Those that are set; none is a setting too. Raises `SettingError`, which does not show the setting."""
     read = os.environ if environment is None else environment
-    found: list[Sink] = []
+    found: list[Channel] = []
     if url := read.get("ALERT_WEBHOOK_URL", "").strip():
         found.append(_webhook(url, read.get("ALERT_WEBHOOK_FORMAT", "").strip().lower()))
     if url := read.get("ALERT_SMTP_URL", "").strip():
@@ -147,12 +147,12 @@ def sinks(environment: Mapping[str, str] | None = None) -> list[Sink]:
     return found
 
 
-def deliver(to: Sequence[Sink], headline: str, lines: Sequence[str]) -> list[str]:
+def deliver(to: Sequence[Channel], headline: str, lines: Sequence[str]) -> list[str]:
     """What could not be reached, if another one was. Raises `NotDelivered` where none was: nobody has been told."""
     failures = []
-    for sink in to:
+    for channel in to:
         try:
-            sink.send(headline, lines)
+            channel.send(headline, lines)
         except NotDelivered as error:
             failures.append(str(error))
     if len(failures) == len(to):

@@ -1,6 +1,6 @@
 """What is wrong now, read from Dagster's own record: days that failed to load, checks that fail, loads that are overdue.
 
-A trouble is a subject and a day. Days are told apart so that one that recovers says so, and so that the next run over
+An incident is a subject and a day. Days are told apart so that one that recovers says so, and so that the next run over
 the same days does not tell the same again.
 """
 
@@ -30,7 +30,7 @@ Day = dt.date | None  # None: not of a day
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Incident:
     """Why a subject is bad on a day. `tables` are those concerned, `run_id` the run that found it."""
 
     level: str
@@ -40,20 +40,20 @@ class Trouble:
 
 
 @dataclass
-class Findings:
-    """What one look found. Of `unsettled` days (a run is at them, or will be) nothing is known, good or bad."""
+class Collected:
+    """What one look collected. Of `unsettled` days (a run is at them, or will be) nothing is known, good or bad."""
 
-    bad: dict[str, dict[Day, Trouble]] = field(default_factory=dict)
+    bad: dict[str, dict[Day, Incident]] = field(default_factory=dict)
     good: dict[str, set[Day]] = field(default_factory=dict)
     unsettled: set[Day] = field(default_factory=set)
-    once: list[Trouble] = field(default_factory=list)
+    once: list[Incident] = field(default_factory=list)
     checks_until: int = 0
     runs_until: int = 0
 
 
-def look(instance: dg.DagsterInstance, checks_after: int | None, runs_after: int | None, now: float) -> Findings:
+def collect(instance: dg.DagsterInstance, checks_after: int | None, runs_after: int | None, now: float) -> Collected:
     """Everything that is bad, and what of checks and runs is new since the given events. None: since now."""
-    found = Findings()
+    found = Collected()
     newest = instance.event_log_storage.get_maximum_record_id() or 0
     reasons = _Reasons(instance, now)
     _failed_days(instance, reasons, found)
@@ -114,7 +114,7 @@ class _Reasons:
         return ""
 
 
-def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, found: Findings) -> None:
+def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, found: Collected) -> None:
     """Days whose newest attempt did not load them: those that the UI shows in red."""
     attempts: dict[tuple[dt.date, str], list[str]] = {}
     for report in REPORTS:
@@ -133,13 +133,13 @@ def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, found: Finding
         if not record.dagster_run.is_finished or reasons.is_held(run_id):
             found.unsettled.add(day)
         elif record.dagster_run.status is dg.DagsterRunStatus.FAILURE:
-            bad[day] = Trouble(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id)
+            bad[day] = Incident(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id)
 
 
-def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Findings) -> None:
+def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Collected) -> None:
     """Runs that failed and left no day in red, which nobody would see otherwise."""
     found.runs_until = after
-    red = {trouble.run_id for trouble in found.bad[LOAD].values()}
+    red = {incident.run_id for incident in found.bad[LOAD].values()}
     ours = {report.key for report in REPORTS}
     for event_id, run_id in _events(instance, dg.DagsterEventType.RUN_FAILURE, after):
         record = reasons.record(run_id)
@@ -150,17 +150,17 @@ def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, fo
             continue
         text = reasons.of(run_id)
         if "dagster/auto_retry_run_id" not in record.dagster_run.tags and "days could not be loaded" not in text:
-            found.once.append(Trouble(ERROR, f"{said(text)} All its days are in now.", (), run_id))
+            found.once.append(Incident(ERROR, f"{said(text)} All its days are in now.", (), run_id))
 
 
-def _latest_checks(instance: dg.DagsterInstance, found: Findings) -> None:
+def _latest_checks(instance: dg.DagsterInstance, found: Collected) -> None:
     keys = [spec.key for spec in checks.specs()]
     for record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).values():
         if record.event and record.event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             _judge(record.event.get_dagster_event().asset_check_evaluation_data, record.run_id, found)
 
 
-def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Findings) -> None:
+def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Collected) -> None:
     found.checks_until = after
     ours = {spec.key for spec in checks.specs()}
     events = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
@@ -175,7 +175,7 @@ def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, fou
             _judge(evaluation, entry.run_id, found)
 
 
-def _judge(evaluation: "dg.AssetCheckEvaluation", run_id: str, found: Findings) -> None:
+def _judge(evaluation: "dg.AssetCheckEvaluation", run_id: str, found: Collected) -> None:
     """What one evaluation says of each of its days. A later one of the same days overrides it."""
     table, metadata = evaluation.asset_key.path[-1], evaluation.metadata
     if checks.FIRST_DAY not in metadata:
@@ -190,11 +190,11 @@ def _judge(evaluation: "dg.AssetCheckEvaluation", run_id: str, found: Findings) 
     if evaluation.passed:
         return
     level = ERROR if evaluation.severity is dg.AssetCheckSeverity.ERROR else WARNING
-    trouble = Trouble(level, said(evaluation.description or ""), (table,), run_id)
+    incident = Incident(level, said(evaluation.description or ""), (table,), run_id)
     for text in _list(metadata, checks.BAD_DAYS) or [str(last)]:
         day = dt.date.fromisoformat(text)
         good.discard(day)
-        bad[day] = trouble
+        bad[day] = incident
 
 
 def _list(metadata: Mapping[str, dg.MetadataValue], name: str) -> Sequence[str]:
@@ -202,7 +202,7 @@ def _list(metadata: Mapping[str, dg.MetadataValue], name: str) -> Sequence[str]:
     return [str(each) for each in value] if isinstance(value, list) else []
 
 
-def _overdue(instance: dg.DagsterInstance, found: Findings) -> None:
+def _overdue(instance: dg.DagsterInstance, found: Collected) -> None:
     """Assets that nothing was loaded into for longer than their freshness policy allows."""
     states = instance.get_freshness_state_records([report.key for report in REPORTS])
     for report in REPORTS:
@@ -212,7 +212,7 @@ def _overdue(instance: dg.DagsterInstance, found: Findings) -> None:
         if state in (FreshnessState.WARN, FreshnessState.FAIL):
             level = ERROR if state is FreshnessState.FAIL else WARNING
             why = "nothing was loaded for over a day. See whether the schedule daily_pull is on, and whether its runs start."
-            found.bad[subject][None] = Trouble(level, why, (report.table.name,))
+            found.bad[subject][None] = Incident(level, why, (report.table.name,))
         else:
             found.good[subject] = {None}
 

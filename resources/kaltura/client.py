@@ -58,7 +58,7 @@ _SECRET_FIELDS = ("ks", "secret", "tokenHash")
 
 
 @dataclass
-class Tally:
+class RequestStats:
     """What a report has cost so far: requests, tries included, and the last reply's trace for Kaltura's support."""
 
     requests: int = 0
@@ -114,32 +114,32 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def ask(self, query: Query, tally: Tally, *, excluded_columns: tuple[str, ...] = ()) -> Reply:
+    def ask(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Reply:
         """All rows that answer `query`.
 
         Raises `TooMuch` where the reply was cut or the query timed out, and any other `KalturaError` once asking again
         is of no use.
         """
-        raw = self.raw(query, tally, excluded_columns=excluded_columns)
+        raw = self.raw(query, stats, excluded_columns=excluded_columns)
         try:
             return self._reply(query, raw, excluded_columns)
         except KalturaError as error:
             error.kaltura_session = raw.kaltura_session
             raise
 
-    def raw(self, query: Query, tally: Tally, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
+    def raw(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
         """Some CSV that answers `query`, as it came. Raises like `ask`, except for what only its rows can tell."""
         for attempt in self._attempts(renewals=1):
             ks = self._ks(query)  # has tries of its own, so it stands outside of this question's
             with attempt:
-                tally.requests += 1
+                stats.requests += 1
                 started = time.monotonic()
                 try:
                     raw = self.post_report(query, ks, excluded_columns=excluded_columns)
                 except KalturaError as error:
-                    tally.kaltura_session = error.kaltura_session or tally.kaltura_session
+                    stats.kaltura_session = error.kaltura_session or stats.kaltura_session
                     raise
-                tally.kaltura_session = raw.kaltura_session or tally.kaltura_session
+                stats.kaltura_session = raw.kaltura_session or stats.kaltura_session
                 log.debug("%s: %s bytes in %.1f s", query, f"{len(raw.body):,}", time.monotonic() - started)
         return raw
 

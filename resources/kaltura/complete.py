@@ -8,7 +8,7 @@ such replies serve for their ids alone.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from resources.kaltura.client import Client, Reply, Tally
+from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.csv import no_rows
 from resources.kaltura.errors import TimedOut, TooMuch, Unsplittable
 from resources.kaltura.query import Filter, Query, Source
@@ -30,13 +30,13 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Whole:
+class Completion:
     """Asks for one report, with the filters and exclusions of one pull; counts what it takes."""
 
     client: Client
     source: Source
     calendar: Calendar
-    tally: Tally
+    stats: RequestStats
     ids: Ids
     excluded_columns: tuple[str, ...] = ()
 
@@ -103,4 +103,4 @@ class Whole:
 
     def _ask(self, window: Window, ids: Ids) -> Reply:
         query = Query(self.source, window, ids)
-        return self.client.ask(query, self.tally, excluded_columns=self.excluded_columns)
+        return self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)

@@ -29,7 +29,7 @@ from rich.text import Text
 
 from resources.errors import ConfigurationError
 from resources.kaltura import csv
-from resources.kaltura.client import Client, Tally
+from resources.kaltura.client import Client, RequestStats
 from resources.kaltura.errors import KalturaError, ServerFault, TooMuch, Unavailable, redacted
 from resources.kaltura.query import CAMEL_DATES, SNAKE_DATES, Filter, Query, Source
 from resources.kaltura.reply import Raw, http_error
@@ -72,7 +72,7 @@ class Finding:
     kaltura_session: str = ""
 
 
-class Subject(NamedTuple):
+class ReportUnderTest(NamedTuple):
     """A report to examine: the name of its table, what Kaltura is expected to send, and its key."""
 
     name: str
@@ -108,10 +108,10 @@ class Answer:
 
 
 @dataclass
-class Sight:
+class Probe:
     """What is known of a subject so far: some rows, and a window that is sure to hold rows and is small."""
 
-    subject: Subject
+    subject: ReportUnderTest
     recent: Answer
     within_days: int | None  # None: there are no rows in the last year
     window: Window
@@ -119,15 +119,15 @@ class Sight:
 
 
 @dataclass
-class Examination:
+class Doctor:
     """The checks, in the order in which one builds on another. `clock` is this machine's."""
 
     client: Client
-    subjects: Sequence[Subject]
+    subjects: Sequence[ReportUnderTest]
     start_date: dt.date
     clock: Callable[[], float] = time.time
     asked: list[Asked] = field(default_factory=list)
-    sights: dict[int, Sight] = field(default_factory=dict)
+    probes: dict[int, Probe] = field(default_factory=dict)
 
     def findings(self) -> Iterator[Finding]:
         """Raises nothing: a check that breaks is a finding, and the others go on."""
@@ -140,18 +140,18 @@ class Examination:
                 yield Finding("reports", "unknown", f"not examined: first the {title}")
                 return
         yield from self._guarded("permission", self._reports)
-        for sight in self.sights.values():
-            yield from self._of_report(sight)
-        if BREAKOUTS in self.sights:
+        for probe in self.probes.values():
+            yield from self._of_report(probe)
+        if BREAKOUTS in self.probes:
             yield from self._guarded("6002 dates", self._date_spelling)
-        if SESSIONS in self.sights:
+        if SESSIONS in self.probes:
             yield from self._guarded("oldest day", self._oldest_day)
-        if {SESSIONS, ATTENDEES} <= self.sights.keys():
+        if {SESSIONS, ATTENDEES} <= self.probes.keys():
             yield from self._guarded("hours", self._hours)
 
-    def _of_report(self, sight: Sight) -> Iterator[Finding]:
-        number = sight.subject.source.report_id
-        checks: list[tuple[str, Callable[[Sight], Iterator[Finding]]]] = [
+    def _of_report(self, probe: Probe) -> Iterator[Finding]:
+        number = probe.subject.source.report_id
+        checks: list[tuple[str, Callable[[Probe], Iterator[Finding]]]] = [
             ("columns", self._columns),
             ("limit", self._limit),
             ("one day", self._one_day),
@@ -159,7 +159,7 @@ class Examination:
             ("empty", self._empty_form),
         ]
         for title, check in checks:
-            yield from self._guarded(f"{number} {title}", lambda check=check: check(sight))  # type: ignore[misc]
+            yield from self._guarded(f"{number} {title}", lambda check=check: check(probe))  # type: ignore[misc]
 
     def _guarded(self, title: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         try:
@@ -237,10 +237,10 @@ class Examination:
 
     def _reports(self) -> Iterator[Finding]:
         """Whether each report answers at all, and where its rows are."""
-        errors: list[tuple[Subject, KalturaError]] = []
+        errors: list[tuple[ReportUnderTest, KalturaError]] = []
         for subject in self.subjects:
             try:
-                self.sights[subject.source.report_id] = self._sight(subject)
+                self.probes[subject.source.report_id] = self._probe(subject)
             except KalturaError as error:
                 errors.append((subject, error))
         forbidden = [(subject, error) for subject, error in errors if error.code == FORBIDDEN]
@@ -249,56 +249,56 @@ class Examination:
             refusal = forbidden[0][1]
             found = f"may not read {titles} ({FORBIDDEN})"
             yield Finding("permission", "failed", found, refusal.advice, refusal.kaltura_session)
-        elif self.sights:
-            yield Finding("permission", "ok", f"may read {', '.join(map(str, self.sights))}")
+        elif self.probes:
+            yield Finding("permission", "ok", f"may read {', '.join(map(str, self.probes))}")
         for subject, problem in errors:
             if problem.code != FORBIDDEN:
                 yield _failed(subject.title, problem)
-        for sight in self.sights.values():
-            yield self._sight_finding(sight)
+        for probe in self.probes.values():
+            yield self._probe_finding(probe)
 
-    def _sight(self, subject: Subject) -> Sight:
+    def _probe(self, subject: ReportUnderTest) -> Probe:
         """Asks wider and wider until there is a row; a year that times out is left at what the month told."""
         now = self.clock()
-        sight: Sight | None = None
+        probe: Probe | None = None
         for days in RECENT_DAYS:
             window = Window.around(now - days * DAY_SECONDS, now)
             try:
                 answer = self._ask(Query(subject.source, window, limit=1))
             except TooMuch:
-                if sight is None:
+                if probe is None:
                     raise
-                return sight
+                return probe
             if answer.rows:
-                return Sight(subject, answer, days, self._busy_day(answer, window))
-            sight = Sight(subject, answer, None, window)
-        assert sight is not None  # noqa: S101 - RECENT_DAYS is not empty
-        return sight
+                return Probe(subject, answer, days, self._busy_day(answer, window))
+            probe = Probe(subject, answer, None, window)
+        assert probe is not None  # noqa: S101 - RECENT_DAYS is not empty
+        return probe
 
     def _busy_day(self, answer: Answer, window: Window) -> Window:
         """The day of the row that came first. Attendees have no time: theirs is the day of the room session."""
         start = _number(answer.frame, "session_start_time")
         if start is None:
-            return self.sights[SESSIONS].window if SESSIONS in self.sights else window
+            return self.probes[SESSIONS].window if SESSIONS in self.probes else window
         return Window.around(start - HOUR_SECONDS, start + DAY_SECONDS)
 
-    def _sight_finding(self, sight: Sight) -> Finding:
-        session = sight.recent.kaltura_session
-        if sight.within_days is None:
+    def _probe_finding(self, probe: Probe) -> Finding:
+        session = probe.recent.kaltura_session
+        if probe.within_days is None:
             advice = "Check that Rooms are used in this account and that its region is right."
             found = "answers, but has no rows in the last 366 days"
-            return Finding(sight.subject.title, "unknown", found, advice, session)
-        found = f"answers, with rows in the last {sight.within_days} days"
-        return Finding(sight.subject.title, "ok", found, kaltura_session=session)
+            return Finding(probe.subject.title, "unknown", found, advice, session)
+        found = f"answers, with rows in the last {probe.within_days} days"
+        return Finding(probe.subject.title, "ok", found, kaltura_session=session)
 
-    def _columns(self, sight: Sight) -> Iterator[Finding]:
-        if not sight.recent.has_header:
+    def _columns(self, probe: Probe) -> Iterator[Finding]:
+        if not probe.recent.has_header:
             yield Finding("", "unknown", "an empty report shows no columns")
             return
-        came, expected = list(sight.recent.frame.columns), sight.subject.source.columns
+        came, expected = list(probe.recent.frame.columns), probe.subject.source.columns
         missing = [name for name in expected if name not in came]
         more = [name for name in came if name not in expected]
-        session = sight.recent.kaltura_session
+        session = probe.recent.kaltura_session
         if not missing and not more:
             yield Finding("", "ok", f"all {len(expected)} are there, and no other", kaltura_session=session)
         if missing:
@@ -312,14 +312,14 @@ class Examination:
             advice = "Nothing to do: values of columns that are not known are kept under `extra`."
             yield Finding("", "differs", f"additional: {', '.join(shown)}", advice, session)
 
-    def _limit(self, sight: Sight) -> Iterator[Finding]:
-        if sight.within_days is None:
+    def _limit(self, probe: Probe) -> Iterator[Finding]:
+        if probe.within_days is None:
             return
-        two = self._ask(Query(sight.subject.source, sight.window, limit=2), lean=True)
-        counts = f"limit=1 gave {sight.recent.rows:,}, limit=2 gave {two.rows:,}"
-        if sight.recent.rows == 1 and two.rows == 2:
+        two = self._ask(Query(probe.subject.source, probe.window, limit=2), lean=True)
+        counts = f"limit=1 gave {probe.recent.rows:,}, limit=2 gave {two.rows:,}"
+        if probe.recent.rows == 1 and two.rows == 2:
             yield Finding("", "ok", f"heeded ({counts})", kaltura_session=two.kaltura_session)
-        elif max(sight.recent.rows - 1, two.rows - 2) > 0:
+        elif max(probe.recent.rows - 1, two.rows - 2) > 0:
             advice = (
                 "The report pins its size. A pull sends no limit, but rely on the row cap only after asking Kaltura."
             )
@@ -327,15 +327,15 @@ class Examination:
         else:
             yield Finding("", "unknown", f"too few rows to tell ({counts})")
 
-    def _one_day(self, sight: Sight) -> Iterator[Finding]:
+    def _one_day(self, probe: Probe) -> Iterator[Finding]:
         """The day's rows, on which other checks rest: rows with equal keys, and columns that were left out."""
-        if sight.within_days is None:
+        if probe.within_days is None:
             return
-        source, key = sight.subject.source, list(sight.subject.key)
-        sight.sample = sample = self._ask(Query(source, sight.window), lean=True)
+        source, key = probe.subject.source, list(probe.subject.key)
+        probe.sample = sample = self._ask(Query(source, probe.window), lean=True)
         if sample.rows >= self.client.row_cap:
             advice = "Nothing to do: a pull asks again in parts."
-            yield Finding("", "differs", f"{sight.window} is cut off at {sample.rows:,} rows", advice)
+            yield Finding("", "differs", f"{probe.window} is cut off at {sample.rows:,} rows", advice)
         if set(key) <= set(sample.frame.columns):
             twice = int(sample.frame.duplicated(key).sum())
             more = f", {twice:,} of them repeat a key: they are merged" if twice else ", each key once"
@@ -346,14 +346,14 @@ class Examination:
             advice = "Names and e-mail addresses can't be kept from being sent; they can still be dropped on arrival."
             yield Finding("", "differs", found, advice, sample.kaltura_session)
 
-    def _filters(self, sight: Sight) -> Iterator[Finding]:
+    def _filters(self, probe: Probe) -> Iterator[Finding]:
         """An id that no row has must bring no row; one that rows have must bring those alone."""
-        if sight.sample is None or not sight.sample.rows:
+        if probe.sample is None or not probe.sample.rows:
             return
-        source = sight.subject.source
-        ignored = [filter_ for filter_ in source.filters if self._rows_of(sight, filter_, NO_SUCH_ID).rows]
+        source = probe.subject.source
+        ignored = [filter_ for filter_ in source.filters if self._rows_of(probe, filter_, NO_SUCH_ID).rows]
         names = ", ".join(filter_.name for filter_ in source.filters)
-        wrong = self._wrong_of_real_id(sight) if source.split_by not in ignored else ""
+        wrong = self._wrong_of_real_id(probe) if source.split_by not in ignored else ""
         session = self.asked[-1].kaltura_session
         if not ignored and not wrong:
             yield Finding("", "ok", f"heeded: {names}", kaltura_session=session)
@@ -369,28 +369,28 @@ class Examination:
             advice = "Leave the setting for it empty (KALTURA_*_IDS), or whole reports are stored under its name."
             yield Finding("", "differs", found, advice, session)
 
-    def _wrong_of_real_id(self, sight: Sight) -> str:
+    def _wrong_of_real_id(self, probe: Probe) -> str:
         """What is wrong with the rows of one id that the day's rows have; empty if nothing is."""
-        assert sight.sample is not None  # noqa: S101 - `_filters` has looked
-        filter_ = sight.subject.source.split_by
-        if filter_.column not in sight.sample.frame:
+        assert probe.sample is not None  # noqa: S101 - `_filters` has looked
+        filter_ = probe.subject.source.split_by
+        if filter_.column not in probe.sample.frame:
             return ""
-        ids = sight.sample.frame[filter_.column]
+        ids = probe.sample.frame[filter_.column]
         ids = ids[~ids.isin(["", "0", "Unknown"])]
         if ids.empty:
             return ""
         asked = str(ids.mode()[0])
-        answer = self._rows_of(sight, filter_, asked, limit=None)
+        answer = self._rows_of(probe, filter_, asked, limit=None)
         others = set(answer.frame[filter_.column]) - {asked} if answer.rows else set()
         if others:
             return f"{filter_.name}={asked} brought rows of {len(others):,} others"
         return "" if answer.rows else f"{filter_.name}={asked} brought no rows, though the day has some"
 
-    def _rows_of(self, sight: Sight, filter_: Filter, value: str, limit: int | None = 1) -> Answer:
-        return self._ask(Query(sight.subject.source, sight.window, {filter_: [value]}, limit=limit), lean=True)
+    def _rows_of(self, probe: Probe, filter_: Filter, value: str, limit: int | None = 1) -> Answer:
+        return self._ask(Query(probe.subject.source, probe.window, {filter_: [value]}, limit=limit), lean=True)
 
-    def _empty_form(self, sight: Sight) -> Iterator[Finding]:
-        source = sight.subject.source
+    def _empty_form(self, probe: Probe) -> Iterator[Finding]:
+        source = probe.subject.source
         try:
             answer = self._ask(Query(source, LONG_AGO, limit=1), once=True)
         except Unavailable as error:
@@ -408,14 +408,14 @@ class Examination:
 
     def _date_spelling(self) -> Iterator[Finding]:
         """Which of the two spellings report 6002 heeds. It is asked for with each alone; a pull sends both."""
-        sight = self.sights[BREAKOUTS]
+        probe = self.probes[BREAKOUTS]
         heeded: list[str] = []
         for names in (SNAKE_DATES, CAMEL_DATES):
             try:
-                answer = self._ask(Query(sight.subject.source, sight.window, limit=1, dates=(names,)), once=True)
+                answer = self._ask(Query(probe.subject.source, probe.window, limit=1, dates=(names,)), once=True)
             except ServerFault:  # how a missing date is answered
                 continue
-            if answer.rows or sight.within_days is None:
+            if answer.rows or probe.within_days is None:
                 heeded.append(names[0])
         if not heeded:
             advice = "Neither spelling alone brings rows. Ask Kaltura's support which dates report 6002 takes."
@@ -426,20 +426,20 @@ class Examination:
 
     def _oldest_day(self) -> Iterator[Finding]:
         """Bisected over quarters, taking it that none is empty between two that are not; then over days."""
-        sight = self.sights[SESSIONS]
-        if sight.within_days is None:
+        probe = self.probes[SESSIONS]
+        if probe.within_days is None:
             return
         end = int(self.clock()) // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS
         quarter = _last_true(
-            (end - sight.window.end) // (QUARTER_DAYS * DAY_SECONDS) if sight.window.end < end else 0,
+            (end - probe.window.end) // (QUARTER_DAYS * DAY_SECONDS) if probe.window.end < end else 0,
             QUARTERS_BACK,
-            lambda n: self._has_rows(sight, end - (n + 1) * QUARTER_DAYS * DAY_SECONDS, QUARTER_DAYS),
+            lambda n: self._has_rows(probe, end - (n + 1) * QUARTER_DAYS * DAY_SECONDS, QUARTER_DAYS),
         )
         start = end - (quarter + 1) * QUARTER_DAYS * DAY_SECONDS
         if quarter == QUARTERS_BACK - 1:
             yield Finding("", "ok", f"rows reach back to {_day(start)} at least; START_DATE is {self.start_date}")
             return
-        days = _last_true(-1, QUARTER_DAYS, lambda n: n < 0 or not self._has_rows(sight, start, n + 1)) + 1
+        days = _last_true(-1, QUARTER_DAYS, lambda n: n < 0 or not self._has_rows(probe, start, n + 1)) + 1
         oldest = _day(start + days * DAY_SECONDS)
         if oldest > self.start_date:
             advice = f"Set START_DATE={oldest}: no earlier day has anything to pull."
@@ -447,9 +447,9 @@ class Examination:
         else:
             yield Finding("", "ok", f"{oldest} has the oldest rows; START_DATE is {self.start_date}")
 
-    def _has_rows(self, sight: Sight, start: int, days: int) -> bool:
+    def _has_rows(self, probe: Probe, start: int, days: int) -> bool:
         window = Window.around(start, start + days * DAY_SECONDS)
-        return self._ask(Query(sight.subject.source, window, limit=1), lean=True).rows > 0
+        return self._ask(Query(probe.subject.source, window, limit=1), lean=True).rows > 0
 
     def _hours(self) -> Iterator[Finding]:
         """Whether a window cuts within the hour: an hour of a session that was on for all of it, whole and in halves.
@@ -482,7 +482,7 @@ class Examination:
         yield Finding("", "ok", f"{found} {shares}; pulls ask for whole hours")
 
     def _session_of_an_hour(self) -> tuple[str, int] | None:
-        sample = self.sights[SESSIONS].sample
+        sample = self.probes[SESSIONS].sample
         if sample is None or not {"cue_point_id", "session_start_time", "session_end_time"} <= set(sample.frame):
             return None
         frame = sample.frame[~sample.frame["cue_point_id"].isin(["", "0", "Unknown"])]
@@ -492,7 +492,7 @@ class Examination:
         return (str(fits["cue_point_id"].iloc[0]), int(hour[fits.index[0]])) if len(fits) else None
 
     def _minutes(self, window: Window, cue_point_id: str) -> float:
-        source = self.sights[ATTENDEES].subject.source
+        source = self.probes[ATTENDEES].subject.source
         answer = self._ask(Query(source, window, {source.split_by: [cue_point_id]}), lean=True)
         if not answer.rows:
             return 0.0
@@ -508,7 +508,7 @@ class Examination:
             if once:
                 raw = self.client.post_report(query, self.client.session.get(), excluded_columns=excluded)
             else:
-                raw = self.client.raw(query, Tally(), excluded_columns=excluded)
+                raw = self.client.raw(query, RequestStats(), excluded_columns=excluded)
             # Whatever columns came are taken: what is expected is `_columns`' business.
             rows = csv.parse(raw.body, dataclasses.replace(query.source, columns=()), str(query))
         except KalturaError as error:
@@ -594,7 +594,7 @@ class Visit:
     def __init__(self) -> None:
         partner_id = redacted(os.environ.get("KALTURA_PARTNER_ID", ""))
         self.account = partner_id or "the stand-in, for KALTURA_PARTNER_ID is not set"
-        self.examination: Examination | None = None
+        self.doctor: Doctor | None = None
 
     def findings(self) -> Iterator[Finding]:
         failed = False
@@ -617,15 +617,15 @@ class Visit:
         from assets.reports import REPORTS
         from resources.kaltura.resource import Kaltura
 
-        subjects = [Subject(report.table.name, report.source, report.table.key) for report in REPORTS]
+        subjects = [ReportUnderTest(report.table.name, report.source, report.table.key) for report in REPORTS]
         kaltura = Kaltura.from_environment().process_config_and_initialize()
         with kaltura.client() as client:
-            self.examination = Examination(client, subjects, Settings.from_environment().start_date)
-            yield from self.examination.findings()
+            self.doctor = Doctor(client, subjects, Settings.from_environment().start_date)
+            yield from self.doctor.findings()
 
     def document(self, findings: Sequence[Finding]) -> dict[str, object]:
         """Everything, fit for a ticket to Kaltura's support."""
-        examination = self.examination
+        examination = self.doctor
         return {
             "made_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "account": self.account,
@@ -671,7 +671,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdicts = [finding.verdict for finding in findings]
     if wants_json:
         print(json.dumps(visit.document(findings), indent=2))
-    requests = len(visit.examination.asked) if visit.examination else 0
+    requests = len(visit.doctor.asked) if visit.doctor else 0
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in COLOURS if verdict in verdicts)
     console.print(f"\n{counts}; {requests} report requests", highlight=False)
     return 1 if "failed" in verdicts else 0

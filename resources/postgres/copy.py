@@ -59,7 +59,7 @@ def rows_in(
 
     A column of `constants` has the same value in each row. '' stays '', null is NULL.
     """
-    arrays = {name: _whole(rows[name]) for name in kinds if name not in constants}
+    arrays = {name: _contiguous(rows[name]) for name in kinds if name not in constants}
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(_SIGNATURE)
         for start in range(0, rows.num_rows, ROWS_A_CHUNK):
@@ -78,12 +78,12 @@ def rows_in(
 
 def as_arrow(frame: pd.DataFrame) -> pa.Table:
     """The frame's columns, each in one piece. NaN, NaT and NA become null."""
-    return pa.table({str(name): _whole(pa.Array.from_pandas(frame[name])) for name in frame})
+    return pa.table({str(name): _contiguous(pa.Array.from_pandas(frame[name])) for name in frame})
 
 
 def comparable(values: pa.Array | pa.ChunkedArray, kind: Kind) -> pa.Array:
     """A column of `as_arrow` as `rows_out` returns it."""
-    array = _whole(values)
+    array = _contiguous(values)
     if kind is Kind.TIME:
         array = array.cast(pa.timestamp("us", "UTC")).view(pa.int64())
     return array.cast(_ARROW[kind])
@@ -122,7 +122,7 @@ def digest(table: pa.Table) -> bytes:
     return hashlib.sha256(sink.getbuffer()).digest()
 
 
-def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _contiguous(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 

@@ -55,19 +55,19 @@ class _Recorded:
     has_suppressions: bool
 
 
-def lock_alone(connection: psycopg.Connection) -> None:
+def lock_exclusively(connection: psycopg.Connection) -> None:
     """Wait until no load is in flight, and let none begin before the transaction ends."""
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
 
 
-def settle(connection: psycopg.Connection, privacy: Privacy) -> None:
+def require_mode(connection: psycopg.Connection, privacy: Privacy) -> None:
     """Hold the settings against those that the warehouse was filled with. One without rows takes on the new ones.
 
     Raises `PrivacyError`.
     """
     if _is_settled(_recorded(connection), privacy):
         return
-    lock_alone(connection)
+    lock_exclusively(connection)
     recorded = _recorded(connection)
     if _is_settled(recorded, privacy):
         return
@@ -152,10 +152,10 @@ class Roll:
         self._removals: dict[int, int] = {}
         self._known: dict[int, set[str]] = {}
 
-    def unknown(self, protection: "Protection", ids: set[str]) -> list[str]:
+    def unknown(self, day_privacy: "DayPrivacy", ids: set[str]) -> list[str]:
         """Those of the ids that are not in the table, in the order of its key. Nobody else adds them meanwhile."""
-        account, connection = protection.partner_id, protection.connection
-        is_current = self._removals.get(account) == protection.removals
+        account, connection = day_privacy.partner_id, day_privacy.connection
+        is_current = self._removals.get(account) == day_privacy.removals
         if is_current and not ids.difference(self._known[account]):
             return []
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, ROLL_LOCK])
@@ -167,16 +167,16 @@ class Roll:
         else:
             rows = copying.rows_out(connection, _EVERYBODY, {"partner_id": account}, {"user_id": Kind.TEXT})
             self._known[account] = set(rows["user_id"].to_pylist())
-            self._removals[account] = protection.removals
+            self._removals[account] = day_privacy.removals
         return sorted(ids.difference(self._known[account]), key=str.encode)
 
-    def committed(self, protection: "Protection") -> None:
-        """What the protection's load has added is there."""
-        if self._removals.get(protection.partner_id) == protection.removals:
-            self._known[protection.partner_id].update(protection.added)
+    def committed(self, day_privacy: "DayPrivacy") -> None:
+        """What the day's load has added is there."""
+        if self._removals.get(day_privacy.partner_id) == day_privacy.removals:
+            self._known[day_privacy.partner_id].update(day_privacy.added)
 
 
-class Protection:
+class DayPrivacy:
     """What a day's load does for the people in it, inside the day's transaction."""
 
     def __init__(
@@ -197,7 +197,7 @@ class Protection:
             [partner_id],
         ).fetchone()
         if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
-            settle(connection, privacy)  # raises, or takes the settings on where there are no rows yet
+            require_mode(connection, privacy)  # raises, or takes the settings on where there are no rows yet
         self.removals, self.has_suppressions = row[2:] if row else (0, False)
 
     @property

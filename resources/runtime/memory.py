@@ -14,13 +14,13 @@ _M_ARENA_MAX = -8  # of glibc's malloc.h
 ARENAS = 2  # for two threads at work
 
 
-def frugal() -> None:
+def limit_arenas() -> None:
     """Once a process. Where the C library is another, only Arrow's part applies."""
     pa.set_memory_pool(pa.system_memory_pool())
     _libc("mallopt", _M_ARENA_MAX, ARENAS)
 
 
-def give_back() -> None:
+def trim() -> None:
     gc.collect()
     _libc("malloc_trim", 0)
 

@@ -2,7 +2,7 @@
 
 Sessions that the table has nothing of go straight in. Of the others the rows are read back and compared; where a pull
 brings what an earlier one left there, and nobody has written to those rows since, not even that. The rules of who
-overwrites whom are `_Verdict`'s.
+overwrites whom are `_Resolution`'s.
 """
 
 import datetime as dt
@@ -53,7 +53,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class _Resolution:
     """Which rows of a pull go straight in, which are compared, and how many bow to what the table has.
 
     A session's rows are known up to `min(window_end, ends_at)`. A pull that knows a session less far than the table
@@ -62,23 +62,28 @@ class _Verdict:
 
     fresh: pa.Table
     to_compare: pa.Table
-    outranked: int
+    stale: int
 
     @classmethod
-    def on(cls, rows: pa.Table, held: pd.DataFrame, session_key: list[str], pulled_at: dt.datetime) -> "_Verdict":
-        if held.empty:
+    def on(
+        cls, rows: pa.Table, existing: pd.DataFrame, session_key: list[str], pulled_at: dt.datetime
+    ) -> "_Resolution":
+        if existing.empty:
             return cls(rows, rows.slice(0, 0), 0)
-        known = rows.select([*session_key, "window_end", "ends_at"]).to_pandas().merge(held, on=session_key, how="left")
-        is_new = known["held_until"].isna().to_numpy()
+        known = (
+            rows.select([*session_key, "window_end", "ends_at"]).to_pandas().merge(existing, on=session_key, how="left")
+        )
+        is_new = known["existing_until"].isna().to_numpy()
         reach = known[["window_end", "ends_at"]].min(axis=1)
-        held_reach = known[["held_until", "ends_at"]].min(axis=1)
-        outranked = (
+        existing_reach = known[["existing_until", "ends_at"]].min(axis=1)
+        stale = (
             ~is_new
             & (
-                (reach < held_reach) | ((reach == held_reach) & (known["held_pulled_at"] > pd.Timestamp(pulled_at)))
+                (reach < existing_reach)
+                | ((reach == existing_reach) & (known["existing_pulled_at"] > pd.Timestamp(pulled_at)))
             ).to_numpy()
         )
-        return cls(rows.filter(is_new), rows.filter(~is_new & ~outranked), int(outranked.sum()))
+        return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()))
 
 
 @dataclass(frozen=True)
@@ -90,20 +95,20 @@ class _Difference:
     vanished: pa.Table
 
     @classmethod
-    def between(cls, arrived: pa.Table, held: pa.Table, merge: Merge, day: dt.date) -> "_Difference":
-        """`held` is what `Merge.held_rows` returned for the sessions of `arrived`."""
+    def between(cls, arrived: pa.Table, existing: pa.Table, merge: Merge, day: dt.date) -> "_Difference":
+        """`existing` is what `Merge.existing_rows` returned for the sessions of `arrived`."""
         key = merge.table.key
-        keys, held_keys = _joined(arrived, key), _joined(held, key)
-        place = pc.index_in(keys, held_keys)
+        keys, existing_keys = _joined(arrived, key), _joined(existing, key)
+        place = pc.index_in(keys, existing_keys)
         in_both = arrived.filter(place.is_valid())
-        was = held.take(place.drop_null())
+        was = existing.take(place.drop_null())
         same = pc.equal(was[PARTITION_DATE], str(day))
         for name, kind in merge.compared.items():
             same = pc.and_(same, _equal(copying.comparable(in_both[name], kind), was[name]))
         return cls(
             differing=in_both.filter(pc.invert(same)),
             missing=arrived.filter(place.is_null()),
-            vanished=held.select(list(key)).filter(pc.invert(pc.is_in(held_keys, keys))),
+            vanished=existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys))),
         )
 
 
@@ -174,16 +179,16 @@ class TableLoad:
         content = copying.digest(self.rows.select([*self.table.column_names, EXTRA]))
         if self._left_there(content):
             return 0, 0, 0
-        held = self._held(newer_pull)
-        verdict = _Verdict.on(self.rows, held, list(self.table.session_key), self.provenance.pulled_at)
-        difference = self._difference(verdict.to_compare)
+        existing = self._existing(newer_pull)
+        resolution = _Resolution.on(self.rows, existing, list(self.table.session_key), self.provenance.pulled_at)
+        difference = self._difference(resolution.to_compare)
         updated = self._update(difference.differing)
         removed = self._remove(difference.vanished)
-        new = pa.concat_tables([verdict.fresh, difference.missing])
+        new = pa.concat_tables([resolution.fresh, difference.missing])
         self._copy(self.merge.copy_to_target, new)
-        if not verdict.outranked and not self.provenance.filters:
+        if not resolution.stale and not self.provenance.filters:
             self.content = content
-            if held.empty:
+            if existing.empty:
                 self.row_versions = new.num_rows * self._value("SELECT pg_current_xact_id()::xid::text::bigint")
             else:
                 self.row_versions = self._row_versions()
@@ -205,21 +210,23 @@ class TableLoad:
         row = self.connection.execute(self.merge.row_versions, self._sessions(self.rows)).fetchone()
         return int(row[0]) if row else 0
 
-    def _held(self, newer_pull: dt.datetime | None) -> pd.DataFrame:
-        """The arrived sessions that the table has: `held_until` and `held_pulled_at`, beside the session's key."""
+    def _existing(self, newer_pull: dt.datetime | None) -> pd.DataFrame:
+        """The arrived sessions that the table has: `existing_until` and `existing_pulled_at`, beside the session's key."""
         names = list(self.table.session_key)
-        rows = self.connection.execute(self.merge.held, self._sessions(self.rows)).fetchall()
-        columns = [*names, "held_until", "load_id", "held_pulled_at"]
-        held = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "str"))
-        for column in ("held_until", "held_pulled_at"):
-            held[column] = pd.to_datetime(held[column], utc=True).astype("datetime64[us, UTC]")
+        rows = self.connection.execute(self.merge.existing, self._sessions(self.rows)).fetchall()
+        columns = [*names, "existing_until", "load_id", "existing_pulled_at"]
+        existing = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "str"))
+        for column in ("existing_until", "existing_pulled_at"):
+            existing[column] = pd.to_datetime(existing[column], utc=True).astype("datetime64[us, UTC]")
         if newer_pull is not None:
-            held["held_pulled_at"] = pd.Timestamp(newer_pull)
-        return held.drop(columns="load_id")
+            existing["existing_pulled_at"] = pd.Timestamp(newer_pull)
+        return existing.drop(columns="load_id")
 
     def _difference(self, rows: pa.Table) -> _Difference:
-        held = copying.rows_out(self.connection, self.merge.held_rows, self._sessions(rows), self.merge.held_kinds)
-        return _Difference.between(rows, held, self.merge, self.day)
+        existing = copying.rows_out(
+            self.connection, self.merge.existing_rows, self._sessions(rows), self.merge.existing_kinds
+        )
+        return _Difference.between(rows, existing, self.merge, self.day)
 
     def _sessions(self, rows: pa.Table) -> dict[str, Any]:
         names = list(self.table.session_key)

@@ -64,28 +64,28 @@ class Merge:
         return self._copy(self.target)
 
     @property
-    def held(self) -> sql.Composed:
+    def existing(self) -> sql.Composed:
         """Of the sessions given as arrays, those that the table has: known until when, and pulled when."""
         return sql.SQL(
-            "SELECT {session}, held.window_end, held.load_id, loads.pulled_at"
+            "SELECT {session}, existing.window_end, existing.load_id, loads.pulled_at"
             " FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
             " SELECT max(window_end) AS window_end, max(load_id) AS load_id FROM {target} AS old WHERE {of_session}"
-            ") AS held LEFT JOIN kaltura.loads ON loads.id = held.load_id WHERE held.load_id IS NOT NULL"
+            ") AS existing LEFT JOIN kaltura.loads ON loads.id = existing.load_id WHERE existing.load_id IS NOT NULL"
         ).format(**self._asked)
 
     @property
     def row_versions(self) -> sql.Composed:
         """The sum of `xmin` over the rows of the sessions given as arrays: any write to any of them makes it another."""
         return sql.SQL(
-            "SELECT coalesce(sum(held.versions), 0) FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
+            "SELECT coalesce(sum(existing.versions), 0) FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
             " SELECT sum(old.xmin::text::bigint) AS versions FROM {target} AS old WHERE {of_session}"
-            ") AS held"
+            ") AS existing"
         ).format(**self._asked)
 
     @property
-    def held_rows(self) -> sql.Composed:
+    def existing_rows(self) -> sql.Composed:
         """Every row of the sessions given as arrays: key, report's columns and `extra`, as `copying` compares them."""
-        kinds = self.held_kinds
+        kinds = self.existing_kinds
         listed = sql.SQL(", ").join(selected(sql.Identifier("row", name), kind) for name, kind in kinds.items())
         return sql.SQL(
             "SELECT {listed} FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
@@ -98,8 +98,8 @@ class Merge:
         return {**self._reported, EXTRA: Kind.JSON}
 
     @property
-    def held_kinds(self) -> dict[str, Kind]:
-        """The columns of `held_rows`."""
+    def existing_kinds(self) -> dict[str, Kind]:
+        """The columns of `existing_rows`."""
         return {**self.compared, PARTITION_DATE: Kind.DATE}
 
     @property

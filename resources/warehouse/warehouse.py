@@ -17,7 +17,7 @@ from resources.errors import ConfigurationError
 from resources.postgres import outages
 from resources.postgres.migrations import Migrations
 from resources.postgres.url import sqlalchemy_url
-from resources.privacy.people import Protection, Roll, settle
+from resources.privacy.people import DayPrivacy, Roll, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.table import Table
 from resources.warehouse.load import Load, Provenance, TableLoad
@@ -87,10 +87,10 @@ class Warehouse:
         if pending:
             raise WarehouseError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
 
-    def settle_privacy(self) -> None:
+    def require_privacy_mode(self) -> None:
         """Raises `PrivacyError` where the warehouse was filled with another PII_MODE or PII_KEY."""
         with self.connection() as connection:
-            settle(connection, self.privacy)
+            require_mode(connection, self.privacy)
 
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
         """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.
@@ -101,20 +101,20 @@ class Warehouse:
             for attempt in outages.attempts(_is_outage):
                 with attempt:
                     with self.connection() as connection:
-                        protection = Protection(connection, self.privacy, provenance.partner_id, day, self._roll)
-                        loads = self._loaded(protection, arrivals, provenance)
-                    self._roll.committed(protection)
+                        day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, self._roll)
+                        loads = self._loaded(day_privacy, arrivals, provenance)
+                    self._roll.committed(day_privacy)
                     return loads
         except psycopg.Error as error:
             refused = _refused(error)
         raise refused  # out here, so that nothing carries the database's own error, which quotes rows
 
     @staticmethod
-    def _loaded(protection: Protection, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
-        protected = protection.arrivals(arrivals)
-        provenance = replace(provenance, filters=protection.filters(provenance.filters))
+    def _loaded(day_privacy: DayPrivacy, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
+        protected = day_privacy.arrivals(arrivals)
+        provenance = replace(provenance, filters=day_privacy.filters(provenance.filters))
         ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
-        return [TableLoad(protection.connection, protection.day, each, provenance).run() for each in ordered]
+        return [TableLoad(day_privacy.connection, day_privacy.day, each, provenance).run() for each in ordered]
 
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
         """Days of which a run with this root has loaded all these tables."""

@@ -42,14 +42,14 @@ def accounts() -> Iterator[dict[int, Running]]:
 
 def loaded_alone(running: Running, zone: str, url: str) -> None:
     from assets.pull.asset import PullConfig
-    from assets.pull.extract import bring
+    from assets.pull.extract import extract
     from assets.reports import REPORTS
 
     warehouse = Warehouse(url)
     with client_of(running) as client:
-        brought = bring(DAYS, REPORTS, client, Calendar(ZoneInfo(zone), 12), PullConfig().filters())
-    for day, arrivals in brought.by_day.items():
-        warehouse.upsert(day, arrivals, Provenance(running.partner_id, brought.pulled_at))
+        extracted = extract(DAYS, REPORTS, client, Calendar(ZoneInfo(zone), 12), PullConfig().filters())
+    for day, arrivals in extracted.by_day.items():
+        warehouse.upsert(day, arrivals, Provenance(running.partner_id, extracted.pulled_at))
     warehouse.close()
 
 

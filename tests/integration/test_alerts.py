@@ -23,8 +23,8 @@ from in_process import installed
 from assets.attendees import ATTENDEES
 from assets.reports import REPORTS
 from pipelines.sensors import alerts as module
-from pipelines.sensors.alerts import Told, alerts, main
-from pipelines.sensors.channels import NotDelivered, sinks
+from pipelines.sensors.alerts import AlertState, alerts, main
+from pipelines.sensors.channels import NotDelivered, channels
 from pipelines.sensors.incidents import said
 from resources.kaltura.windows import Days
 from resources.settings import SettingError
@@ -272,21 +272,21 @@ def plan_a_day(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: dg.Asset
 
 def test_the_memory_of_a_year_of_bad_days_is_short_and_comes_back_whole() -> None:
     days = [dt.date(2025, 1, 1) + dt.timedelta(days=n) for n in range(365)]
-    told = Told({"load": dict.fromkeys(days, ("error", 7)), "x is overdue": {None: ("warning", 9)}}, 5, 6)
+    told = AlertState({"load": dict.fromkeys(days, ("error", 7)), "x is overdue": {None: ("warning", 9)}}, 5, 6)
     cursor = told.written()
     assert len(cursor) < 300
-    assert Told.read(cursor) == told
+    assert AlertState.read(cursor) == told
 
 
 def test_memory_is_bounded() -> None:
     days = {dt.date(2020, 1, 1) + dt.timedelta(days=n * 2): ("warning", n) for n in range(3000)}
-    assert len(Told({"load": days}, 1, 1).written()) < 50_000
+    assert len(AlertState({"load": days}, 1, 1).written()) < 50_000
 
 
 def test_mail_arrives_after_a_login(post: Post) -> None:
     url = f"smtp://pipeline:{SECRET}@127.0.0.1:{post.port}/?from=kaltura@example.org&to=a@example.org,b@example.org&tls=no"
-    [sink] = sinks({"ALERT_SMTP_URL": url})
-    sink.send("Kaltura rooms: 1 failed", ["ERROR: something"])
+    [channel] = channels({"ALERT_SMTP_URL": url})
+    channel.send("Kaltura rooms: 1 failed", ["ERROR: something"])
     [mail] = post.mails
     assert mail["Subject"] == "Kaltura rooms: 1 failed"
     assert mail["To"] == "a@example.org, b@example.org"
@@ -295,17 +295,17 @@ def test_mail_arrives_after_a_login(post: Post) -> None:
 
 def test_mail_with_a_wrong_password_says_so_without_it(post: Post) -> None:
     url = f"smtp://pipeline:{SECRET}x@127.0.0.1:{post.port}/?from=a@example.org&to=b@example.org&tls=no"
-    [sink] = sinks({"ALERT_SMTP_URL": url})
+    [channel] = channels({"ALERT_SMTP_URL": url})
     with pytest.raises(NotDelivered, match="535") as failure:
-        sink.send("x", [])
-    assert SECRET not in _everything(failure.value) + repr(sink)
+        channel.send("x", [])
+    assert SECRET not in _everything(failure.value) + repr(channel)
 
 
 def test_a_mail_server_without_encryption_is_not_told_the_password(post: Post) -> None:
     url = f"smtp://pipeline:{SECRET}@127.0.0.1:{post.port}/?from=a@example.org&to=b@example.org"
-    [sink] = sinks({"ALERT_SMTP_URL": url})
+    [channel] = channels({"ALERT_SMTP_URL": url})
     with pytest.raises(NotDelivered, match="tls=no"):
-        sink.send("x", [])
+        channel.send("x", [])
     assert post.mails == []
 
 
@@ -320,10 +320,10 @@ def test_one_sink_that_is_down_does_not_silence_the_other(watched, post: Post, m
 
 
 def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
-    [teams] = sinks({"ALERT_WEBHOOK_URL": "https://prod-1.westeurope.logic.azure.com/workflows/x?sig=y"})
-    [slack] = sinks({"ALERT_WEBHOOK_URL": "https://hooks.slack.com/services/x"})
+    [teams] = channels({"ALERT_WEBHOOK_URL": "https://prod-1.westeurope.logic.azure.com/workflows/x?sig=y"})
+    [slack] = channels({"ALERT_WEBHOOK_URL": "https://hooks.slack.com/services/x"})
     assert (teams.format, slack.format) == ("teams", "text")
-    [asked] = sinks({"ALERT_WEBHOOK_URL": chat.url, "ALERT_WEBHOOK_FORMAT": "teams"})
+    [asked] = channels({"ALERT_WEBHOOK_URL": chat.url, "ALERT_WEBHOOK_FORMAT": "teams"})
     asked.send("headline", ["a line"])
     [attachment] = chat.posted[0]["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -342,7 +342,7 @@ def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
 )
 def test_a_setting_that_cannot_be_used_is_named_and_not_shown(settings: dict[str, str]) -> None:
     with pytest.raises(SettingError, match="ALERT_") as failure:
-        sinks(settings)
+        channels(settings)
     assert SECRET not in _everything(failure.value)
 
 

@@ -60,17 +60,17 @@ def kaltura() -> Iterator[Client]:
 def load(kaltura: Client) -> Callable[[str, int], list[int]]:
     """Loads some days into a database; returns how many rows each load inserted."""
     from assets.pull.asset import CALENDAR, PullConfig
-    from assets.pull.extract import bring
+    from assets.pull.extract import extract
     from assets.reports import REPORTS
     from resources.kaltura.windows import Days
     from resources.warehouse.load import Provenance
 
     def loaded(url: str, days: int) -> list[int]:
         dates = [FIRST + dt.timedelta(days=n) for n in range(days)]
-        brought = bring(Days(dates[0], dates[-1]), REPORTS, kaltura, CALENDAR, PullConfig().filters())
+        extracted = extract(Days(dates[0], dates[-1]), REPORTS, kaltura, CALENDAR, PullConfig().filters())
         warehouse = Warehouse(url)
-        provenance = Provenance(9999, brought.pulled_at)
-        inserted = [load.inserted for day in dates for load in warehouse.upsert(day, brought.by_day[day], provenance)]
+        provenance = Provenance(9999, extracted.pulled_at)
+        inserted = [load.inserted for day in dates for load in warehouse.upsert(day, extracted.by_day[day], provenance)]
         warehouse.close()
         return inserted
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from resources.kaltura import client as client_module
-from resources.kaltura.client import ATTEMPTS, SERVER_FAULT_ATTEMPTS, Client, Tally
+from resources.kaltura.client import ATTEMPTS, SERVER_FAULT_ATTEMPTS, Client, RequestStats
 from resources.kaltura.errors import (
     BadReply,
     ColumnMissing,
@@ -124,26 +124,26 @@ def test_a_fatal_error_is_asked_once_and_says_report_window_and_remedy(
     kaltura: Running, asking: Client, kind: Any, expected: type[KalturaError], what: str, advice: str
 ) -> None:
     kaltura.faults.add(Fault(kind, times=None))
-    tally = Tally()
+    stats = RequestStats()
     with pytest.raises(expected) as caught:
-        asking.ask(Query(ROOMS, DAY), tally)
+        asking.ask(Query(ROOMS, DAY), stats)
     message = str(caught.value)
     assert message.startswith("report 6000, events in [2026-05-29 00:00, 2026-05-30 00:00) UTC: ")
     assert what in message
     assert advice in message
     assert "(X-Kaltura-Session " in message
     assert ", X-Me simulated-front-1)" in message
-    assert (tally.requests, len(kaltura.requests)) == (1, 1)
-    assert tally.kaltura_session in message
+    assert (stats.requests, len(kaltura.requests)) == (1, 1)
+    assert stats.kaltura_session in message
     assert_holds_no_secret(everything_said(caught.value), kaltura)
 
 
 @pytest.mark.parametrize("kind", [kind for kind, *_ in RETRIED])
 def test_a_passing_error_is_asked_again_until_it_is_answered(kaltura: Running, asking: Client, kind: Any) -> None:
     kaltura.faults.add(Fault(kind, times=3))
-    tally = Tally()
-    assert asking.ask(Query(ROOMS, DAY), tally).rows.received == 2
-    assert tally.requests == 4
+    stats = RequestStats()
+    assert asking.ask(Query(ROOMS, DAY), stats).rows.received == 2
+    assert stats.requests == 4
 
 
 @pytest.mark.parametrize(("kind", "expected", "what", "advice"), RETRIED)
@@ -151,10 +151,10 @@ def test_an_error_that_persists_is_given_up_after_a_bounded_number_of_tries(
     kaltura: Running, asking: Client, kind: Any, expected: type[KalturaError], what: str, advice: str
 ) -> None:
     kaltura.faults.add(Fault(kind, times=None))
-    tally = Tally()
+    stats = RequestStats()
     with pytest.raises(expected) as caught:
-        asking.ask(Query(ROOMS, DAY), tally)
-    assert (tally.requests, len(kaltura.requests)) == (ATTEMPTS, ATTEMPTS)
+        asking.ask(Query(ROOMS, DAY), stats)
+    assert (stats.requests, len(kaltura.requests)) == (ATTEMPTS, ATTEMPTS)
     assert str(caught.value).startswith("report 6000, events in [")
     assert what in str(caught.value)
     assert advice in str(caught.value)
@@ -165,12 +165,12 @@ def test_an_internal_error_passes_but_is_a_configuration_error_after_three_tries
     kaltura: Running, asking: Client
 ) -> None:
     kaltura.faults.add(Fault("internal_error", times=2))
-    asking.ask(Query(ROOMS, DAY), Tally())
+    asking.ask(Query(ROOMS, DAY), RequestStats())
     kaltura.faults.add(Fault("internal_error", times=None))
-    tally = Tally()
+    stats = RequestStats()
     with pytest.raises(ServerFault, match="wrong or missing parameter.*make doctor"):
-        asking.ask(Query(ROOMS, DAY), tally)
-    assert tally.requests == SERVER_FAULT_ATTEMPTS == 3
+        asking.ask(Query(ROOMS, DAY), stats)
+    assert stats.requests == SERVER_FAULT_ATTEMPTS == 3
 
 
 def test_a_ks_that_is_echoed_is_in_no_message_log_or_traceback(
@@ -179,7 +179,7 @@ def test_a_ks_that_is_echoed_is_in_no_message_log_or_traceback(
     caplog.set_level(logging.DEBUG)
     kaltura.faults.add(Fault("echoed_ks", times=None))
     with pytest.raises(SessionInvalid) as caught:
-        asking.ask(Query(ROOMS, DAY), Tally())
+        asking.ask(Query(ROOMS, DAY), RequestStats())
     assert len(kaltura.requests) == 2
     assert_holds_no_secret(everything_said(caught.value) + caplog.text, kaltura)
 
@@ -190,7 +190,7 @@ def test_each_pause_is_logged_once_under_kaltura_and_nowhere_else(
     caplog.set_level(logging.INFO)
     kaltura.faults.add(Fault("database_error", times=None))
     with pytest.raises(Unavailable):
-        asking.ask(Query(ROOMS, DAY), Tally())
+        asking.ask(Query(ROOMS, DAY), RequestStats())
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert {record.name for record in warnings} == {"kaltura"}
     assert len(warnings) == ATTEMPTS - 1  # the last failure is not followed by another try
@@ -208,7 +208,7 @@ def test_pauses_are_bounded_grow_and_differ_between_clients(
     for _ in range(2):
         kaltura.faults.add(Fault(kind, times=ATTEMPTS))
         with pytest.raises(Unavailable):
-            asking.ask(Query(ROOMS, DAY), Tally())
+            asking.ask(Query(ROOMS, DAY), RequestStats())
     first, second = pauses[: ATTEMPTS - 1], pauses[ATTEMPTS - 1 :]
     assert first != second
     assert min(pauses) > 0
@@ -230,7 +230,7 @@ def test_nothing_that_is_logged_or_sent_in_an_address_holds_a_secret(
         {"admin_secret": kaltura.admin_secret},
     ):
         asking = Client(kaltura.base_url, Credentials(str(kaltura.partner_id), **secret), pause_scale=0.001)
-        asking.ask(Query(PEOPLE, DAY), Tally())
+        asking.ask(Query(PEOPLE, DAY), RequestStats())
         asking.close()
     loggers = {record.name.split(".")[0] for record in caplog.records}
     assert {"httpx", "httpcore", "kaltura"} <= loggers
@@ -350,7 +350,7 @@ def test_every_code_is_the_same_error_in_all_shapes(
     headers = {"X-Kaltura": f"error- {code}"} if shape == "header" else {}
     scripted.replies = [(200, {**headers, "X-Kaltura-Session": "4711", "X-Me": "front-3"}, body)]
     with pytest.raises(expected) as caught:
-        scripted_client.ask(Query(PEOPLE, DAY), Tally())
+        scripted_client.ask(Query(PEOPLE, DAY), RequestStats())
     error = caught.value
     assert type(error) is expected
     assert str(error).startswith("report 6001, events in [")
@@ -404,14 +404,14 @@ def test_another_error_that_quotes_the_ks_is_told_without_it(
     echoed = ECHOES[echo](KS)
     scripted.replies = [(200, {"X-Me": KS}, json_error("SOME_CODE", f"could not use {echoed} here"))]
     with pytest.raises(Refused, match="could not use .redacted. here") as caught:
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     assert KS not in everything_said(caught.value)
 
 
 def test_a_message_of_an_xml_error_is_read_without_its_entities(scripted: Scripted, scripted_client: Client) -> None:
     scripted.replies = [(200, {}, xml_error("SOME_CODE", "a &quot;b&quot; &amp; c"))]
     with pytest.raises(Refused, match='SOME_CODE: a "b" & c'):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
 
 
 GOOD = b"\xef\xbb\xbf" + ",".join(SESSION_COLUMNS).encode() + b"\n"
@@ -453,14 +453,14 @@ def test_what_a_reply_means_is_decided_in_the_order_of_section_5(
 ) -> None:
     scripted.replies = [reply]
     with pytest.raises(expected, match=says) as caught:
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     assert type(caught.value) is expected
     assert len(scripted.bodies) == (1 if expected is Refused else ATTEMPTS)
 
 
 def test_a_whole_report_without_a_length_is_taken(scripted: Scripted, scripted_client: Client) -> None:
     scripted.replies = [(200, {"content-length": ""}, GOOD)]
-    assert scripted_client.ask(Query(ROOMS, DAY), Tally()).rows.received == 0
+    assert scripted_client.ask(Query(ROOMS, DAY), RequestStats()).rows.received == 0
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -469,7 +469,7 @@ def test_a_redirect_is_refused_as_it_would_carry_the_ks_to_another_host(
 ) -> None:
     scripted.replies = [(status, {"location": f"https://elsewhere.example/login?from=/api&ks={KS}"}, b"")]
     with pytest.raises(Refused, match=rf"HTTP {status} sends .* to https://elsewhere.example, .*KALTURA_BASE_URL") as e:
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     assert KS not in everything_said(e.value)
     assert len(scripted.bodies) == 1
 
@@ -478,12 +478,14 @@ def test_a_redirect_is_refused_as_it_would_carry_the_ks_to_another_host(
 def test_a_redirect_to_nowhere_is_refused_too(scripted: Scripted, scripted_client: Client, location: str) -> None:
     scripted.replies = [(302, {"location": location}, b"")]
     with pytest.raises(Refused, match="not followed"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
 
 
 def test_everything_is_posted_and_the_address_holds_nothing(scripted: Scripted, scripted_client: Client) -> None:
     scripted.replies = [(200, {}, GOOD)]
-    scripted_client.ask(Query(ROOMS, DAY, {ENTRY: ["1_a", "1_b"]}, limit=7), Tally(), excluded_columns=("entry_name",))
+    scripted_client.ask(
+        Query(ROOMS, DAY, {ENTRY: ["1_a", "1_b"]}, limit=7), RequestStats(), excluded_columns=("entry_name",)
+    )
     assert KS not in scripted.lines[0]
     assert scripted.lines[0].startswith("POST /api_v3/service/report/action/getCsvFromStringParams HTTP/1.1 ")
     fields = dict(httpx.QueryParams(scripted.bodies[0]))
@@ -504,7 +506,7 @@ def test_a_reply_without_end_is_stopped_at_the_bound(
     monkeypatch.setattr(client_module, "REPLY_LIMIT_BYTES", 1000)
     scripted.replies = [(200, {}, GOOD + b"x" * 100_000)]
     with pytest.raises(BadReply, match="larger than 1,000 bytes"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     assert len(scripted.bodies) == 1
 
 
@@ -516,9 +518,9 @@ def test_the_bound_is_on_what_a_packed_reply_unpacks_to(
     assert len(bomb) < 50_000
     scripted.replies = [(200, {"content-encoding": "gzip"}, bomb)]
     with pytest.raises(BadReply, match="larger than 1,000,000 bytes"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     scripted.replies = [(200, {"content-encoding": "gzip"}, gzip.compress(GOOD))]
-    assert scripted_client.ask(Query(ROOMS, DAY), Tally()).rows.received == 0
+    assert scripted_client.ask(Query(ROOMS, DAY), RequestStats()).rows.received == 0
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,deflate", "br", "zstd"])
@@ -527,23 +529,23 @@ def test_a_reply_that_is_packed_twice_or_otherwise_is_refused_unopened(
 ) -> None:
     scripted.replies = [(200, {"content-encoding": encoding}, gzip.compress(gzip.compress(GOOD)))]
     with pytest.raises(BadReply, match="which was not asked for"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
 
 
 def test_json_that_is_nested_thousands_deep_is_a_page_and_no_crash(scripted: Scripted, scripted_client: Client) -> None:
     scripted.replies = [(200, {}, b'{"a":' * 10_000)]
     with pytest.raises(Unavailable, match="a page came back"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     scripted.replies = [(200, {}, b'{"a":' * 1_000_000)]
     with pytest.raises(Unavailable, match="a page came back"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
 
 
 def test_an_xml_error_can_not_blow_its_entities_up(scripted: Scripted, scripted_client: Client) -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     scripted.replies = [(200, {}, bomb + xml_error("A_CODE_OF_NEXT_YEAR", "&b;&b;&b;"))]
     with pytest.raises(Refused, match="&b;&b;&b;"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
 
 
 def test_what_a_server_says_sends_no_commands_to_a_terminal_and_adds_no_line_to_a_log(
@@ -551,7 +553,7 @@ def test_what_a_server_says_sends_no_commands_to_a_terminal_and_adds_no_line_to_
 ) -> None:
     scripted.replies = [(200, {}, json_error("A_CODE", "no\x1b]0;owned\x07\n2026-01-01 all is well\r\u202e\x9b2J"))]
     with pytest.raises(Refused) as caught:
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     assert str(caught.value).isprintable()
     assert "A_CODE: no" in str(caught.value)
 
@@ -562,14 +564,14 @@ def test_a_reply_that_comes_by_drops_does_not_hold_a_run_for_ever(
     monkeypatch.setattr(client_module, "REPLY_LIMIT_SECONDS", -1)
     scripted.replies = [(200, {}, GOOD)]
     with pytest.raises(Unavailable, match="not complete after"):
-        scripted_client.ask(Query(ROOMS, DAY), Tally())
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
 
 
 def test_a_server_that_does_not_answer_in_time_is_asked_again_and_given_up(kaltura: Running, asking: Client) -> None:
     asking._http.timeout = httpx.Timeout(0.05)
     kaltura.faults.add(Fault("slow", seconds=0.4, times=None))
     with pytest.raises(Unavailable, match="no answer in time .ReadTimeout."):
-        asking.ask(Query(ROOMS, DAY), Tally())
+        asking.ask(Query(ROOMS, DAY), RequestStats())
     assert client_module.READ_TIMEOUT_SECONDS >= 300
 
 
@@ -577,10 +579,10 @@ def test_nobody_listening_is_retried_and_tells_which_setting_holds_the_address()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     asking = Client(f"http://127.0.0.1:{port}", Credentials("99", ks=KS), pause_scale=0.0)
-    tally = Tally()
+    stats = RequestStats()
     with pytest.raises(Unavailable, match="ConnectError.*KALTURA_BASE_URL"):
-        asking.ask(Query(ROOMS, DAY), tally)
-    assert tally.requests == ATTEMPTS
+        asking.ask(Query(ROOMS, DAY), stats)
+    assert stats.requests == ATTEMPTS
     asking.close()
 
 
@@ -595,11 +597,11 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_ks_is_sent(
     context.load_cert_chain(certificate, key)
     with listening(context) as script:
         asking = Client(script.url, Credentials("99", ks=KS), pause_scale=0.0)
-        tally = Tally()
+        stats = RequestStats()
         with pytest.raises(Refused, match="CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE"):
-            asking.ask(Query(ROOMS, DAY), tally)
+            asking.ask(Query(ROOMS, DAY), stats)
         asking.close()
-        assert (tally.requests, script.bodies) == (1, [])
+        assert (stats.requests, script.bodies) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -625,7 +627,7 @@ def test_an_address_that_is_none_or_more_than_one_is_refused_unasked(base_url: s
 def test_an_address_as_people_paste_it_is_understood(scripted: Scripted, suffix: str) -> None:
     scripted.replies = [(200, {}, GOOD)]
     asking = Client(scripted.url + suffix, Credentials("99", ks=KS))
-    asking.ask(Query(ROOMS, DAY), Tally())
+    asking.ask(Query(ROOMS, DAY), RequestStats())
     assert "POST /api_v3/service/report/" in scripted.lines[0]
     asking.close()
 
@@ -635,7 +637,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_a_stand_in_on_this_machine(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with client_of(kaltura) as asking:
-        assert asking.ask(Query(ROOMS, DAY), Tally()).rows.received == 2
+        assert asking.ask(Query(ROOMS, DAY), RequestStats()).rows.received == 2
 
 
 def test_a_proxy_of_the_environment_is_used_for_everybody_else(
@@ -644,7 +646,7 @@ def test_a_proxy_of_the_environment_is_used_for_everybody_else(
     monkeypatch.setenv("HTTP_PROXY", scripted.url)
     scripted.replies = [(200, {}, GOOD)]
     asking = Client("http://kaltura.example", Credentials("99", ks=KS))
-    asking.ask(Query(ROOMS, DAY), Tally())
+    asking.ask(Query(ROOMS, DAY), RequestStats())
     asking.close()
     assert scripted.lines[0].startswith("POST http://kaltura.example/api_v3/")
 
@@ -662,13 +664,13 @@ def test_a_proxy_setting_that_makes_no_sense_is_refused(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("form", ["newline", "header"])
 def test_an_empty_report_of_either_form_is_no_rows_and_no_error(kaltura: Running, asking: Client, form: Any) -> None:
     kaltura.empty_report = form
-    reply = asking.ask(Query(ROOMS, Window(DAY.start - 9 * HOUR, DAY.start)), Tally())
+    reply = asking.ask(Query(ROOMS, Window(DAY.start - 9 * HOUR, DAY.start)), RequestStats())
     assert reply.rows.received == 0
     assert list(reply.rows.frame) == list(SESSION_COLUMNS)
 
 
 def test_excluded_columns_are_not_sent_and_not_missed(kaltura: Running, asking: Client) -> None:
-    reply = asking.ask(Query(PEOPLE, DAY), Tally(), excluded_columns=PERSONAL)
+    reply = asking.ask(Query(PEOPLE, DAY), RequestStats(), excluded_columns=PERSONAL)
     assert reply.rows.received == 6
     assert not set(PERSONAL) & set(reply.rows.frame)
     assert kaltura.requests[-1].excluded_fields == PERSONAL
@@ -677,7 +679,7 @@ def test_excluded_columns_are_not_sent_and_not_missed(kaltura: Running, asking: 
 def test_a_missing_column_names_report_window_column_and_trace(kaltura: Running, asking: Client) -> None:
     kaltura.faults.add(Fault("missing_column", column="session_start_time"))
     with pytest.raises(ColumnMissing, match=r"report 6000, .*no column session_start_time.*X-Me.*make doctor"):
-        asking.ask(Query(ROOMS, DAY), Tally())
+        asking.ask(Query(ROOMS, DAY), RequestStats())
     assert len(kaltura.requests) == 1
 
 
@@ -688,10 +690,10 @@ def test_a_reply_as_long_as_the_cap_is_cut_off_and_one_row_less_is_whole(
     kaltura.row_cap = cap
     with client_of(kaltura) as asking:
         if not is_cut:
-            assert asking.ask(Query(ROOMS, DAY), Tally()).rows.received == 2
+            assert asking.ask(Query(ROOMS, DAY), RequestStats()).rows.received == 2
             return
         with pytest.raises(CutOff, match=rf"report 6000, .*cut off at {cap} rows .X-Kaltura-Session"):
-            asking.ask(Query(ROOMS, DAY), Tally())
+            asking.ask(Query(ROOMS, DAY), RequestStats())
 
 
 @pytest.mark.parametrize(("limit", "is_cut"), [(1, True), (2, True), (3, False)])
@@ -699,25 +701,25 @@ def test_a_reply_as_long_as_its_limit_is_cut_off(kaltura: Running, asking: Clien
     query = Query(ROOMS, DAY, limit=limit)
     if is_cut:
         with pytest.raises(CutOff):
-            asking.ask(query, Tally())
+            asking.ask(query, RequestStats())
     else:
-        assert asking.ask(query, Tally()).rows.received == 2
+        assert asking.ask(query, RequestStats()).rows.received == 2
 
 
 def test_a_filter_that_is_heeded_brings_its_rows_alone(kaltura: Running, asking: Client) -> None:
-    reply = asking.ask(Query(ROOMS, DAY, {ENTRY: ["1_lecture", "1_nobody"]}), Tally())
+    reply = asking.ask(Query(ROOMS, DAY, {ENTRY: ["1_lecture", "1_nobody"]}), RequestStats())
     assert list(reply.rows.frame["entry_id"]) == ["1_lecture"]
 
 
 def test_a_filter_that_the_server_ignores_in_silence_is_an_error(kaltura: Running, asking: Client) -> None:
     kaltura.faults.add(Fault("ignore_filters"))
     with pytest.raises(FilterIgnored, match="report 6000, .*1 entry_ids: rows of 1 other entry_id"):
-        asking.ask(Query(ROOMS, DAY, {ENTRY: ["1_lecture"]}), Tally())
+        asking.ask(Query(ROOMS, DAY, {ENTRY: ["1_lecture"]}), RequestStats())
 
 
 def test_a_misspelt_filter_is_an_error_and_not_the_whole_report(kaltura: Running, asking: Client) -> None:
     with pytest.raises(FilterIgnored):
-        asking.ask(Query(ROOMS, DAY, {Filter("entryIds", "entry_id"): ["1_lecture"]}), Tally())
+        asking.ask(Query(ROOMS, DAY, {Filter("entryIds", "entry_id"): ["1_lecture"]}), RequestStats())
 
 
 @pytest.mark.parametrize("ids", [[], [""], ["a,b"], ["a;limit=1"], ["a\nb"], ["a\rb"], [" a"], ["a", "b "]])
@@ -725,7 +727,7 @@ def test_ids_that_can_not_be_sent_or_would_filter_nothing_are_refused_unasked(
     kaltura: Running, asking: Client, ids: list[str]
 ) -> None:
     with pytest.raises(Refused, match="report 6000, .*entry_ids"):
-        asking.ask(Query(ROOMS, DAY, {ENTRY: ids}), Tally())
+        asking.ask(Query(ROOMS, DAY, {ENTRY: ids}), RequestStats())
     assert kaltura.requests == []
 
 
@@ -735,7 +737,7 @@ def test_dates_are_understood_whichever_spelling_the_server_knows(
     kaltura: Running, asking: Client, mode: Any, source: Source
 ) -> None:
     kaltura.breakout_dates = mode
-    assert asking.ask(Query(source, DAY), Tally()).rows.received > 0
+    assert asking.ask(Query(source, DAY), RequestStats()).rows.received > 0
 
 
 @pytest.mark.parametrize(("mode", "names"), [("fromDate", SNAKE_DATES), ("from_date", CAMEL_DATES)])
@@ -744,7 +746,7 @@ def test_the_spelling_that_the_server_does_not_know_is_answered_as_a_bug(
 ) -> None:
     kaltura.breakout_dates = mode
     with pytest.raises(ServerFault):
-        asking.ask(Query(BREAKOUTS, DAY, dates=(names,)), Tally())
+        asking.ask(Query(BREAKOUTS, DAY, dates=(names,)), RequestStats())
 
 
 def test_no_more_requests_are_under_way_than_allowed(kaltura: Running) -> None:
@@ -764,7 +766,7 @@ def test_no_more_requests_are_under_way_than_allowed(kaltura: Running) -> None:
                 at_once -= 1
 
         asking._http.stream = counted  # type: ignore[method-assign]
-        threads = [threading.Thread(target=asking.ask, args=(Query(ROOMS, DAY), Tally())) for _ in range(8)]
+        threads = [threading.Thread(target=asking.ask, args=(Query(ROOMS, DAY), RequestStats())) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -15,14 +15,14 @@ import pytest
 from assets.reports import REPORTS
 from resources.kaltura import doctor
 from resources.kaltura.client import Client
-from resources.kaltura.doctor import Examination, Finding, Subject, Visit, settings_findings
+from resources.kaltura.doctor import Doctor, Finding, ReportUnderTest, Visit, settings_findings
 from resources.kaltura.session import Credentials
 from resources.local import kaltura as standin
 from resources.settings import CHECKOUT
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 
 HOUR, DAY = 3600, 86_400
-SUBJECTS = [Subject(report.table.name, report.source, report.table.key) for report in REPORTS]
+SUBJECTS = [ReportUnderTest(report.table.name, report.source, report.table.key) for report in REPORTS]
 YESTERDAY = int(time.time()) // DAY * DAY - DAY + 10 * HOUR
 ADA = User(1, "ada.private", "Ada Private", "ada@private.example", "User")
 AGAIN = User(2, "ada.private", "Ada Private", "ada@private.example", "User")
@@ -87,7 +87,7 @@ def examined(
     client = Client(kaltura.base_url, credentials or by_app_token, row_cap=kaltura.row_cap, pause_scale=0.001)
     subjects = [subject for subject in SUBJECTS if not reports or subject.source.report_id in reports]
     try:
-        return Findings(list(Examination(client, subjects, start_date, clock).findings()))
+        return Findings(list(Doctor(client, subjects, start_date, clock).findings()))
     finally:
         client.close()
 
@@ -218,7 +218,7 @@ def test_no_whole_hour_of_a_session_means_that_hours_can_not_be_told(kaltura: Ru
 
 def test_a_store_that_keeps_events_by_the_hour_is_recognised(kaltura: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = iter([60.0, 60.0, 0.0, 60.0, 60.0, 60.0, 60.0, 30.0, 20.0])
-    monkeypatch.setattr(Examination, "_minutes", lambda *_: next(shares))
+    monkeypatch.setattr(Doctor, "_minutes", lambda *_: next(shares))
     said = [examined(kaltura, 6000, 6001).one("hours") for _ in range(3)]
     assert "kept by the hour" in said[0].found
     assert "widened to whole hours" in said[1].found
@@ -256,7 +256,7 @@ def test_a_check_that_breaks_is_a_finding_without_the_values_it_broke_on(
     def broken(*_: object) -> Iterator[Finding]:
         raise KeyError("Ada Private")
 
-    monkeypatch.setattr(Examination, "_columns", broken)
+    monkeypatch.setattr(Doctor, "_columns", broken)
     found = examined(kaltura, 6000)
     assert found.one("6000 columns").found == "the check itself broke (KeyError)"
     assert found.one("6000 limit").verdict == "ok"
@@ -264,7 +264,7 @@ def test_a_check_that_breaks_is_a_finding_without_the_values_it_broke_on(
 
 def test_an_address_of_nobody_ends_in_one_failure(kaltura: Running) -> None:
     client = Client("http://127.0.0.1:9", Credentials("99", ks="k"), pause_scale=0.0)
-    found = Findings(list(Examination(client, SUBJECTS, dt.date(2025, 1, 1)).findings()))
+    found = Findings(list(Doctor(client, SUBJECTS, dt.date(2025, 1, 1)).findings()))
     assert found.that_are("failed") == ["host"]
     assert "KALTURA_BASE_URL" in found.one("host").advice
 

@@ -237,7 +237,7 @@ def pull(place: Place, privacy: Privacy, *days: int, filters: Filters = Filters(
     """Through an installation with these settings, as a run does."""
     opened = Warehouse(place.warehouse.engine.url.render_as_string(hide_password=False), privacy)
     try:
-        opened.settle_privacy()
+        opened.require_privacy_mode()
         people = privacy.of_account(1)
         for day in days or (0,):
             brought = bring_as(place, privacy, day, filters)
@@ -256,14 +256,14 @@ def load_alone(place: Place, privacy: Privacy) -> None:
 
 
 def bring_as(place: Place, privacy: Privacy, day: int, filters: Filters = Filters({})) -> Any:  # noqa: B008
-    from assets.pull.extract import bring
+    from assets.pull.extract import extract
     from resources.kaltura.windows import Days
     from tests.conftest import client_of
 
     place.kaltura.world = ListedWorld(place.sessions, place.breakouts, place.views)
     place.at(60 * 24 + len(rows(place, "SELECT 1 FROM kaltura.loads")) / 10)
     with client_of(place.kaltura, pause_scale=0) as client:
-        return bring(
+        return extract(
             Days(place.day(day), place.day(day)),
             IN_ORDER,
             client,

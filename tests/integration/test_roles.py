@@ -204,7 +204,7 @@ def test_a_loader_loads_a_day(filled: str, kaltura: Running) -> None:
     kaltura.world = ListedWorld(place.sessions, place.breakouts, place.views)
     try:
         warehouse.require_current_schema()
-        warehouse.settle_privacy()
+        warehouse.require_privacy_mode()
         place.pull(1)
         place.meets("1_new", 33, 34, [(33, 33.25)])
         place.pull(1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resources.kaltura import session as session_module
-from resources.kaltura.client import Client, Tally
+from resources.kaltura.client import Client, RequestStats
 from resources.kaltura.errors import KalturaError, RateLimited, Refused, SessionInvalid, Unavailable
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.session import HASHES, LIFETIME_SECONDS, Credentials, SessionToken
@@ -66,32 +66,32 @@ def test_an_app_token_opens_a_session_with_every_hash_type(hash_type: str, spell
     with serving(ListedWorld(), credentials=Account(app_token_hash=hash_type)) as kaltura:
         ways = {"app_token_id": DEMO.app_token_id, "app_token": DEMO.app_token, "app_token_hash": spelled(hash_type)}
         with client(kaltura, **ways) as asking:
-            assert asking.ask(QUERY, Tally()).rows.received == 0
+            assert asking.ask(QUERY, RequestStats()).rows.received == 0
         assert kaltura.session_calls == ["session.startwidgetsession", "apptoken.startsession"]
 
 
 def test_an_app_token_with_the_wrong_hash_type_is_told_which_setting_to_check(kaltura: Running) -> None:
     wrong = {"app_token_id": DEMO.app_token_id, "app_token": DEMO.app_token, "app_token_hash": "SHA512"}
     with client(kaltura, **wrong) as asking, pytest.raises(Refused, match="KALTURA_APP_TOKEN_HASH"):
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
 
 
 def test_an_admin_secret_opens_a_session(kaltura: Running) -> None:
     with client(kaltura, admin_secret=kaltura.admin_secret, user_id="analytics@example.edu") as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert kaltura.session_calls == ["session.start"]
 
 
 def test_a_ready_ks_is_used_as_it_is_and_asks_for_no_session(kaltura: Running) -> None:
     ks = kaltura.tokens.start({"secret": DEMO.admin_secret, "partnerId": str(DEMO.partner_id), "type": "2"})
     with client(kaltura, ks=ks) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert kaltura.session_calls == []
 
 
 def test_a_secret_with_the_newline_of_the_file_it_was_read_from_still_opens(kaltura: Running) -> None:
     with client(kaltura, app_token_id=f"{DEMO.app_token_id}\n", app_token=f" {DEMO.app_token}\r\n") as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_settings_that_open_nothing_are_refused_before_any_request(settings: dic
 def test_one_session_serves_many_reports(kaltura: Running) -> None:
     with client(kaltura) as asking:
         for _ in range(3):
-            asking.ask(QUERY, Tally())
+            asking.ask(QUERY, RequestStats())
     assert len(kaltura.session_calls) == 2
 
 
 def test_an_expired_ks_is_renewed_once_and_the_question_answered(kaltura: Running) -> None:
     with client(kaltura) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
         kaltura.tokens.expire_all()
-        tally = Tally()
-        asking.ask(QUERY, tally)
-    assert tally.requests == 2
+        stats = RequestStats()
+        asking.ask(QUERY, stats)
+    assert stats.requests == 2
     assert [request.outcome for request in kaltura.requests] == ["ok", "INVALID_KS", "ok"]
     assert kaltura.session_calls.count("apptoken.startsession") == 2
 
@@ -136,7 +136,7 @@ def test_an_expired_ks_is_renewed_once_and_the_question_answered(kaltura: Runnin
 def test_a_ks_that_is_refused_however_fresh_fails_after_one_renewal(kaltura: Running) -> None:
     kaltura.faults.add(Fault("expired_ks", times=None))
     with client(kaltura) as asking, pytest.raises(SessionInvalid, match="renewed once and refused again") as caught:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert "EXPIRED" in str(caught.value)
     assert len(kaltura.requests) == 2
 
@@ -144,9 +144,9 @@ def test_a_ks_that_is_refused_however_fresh_fails_after_one_renewal(kaltura: Run
 def test_threads_whose_ks_dies_at_once_share_one_new_one(kaltura: Running) -> None:
     kaltura.delay_seconds = 0.05
     with client(kaltura) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
         kaltura.tokens.expire_all()
-        threads = [threading.Thread(target=asking.ask, args=(QUERY, Tally())) for _ in range(6)]
+        threads = [threading.Thread(target=asking.ask, args=(QUERY, RequestStats())) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -168,10 +168,10 @@ def test_a_late_refusal_of_an_old_ks_does_not_throw_the_new_one_away() -> None:
 def test_a_ready_ks_that_dies_is_refused_with_the_setting_to_change(kaltura: Running) -> None:
     ks = kaltura.tokens.start({"secret": DEMO.admin_secret, "partnerId": str(DEMO.partner_id), "type": "2"})
     with client(kaltura, ks=ks) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
         kaltura.tokens.expire_all()
         with pytest.raises(Refused, match="report 6000, events in .*KALTURA_KS is no longer valid") as caught:
-            asking.ask(QUERY, Tally())
+            asking.ask(QUERY, RequestStats())
     assert ks not in everything_said(caught.value)
     assert len(kaltura.requests) == 2
 
@@ -240,18 +240,18 @@ def test_a_session_of_seconds_is_still_used(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_session_end_is_never_called_not_even_on_closing(kaltura: Running) -> None:
     with client(kaltura) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
         kaltura.tokens.expire_all()
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert "session.end" not in kaltura.session_calls
 
 
 def test_a_session_that_somebody_else_ended_says_why_it_stays_dead(kaltura: Running) -> None:
     with client(kaltura) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
         kaltura.tokens.end({"ks": asking.session.get()})
         with pytest.raises(SessionInvalid, match="LOGOUT.*never call session.end"):
-            asking.ask(QUERY, Tally())
+            asking.ask(QUERY, RequestStats())
 
 
 # --- errors at the session calls ---------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_a_fatal_error_at_a_session_call_is_asked_once_and_names_report_and_call
 ) -> None:
     kaltura.faults.add(Fault(kind, on="session", times=None))
     with client(kaltura) as asking, pytest.raises(expected, match=says) as caught:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert str(caught.value).startswith("report 6000, events in [")
     assert "session.startWidgetSession" in str(caught.value)
     assert len(kaltura.session_calls) == 1
@@ -285,7 +285,7 @@ def test_a_fatal_error_at_a_session_call_is_asked_once_and_names_report_and_call
 def test_a_passing_error_at_either_call_of_an_app_token_is_survived(kaltura: Running, kind: Any, after: int) -> None:
     kaltura.faults.add(Fault(kind, on="session", times=2, after=after))
     with client(kaltura) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert len(kaltura.session_calls) == 4
 
 
@@ -295,7 +295,7 @@ def test_a_lasting_error_at_a_session_call_is_given_up_after_six_tries_not_six_t
 ) -> None:
     kaltura.faults.add(Fault(kind, on="session", times=None))
     with client(kaltura) as asking, pytest.raises(expected, match=says) as caught:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert len(kaltura.session_calls) == 6
     assert str(caught.value).startswith("report 6000, events in [")
 
@@ -303,12 +303,12 @@ def test_a_lasting_error_at_a_session_call_is_given_up_after_six_tries_not_six_t
 def test_a_widget_ks_that_is_refused_gets_a_second_one_and_no_third(kaltura: Running) -> None:
     kaltura.faults.add(Fault("expired_ks", on="session", after=1))
     with client(kaltura) as asking:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert kaltura.session_calls == ["session.startwidgetsession", "apptoken.startsession"] * 2
     kaltura.session_calls.clear()
     kaltura.faults.add(Fault("echoed_ks", on="session", times=None, after=1))
     with client(kaltura) as asking, pytest.raises(SessionInvalid) as caught:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert len(kaltura.session_calls) == 3
     assert not [secret for secret in secrets_of(kaltura) if secret in everything_said(caught.value)]
 
@@ -327,7 +327,7 @@ def test_wrong_credentials_are_tried_once_and_not_shown(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with client(kaltura, **settings) as asking, pytest.raises(Refused, match=says) as caught:
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     assert "wrong-secret-of-nobody" not in everything_said(caught.value) + caplog.text
     assert kaltura.requests == []
 
@@ -336,7 +336,7 @@ def test_a_partner_of_another_region_is_told_to_check_the_address(kaltura: Runni
     credentials = Credentials("123", app_token_id=DEMO.app_token_id, app_token=DEMO.app_token)
     asking = Client(kaltura.base_url, credentials)
     with pytest.raises(Refused, match="INVALID_WIDGET_ID.*KALTURA_PARTNER_ID and the region"):
-        asking.ask(QUERY, Tally())
+        asking.ask(QUERY, RequestStats())
     asking.close()
 
 

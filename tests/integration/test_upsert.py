@@ -13,7 +13,7 @@ import pytest
 import stamina
 
 from assets.attendees import ATTENDEES
-from assets.pull.extract import Brought, Filters
+from assets.pull.extract import Extract, Filters
 from assets.report import ENTRY_IDS, USER_IDS
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
@@ -47,7 +47,7 @@ def place(kaltura: Running, warehouse: Warehouse) -> Place:
     return made
 
 
-def load(place: Place, brought: Brought, **provenance: Any) -> list[Load]:
+def load(place: Place, brought: Extract, **provenance: Any) -> list[Load]:
     return [
         each
         for day in brought.days
@@ -281,7 +281,7 @@ def test_two_loads_of_a_day_at_the_same_time_wait_for_each_other_and_the_later_p
     second = place.bring(0)
     failures: list[Exception] = []
 
-    def run(brought: Brought) -> None:
+    def run(brought: Extract) -> None:
         try:
             for _ in range(5):
                 load(place, brought)

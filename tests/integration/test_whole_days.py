@@ -10,7 +10,7 @@ import stamina
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.extract import Brought, Filters, bring
+from assets.pull.extract import Extract, Filters, extract
 from assets.report import ENTRY_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.errors import ColumnMissing, FilterIgnored, Unsplittable
@@ -76,18 +76,18 @@ class Place:
 
     def bring(
         self, first: int, last: int | None = None, reports: Sequence[Report] = REPORTS, filters: Filters = NO_FILTERS
-    ) -> Brought:
+    ) -> Extract:
         self.kaltura.world = ListedWorld(self.sessions, self.breakouts, self.views)
         self.kaltura.requests.clear()
         days = Days(self.day(first), self.day(first if last is None else last))
         with client_of(self.kaltura, pause_scale=0) as client:
-            return bring(days, reports, client, self.calendar, filters, now=lambda: self.kaltura.clock)
+            return extract(days, reports, client, self.calendar, filters, now=lambda: self.kaltura.clock)
 
-    def pull(self, first: int, last: int | None = None, **more: object) -> Brought:
-        brought = self.bring(first, last, **more)  # type: ignore[arg-type]
-        for day in brought.days:
-            self.warehouse.upsert(day, brought.by_day[day], Provenance(1, brought.pulled_at))
-        return brought
+    def pull(self, first: int, last: int | None = None, **more: object) -> Extract:
+        extracted = self.bring(first, last, **more)  # type: ignore[arg-type]
+        for day in extracted.days:
+            self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pulled_at))
+        return extracted
 
     @property
     def tables(self) -> Tables:
@@ -123,9 +123,9 @@ def test_a_session_across_midnights_is_whole_on_the_day_it_starts_however_the_da
 
 def test_a_day_alone_loads_nothing_of_the_session_that_began_the_day_before(place: Place) -> None:
     place.meets("1_late", 23.5, 25.5)
-    brought = place.pull(1)
+    extracted = place.pull(1)
     assert not any(place.tables.values())
-    assert [arrivals.other_days for arrivals in brought.by_day[place.day(1)]] == [1, 1, 0]
+    assert [arrivals.other_days for arrivals in extracted.by_day[place.day(1)]] == [1, 1, 0]
 
 
 def test_an_attendee_window_that_is_narrower_than_the_session_windows_leaves_no_partial_figures(place: Place) -> None:
@@ -344,9 +344,9 @@ def test_a_new_column_is_kept_in_extra(place: Place) -> None:
 def test_attendees_of_a_session_that_kaltura_does_not_know_are_rejects_of_the_first_day(place: Place, cue: str) -> None:
     place.meets("1_known", 9, 10)
     place.views.append(View("1_room", cue, PEOPLE[0], place.second(11), place.second(12)))
-    brought = place.pull(0, 1)
+    extracted = place.pull(0, 1)
     assert_equal(place.tables, place.truth(0, 1))
-    rejected = {day: len(brought.by_day[day][1].rejects) for day in brought.days}
+    rejected = {day: len(extracted.by_day[day][1].rejects) for day in extracted.days}
     assert rejected == {place.day(0): 1, place.day(1): 0}
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.extract import Brought, Filters, bring
+from assets.pull.extract import Extract, Filters, extract
 from assets.pull.windows import Windows
 from assets.report import ENTRY_IDS, USER_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
@@ -236,7 +236,7 @@ class Store:
     def empty(self) -> None:
         self.reader.execute(f"TRUNCATE {', '.join(f'kaltura.{table}' for table in TABLES)}".encode())
 
-    def brought(self, scene: Scene, pull: Pull, number: int, *, resolved: bool = True) -> list[Brought]:
+    def brought(self, scene: Scene, pull: Pull, number: int, *, resolved: bool = True) -> list[Extract]:
         """What the pull brings in: nothing of days that failed."""
         kaltura = self.kaltura
         kaltura.world = scene.world() if resolved else scene.world_before()
@@ -246,16 +246,18 @@ class Store:
         kaltura.faults.add(*pull.faults)
         kaltura.requests.clear()
 
-        def asked(days: Days) -> Brought:
-            return bring(days, pull.reports, self.client, scene.calendar, pull.filters, now=lambda: kaltura.clock)
+        def asked(days: Days) -> Extract:
+            return extract(days, pull.reports, self.client, scene.calendar, pull.filters, now=lambda: kaltura.clock)
 
         days = [scene.days[at] for at in range(pull.days[0], pull.days[1] + 1)]
         outcomes = [fetched.outcome for fetched in Windows(asked, pull.row_cap).fetched(days)]
-        return [outcome for outcome in outcomes if isinstance(outcome, Brought)]
+        return [outcome for outcome in outcomes if isinstance(outcome, Extract)]
 
-    def load(self, brought: Brought, pull: Pull) -> list[Load]:
-        provenance = Provenance(PARTNER_ID, brought.pulled_at, filters=pull.filters.active)
-        return [load for day in brought.days for load in self.warehouse.upsert(day, brought.by_day[day], provenance)]
+    def load(self, extracted: Extract, pull: Pull) -> list[Load]:
+        provenance = Provenance(PARTNER_ID, extracted.pulled_at, filters=pull.filters.active)
+        return [
+            load for day in extracted.days for load in self.warehouse.upsert(day, extracted.by_day[day], provenance)
+        ]
 
     def value(self, query: str) -> object:
         row = self.reader.execute(query.encode()).fetchone()
@@ -320,12 +322,12 @@ def interrupted(store: Store, pull: Pull) -> Iterator[None]:
         yield
 
 
-def commit(store: Store, all_brought: Sequence[Brought], pull: Pull) -> None:
+def commit(store: Store, all_brought: Sequence[Extract], pull: Pull) -> None:
     """Load what a pull brought in; every row that came is accounted for, and no figure shrinks."""
-    for brought in all_brought:
+    for extracted in all_brought:
         before, loads = store.sizes(), int(str(store.value("SELECT count(*) FROM kaltura.loads")))
         with suppress(Interrupted), interrupted(store, pull):
-            store.load(brought, pull)
+            store.load(extracted, pull)
         after = store.sizes()
         shrunk = {key: (size, after.get(key)) for key, size in before.items() if after.get(key, 0) < size - 1e-6}
         if store.value("SELECT EXISTS (SELECT FROM kaltura.loads WHERE filters IS NOT NULL)"):
@@ -335,10 +337,10 @@ def commit(store: Store, all_brought: Sequence[Brought], pull: Pull) -> None:
         new = int(str(store.value("SELECT count(*) FROM kaltura.loads"))) - loads
         assert new % len(pull.reports) == 0, "a day is loaded whole or not at all"
         if pull.interrupted is None or pull.interrupted[0] == "kill":
-            assert new == len(brought.days) * len(pull.reports)
+            assert new == len(extracted.days) * len(pull.reports)
 
 
-def expect_all_rows(store: Store, all_brought: Sequence[Brought], pull: Pull) -> None:
+def expect_all_rows(store: Store, all_brought: Sequence[Extract], pull: Pull) -> None:
     """The rows of a pull's replies are those that its loads count, and no other."""
     if not pull.receives_all_at_once:
         return
@@ -348,33 +350,33 @@ def expect_all_rows(store: Store, all_brought: Sequence[Brought], pull: Pull) ->
             for request in store.kaltura.requests
             if request.outcome == "ok" and request.report_id == report.report_id
         )
-        counted = sum(brought.by_day[day][at].received for brought in all_brought for day in brought.days)
+        counted = sum(extracted.by_day[day][at].received for extracted in all_brought for day in extracted.days)
         assert counted == came or not all_brought
 
 
 def tell(store: Store, scene: Scene, history: Sequence[Pull], last_pulls: Sequence[Pull], resolved_at: int) -> None:
     """Let the history happen, and compare with the truth."""
     store.empty()
-    late: list[tuple[list[Brought], Pull]] = []
-    waiting: list[tuple[list[Brought], Pull]] = []
+    late: list[tuple[list[Extract], Pull]] = []
+    waiting: list[tuple[list[Extract], Pull]] = []
     for number, pull in enumerate(sorted(history, key=lambda pull: pull.at_hour)):
-        brought = store.brought(scene, pull, number, resolved=pull.at_hour >= resolved_at)
-        expect_all_rows(store, brought, pull)
+        extracted = store.brought(scene, pull, number, resolved=pull.at_hour >= resolved_at)
+        expect_all_rows(store, extracted, pull)
         if pull.commits == "at once":
-            commit(store, brought, pull)
+            commit(store, extracted, pull)
         else:
-            (late if pull.commits == "last of all" else waiting).append((brought, pull))
+            (late if pull.commits == "last of all" else waiting).append((extracted, pull))
         if pull.commits != "after the next":
             for before in waiting:
                 commit(store, *before)
             waiting.clear()
     for number, pull in enumerate(last_pulls):
-        brought = store.brought(scene, pull, 500 + number)
-        if sum(len(each.days) for each in brought) < pull.days[1] - pull.days[0] + 1:  # one session is over the cap
+        extracted = store.brought(scene, pull, 500 + number)
+        if sum(len(each.days) for each in extracted) < pull.days[1] - pull.days[0] + 1:  # one session is over the cap
             pull = replace(pull, row_cap=REPORT_ROW_CAP)
-            brought = store.brought(scene, pull, 500 + number)
-        expect_all_rows(store, brought, pull)
-        commit(store, brought, pull)
+            extracted = store.brought(scene, pull, 500 + number)
+        expect_all_rows(store, extracted, pull)
+        commit(store, extracted, pull)
     for before in (*waiting, *late):
         commit(store, *before)
     assert_equal(landed(store.reader), scene.truth())
@@ -414,24 +416,24 @@ def test_two_pulls_of_a_day_end_in_the_same_state_in_either_order_and_at_the_sam
     first = store.brought(scene, pulls[0], 0, resolved=resolved)
     second = store.brought(scene, pulls[1], 1)
 
-    def one_by_one(*all_brought: list[Brought]) -> Tables:
+    def one_by_one(*all_brought: list[Extract]) -> Tables:
         store.empty()
-        for brought in all_brought:
-            commit(store, brought, pulls[0])
+        for extracted in all_brought:
+            commit(store, extracted, pulls[0])
         return landed(store.reader)
 
     def at_once() -> Tables:
         store.empty()
         failures: list[Exception] = []
 
-        def load(brought: list[Brought]) -> None:
+        def load(extracted: list[Extract]) -> None:
             try:
-                for each in brought:
+                for each in extracted:
                     store.load(each, pulls[0])
             except Exception as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=load, args=[brought]) for brought in (first, second)]
+        threads = [threading.Thread(target=load, args=[extracted]) for extracted in (first, second)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from assets.pull import retries as failures
-from assets.pull.retries import BACKOFF_SECONDS, Passing, Permanent, passes
+from assets.pull.retries import BACKOFF_SECONDS, Permanent, Transient, passes
 from assets.pull.windows import NotAsked
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import (
@@ -103,7 +103,7 @@ def context(*, runs: int = 1, tags: dict[str, str] | None = None, origin: object
 def test_one_day_that_may_come_later_is_enough_for_a_retry() -> None:
     of = context()
     error = failures.failure(of, [Refused("x"), Unavailable("y")], "2 days")
-    assert isinstance(error, Passing)
+    assert isinstance(error, Transient)
     assert of.instance.tags == {"dagster/retry_on_asset_or_op_failure": "true"}
     assert "retried by itself, in 1 min" in (error.description or "")
 
@@ -137,5 +137,5 @@ def test_a_run_that_a_person_started_does_not_wait() -> None:
 
 
 def test_a_failure_is_one_that_dagster_shows_with_its_description() -> None:
-    assert issubclass(Passing, dg.Failure)
+    assert issubclass(Transient, dg.Failure)
     assert issubclass(Permanent, dg.Failure)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.pull.extract import Brought
+from assets.pull.extract import Extract
 from assets.pull.windows import (
     BAD_DAYS_IN_A_ROW,
     FIRST_WINDOW_DAYS,
@@ -41,12 +41,12 @@ class Kaltura:
         self.rows_a_day = rows_a_day
         self.asked: list[Days] = []
 
-    def __call__(self, days: Days) -> Brought:
+    def __call__(self, days: Days) -> Extract:
         self.asked.append(days)
         if self.bad.intersection(days):
             raise self.error()
         pulled_at = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
-        return Brought(days, pulled_at, {each: [] for each in days}, self.rows_a_day * len(days))
+        return Extract(days, pulled_at, {each: [] for each in days}, self.rows_a_day * len(days))
 
     def fetched(self, days: Sequence[dt.date]) -> list[Fetched]:
         return list(Windows(self, CAP).fetched(days))
@@ -68,7 +68,7 @@ def test_every_day_comes_out_once_and_in_order_whatever_fails(
     kaltura = Kaltura(sorted(bad), rows_a_day=rows_a_day)
     fetched = kaltura.fetched(days)
     assert [each for one in fetched for each in one.days] == sorted(set(days))
-    good = {each for one in fetched if isinstance(one.outcome, Brought) for each in one.days}
+    good = {each for one in fetched if isinstance(one.outcome, Extract) for each in one.days}
     assert not good & kaltura.bad
     not_asked = {each for one in fetched if isinstance(one.outcome, NotAsked) for each in one.days}
     assert failed(fetched) - kaltura.bad <= not_asked
