@@ -62,7 +62,7 @@ class Ours:
 
     def load(self, day: dt.date, bodies: Replies) -> None:
         brought = self.client.bring(day, bodies)
-        self.warehouse.upsert(day, brought.by_day[day], Provenance(1, brought.pulled_at))
+        self.warehouse.upsert(day, brought.by_day[day], Provenance(1, brought.pull))
 
 
 class Floor:

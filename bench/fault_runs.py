@@ -146,7 +146,7 @@ class Backfills:
         self.kaltura.now = dt.datetime.combine(DAYS[-1] + LONG_AFTER, dt.time(), dt.UTC).timestamp()
         first = Days(DAYS[0], DAYS[FIRST_WINDOW_DAYS - 1])
         with account(self.kaltura.base_url, self.kaltura.row_cap).client() as asking:
-            most = extract(first, REPORTS, asking, CALENDAR, Filters({})).most_rows
+            most = extract(first, REPORTS, asking, CALENDAR, Filters({}), number=1).most_rows
         self.kaltura.row_cap = int(CAP_OVER_FIRST_WINDOW * most)
         with self._instance() as instance:
             red = self._run(instance)

@@ -41,10 +41,16 @@ def measure(url: str, quick: bool, say: Say) -> list[Figure]:
             say(f"pulling {count} days, time {number + 1} of {count + 1}")
             kaltura.now = CALENDAR.midnight(days.last + dt.timedelta(days=1 + number)) + 4.5 * 3600
             before = _wal(url)
-            pulled = extract(days, REPORTS, client, CALENDAR, Filters({}), now=lambda: kaltura.clock)
-            loads = [
-                load for day in days for load in store.upsert(day, pulled.by_day[day], Provenance(1, pulled.pulled_at))
-            ]
+            pulled = extract(
+                days,
+                REPORTS,
+                client,
+                CALENDAR,
+                Filters({}),
+                number=store.next_pull(),
+                now=lambda: kaltura.clock,
+            )
+            loads = [load for day in days for load in store.upsert(day, pulled.by_day[day], Provenance(1, pulled.pull))]
             written.append((_wal(url) - before) / 1e6)
             changed.append(sum(load.inserted + load.updated + load.removed for load in loads))
             sizes.append(_size(url))

@@ -89,6 +89,7 @@ class Canned(Client):
     def __init__(self) -> None:
         super().__init__("http://127.0.0.1:9", Credentials("1", ks="invented"), row_cap=10**9)
         self.replies: Replies = {}
+        self.pulls = 0
 
     def raw(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
         stats.requests += 1
@@ -97,4 +98,5 @@ class Canned(Client):
     def bring(self, day: dt.date, bodies: Replies) -> Extract:
         """The day as the pipeline brings it in, from bytes to typed rows."""
         self.replies = bodies
-        return extract(Days(day, day), REPORTS, self, CALENDAR, Filters({}))
+        self.pulls += 1
+        return extract(Days(day, day), REPORTS, self, CALENDAR, Filters({}), number=self.pulls)

@@ -39,13 +39,17 @@ def _query(connection: psycopg.Connection[dict[str, Any]], name: str, **paramete
 
 
 def _loads_table(loads: Rows) -> Table:
-    table = Table(title="Rows inserted / updated / unchanged", title_justify="left", title_style="bold", expand=False)
+    names = ["inserted", "updated", "unchanged"]
+    if any(load["rows_superseded"] for load in loads):  # where a later pull was there first: seldom
+        names.append("rows_superseded")
+    title = "Rows " + " / ".join(name.removeprefix("rows_") for name in names)
+    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     table.add_column("day", no_wrap=True)
     for name in REPORT_NAMES.values():
         table.add_column(name, justify="right")
     by_day: dict[dt.date, dict[int, str]] = {}
     for load in loads:
-        counts = f"{load['inserted']:,} / {load['updated']:,} / {load['unchanged']:,}"
+        counts = " / ".join(f"{load[name]:,}" for name in names)
         by_day.setdefault(load["partition_date"], {})[load["report_id"]] = counts
     days = sorted(by_day)
     for day in days[-DAYS_SHOWN:]:

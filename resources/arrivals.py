@@ -12,6 +12,19 @@ from resources.table import Table
 
 
 @dataclass(frozen=True)
+class Pull:
+    """One asking for some days. Of two pulls the one with the higher `number` began later, and knows more.
+
+    The database gives the numbers out, each before its pull's first request: no clock decides. `at` is when the pull
+    began by Kaltura's clock; `clock_ahead_seconds` how far ahead of it this machine's was, None where nothing told.
+    """
+
+    number: int
+    at: dt.datetime
+    clock_ahead_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Arrivals:
     """What a pull brought in for one table and day.
 

@@ -32,6 +32,7 @@ class Running:
     world: World
     credentials: Credentials = DEMO
     now: float | None = None  # the time at which reports are drawn; None is the real time
+    clock_ahead_seconds: float = 0.0  # of its replies' Date, against the real time
     row_cap: int = DEFAULT_ROW_CAP
     delay_seconds: float = 0.0
     empty_report: EmptyReport = "newline"

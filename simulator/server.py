@@ -1,6 +1,7 @@
 """The stand-in Kaltura as a server: its endpoints, and how to run it for the length of a test or of a demonstration."""
 
 import asyncio
+import email.utils
 import random
 import socket
 import threading
@@ -43,6 +44,7 @@ def app(running: Running) -> ASGIApp:
         reply = await _reply(running, fields, request.method)
         reply.headers["X-Kaltura-Session"] = str(random.randrange(10**9, 10**10))
         reply.headers["X-Me"] = "simulated-front-1"
+        reply.headers["Date"] = email.utils.formatdate(time.time() + running.clock_ahead_seconds, usegmt=True)
         return reply
 
     routes = [Route("/", front_page), Route("/api_v3/{rest:path}", api, methods=["GET", "POST"])]
@@ -59,7 +61,7 @@ def serving(world: World, *, host: str = "127.0.0.1", port: int = 0, **settings:
     running.base_url = f"http://{host}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
         app(running), log_level="critical", access_log=False, lifespan="off", loop="asyncio", http="h11",
-        proxy_headers=False, timeout_keep_alive=75,
+        proxy_headers=False, date_header=False, timeout_keep_alive=75,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="simulator", daemon=True)

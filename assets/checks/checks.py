@@ -148,6 +148,14 @@ CHECKS = (
         "Days on end that were loaded and hold nothing",
         "a vacation explains it, or Kaltura has stopped to report: run `make doctor`, and look into the KMC's analytics.",
     ),
+    Check(
+        "clock_agrees",
+        (ROOM_SESSIONS,),
+        WARN,
+        "The clock of the machine that pulled and Kaltura's differ by less than a minute.",
+        "Days that were pulled with a clock that is more than a minute off",
+        "set the clock of the machine that pulls (NTP). What was loaded stands: it goes by Kaltura's clock.",
+    ),
 )
 _OF_NAME = {check.name: check for check in CHECKS}
 

@@ -22,6 +22,7 @@ from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, o
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
 from resources.errors import ConfigurationError
+from resources.kaltura.clock import SAID_FROM_SECONDS, difference
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura, account_name
 from resources.kaltura.windows import Days
@@ -111,7 +112,10 @@ def kaltura_rooms(
             missing = run.without_loaded(days)
             retries.wait_before_retry(context, kaltura.pause_scale)
             windows = Windows(
-                lambda these: extract(these, reports, client, CALENDAR, filters, people=people), client.row_cap
+                lambda these: extract(
+                    these, reports, client, CALENDAR, filters, number=opened.next_pull(), people=people
+                ),
+                client.row_cap,
             )
             for fetched in one_ahead(windows.fetched(missing)):
                 run.load(fetched)
@@ -143,6 +147,7 @@ class _Run:
         self.failed: dict[dt.date, Exception] = {}
         self.failed_loads_in_a_row = 0
         self.has_written = False
+        self.has_said_clock = False
 
     def days(self) -> list[dt.date]:
         """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded."""
@@ -169,8 +174,18 @@ class _Run:
             for day in fetched.days:
                 self._fail(day, fetched.outcome)
             return
+        self._say_of_clock(fetched.outcome.pull.clock_ahead_seconds)
         for day in fetched.days:
             self._load_day(day, fetched.outcome)
+
+    def _say_of_clock(self, ahead_seconds: float | None) -> None:
+        if ahead_seconds is None or abs(ahead_seconds) <= SAID_FROM_SECONDS or self.has_said_clock:
+            return
+        self.has_said_clock = True
+        self.context.log.warning(
+            f"The clock of this machine is {difference(ahead_seconds)} Kaltura's. Days and windows go by Kaltura's; "
+            "set the clock (NTP). From ten minutes on a run stops."
+        )
 
     def checked(self, days: Sequence[dt.date]) -> Iterator[dg.AssetCheckResult]:
         """What the checks say of the days. None where nothing came in: then nothing has changed."""
@@ -209,7 +224,7 @@ class _Run:
             return
         provenance = Provenance(
             partner_id=self.people.partner_id,
-            pulled_at=extracted.pulled_at,
+            pull=extracted.pull,
             filters=self.people.filters(self.filters.active),
             run_id=self.context.run.run_id,
             root_run_id=self.root_run_id,
@@ -252,10 +267,11 @@ def _is_outage(error: Exception) -> bool:
 
 def _counts(load: Load) -> dict[str, int | str]:
     return {
-        "dagster/partition_row_count": load.inserted + load.updated + load.unchanged,
+        "dagster/partition_row_count": load.inserted + load.updated + load.unchanged + load.superseded,
         "inserted": load.inserted,
         "updated": load.updated,
         "unchanged": load.unchanged,
+        "superseded": load.superseded,
         "removed": load.removed,
         "received": load.received,
         "merged": load.merged,

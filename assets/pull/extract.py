@@ -5,7 +5,6 @@ others. A session that ends after its day's window is pulled again by its ids, w
 """
 
 import datetime as dt
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.normalize import EXTRA, RAW, REASON, merged, normalize
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
-from resources.arrivals import Arrivals
+from resources.arrivals import Arrivals, Pull
 from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.complete import Completion, Part
 from resources.kaltura.query import Filter
@@ -51,10 +50,10 @@ class Filters:
 
 @dataclass(frozen=True)
 class Extract:
-    """Some days, whole. `pulled_at` is before the first request; `most_rows` the rows of the largest reply."""
+    """Some days, whole. `pull` began before the first request; `most_rows` are the rows of the largest reply."""
 
     days: Days
-    pulled_at: dt.datetime
+    pull: Pull
     by_day: Mapping[dt.date, Sequence[Arrivals]]
     most_rows: int
 
@@ -66,12 +65,15 @@ def extract(
     calendar: Calendar,
     filters: Filters,
     *,
+    number: int,
     people: People = EVERYTHING,
-    now: Callable[[], float] = time.time,
+    now: Callable[[], float] | None = None,
 ) -> Extract:
-    """The days' rows for each of `reports`. Raises what `Completion.days` raises; then there is nothing of any day."""
-    started = now()
-    pull = _Pull(days, client, calendar, filters, people, started)
+    """The days' rows for each of `reports`. Raises what `Completion.days` raises; then there is nothing of any day.
+
+    `number` is the pull's, given out before. When it began is told by `now`, by default in Kaltura's own time.
+    """
+    pull = _Pull(days, client, calendar, filters, people, now)
     rows: dict[str, _Rows] = {}
     with ThreadPoolExecutor(max_workers=1) as thread:
         breakouts = thread.submit(pull.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
@@ -85,7 +87,7 @@ def extract(
     arrived = {report.table.name: pull.by_day(rows[report.table.name], report) for report in reports}
     return Extract(
         days,
-        dt.datetime.fromtimestamp(started, dt.UTC),
+        Pull(number, dt.datetime.fromtimestamp(pull.now, dt.UTC), client.clock.ahead_seconds),
         {day: [arrived[report.table.name][day] for report in reports] for day in days},
         pull.most_rows,
     )
@@ -103,16 +105,28 @@ class _Pull:
     """One stretch of days on its way in."""
 
     def __init__(
-        self, days: Days, client: Client, calendar: Calendar, filters: Filters, people: People, now: float
+        self,
+        days: Days,
+        client: Client,
+        calendar: Calendar,
+        filters: Filters,
+        people: People,
+        now: Callable[[], float] | None,
     ) -> None:
         self.days = days
         self.calendar = calendar
         self.filters = filters
         self.people = people
-        self.now = now
+        self._moment = client.clock.steady()
+        self._now = now() if now else None
         self.most_rows = 0
         self.stats = {report.report_id: RequestStats() for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)}
         self.client = client
+
+    @property
+    def now(self) -> float:
+        """When the pull began, by the clock of Kaltura's replies: before the first of them nobody asks."""
+        return self.client.clock.at(self._moment) if self._now is None else self._now
 
     def sessions(self, report: Report) -> _Rows:
         """Rows that carry their own start: reports 6000 and 6002."""

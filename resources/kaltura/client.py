@@ -21,6 +21,7 @@ import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from resources.kaltura import csv
+from resources.kaltura.clock import Clock
 from resources.kaltura.errors import (
     BadReply,
     CutOff,
@@ -92,6 +93,7 @@ class Client:
         self.base_url = str(address)
         self.is_remote = not _is_this_machine(address.host)
         self.row_cap = row_cap
+        self.clock = Clock()
         self._pause_scale = pause_scale
         self._places = threading.BoundedSemaphore(max_concurrency)
         try:
@@ -109,7 +111,7 @@ class Client:
                 f"no connection can be prepared ({type(error).__name__}: {redacted(str(error))})",
                 advice="Check the variables HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE.",
             ) from None
-        self.session = SessionToken(credentials, self._call)
+        self.session = SessionToken(credentials, self._call, self.clock)
 
     def close(self) -> None:
         self._http.close()
@@ -117,10 +119,11 @@ class Client:
     def ask(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Reply:
         """All rows that answer `query`.
 
-        Raises `TooMuch` where the reply was cut or the query timed out, and any other `KalturaError` once asking again
-        is of no use.
+        Raises `TooMuch` where the reply was cut or the query timed out, `Refused` where this machine's clock and
+        Kaltura's disagree, and any other `KalturaError` once asking again is of no use.
         """
         raw = self.raw(query, stats, excluded_columns=excluded_columns)
+        self.clock.require_agreement()
         try:
             return self._reply(query, raw, excluded_columns)
         except KalturaError as error:
@@ -160,8 +163,11 @@ class Client:
         """One request and whatever came back. Raises `Unavailable` or `Refused` where nothing whole did."""
         path = f"/api_v3/service/{service}/action/{action}"
         try:
-            with self._places, self._http.stream("POST", path, data={**fields, "format": "1"}) as response:
-                return Raw(response.status_code, response.headers, _body(response, about))
+            with self._places:
+                asked_at = self.clock.steady()
+                with self._http.stream("POST", path, data={**fields, "format": "1"}) as response:
+                    self.clock.heard(response.headers.get("date", ""), asked_at)
+                    return Raw(response.status_code, response.headers, _body(response, about))
         except httpx.TimeoutException as error:
             raise Unavailable(f"no answer in time ({type(error).__name__})", about=about) from None
         except httpx.RequestError as error:

@@ -7,11 +7,11 @@ session of the token for a day (docs/kaltura-api.md section 6).
 import hashlib
 import math
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from resources.kaltura.clock import Clock
 from resources.kaltura.errors import Refused, SessionInvalid, redacted
 
 LIFETIME_SECONDS = 4 * 3600  # long enough for a year's backfill to need few, well under the usual maximum of a day
@@ -78,18 +78,19 @@ class Credentials:
 class SessionToken:
     """The KS in use. Safe to share between threads: of several that find it dead, one gets the new one."""
 
-    def __init__(self, credentials: Credentials, call: Call) -> None:
+    def __init__(self, credentials: Credentials, call: Call, clock: Clock | None = None) -> None:
         self._credentials = credentials
+        self._clock = clock or Clock()
         self._call = call
         self._lock = threading.Lock()
         self._ks = ""
-        self._renew_at = 0.0
+        self._renew_at = -math.inf  # by a clock that nobody sets
         self.granted_seconds: float | None = None  # how long the KS lasts, where Kaltura says so
 
     def get(self) -> str:
         """A KS that is good for the next request."""
         with self._lock:
-            if time.time() >= self._renew_at:
+            if self._clock.steady() >= self._renew_at:
                 self._start()
             return self._ks
 
@@ -97,7 +98,7 @@ class SessionToken:
         """Forget `dead`, which Kaltura refused, unless another thread has already replaced it."""
         with self._lock:
             if self._ks == dead:
-                self._renew_at = 0.0
+                self._renew_at = -math.inf
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -110,7 +111,7 @@ class SessionToken:
             ks, granted = self._started()
         lifetime = min(granted or LIFETIME_SECONDS, LIFETIME_SECONDS) if self.is_renewable else math.inf
         self._ks, self.granted_seconds = ks, granted
-        self._renew_at = time.time() + lifetime - min(RENEW_BEFORE_END_SECONDS, lifetime / 4)
+        self._renew_at = self._clock.steady() + lifetime - min(RENEW_BEFORE_END_SECONDS, lifetime / 4)
 
     @property
     def way(self) -> str:
@@ -143,7 +144,7 @@ class SessionToken:
         if with_.user_id:
             asked["userId"] = with_.user_id
         session = self._call("appToken", "startSession", asked)
-        return _text(session, "ks"), _lifetime(session.get("expiry"))
+        return _text(session, "ks"), _lifetime(session.get("expiry"), self._clock.now())
 
     def _by_admin_secret(self) -> str:
         with_ = self._credentials
@@ -167,13 +168,14 @@ def _text(reply: Any, name: str) -> str:
     return value
 
 
-def _lifetime(ends_at: Any) -> float | None:
+def _lifetime(ends_at: Any, now: float) -> float | None:
     """Seconds up to `ends_at`; None where it tells nothing.
 
-    The clocks may differ by more than the session lasts; then only INVALID_KS can tell that it has ended.
+    `now` is by Kaltura's clock, where its replies tell the time; where they do not, only INVALID_KS can tell that a
+    session has ended.
     """
     try:
-        seconds = float(ends_at) - time.time()
+        seconds = float(ends_at) - now
     except (TypeError, ValueError):
         return None
     return seconds if seconds > 0 else None

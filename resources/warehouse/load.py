@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from resources.arrivals import Arrivals
+from resources.arrivals import Arrivals, Pull
 from resources.postgres import copy as copying
 from resources.postgres.locks import LOCK_CLASS
 from resources.table import Kind
@@ -27,10 +27,10 @@ from resources.warehouse.statements import EXTRA, PARTITION_DATE, PARTNER, Merge
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who pulled, and when: `pulled_at` is before the first request, so that of two pulls the later one knows more."""
+    """Who pulled, and which pull it was."""
 
     partner_id: int
-    pulled_at: dt.datetime
+    pull: Pull
     filters: Mapping[str, Sequence[str]] | None = None
     run_id: str | None = None
     root_run_id: str | None = None
@@ -44,6 +44,7 @@ class Load:
     inserted: int
     updated: int
     unchanged: int
+    superseded: int
     removed: int
     received: int
     merged: int
@@ -57,7 +58,7 @@ class _Resolution:
     """Which rows of a pull go straight in, which are compared, and how many bow to what the table has.
 
     A session's rows are known up to `min(window_end, ends_at)`. A pull that knows a session less far than the table
-    does not touch it; one that knows it further takes it; of two that know it equally, the one pulled later.
+    does not touch it; one that knows it further takes it; of two that know it equally, the later pull.
     """
 
     fresh: pa.Table
@@ -65,9 +66,7 @@ class _Resolution:
     stale: int
 
     @classmethod
-    def on(
-        cls, rows: pa.Table, existing: pd.DataFrame, session_key: list[str], pulled_at: dt.datetime
-    ) -> "_Resolution":
+    def on(cls, rows: pa.Table, existing: pd.DataFrame, session_key: list[str], pull: Pull) -> "_Resolution":
         if existing.empty:
             return cls(rows, rows.slice(0, 0), 0)
         known = (
@@ -79,8 +78,7 @@ class _Resolution:
         stale = (
             ~is_new
             & (
-                (reach < existing_reach)
-                | ((reach == existing_reach) & (known["existing_pulled_at"] > pd.Timestamp(pulled_at)))
+                (reach < existing_reach) | ((reach == existing_reach) & (known["existing_pull"] > pull.number))
             ).to_numpy()
         )
         return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()))
@@ -144,14 +142,15 @@ class TableLoad:
         self._lock()
         self.load_id = self._value("SELECT nextval(pg_get_serial_sequence('kaltura.loads', 'id'))")
         newer_pull = self._newer_pull()
-        inserted, updated, removed = self._write(newer_pull)
+        inserted, updated, removed, superseded = self._write(newer_pull)
         if newer_pull is None:
             self._write_rejects()
         load = Load(
             table=self.table.name,
             inserted=inserted,
             updated=updated,
-            unchanged=self.rows.num_rows - inserted - updated,
+            unchanged=self.rows.num_rows - inserted - updated - superseded,
+            superseded=superseded,
             removed=removed,
             received=self.arrivals.received,
             merged=self.arrivals.merged,
@@ -165,22 +164,22 @@ class TableLoad:
     def _lock(self) -> None:
         self.connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, self.table.report_id])
 
-    def _newer_pull(self) -> dt.datetime | None:
-        """When a later pull of the whole day was started that has already been loaded."""
-        newest: dt.datetime | None = self._value(
-            "SELECT max(pulled_at) FROM kaltura.loads WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
-            " AND filters IS NULL AND pulled_at > %s",
-            [self.provenance.partner_id, self.table.report_id, self.day, self.provenance.pulled_at],
+    def _newer_pull(self) -> int | None:
+        """A later pull of the whole day that has already been loaded."""
+        newest: int | None = self._value(
+            "SELECT max(pull) FROM kaltura.loads WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
+            " AND filters IS NULL AND pull > %s",
+            [self.provenance.partner_id, self.table.report_id, self.day, self.provenance.pull.number],
         )
         return newest
 
-    def _write(self, newer_pull: dt.datetime | None) -> tuple[int, int, int]:
-        """Rows inserted, updated and removed."""
+    def _write(self, newer_pull: int | None) -> tuple[int, int, int, int]:
+        """Rows inserted, updated, removed and superseded."""
         content = copying.digest(self.rows.select([*self.table.column_names, EXTRA]))
         if self._left_there(content):
-            return 0, 0, 0
+            return 0, 0, 0, 0
         existing = self._existing(newer_pull)
-        resolution = _Resolution.on(self.rows, existing, list(self.table.session_key), self.provenance.pulled_at)
+        resolution = _Resolution.on(self.rows, existing, list(self.table.session_key), self.provenance.pull)
         difference = self._difference(resolution.to_compare)
         updated = self._update(difference.differing)
         removed = self._remove(difference.vanished)
@@ -192,7 +191,7 @@ class TableLoad:
                 self.row_versions = new.num_rows * self._value("SELECT pg_current_xact_id()::xid::text::bigint")
             else:
                 self.row_versions = self._row_versions()
-        return new.num_rows, updated, removed
+        return new.num_rows, updated, removed, resolution.stale
 
     def _left_there(self, content: bytes) -> bool:
         """Whether a load of this day left the table with just this content, and no row was written since."""
@@ -210,16 +209,16 @@ class TableLoad:
         row = self.connection.execute(self.merge.row_versions, self._sessions(self.rows)).fetchone()
         return int(row[0]) if row else 0
 
-    def _existing(self, newer_pull: dt.datetime | None) -> pd.DataFrame:
-        """The arrived sessions that the table has: `existing_until` and `existing_pulled_at`, beside the session's key."""
+    def _existing(self, newer_pull: int | None) -> pd.DataFrame:
+        """The arrived sessions that the table has: `existing_until` and `existing_pull`, beside the session's key."""
         names = list(self.table.session_key)
         rows = self.connection.execute(self.merge.existing, self._sessions(self.rows)).fetchall()
-        columns = [*names, "existing_until", "load_id", "existing_pulled_at"]
+        columns = [*names, "existing_until", "load_id", "existing_pull"]
         existing = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "str"))
-        for column in ("existing_until", "existing_pulled_at"):
-            existing[column] = pd.to_datetime(existing[column], utc=True).astype("datetime64[us, UTC]")
+        existing["existing_until"] = pd.to_datetime(existing["existing_until"], utc=True).astype("datetime64[us, UTC]")
+        existing["existing_pull"] = existing["existing_pull"].astype("Int64").fillna(0)  # of a row that no load wrote
         if newer_pull is not None:
-            existing["existing_pulled_at"] = pd.Timestamp(newer_pull)
+            existing["existing_pull"] = newer_pull
         return existing.drop(columns="load_id")
 
     def _difference(self, rows: pa.Table) -> _Difference:
@@ -291,7 +290,9 @@ class TableLoad:
             "window_start": self.arrivals.window_start,
             "window_end": self.arrivals.window_end,
             "filters": Jsonb(dict(self.provenance.filters)) if self.provenance.filters else None,
-            "pulled_at": self.provenance.pulled_at,
+            "pull": self.provenance.pull.number,
+            "pulled_at": self.provenance.pull.at,
+            "clock_ahead_seconds": self.provenance.pull.clock_ahead_seconds,
             "requests": load.requests,
             "rows_received": load.received,
             "rows_merged": load.merged,
@@ -300,6 +301,7 @@ class TableLoad:
             "inserted": load.inserted,
             "updated": load.updated,
             "unchanged": load.unchanged,
+            "rows_superseded": load.superseded,
             "removed": load.removed,
             "run_id": self.provenance.run_id,
             "root_run_id": self.provenance.root_run_id,

@@ -65,9 +65,9 @@ class Merge:
 
     @property
     def existing(self) -> sql.Composed:
-        """Of the sessions given as arrays, those that the table has: known until when, and pulled when."""
+        """Of the sessions given as arrays, those that the table has: known until when, and by which pull."""
         return sql.SQL(
-            "SELECT {session}, existing.window_end, existing.load_id, loads.pulled_at"
+            "SELECT {session}, existing.window_end, existing.load_id, loads.pull"
             " FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
             " SELECT max(window_end) AS window_end, max(load_id) AS load_id FROM {target} AS old WHERE {of_session}"
             ") AS existing LEFT JOIN kaltura.loads ON loads.id = existing.load_id WHERE existing.load_id IS NOT NULL"

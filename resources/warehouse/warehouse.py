@@ -116,6 +116,14 @@ class Warehouse:
         ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
         return [TableLoad(day_privacy.connection, day_privacy.day, each, provenance).run() for each in ordered]
 
+    def next_pull(self) -> int:
+        """The number of a pull that is about to begin: higher than that of every one before. An outage is waited for."""
+        for attempt in outages.attempts(_is_outage):
+            with attempt, self.connection() as connection:
+                row = connection.execute("SELECT nextval('kaltura.pulls')").fetchone()
+        assert row is not None  # noqa: S101 (a SELECT of a value has one row)
+        return int(row[0])
+
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
         """Days of which a run with this root has loaded all these tables."""
         query = (

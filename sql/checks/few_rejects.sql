@@ -12,7 +12,7 @@ WITH newest AS (
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
         AND partition_date BETWEEN %(first)s AND %(last)s
-    ORDER BY partition_date ASC, pulled_at DESC, id DESC
+    ORDER BY partition_date ASC, pull DESC, id DESC
 ),
 
 judged AS (

@@ -3,13 +3,13 @@
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
-        inserted + updated + unchanged AS row_count
+        inserted + updated + unchanged + rows_superseded AS row_count
     FROM kaltura.loads
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
         AND partition_date BETWEEN %(last)s::date - 56 AND %(last)s
-    ORDER BY partition_date ASC, pulled_at DESC, id DESC
+    ORDER BY partition_date ASC, pull DESC, id DESC
 ),
 
 events AS (

@@ -6,6 +6,7 @@ SELECT
     inserted,
     updated,
     unchanged,
+    rows_superseded,
     removed,
     rows_rejected
 FROM kaltura.loads

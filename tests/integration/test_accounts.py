@@ -47,9 +47,10 @@ def loaded_alone(running: Running, zone: str, url: str) -> None:
 
     warehouse = Warehouse(url)
     with client_of(running) as client:
-        extracted = extract(DAYS, REPORTS, client, Calendar(ZoneInfo(zone), 12), PullConfig().filters())
+        calendar, number = Calendar(ZoneInfo(zone), 12), warehouse.next_pull()
+        extracted = extract(DAYS, REPORTS, client, calendar, PullConfig().filters(), number=number)
     for day, arrivals in extracted.by_day.items():
-        warehouse.upsert(day, arrivals, Provenance(running.partner_id, extracted.pulled_at))
+        warehouse.upsert(day, arrivals, Provenance(running.partner_id, extracted.pull))
     warehouse.close()
 
 

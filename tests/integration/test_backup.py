@@ -67,9 +67,12 @@ def load(kaltura: Client) -> Callable[[str, int], list[int]]:
 
     def loaded(url: str, days: int) -> list[int]:
         dates = [FIRST + dt.timedelta(days=n) for n in range(days)]
-        extracted = extract(Days(dates[0], dates[-1]), REPORTS, kaltura, CALENDAR, PullConfig().filters())
         warehouse = Warehouse(url)
-        provenance = Provenance(9999, extracted.pulled_at)
+        number = warehouse.next_pull()
+        extracted = extract(
+            Days(dates[0], dates[-1]), REPORTS, kaltura, CALENDAR, PullConfig().filters(), number=number
+        )
+        provenance = Provenance(9999, extracted.pull)
         inserted = [load.inserted for day in dates for load in warehouse.upsert(day, extracted.by_day[day], provenance)]
         warehouse.close()
         return inserted

@@ -241,7 +241,7 @@ def pull(place: Place, privacy: Privacy, *days: int, filters: Filters = Filters(
         people = privacy.of_account(1)
         for day in days or (0,):
             brought = bring_as(place, privacy, day, filters)
-            provenance = Provenance(1, brought.pulled_at, filters=people.filters(filters.active))
+            provenance = Provenance(1, brought.pull, filters=people.filters(filters.active))
             opened.upsert(place.day(day), brought.by_day[place.day(day)], provenance)
     finally:
         opened.close()
@@ -250,7 +250,8 @@ def pull(place: Place, privacy: Privacy, *days: int, filters: Filters = Filters(
 def load_alone(place: Place, privacy: Privacy) -> None:
     opened = Warehouse(place.warehouse.engine.url.render_as_string(hide_password=False), privacy)
     try:
-        opened.upsert(place.day(0), place.bring(0).by_day[place.day(0)], Provenance(1, dt.datetime.now(dt.UTC)))
+        brought = place.bring(0)
+        opened.upsert(place.day(0), brought.by_day[place.day(0)], Provenance(1, brought.pull))
     finally:
         opened.close()
 
@@ -269,6 +270,7 @@ def bring_as(place: Place, privacy: Privacy, day: int, filters: Filters = Filter
             client,
             place.calendar,
             filters,
+            number=place.warehouse.next_pull(),
             people=privacy.of_account(1),
             now=lambda: place.kaltura.clock,
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from resources.kaltura import session as session_module
 from resources.kaltura.client import Client, RequestStats
+from resources.kaltura.clock import Clock
 from resources.kaltura.errors import KalturaError, RateLimited, Refused, SessionInvalid, Unavailable
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.session import HASHES, LIFETIME_SECONDS, Credentials, SessionToken
@@ -176,65 +176,61 @@ def test_a_ready_ks_that_dies_is_refused_with_the_setting_to_change(kaltura: Run
     assert len(kaltura.requests) == 2
 
 
-class Clock:
-    """A clock that stands until it is moved."""
+class Time:
+    """A time that stands until it is moved."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.now = 1_780_000_000.0
-        monkeypatch.setattr(session_module.time, "time", lambda: self.now)
+        self.clock = Clock(wall=lambda: self.now, steady=lambda: self.now - 1_779_000_000)
 
 
-def app_token_answering(expiry: object, made: list[str]) -> SessionToken:
+def app_token_answering(expiry: object, made: list[str], time: Time) -> SessionToken:
     def call(service: str, action: str, fields: Mapping[str, str]) -> Any:
         if service == "session":
             return {"ks": "widget"}
         made.append(f"ks {len(made)}")
         return {"ks": made[-1], "expiry": expiry}
 
-    return SessionToken(Credentials("99", app_token_id="1_x", app_token="t"), call)
+    return SessionToken(Credentials("99", app_token_id="1_x", app_token="t"), call, time.clock)
 
 
-def test_an_expiry_that_was_clipped_to_the_accounts_maximum_is_renewed_before_that(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock, made = Clock(monkeypatch), []
-    token = app_token_answering(int(clock.now) + 3600, made)
+def test_an_expiry_that_was_clipped_to_the_accounts_maximum_is_renewed_before_that() -> None:
+    time, made = Time(), []
+    token = app_token_answering(int(time.now) + 3600, made, time)
     assert token.get() == "ks 0"
-    clock.now += 3600 - 601
+    time.now += 3600 - 601
     assert token.get() == "ks 0"
-    clock.now += 2
+    time.now += 2
     assert token.get() == "ks 1"
 
 
 @pytest.mark.parametrize("expiry", [1_780_000_000 - 5, 0, "soon", None])
 def test_an_expiry_that_tells_nothing_as_clocks_differ_does_not_ask_for_a_session_each_time(
-    monkeypatch: pytest.MonkeyPatch, expiry: object
+    expiry: object,
 ) -> None:
-    clock, made = Clock(monkeypatch), []
-    token = app_token_answering(expiry, made)
+    time, made = Time(), []
+    token = app_token_answering(expiry, made, time)
     for _ in range(3):
         token.get()
     assert made == ["ks 0"]
     assert token.granted_seconds is None
-    clock.now += LIFETIME_SECONDS
+    time.now += LIFETIME_SECONDS
     assert token.get() == "ks 1"
 
 
-def test_a_clock_that_is_behind_does_not_take_the_ks_for_longer_than_it_was_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock, made = Clock(monkeypatch), []
-    token = app_token_answering(str(int(clock.now) + 10 * LIFETIME_SECONDS), made)
+def test_a_clock_that_is_behind_does_not_take_the_ks_for_longer_than_it_was_asked_for() -> None:
+    time, made = Time(), []
+    token = app_token_answering(str(int(time.now) + 10 * LIFETIME_SECONDS), made, time)
     token.get()
-    clock.now += LIFETIME_SECONDS
+    time.now += LIFETIME_SECONDS
     assert token.get() == "ks 1"
 
 
-def test_a_session_of_seconds_is_still_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, made = Clock(monkeypatch), []
-    token = app_token_answering(int(clock.now) + 60, made)
+def test_a_session_of_seconds_is_still_used() -> None:
+    time, made = Time(), []
+    token = app_token_answering(int(time.now) + 60, made, time)
     token.get()
-    clock.now += 40
+    time.now += 40
     assert token.get() == "ks 0"
 
 

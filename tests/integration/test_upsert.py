@@ -52,7 +52,7 @@ def load(place: Place, brought: Extract, **provenance: Any) -> list[Load]:
         each
         for day in brought.days
         for each in place.warehouse.upsert(
-            day, brought.by_day[day], Provenance(1, **{"pulled_at": brought.pulled_at, **provenance})
+            day, brought.by_day[day], Provenance(1, **{"pull": brought.pull, **provenance})
         )
     ]
 

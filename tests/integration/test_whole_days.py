@@ -81,12 +81,13 @@ class Place:
         self.kaltura.requests.clear()
         days = Days(self.day(first), self.day(first if last is None else last))
         with client_of(self.kaltura, pause_scale=0) as client:
-            return extract(days, reports, client, self.calendar, filters, now=lambda: self.kaltura.clock)
+            number = self.warehouse.next_pull()
+            return extract(days, reports, client, self.calendar, filters, number=number, now=lambda: self.kaltura.clock)
 
     def pull(self, first: int, last: int | None = None, **more: object) -> Extract:
         extracted = self.bring(first, last, **more)  # type: ignore[arg-type]
         for day in extracted.days:
-            self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pulled_at))
+            self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pull))
         return extracted
 
     @property
@@ -177,7 +178,7 @@ def test_a_pull_made_while_a_session_ran_changes_nothing_when_it_commits_after_a
     early = place.bring(0)
     place.at(13)
     place.pull(0)
-    place.warehouse.upsert(place.day(0), early.by_day[place.day(0)], Provenance(1, early.pulled_at))
+    place.warehouse.upsert(place.day(0), early.by_day[place.day(0)], Provenance(1, early.pull))
     assert_equal(place.tables, place.truth(0))
 
 

@@ -247,14 +247,17 @@ class Store:
         kaltura.requests.clear()
 
         def asked(days: Days) -> Extract:
-            return extract(days, pull.reports, self.client, scene.calendar, pull.filters, now=lambda: kaltura.clock)
+            number = self.warehouse.next_pull()
+            return extract(
+                days, pull.reports, self.client, scene.calendar, pull.filters, number=number, now=lambda: kaltura.clock
+            )
 
         days = [scene.days[at] for at in range(pull.days[0], pull.days[1] + 1)]
         outcomes = [fetched.outcome for fetched in Windows(asked, pull.row_cap).fetched(days)]
         return [outcome for outcome in outcomes if isinstance(outcome, Extract)]
 
     def load(self, extracted: Extract, pull: Pull) -> list[Load]:
-        provenance = Provenance(PARTNER_ID, extracted.pulled_at, filters=pull.filters.active)
+        provenance = Provenance(PARTNER_ID, extracted.pull, filters=pull.filters.active)
         return [
             load for day in extracted.days for load in self.warehouse.upsert(day, extracted.by_day[day], provenance)
         ]

@@ -19,6 +19,7 @@ from assets.pull.windows import (
     Windows,
     one_ahead,
 )
+from resources.arrivals import Pull
 from resources.kaltura.errors import BadReply, Refused, Unavailable
 from resources.kaltura.windows import Days
 
@@ -45,8 +46,8 @@ class Kaltura:
         self.asked.append(days)
         if self.bad.intersection(days):
             raise self.error()
-        pulled_at = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
-        return Extract(days, pulled_at, {each: [] for each in days}, self.rows_a_day * len(days))
+        pull = Pull(1, dt.datetime(2026, 6, 1, tzinfo=dt.UTC))
+        return Extract(days, pull, {each: [] for each in days}, self.rows_a_day * len(days))
 
     def fetched(self, days: Sequence[dt.date]) -> list[Fetched]:
         return list(Windows(self, CAP).fetched(days))
