@@ -216,9 +216,9 @@ class TableLoad:
         columns = [*names, "existing_until", "load_id", "existing_pull"]
         existing = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "str"))
         existing["existing_until"] = pd.to_datetime(existing["existing_until"], utc=True).astype("datetime64[us, UTC]")
-        existing["existing_pull"] = existing["existing_pull"].astype("Int64").fillna(0)  # of a row that no load wrote
+        existing["existing_pull"] = existing["existing_pull"].astype("float64").fillna(0)  # 0: no load wrote the row
         if newer_pull is not None:
-            existing["existing_pull"] = newer_pull
+            existing["existing_pull"] = float(newer_pull)
         return existing.drop(columns="load_id")
 
     def _difference(self, rows: pa.Table) -> _Difference:

@@ -245,7 +245,7 @@ def test_an_older_pull_never_overwrites_a_newer_one_though_it_commits_after_it(p
     before = versions(place)
     loads = load(place, older)
     assert versions(place) == before
-    assert [each.unchanged for each in loads] == [3, 0, 1]
+    assert [each.superseded for each in loads] == [3, 0, 1]
     assert_equal(place.tables, place.truth(0))
 
 
