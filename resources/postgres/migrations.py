@@ -3,13 +3,20 @@
 One transaction a file, under an advisory lock, so that several starting processes apply each once. A file that was
 edited after it was applied is refused. The files hold plain SQL and also run with `psql -f`.
 
+A schema with a file that this version does not know is of a newer version, and left alone: its tables may hold what
+this version's loader knows nothing of. A file whose first lines say `-- oldest code: 0.3.0` lets that version, and those
+since, go on beside the newer one: for an upgrade in which both run for a while.
+
     python -m resources.postgres.migrations [--database-url URL]
 """
 
 import argparse
 import hashlib
+import re
 import sys
+import tomllib
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import psycopg
@@ -29,21 +36,59 @@ CREATE TABLE IF NOT EXISTS kaltura.migrations (
     checksum text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 );
+ALTER TABLE kaltura.migrations
+ADD COLUMN IF NOT EXISTS version text,
+ADD COLUMN IF NOT EXISTS oldest_code text;
 COMMENT ON TABLE kaltura.migrations IS 'Which files of sql/ have been applied, and what was in them.';
 COMMENT ON COLUMN kaltura.migrations.name IS 'The file, from sql/ on.';
 COMMENT ON COLUMN kaltura.migrations.checksum IS 'SHA-256 of its content when it was applied.';
 COMMENT ON COLUMN kaltura.migrations.applied_at IS 'When it was applied.';
+COMMENT ON COLUMN kaltura.migrations.version IS 'The version of the code that applied it; NULL before 0.1.0.';
+COMMENT ON COLUMN kaltura.migrations.oldest_code IS
+'The oldest version of the code that may go on with it, as the file says; NULL: none that does not have the file.';
 """
+_OLDEST_CODE = re.compile(r"^-- oldest code: *(\d+(?:\.\d+)*) *$", re.MULTILINE)
+
+FORMER_VIEWS: frozenset[str] = frozenset()
+"""Files of views that an older version had and this one has not, as `views/42_name.sql`: not of a newer version."""
 
 
 class MigrationError(ConfigurationError):
     """A migration can't be applied: edited after it was, or refused by the database."""
 
 
+@cache
+def code_version() -> str:
+    """The version of this checkout or image."""
+    return str(tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+
+
+def _numbers(version: str | None) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version or ""))
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What the database says of a file that was applied."""
+
+    checksum: str
+    version: str | None
+    oldest_code: str | None
+
+    def lets(self, version: str) -> bool:
+        """Whether code of this version may go on although it does not know the file."""
+        return self.oldest_code is not None and _numbers(version) >= _numbers(self.oldest_code)
+
+
 @dataclass(frozen=True)
 class File:
     name: str
     text: str
+
+    @cached_property
+    def oldest_code(self) -> str | None:
+        said = _OLDEST_CODE.search(self.text)
+        return said.group(1) if said else None
 
     @property
     def checksum(self) -> str:
@@ -58,21 +103,61 @@ def files(kind: str, folder: Path = FOLDER) -> list[File]:
 class Migrations:
     """The schema of one database. The connection is the caller's."""
 
-    def __init__(self, connection: psycopg.Connection, folder: Path = FOLDER) -> None:
+    def __init__(self, connection: psycopg.Connection, folder: Path = FOLDER, version: str | None = None) -> None:
         self._connection = connection
+        self._version = version or code_version()
         self._migrations = files("migrations", folder)
         self._views = files("views", folder)
 
     def pending(self) -> list[str]:
-        """Files that the database lacks or has in another version."""
+        """Files that the database lacks or has in another version. Raises `MigrationError` for one that is newer."""
+        is_beside = self.require_known()
         applied = self._applied()
-        return [file.name for file in (*self._migrations, *self._views) if applied.get(file.name) != file.checksum]
+        wanted = self._migrations if is_beside else [*self._migrations, *self._views]
+        return [
+            file.name for file in wanted if file.name not in applied or applied[file.name].checksum != file.checksum
+        ]
+
+    def require_known(self) -> bool:
+        """Raises `MigrationError` where the schema is of a newer version. Whether it is, and lets this one go on."""
+        newer = self._newer()
+        if not newer:
+            return False
+        migrations = [applied for name, applied in newer.items() if name.startswith("migrations/")]
+        goes_on = bool(migrations) and all(applied.lets(self._version) for applied in migrations)  # views read only
+        refused = [] if goes_on else [name for name, applied in newer.items() if not applied.lets(self._version)]
+        if refused:
+            raise MigrationError(
+                f"the database is of a newer version: it has {', '.join(f'sql/{name}' for name in sorted(refused))}, "
+                f"which this version ({self._version}) does not know. Nothing was changed. Update this checkout or "
+                "image; or, to go back, restore a backup that was made before the upgrade (docs/operations.md)."
+            )
+        return True
+
+    def _newer(self) -> dict[str, Applied]:
+        """What was applied and is not of this version: unknown files, and views as a newer version has them."""
+        own = {file.name: file.checksum for file in (*self._migrations, *self._views)}
+        return {
+            name: applied
+            for name, applied in self._applied().items()
+            if (name.startswith(("migrations/", "views/")) and name not in own and name not in FORMER_VIEWS)
+            or (
+                name.startswith("views/")
+                and own.get(name) != applied.checksum
+                and _numbers(applied.version) > _numbers(self._version)
+            )
+        }
 
     def apply(self) -> list[str]:
-        """Apply what is pending and return its names. Raises `MigrationError`; what came before the bad file stays."""
+        """Apply what is pending and return its names. Raises `MigrationError`; what came before the bad file stays.
+
+        Nothing is applied to a newer schema that lets this version go on.
+        """
         with self._connection.transaction():
             self._connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         try:
+            if self.require_known():
+                return []
             with self._connection.transaction():
                 self._connection.execute(_BOOKS)
             self._refuse_edited()
@@ -81,25 +166,35 @@ class Migrations:
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
     def has(self, file: File) -> bool:
-        return self._applied().get(file.name) == file.checksum
+        applied = self._applied().get(file.name)
+        return applied is not None and applied.checksum == file.checksum
 
     def note(self, file: File) -> None:
         """Write down that the file has been applied."""
         self._connection.execute(
-            "INSERT INTO kaltura.migrations (name, checksum) VALUES (%s, %s)"
-            " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()",
-            [file.name, file.checksum],
+            "INSERT INTO kaltura.migrations (name, checksum, version, oldest_code) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, version = excluded.version,"
+            " oldest_code = excluded.oldest_code, applied_at = now()",
+            [file.name, file.checksum, self._version, file.oldest_code],
         )
 
-    def _applied(self) -> dict[str, str]:
+    def _applied(self) -> dict[str, Applied]:
         exists = self._connection.execute("SELECT to_regclass('kaltura.migrations') IS NOT NULL").fetchone()
         if not exists or not exists[0]:
             return {}
-        return dict(self._connection.execute("SELECT name, checksum FROM kaltura.migrations").fetchall())
+        rows = self._connection.execute(  # by way of JSON: an older runner made the table without two of the columns
+            "SELECT name, checksum, to_jsonb(migrations) ->> 'version', to_jsonb(migrations) ->> 'oldest_code'"
+            " FROM kaltura.migrations"
+        ).fetchall()
+        return {name: Applied(*said) for name, *said in rows}
 
     def _refuse_edited(self) -> None:
         applied = self._applied()
-        edited = [file.name for file in self._migrations if applied.get(file.name, file.checksum) != file.checksum]
+        edited = [
+            file.name
+            for file in self._migrations
+            if file.name in applied and applied[file.name].checksum != file.checksum
+        ]
         if edited:
             raise MigrationError(
                 f"sql/{edited[0]} was edited after it had been applied here. "
@@ -117,7 +212,7 @@ class Migrations:
     def _apply_views(self) -> list[str]:
         """All views again if one has changed: a view may build on another. They hold no data, so nothing is lost."""
         applied = self._applied()
-        recorded = {name: checksum for name, checksum in applied.items() if name.startswith("views/")}
+        recorded = {name: said.checksum for name, said in applied.items() if name.startswith("views/")}
         if recorded == {file.name: file.checksum for file in self._views}:
             return []
         with self._connection.transaction():
