@@ -54,8 +54,14 @@ def instead(running: Running, fault: Fault, fields: Mapping[str, str]) -> Respon
             return report_not_found()
         case "expired_ks":
             running.tokens.expire(fields.get("ks", ""))
-            return document(invalid_ks("EXPIRED", "EXPIRED"), fields)
+            return document(invalid_ks("EXPIRED"), fields)
+        case "refused_ks":
+            return document(invalid_ks(fault.value), fields)
+        case "service_forbidden":  # such an error comes in both shapes at once
+            reply = document(ApiError(*FAILING_DOCUMENTS[fault.kind]), fields)
+            reply.headers["X-Kaltura"] = "error- SERVICE_FORBIDDEN"
+            return reply
         case "echoed_ks":
-            return document(invalid_ks(fields.get("ks", ""), "INVALID_STR"), fields)
+            return document(invalid_ks(fields.get("ks", "")), fields)
         case _:
             return document(ApiError(*FAILING_DOCUMENTS[fault.kind]), fields)

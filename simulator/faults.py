@@ -12,7 +12,7 @@ from typing import Literal, get_args
 # The reply is something else than the report.
 Replacement = Literal[
     "rate_limit", "timeout", "timeout_rows", "bad_gateway", "html", "reset", "zero_bytes", "expired_ks", "echoed_ks",
-    "internal_error", "database_error", "report_not_found", "service_forbidden",
+    "refused_ks", "internal_error", "database_error", "report_not_found", "service_forbidden",
 ]  # fmt: skip
 # The reply is the report, but not as it should be.
 Change = Literal[
@@ -49,7 +49,7 @@ class Fault:
     filtered: bool | None = None  # only requests with a filter (True), or without one (False)
     seconds: float = 1.0  # slow: the delay
     column: str = ""  # missing_column, extra_column, null_figures: the column's name
-    value: str = ""  # extra_column: what its cells hold
+    value: str = ""  # extra_column: what its cells hold; refused_ks: the reason
     rows: int = 0  # truncate: how many rows are left
     percent: float = 2.0  # estimated_users: how far off the counts are
     status: int = 502  # bad_gateway: the HTTP status

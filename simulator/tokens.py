@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from simulator.errors import ApiError
 
 LONGEST_SESSION_SECONDS = 24 * 3600
-ADMIN_SESSION_TYPE = 2
+USER_SESSION_TYPE, ADMIN_SESSION_TYPE = 0, 2
 
 _HASHES = {"SHA1": hashlib.sha1, "MD5": hashlib.md5, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
 
@@ -25,6 +25,8 @@ class Credentials:
     app_token_id: str = "1_demotoken"
     app_token: str = "demo-app-token-of-the-simulator"
     app_token_hash: str = "SHA1"  # SHA1, MD5, SHA256 or SHA512
+    app_token_type: int | None = None  # the token's own session type; None: what is asked for, a user's by default
+    app_token_privileges: str = ""
 
 
 DEMO = Credentials()
@@ -53,7 +55,7 @@ class Tokens:
         self._expect_partner(fields.get("partnerId", ""))
         if not hmac.compare_digest(fields.get("secret", "").encode(), self.credentials.admin_secret.encode()):
             raise ApiError("START_SESSION_ERROR", f"No session for partner {self.credentials.partner_id}")
-        is_admin = _whole(fields.get("type", ""), 0) == ADMIN_SESSION_TYPE
+        is_admin = _whole(fields.get("type", ""), USER_SESSION_TYPE) == ADMIN_SESSION_TYPE
         return self._issue(fields, may_report=is_admin and self.may_report)[0]
 
     def start_widget(self, fields: Mapping[str, str]) -> dict[str, object]:
@@ -78,14 +80,19 @@ class Tokens:
         digest = _HASHES[self.credentials.app_token_hash]((widget_ks + self.credentials.app_token).encode()).hexdigest()
         if not hmac.compare_digest(fields.get("tokenHash", "").encode(), digest.encode()):
             raise ApiError("INVALID_APP_TOKEN_HASH", "The token hash doesn't match")
-        ks, valid_until = self._issue(fields, may_report=self.may_report, app_token_id=self.credentials.app_token_id)
+        kind = self.credentials.app_token_type
+        if kind is None:
+            kind = _whole(fields.get("type", ""), USER_SESSION_TYPE)
+        privileges = self.credentials.app_token_privileges
+        may_report = self.may_report and (kind == ADMIN_SESSION_TYPE or "setrole:" in privileges)
+        ks, valid_until = self._issue(fields, may_report=may_report, app_token_id=self.credentials.app_token_id)
         return {
             "ks": ks,
-            "sessionType": _whole(fields.get("type", ""), ADMIN_SESSION_TYPE),
+            "sessionType": kind,
             "partnerId": self.credentials.partner_id,
             "userId": fields.get("userId", ""),
             "expiry": int(valid_until),
-            "privileges": "",
+            "privileges": privileges,
             "objectType": "KalturaSessionInfo",
         }
 
@@ -129,17 +136,21 @@ class Tokens:
             raise ApiError("MISSING_KS", "This action needs a ks")
         session = self._issued.get(ks)
         if session is None:
-            raise invalid_ks(ks, ks)
+            raise invalid_ks(ks)
         if session.ended_as or session.app_token_id in self._logged_out_tokens:
-            raise invalid_ks(session.ended_as or "LOGOUT", session.ended_as or "LOGOUT")
+            raise invalid_ks(session.ended_as or "LOGOUT")
         if session.valid_until <= time.time():
-            raise invalid_ks("EXPIRED", "EXPIRED")
+            raise invalid_ks("EXPIRED")
         return session
 
 
-def invalid_ks(ks_id: str, reason: str) -> ApiError:
-    """The document for a KS that doesn't count. For a KS that can't be read the API puts the whole of it in here."""
-    return ApiError("INVALID_KS", f'Invalid KS "{ks_id}"', {"KSID": ks_id, "ERR_DESC": reason})
+def invalid_ks(ks_id: str) -> ApiError:
+    """The document for a KS that doesn't count: `ks_id` is the reason, or the whole KS where it can't be read.
+
+    What else the server says is the same for every reason.
+    """
+    message = f'Invalid KS "{ks_id}", Error "-1,INVALID_STR"'
+    return ApiError("INVALID_KS", message, {"KSID": ks_id, "ERR_CODE": "-1", "ERR_DESC": "INVALID_STR"})
 
 
 def _whole(text: str, default: int) -> int:

@@ -224,7 +224,12 @@ class Doctor:
             found = f"{session.way}; Kaltura does not say how long its session lasts"
         else:
             found = f"{session.way}; a session lasts {granted / HOUR_SECONDS:.1f} h"
-        if granted is not None and granted < LIFETIME_SECONDS / 2:
+        if session.is_users is not None:
+            found += f", as {'a user' if session.is_users else 'an admin, or with a role'}"
+        if session.is_users:
+            advice = "Make the app token with the session type ADMIN, or with a role: setrole in its privileges."
+            yield Finding("", "differs", f"{found}, who may read no reports", advice)
+        elif granted is not None and granted < LIFETIME_SECONDS / 2:
             asked = LIFETIME_SECONDS / HOUR_SECONDS
             yield Finding("", "differs", f"{found} of the {asked:.0f} h asked for", "Nothing to do: it is renewed.")
         elif not session.is_renewable:

@@ -49,10 +49,41 @@ _UNKNOWN_CODE_ADVICE = (
     "This version does not know that code, so it does not ask again. Run `make doctor`, and ask Kaltura's support what "
     "it means."
 )
-_LOGOUT_ADVICE = (
-    "Somebody ended a session of this app token, which kills all of its sessions for about a day: use another app "
-    "token, and never call session.end with one."
-)
+# Why a session is refused: the words that an INVALID_KS can have in KSID, where any other text may be the KS itself.
+# Of the first two a new session may be rid. The others are the account's or the token's own, and refuse every new one.
+_ENDED: dict[str, str] = {
+    "EXPIRED": "",
+    "LOGOUT": (
+        "Somebody ended a session of this app token, which kills all of its sessions for about a day: use another app "
+        "token, and never call session.end with one."
+    ),
+}
+_PRIVILEGES = "The credentials are right, the privileges are not"
+_SESSION_REFUSED: dict[str, str] = {
+    "EXCEEDED_RESTRICTED_URI": (
+        f"{_PRIVILEGES}: urirestrict leaves this address out. Write urirestrict:/api_v3/service/report/* into the app "
+        "token's session privileges."
+    ),
+    "EXCEEDED_RESTRICTED_IP": (
+        f"{_PRIVILEGES}: iprestrict leaves this machine's address out. Add the address from which it reaches Kaltura "
+        "to the app token's session privileges."
+    ),
+    "EXCEEDED_ACTIONS_LIMIT": (
+        f"{_PRIVILEGES}: actionslimit is used up. Take it out of the app token's session privileges."
+    ),
+    "INVALID_PARTNER": (
+        "The session is another account's, or the account is blocked: check KALTURA_PARTNER_ID and the region in "
+        "KALTURA_BASE_URL."
+    ),
+    "INVALID_USER": "The session's user is gone or blocked: check KALTURA_USER_ID, and the user of the app token.",
+    "INVALID_TYPE": (
+        "It is a user's session, and an admin's is asked for: make the app token with the session type ADMIN, or with "
+        "a role by setrole."
+    ),
+    "LKS_DISABLED": (
+        "The account takes no session that was made outside of Kaltura: set an app token in place of KALTURA_KS."
+    ),
+}
 _STATUS_ADVICE = {
     401: "A proxy or firewall before Kaltura asks for credentials of its own: check the proxy settings.",
     403: "A firewall or an access rule before Kaltura refuses this machine: ask for its address to be let through.",
@@ -110,9 +141,11 @@ def raise_for_error(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
     if not code:
         return
     if code == "INVALID_KS":
-        advice = _LOGOUT_ADVICE if reason == "LOGOUT" else ""
         what = f"{code} ({reason})" if reason else code
-        raise SessionInvalid(what, about=about, advice=advice, code=code, kaltura_session=session)
+        if reason in _SESSION_REFUSED:
+            advice = _SESSION_REFUSED[reason]
+            raise Refused(what, about=about, advice=advice, code=code, kaltura_session=session)
+        raise SessionInvalid(what, about=about, advice=_ENDED.get(reason, ""), code=code, kaltura_session=session)
     error = _BY_CODE.get(code, Refused)
     advice = _ADVICE.get(code, "")
     if error is Refused and not advice:
@@ -145,15 +178,24 @@ def _host(location: str) -> str:
 
 
 def _error_of(raw: Raw) -> tuple[str, str, str]:
-    """Code, message and reason of either error shape; three empty strings if the reply is no error."""
+    """Code, message and reason of an error; three empty strings if the reply is none.
+
+    Some come in both shapes at once: then the header decides, and the document says more.
+    """
+    code, message, reason = _error_of_document(raw.body)
     header = raw.headers.get("x-kaltura", "").strip()
-    if header.lower().startswith("error-"):
-        return header[len("error-") :].strip() or "an error without a code", "", ""
-    start = raw.body[:4096].lstrip(csv.BOM + b" \t\r\n")
+    if not header.lower().startswith("error-"):
+        return code, message, reason
+    named = header[len("error-") :].strip() or code or "an error without a code"
+    return (named, message, reason) if named == code else (named, "", "")
+
+
+def _error_of_document(body: bytes) -> tuple[str, str, str]:
+    start = body[:4096].lstrip(csv.BOM + b" \t\r\n")
     if start.startswith(b"{"):
-        return _error_of_json(raw.body)
+        return _error_of_json(body)
     if start.startswith(b"<") and b"<error>" in start:
-        return _error_of_xml(raw.body[:ERROR_LIMIT_BYTES].decode("utf-8", "replace"))
+        return _error_of_xml(body[:ERROR_LIMIT_BYTES].decode("utf-8", "replace"))
     return "", "", ""
 
 
@@ -167,22 +209,19 @@ def _error_of_json(body: bytes) -> tuple[str, str, str]:
     if "code" not in document or "message" not in document:
         return "", "", ""
     args = document.get("args")
-    values = [args.get(name) for name in _REASONS] if isinstance(args, dict) else []
-    return str(document["code"]), str(document["message"]), _reason(values)
+    reason = args.get("KSID") if isinstance(args, dict) else None
+    return str(document["code"]), str(document["message"]), _known_reason(reason)
 
 
 def _error_of_xml(text: str) -> tuple[str, str, str]:
     code, message = (re.search(rf"<{name}>([^<]*)</{name}>", text) for name in ("code", "message"))
     if not code:
         return "", "", ""
-    args = {name: re.search(rf"<name>{name}</name>\s*<value>([^<]*)</value>", text) for name in _REASONS}
-    reason = _reason([found[1] for found in args.values() if found])
+    args = re.search(r"<name>KSID</name>\s*<value>([^<]*)</value>", text)
+    reason = _known_reason(args[1] if args else None)
     return html.unescape(code[1]).strip(), html.unescape(message[1]) if message else "", reason
 
 
-_REASONS = ("ERR_DESC", "KSID")  # where an INVALID_KS says why
-
-
-def _reason(values: list[Any]) -> str:
-    """The first value that is a word such as EXPIRED: anything else may be the KS itself."""
-    return next((value for value in values if isinstance(value, str) and re.fullmatch(r"[A-Z_]{3,32}", value)), "")
+def _known_reason(text: Any) -> str:
+    """The word for which an INVALID_KS refuses a session; empty for anything else, which may be the KS."""
+    return text if isinstance(text, str) and (text in _ENDED or text in _SESSION_REFUSED) else ""

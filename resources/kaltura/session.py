@@ -9,7 +9,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from resources.kaltura.clock import Clock
 from resources.kaltura.errors import Refused, SessionInvalid, redacted
@@ -17,7 +17,7 @@ from resources.kaltura.errors import Refused, SessionInvalid, redacted
 LIFETIME_SECONDS = 4 * 3600  # long enough for a year's backfill to need few, well under the usual maximum of a day
 RENEW_BEFORE_END_SECONDS = 600  # a report may take that long, and its KS has to outlive it
 HASHES = ("SHA1", "MD5", "SHA256", "SHA512")
-ADMIN = 2
+USER, ADMIN = 0, 2  # types of a session
 
 _NO_KS_ADVICE = "Check KALTURA_BASE_URL: that is not how Kaltura's API answers."
 
@@ -75,6 +75,14 @@ class Credentials:
         return "admin secret" if self.admin_secret else "a ready KS"
 
 
+class _Started(NamedTuple):
+    """A new KS; how long it is granted for and whether it is a plain user's, as far as Kaltura says so."""
+
+    ks: str
+    granted_seconds: float | None = None
+    is_users: bool | None = None
+
+
 class SessionToken:
     """The KS in use. Safe to share between threads: of several that find it dead, one gets the new one."""
 
@@ -86,6 +94,7 @@ class SessionToken:
         self._ks = ""
         self._renew_at = -math.inf  # by a clock that nobody sets
         self.granted_seconds: float | None = None  # how long the KS lasts, where Kaltura says so
+        self.is_users: bool | None = None  # whether it is a user's without a role, which may read no reports
 
     def get(self) -> str:
         """A KS that is good for the next request."""
@@ -106,11 +115,12 @@ class SessionToken:
 
     def _start(self) -> None:
         try:
-            ks, granted = self._started()
+            started = self._started()
         except SessionInvalid:  # the widget's KS was refused, so a second one is asked for; then that is that
-            ks, granted = self._started()
+            started = self._started()
+        granted = started.granted_seconds
         lifetime = min(granted or LIFETIME_SECONDS, LIFETIME_SECONDS) if self.is_renewable else math.inf
-        self._ks, self.granted_seconds = ks, granted
+        self._ks, self.granted_seconds, self.is_users = started
         self._renew_at = self._clock.steady() + lifetime - min(RENEW_BEFORE_END_SECONDS, lifetime / 4)
 
     @property
@@ -122,29 +132,36 @@ class SessionToken:
         """Whether a new KS can be had once this one ends."""
         return bool(self._credentials.app_token or self._credentials.admin_secret)
 
-    def _started(self) -> tuple[str, float | None]:
-        """A new KS and how long it is granted for, if Kaltura says so."""
+    def _started(self) -> _Started:
         if self._credentials.app_token:
             return self._by_app_token()
         if self._credentials.admin_secret:
-            return self._by_admin_secret(), None
+            return _Started(self._by_admin_secret())
         if self._ks:
             raise Refused(
                 "the KS in KALTURA_KS is no longer valid",
                 advice="It can't be renewed: set a new one, or better an app token, which renews itself.",
             )
-        return self._credentials.ks, None
+        return _Started(self._credentials.ks)
 
-    def _by_app_token(self) -> tuple[str, float | None]:
+    def _by_app_token(self) -> _Started:
+        """A token that was made without a session type gives a user's session unless an admin's is asked for."""
         with_ = self._credentials
         widget = self._call("session", "startWidgetSession", {"widgetId": f"_{with_.partner_id}"})
         widget_ks = _text(widget, "ks")
         token_hash = hashlib.new(with_.app_token_hash.lower(), (widget_ks + with_.app_token).encode()).hexdigest()
-        asked = {"ks": widget_ks, "id": with_.app_token_id, "tokenHash": token_hash, "expiry": str(LIFETIME_SECONDS)}
+        asked = {
+            "ks": widget_ks,
+            "id": with_.app_token_id,
+            "tokenHash": token_hash,
+            "type": str(ADMIN),
+            "expiry": str(LIFETIME_SECONDS),
+        }
         if with_.user_id:
             asked["userId"] = with_.user_id
         session = self._call("appToken", "startSession", asked)
-        return _text(session, "ks"), _lifetime(session.get("expiry"), self._clock.now())
+        ks, granted = _text(session, "ks"), _lifetime(session.get("expiry"), self._clock.now())
+        return _Started(ks, granted, _is_users(session))
 
     def _by_admin_secret(self) -> str:
         with_ = self._credentials
@@ -166,6 +183,14 @@ def _text(reply: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Refused(f"a session was asked for, and the reply has no {name!r}", advice=_NO_KS_ADVICE)
     return value
+
+
+def _is_users(session: Mapping[str, Any]) -> bool | None:
+    """Whether the session is a user's, and no role is set in its place; None where the reply tells nothing."""
+    kind = str(session.get("sessionType", ""))
+    if kind not in (str(USER), str(ADMIN)):
+        return None
+    return kind == str(USER) and "setrole:" not in str(session.get("privileges", ""))
 
 
 def _lifetime(ends_at: Any, now: float) -> float | None:

@@ -386,15 +386,62 @@ def test_an_invalid_ks_that_quotes_the_ks_is_told_without_it(
     caplog.set_level(logging.DEBUG)
     echoed = ECHOES[echo](KS)
     message = f'Invalid KS "{echoed}", Error "-1,INVALID_STR"' if where != "args" else "Invalid KS"
-    args = {"KSID": echoed, "ERR_DESC": "INVALID_STR"} if where != "message" else None
+    args = {"KSID": echoed, "ERR_CODE": "-1", "ERR_DESC": "INVALID_STR"} if where != "message" else None
     scripted.replies = [(200, {}, shape("INVALID_KS", message, args))]
     with pytest.raises(SessionInvalid) as caught:
         scripted_client.post_report(Query(ROOMS, DAY), KS)
     assert echoed not in everything_said(caught.value) + caplog.text
     assert KS[:20] not in everything_said(caught.value) + caplog.text
     assert "INVALID_KS" in str(caught.value)
-    if where != "message":
-        assert "(INVALID_STR)" in str(caught.value)
+    assert "INVALID_STR" not in str(caught.value)  # which the server says for every reason
+
+
+REASONS = {
+    "EXPIRED": (SessionInvalid, ""),
+    "LOGOUT": (SessionInvalid, "session.end"),
+    "EXCEEDED_RESTRICTED_URI": (Refused, "urirestrict"),
+    "EXCEEDED_RESTRICTED_IP": (Refused, "iprestrict"),
+    "EXCEEDED_ACTIONS_LIMIT": (Refused, "actionslimit"),
+    "INVALID_PARTNER": (Refused, "KALTURA_PARTNER_ID"),
+    "INVALID_USER": (Refused, "KALTURA_USER_ID"),
+    "INVALID_TYPE": (Refused, "ADMIN"),
+    "LKS_DISABLED": (Refused, "KALTURA_KS"),
+}
+
+
+@pytest.mark.parametrize("shape", [json_error, xml_error])
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_reason_of_a_refused_session_is_read_from_ksid_alone_and_has_words_of_its_own(
+    scripted: Scripted, scripted_client: Client, shape: Callable[..., bytes], reason: str
+) -> None:
+    expected, says = REASONS[reason]
+    args = {"KSID": reason, "ERR_CODE": "-1", "ERR_DESC": "INVALID_STR"}
+    scripted.replies = [(200, {}, shape("INVALID_KS", f'Invalid KS "{reason}", Error "-1,INVALID_STR"', args))]
+    with pytest.raises(expected) as caught:
+        scripted_client.post_report(Query(ROOMS, DAY), KS)
+    assert f"INVALID_KS ({reason})" in str(caught.value)
+    assert says in caught.value.advice
+
+
+@pytest.mark.parametrize("word", ["ERR_DESC", "A_KS_THAT_READS_LIKE_A_WORD", "expired"])
+def test_a_word_that_is_no_known_reason_may_be_a_session_and_is_not_repeated(
+    scripted: Scripted, scripted_client: Client, word: str
+) -> None:
+    args = {"KSID": word, "ERR_CODE": "-1", "ERR_DESC": "LOGOUT"}
+    scripted.replies = [(200, {}, json_error("INVALID_KS", word, args))]
+    with pytest.raises(SessionInvalid) as caught:
+        scripted_client.post_report(Query(ROOMS, DAY), KS)
+    assert word not in str(caught.value)
+    assert "LOGOUT" not in str(caught.value)
+
+
+def test_an_error_that_comes_as_a_document_and_in_the_header_is_one_message_with_its_text(
+    scripted: Scripted, scripted_client: Client
+) -> None:
+    headers = {"X-Kaltura": "error- SERVICE_FORBIDDEN"}
+    scripted.replies = [(200, headers, json_error("SERVICE_FORBIDDEN", "The access to [report] is forbidden"))]
+    with pytest.raises(Refused, match=r"SERVICE_FORBIDDEN: The access to \[report\] is forbidden.*ANALYTICS_BASE"):
+        scripted_client.post_report(Query(ROOMS, DAY), KS)
 
 
 @pytest.mark.parametrize("echo", ["plain", "encoded", "escaped"])

@@ -1,5 +1,6 @@
 """The doctor: each way in which an account may differ is found and named, and no secret or person is ever shown."""
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -19,7 +20,7 @@ from resources.kaltura.doctor import Doctor, Finding, ReportUnderTest, Visit, se
 from resources.kaltura.session import Credentials
 from resources.local import kaltura as standin
 from resources.settings import CHECKOUT
-from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
+from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 
 HOUR, DAY = 3600, 86_400
 SUBJECTS = [ReportUnderTest(report.table.name, report.source, report.table.key) for report in REPORTS]
@@ -122,6 +123,33 @@ def test_a_session_without_the_permission_is_told_which_permission(kaltura: Runn
     assert found.that_are("failed") == ["permission"]
     assert "ANALYTICS_BASE" in found.one("permission").advice
     assert "6000 room_sessions, 6001 attendees, 6002 breakout_sessions" in found.one("permission").found
+
+
+def test_a_users_session_is_told_from_an_admins(kaltura: Running) -> None:
+    assert "as an admin" in examined(kaltura).one("credentials").found
+    with serving(ListedWorld(), credentials=dataclasses.replace(DEMO, app_token_type=0)) as other:
+        found = examined(other)
+        assert found.one("credentials").verdict == "differs"
+        assert "as a user" in found.one("credentials").found
+        assert "ADMIN" in found.one("credentials").advice
+        assert found.that_are("failed") == ["permission"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("EXCEEDED_RESTRICTED_URI", "urirestrict"),
+        ("EXCEEDED_RESTRICTED_IP", "iprestrict"),
+        ("EXCEEDED_ACTIONS_LIMIT", "actionslimit"),
+    ],
+)
+def test_a_slip_in_a_tokens_privileges_is_told_with_the_privileges_name(
+    kaltura: Running, reason: str, advice: str
+) -> None:
+    kaltura.faults.add(Fault("refused_ks", value=reason, times=None))
+    found = examined(kaltura)
+    assert found.one("credentials").verdict == "ok"
+    assert advice in found.one("6000 room_sessions").advice
 
 
 def test_a_report_that_the_account_lacks_does_not_stop_the_others(kaltura: Running) -> None:

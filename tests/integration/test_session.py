@@ -250,6 +250,34 @@ def test_a_session_that_somebody_else_ended_says_why_it_stays_dead(kaltura: Runn
             asking.ask(QUERY, RequestStats())
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["EXCEEDED_RESTRICTED_URI", "EXCEEDED_RESTRICTED_IP", "EXCEEDED_ACTIONS_LIMIT", "INVALID_USER", "INVALID_TYPE"],
+)
+def test_a_session_that_is_refused_for_its_privileges_is_not_renewed_in_vain(kaltura: Running, reason: str) -> None:
+    kaltura.faults.add(Fault("refused_ks", value=reason, times=None))
+    with client(kaltura) as asking, pytest.raises(Refused, match=reason):
+        asking.ask(QUERY, RequestStats())
+    assert len(kaltura.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("own_type", "privileges", "may_report"),
+    [(None, "", True), (2, "", True), (0, "", False), (0, "setrole:REPORT_VIEWER_ROLE", True)],
+)
+def test_an_app_token_without_a_type_gets_the_admin_session_that_is_asked_for_and_its_own_type_wins(
+    own_type: int | None, privileges: str, may_report: bool
+) -> None:
+    account = Account(app_token_type=own_type, app_token_privileges=privileges)
+    with serving(ListedWorld(), credentials=account) as kaltura, client(kaltura) as asking:
+        if may_report:
+            asking.ask(QUERY, RequestStats())
+        else:
+            with pytest.raises(Refused, match="SERVICE_FORBIDDEN"):
+                asking.ask(QUERY, RequestStats())
+        assert asking.session.is_users is not may_report
+
+
 # --- errors at the session calls ---------------------------------------------------------------------------------
 
 FATAL = [("service_forbidden", Refused, "ANALYTICS_BASE"), ("report_not_found", Refused, "REPORT_NOT_FOUND")]

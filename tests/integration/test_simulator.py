@@ -319,7 +319,11 @@ def test_an_app_token_starts_a_session_by_a_hash_of_the_widgets(hash_type: str) 
         widget = caller.post("session", "startWidgetSession", widgetId=f"_{running.partner_id}", format=1).json()["ks"]
         proof = hashlib.new(hash_type, (widget + running.app_token).encode()).hexdigest()
         asked = {"ks": widget, "id": running.app_token_id, "format": 1}
-        started = caller.post("apptoken", "startSession", tokenHash=proof, expiry=99 * 86_400, **asked).json()
+        a_users = caller.post("apptoken", "startSession", tokenHash=proof, **asked).json()
+        assert a_users["sessionType"] == 0
+        assert caller.ask(6000, "", ks=a_users["ks"]).json()["code"] == "SERVICE_FORBIDDEN"
+        started = caller.post("apptoken", "startSession", tokenHash=proof, type=2, expiry=99 * 86_400, **asked).json()
+        assert started["sessionType"] == 2
         assert started["expiry"] <= time.time() + 86_400
         caller.ks = started["ks"]
         assert caller.ask(6000, f"from_date={NOON};to_date={LATER}").content == b"\xef\xbb\xbf\n"
@@ -347,6 +351,7 @@ def test_a_report_needs_a_live_ks_that_may_report(caller: Caller) -> None:
     echoed = caller.ask(6000, params, ks="an-invented-ks").json()
     assert (echoed["code"], echoed["args"]["KSID"]) == ("INVALID_KS", "an-invented-ks")
     assert "an-invented-ks" in echoed["message"]
+    assert (echoed["args"]["ERR_CODE"], echoed["args"]["ERR_DESC"]) == ("-1", "INVALID_STR")
     assert caller.ask(6000, params, ks=caller.start_session(type=0)).json()["code"] == "SERVICE_FORBIDDEN"
     assert caller.ask(6000, params, ks=caller.start_session(expiry=0)).json()["args"]["KSID"] == "EXPIRED"
 
