@@ -20,13 +20,13 @@ for _name in (
     os.environ.pop(_name, None)
 
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+import run_folder
 
 from resources.kaltura.client import Client
 from resources.kaltura.session import Credentials
@@ -39,38 +39,70 @@ TEMPLATE = "template_kaltura"
 _numbers = itertools.count(1)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        run_folder.begin()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        run_folder.end()
+
+
 @pytest.fixture(scope="session")
-def postgres_folder() -> Iterator[Path]:
-    """A server of the tests' own. Durability is off: what a crash does is tested where a server is crashed."""
-    folder = Path(tempfile.mkdtemp(prefix="kaltura-tests-"))
-    folder.chmod(0o755)
-    local_postgres.start(folder)
-    with psycopg.connect(local_postgres.url(folder), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("ALTER SYSTEM SET full_page_writes = off")
-        connection.execute("SELECT pg_reload_conf()")
-        connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    migrate(local_postgres.url(folder, TEMPLATE))
-    yield folder
-    local_postgres.remove(folder)
+def postgres_folder() -> Path:
+    """The tests' own server, one for all workers. Durability is off: what a crash does is tested where one is crashed."""
+    folder = run_folder.folder() / "postgres"
+    with run_folder.alone("postgres"):
+        if not (folder / "is ready").exists():
+            local_postgres.start(folder)
+            with psycopg.connect(local_postgres.url(folder), autocommit=True) as connection:
+                for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                    connection.execute(f"ALTER SYSTEM SET {setting} = off")
+                connection.execute("SELECT pg_reload_conf()")
+                connection.execute(f"CREATE DATABASE {TEMPLATE}")
+            migrate(local_postgres.url(folder, TEMPLATE))
+            (folder / "is ready").touch()
+    return folder
+
+
+class Databases:
+    """Databases of one test or module on the server that all workers share: their names are nobody else's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+
+    def make(self, template: str = TEMPLATE) -> str:
+        """A copy of the template (a name, or the URL of one made here), by default migrated and empty; its libpq URL."""
+        template = psycopg.conninfo.conninfo_to_dict(template)["dbname"] if "/" in template else template
+        name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_{next(_numbers)}"
+        with psycopg.connect(local_postgres.url(self.folder), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
+        self.names.append(name)
+        return local_postgres.url(self.folder, name)
+
+    def drop(self) -> None:
+        with psycopg.connect(local_postgres.url(self.folder), autocommit=True) as connection:
+            for name in self.names:
+                connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="module")
+def databases(postgres_folder: Path) -> Iterator[Databases]:
+    """Databases that stay until the module's tests are done."""
+    made = Databases(postgres_folder)
+    yield made
+    made.drop()
 
 
 @pytest.fixture
 def new_database(postgres_folder: Path) -> Iterator[Callable[[], str]]:
     """Makes a migrated, empty database and returns its libpq URL."""
-    names = []
-
-    def make() -> str:
-        name = f"test_{next(_numbers)}"
-        names.append(name)
-        with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        return local_postgres.url(postgres_folder, name)
-
-    yield make
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    made = Databases(postgres_folder)
+    yield made.make
+    made.drop()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import warm
 
 from simulator import Running
 
@@ -47,7 +48,12 @@ class Pipeline:
             **self.more,
         }
 
-    def start(self, *command: str) -> "subprocess.Popen[str]":
+    def start(self, *command: str) -> warm.Process:
+        """In a process of its own, which need not import other people's packages first."""
+        return warm.Process([str(PROGRAMS / command[0]), *command[1:]], self.environment)
+
+    def start_cold(self, *command: str) -> "subprocess.Popen[str]":
+        """As a shell starts it."""
         return subprocess.Popen(
             [str(PROGRAMS / command[0]), *command[1:]],
             cwd=CHECKOUT,
@@ -86,7 +92,7 @@ class Pipeline:
             return connection.execute(text).fetchall()
 
 
-def kill(process: "subprocess.Popen[str]") -> None:
+def kill(process: "subprocess.Popen[str] | warm.Process") -> None:
     """`kill -9` for the process and all that it started."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=10)

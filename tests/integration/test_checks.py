@@ -2,14 +2,13 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import dagster as dg
 import psycopg
 import pytest
-from conftest import TEMPLATE
+from conftest import Databases
 from in_process import installed
 
 from assets.checks import checks
@@ -17,7 +16,6 @@ from assets.checks import query as findings
 from assets.checks.checks import CHECKS, specs
 from assets.reports import REPORTS
 from resources.kaltura.windows import Days
-from resources.local import postgres as local_postgres
 from resources.warehouse.warehouse import Warehouse
 from simulator import DEMO, Fault, University, serving
 
@@ -41,27 +39,20 @@ def installation(kaltura, database: str) -> Iterator[SimpleNamespace]:
 
 
 @pytest.fixture(scope="module")
-def loaded_week(kaltura, postgres_folder: Path) -> Iterator[str]:
-    """The name of a database with the week in it."""
-    name = "week_for_checks"
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        with installed(kaltura, local_postgres.url(postgres_folder, name)) as dagster:
-            assert dagster.pull(WEEK).success
-        yield name
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def loaded_week(kaltura, databases: Databases) -> str:
+    """A database with the week in it."""
+    url = databases.make()
+    with installed(kaltura, url) as dagster:
+        assert dagster.pull(WEEK).success
+    return url
 
 
 @pytest.fixture
-def week(loaded_week: str, postgres_folder: Path) -> Iterator[SimpleNamespace]:
+def week(loaded_week: str, new_database: Callable[[str], str]) -> Iterator[SimpleNamespace]:
     """A database with the week in it, to be spoilt."""
-    name = f"{loaded_week}_spoilt"
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {loaded_week}")
-        url = local_postgres.url(postgres_folder, name)
-        with psycopg.connect(url, autocommit=True) as connection:
-            yield SimpleNamespace(sql=connection.execute, database=url)
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    url = new_database(loaded_week)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield SimpleNamespace(sql=connection.execute, database=url)
 
 
 def by_key(run: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:

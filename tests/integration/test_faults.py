@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import psycopg
 import pytest
 
 from assets.attendees import ATTENDEES
 from bench.fault_runs import CASES, TROUBLES, Backfills, Case
 from bench.faults import PAGE, Row, rows, rows_in
-from resources.local import postgres as local_postgres
 from simulator import ListedWorld, serving
-from tests.conftest import TEMPLATE
+from tests.conftest import Databases
 
 # A passing fault, one that is got round, one that costs a day in each window, and one that costs the rest of the run.
 AGAIN = [
@@ -32,11 +29,9 @@ def page() -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def backfills(postgres_folder: Path) -> Iterator[Backfills]:
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE faults TEMPLATE {TEMPLATE}".encode())
+def backfills(databases: Databases) -> Iterator[Backfills]:
     with serving(ListedWorld()) as kaltura:
-        made = Backfills(kaltura, local_postgres.url(postgres_folder, "faults"))
+        made = Backfills(kaltura, databases.make())
         made.prepare()
         yield made
 

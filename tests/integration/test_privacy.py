@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from conftest import Databases
 from pipeline import Pipeline
 
 from assets.pull.extract import Filters
@@ -100,21 +101,10 @@ def found(people: set[str], store: bytes) -> set[str]:
 
 @pytest.fixture(scope="module")
 def installations(
-    standin: Running, postgres_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Installation]]:
-    from resources.local import postgres as local_postgres
-    from tests.conftest import TEMPLATE
-
-    made = {}
-    for mode in Mode:
-        with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE privacy_{mode} TEMPLATE {TEMPLATE}".encode())
-        home = tmp_path_factory.mktemp("homes") / mode
-        made[mode.value] = Installation(standin, local_postgres.url(postgres_folder, f"privacy_{mode}"), home, mode)
-    yield made
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        for mode in Mode:
-            connection.execute(f"DROP DATABASE privacy_{mode} WITH (FORCE)".encode())
+    standin: Running, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Installation]:
+    homes = tmp_path_factory.mktemp("homes")
+    return {mode.value: Installation(standin, databases.make(), homes / mode, mode) for mode in Mode}
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,19 @@
 """What each role may and may not do, one claim a test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+import run_folder
+from conftest import Databases
 from psycopg import sql
 
-from resources.local import postgres as local_postgres
 from resources.postgres.migrations import Migrations, files
 from resources.postgres.roles import apply_roles
 from resources.privacy.pseudonyms import is_pseudonym
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, ListedWorld, Running, Session, User, View
-from tests.conftest import TEMPLATE
 from tests.integration.test_whole_days import Place
 from tests.integration.test_whole_days import kaltura as kaltura
 
@@ -26,13 +26,17 @@ NOBODY = User(3, "", "", "", "")
 TRACES = (ADA.user_id, ADA.name, ADA.email)
 
 
+@pytest.fixture(autouse=True)
+def alone_with_the_roles() -> Iterator[None]:
+    """Roles are the server's, and all workers share it."""
+    with run_folder.alone("roles"):
+        yield
+
+
 @pytest.fixture(scope="module")
-def filled_once(kaltura: Running, postgres_folder: Path) -> Iterator[str]:
-    """The name of a database with Ada in every table, from which each test gets a copy."""
-    name = "filled_for_roles"
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
-    url = local_postgres.url(postgres_folder, name)
+def filled_once(kaltura: Running, databases: Databases) -> str:
+    """A database with Ada in every table, from which each test gets a copy."""
+    url = databases.make()
     warehouse = Warehouse(url)
     place = Place(kaltura, warehouse)
     place.sessions = [
@@ -47,22 +51,14 @@ def filled_once(kaltura: Running, postgres_folder: Path) -> Iterator[str]:
     place.at(60 * 24 + 1)
     place.pull(0)
     warehouse.close()
-    apply_roles(url)
-    yield name
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-        for role in (ANALYST, SEES_PEOPLE, LOADER):
-            connection.execute(f"DROP ROLE IF EXISTS {_login(role)}".encode())
+    with run_folder.alone("roles"):
+        apply_roles(url)
+    return url
 
 
 @pytest.fixture
-def filled(filled_once: str, postgres_folder: Path) -> Iterator[str]:
-    name = f"copy_{filled_once}"
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {filled_once}".encode())
-    yield local_postgres.url(postgres_folder, name)
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+def filled(filled_once: str, new_database: Callable[[str], str]) -> str:
+    return new_database(filled_once)
 
 
 def _login(role: str) -> str:

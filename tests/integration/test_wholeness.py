@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -28,11 +27,10 @@ from assets.report import ENTRY_IDS, USER_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
-from resources.local import postgres as local_postgres
 from resources.warehouse.load import Load, Provenance, TableLoad
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
-from tests.conftest import TEMPLATE, client_of
+from tests.conftest import Databases, client_of
 from tests.truth import Tables, assert_equal, expected, landed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -286,12 +284,10 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def store(postgres_folder: Path) -> Iterator[Store]:
-    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE wholeness TEMPLATE {TEMPLATE}".encode())
+def store(databases: Databases) -> Iterator[Store]:
     stamina.set_testing(True, attempts=6, cap=True)  # retries without pauses
     with serving(ListedWorld()) as kaltura, client_of(kaltura, pause_scale=0) as client:
-        opened = Store(kaltura, client, local_postgres.url(postgres_folder, "wholeness"))
+        opened = Store(kaltura, client, databases.make())
         yield opened
         opened.reader.close()
         opened.warehouse.close()
