@@ -20,7 +20,12 @@ BREAKOUT_SESSIONS = Report(
             Column("breakout_entry_id", Kind.TEXT, "The breakout room: the id of its Kaltura entry.", nullable=False),
             Column("breakout_entry_name", Kind.TEXT, "The breakout room's name when last pulled."),
             Column("cue_point_id", Kind.TEXT, "The breakout session.", nullable=False),
-            Column("session_initiator", Kind.TEXT, "Who opened the breakout session.", person=True),
+            Column(
+                "session_initiator",
+                Kind.TEXT,
+                "Who opened the breakout session: first and last name where Kaltura knows one, else the user id.",
+                personal=True,
+            ),
             Column("session_start_time", Kind.TIME, "When the breakout session started.", nullable=False),
             Column("session_end_time", Kind.TIME, "When it ended; NULL while it runs or where the end is not known."),
             Column("duration", Kind.SECONDS, "From start to end; NULL where the end is."),

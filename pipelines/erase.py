@@ -19,8 +19,9 @@ from resources.errors import ConfigurationError
 from resources.local import kaltura as standin
 from resources.postgres.migrations import Migrations
 from resources.postgres.url import database_url
-from resources.privacy.erasure import Counts, erase, erased_at
+from resources.privacy.erasure import erase, erased_at
 from resources.privacy.people import lock_exclusively, require_mode
+from resources.privacy.pseudonymise import Counts
 from resources.privacy.pseudonyms import NOBODY, Mode, People, Privacy
 from resources.settings import MAKE_A_KEY, SettingError, load_env_file, privacy_settings
 
@@ -61,7 +62,7 @@ def _account() -> int:
 
 def _expect_erasable(user_id: str, privacy: Privacy) -> None:
     """Raises `SettingError`."""
-    if user_id in NOBODY:
+    if user_id.strip() in NOBODY:
         raise SettingError(f"{user_id!r} is nobody: it stands for all whom Kaltura could not name, together.")
     if not privacy.key:
         raise SettingError(f"Erasing needs PII_KEY, which the list of erased people is made with. {MAKE_A_KEY}")

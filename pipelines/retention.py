@@ -19,8 +19,8 @@ from pipelines.erase import print_counts
 from resources.errors import ConfigurationError
 from resources.postgres.migrations import Migrations
 from resources.postgres.url import database_url
-from resources.privacy.erasure import Counts, forget_unused, pseudonymise
 from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
+from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
 from resources.settings import SettingError, load_env_file, privacy_settings
 from resources.warehouse.resource import Postgres

@@ -31,9 +31,9 @@ class Kind(enum.Enum):
 class Column:
     """One column, named alike in Kaltura's report and in our table.
 
-    `personal`: a name or an e-mail, that Kaltura can be told to leave out. `person`: the id of a person, which becomes a
-    pseudonym where `PII_MODE` asks for it. `nullable` is about the table: an empty value of a column that is not
-    nullable makes the row unusable, unless `empty_is_a_value`.
+    `personal`: a name or an e-mail (or name or id, whichever there is), that Kaltura can be told to leave out.
+    `person`: the id of a person, which becomes a pseudonym where `PII_MODE` asks for it. `nullable` is about the table:
+    an empty value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`.
     """
 
     name: str
@@ -77,6 +77,11 @@ class Table:
     def personal_columns(self) -> tuple[str, ...]:
         """Those that hold a name or an e-mail."""
         return tuple(column.name for column in self.columns if column.personal)
+
+    @property
+    def loose_personal_columns(self) -> tuple[str, ...]:
+        """Personal columns of rows that have no id to say whose they are."""
+        return () if set(self.person_columns) & set(self.key) else self.personal_columns
 
     @property
     def rows_are_sessions(self) -> bool:

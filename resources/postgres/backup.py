@@ -4,12 +4,14 @@
 
 Schema `kaltura` is all there is to keep: the views of `analytics` are made anew from this checkout. The file is pg_dump's
 custom format, so `pg_restore` of any server can read it too. `FILE.json` holds its checksum and the rows of each table,
-counted in the same snapshot. Who may read what (GRANT) is not in it. Loads can go on meanwhile.
+counted in the same snapshot, signed with `PII_KEY` where that is set. Who may read what (GRANT) is not in it. Loads can
+go on meanwhile.
 """
 
 import argparse
 import datetime as dt
 import hashlib
+import hmac
 import json
 import os
 import subprocess
@@ -17,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -28,7 +30,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
 from resources.postgres.url import database_url, libpq_url
-from resources.settings import LOCAL, SettingError, load_env_file
+from resources.settings import LOCAL, SettingError, load_env_file, privacy_settings
 
 CONNECT_TIMEOUT_SECONDS = 10
 POLL_SECONDS = 0.3
@@ -48,6 +50,25 @@ class Manifest:
     sha256: str
     rows: dict[str, int]
     migrations: list[str]
+    signature: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises `TypeError`: the file may have been written by anybody."""
+        texts = [self.made_at, self.sha256, self.signature, *self.rows, *self.migrations]
+        counts = [self.server_version, *self.rows.values()]
+        if not all(type(each) is str for each in texts) or not all(type(each) is int for each in counts):
+            raise TypeError("a text or a number is none")
+
+    def signed(self, key: str) -> "Manifest":
+        """With a signature, where there is a key to make one with."""
+        return replace(self, signature=self._signature(key) if key else "")
+
+    def is_signed_with(self, key: str) -> bool:
+        return bool(key) and hmac.compare_digest(self.signature.encode(), self._signature(key).encode())
+
+    def _signature(self, key: str) -> str:
+        said = json.dumps(asdict(replace(self, signature="")), sort_keys=True)
+        return hmac.digest(key.encode(), b"backup\0" + said.encode(), "sha256").hex()
 
     @staticmethod
     def beside(file: Path) -> Path:
@@ -63,12 +84,12 @@ class Manifest:
             raise BackupError(
                 f"{path} is not there. A backup is both files: copy it from where the first is."
             ) from None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, AttributeError):
             raise BackupError(f"{path} is damaged. Take another backup.") from None
 
 
-def back_up(url: str, file: Path, console: Console) -> Manifest:
-    """Write the two files. They are there whole or not at all. Raises `BackupError`."""
+def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
+    """Write the two files. They are there whole or not at all. `key` signs them. Raises `BackupError`."""
     if file.exists():
         raise BackupError(f"{file} is there already. Choose another name, or remove it.")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,8 +108,9 @@ def back_up(url: str, file: Path, console: Console) -> Manifest:
             sha256=checksum(draft),
             rows=rows,
             migrations=_migrations(connection),
-        )
+        ).signed(key)
         draft.chmod(0o600)
+        Manifest.beside(draft).touch(0o600)
         Manifest.beside(draft).write_text(json.dumps(asdict(manifest), indent=1) + "\n", "utf-8")
         Manifest.beside(draft).replace(Manifest.beside(file))
         draft.replace(file)
@@ -207,7 +229,7 @@ def main() -> int:
     try:
         load_env_file()
         file = given.file or default_file()
-        manifest = back_up(given.database_url or database_url(), file, Console(stderr=True))
+        manifest = back_up(given.database_url or database_url(), file, Console(stderr=True), privacy_settings().key)
     except (ConfigurationError, SettingError) as error:
         sys.stderr.write(f"backup: {error}\n")
         return 1

@@ -1,42 +1,34 @@
 """A backup put back, in one transaction: the warehouse is what it was then, or stays what it is now.
 
-    python -m resources.postgres.restore FILE [--replace]
-
-The file is checked before anything is touched, and the rows of each table are counted before it is committed. After that
-the schema is brought to this version's. The views are made anew; who may read them (GRANT) has to be said again.
+A backup is SQL that runs as the owner of the warehouse, so only one that `PII_KEY` has signed is believed by itself.
+The file is checked before anything is touched. What it holds goes through the driver, never through psql; the rows of
+each table are counted and the schema is brought to this version's before it is committed. Who may read the views
+(GRANT) has to be said again.
 """
 
-import argparse
 import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Mapping
+import time
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 import psycopg
+from psycopg import sql
 from rich.console import Console
 
-from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
+from resources.postgres import script
 from resources.postgres.backup import (
-    BLOCK_BYTES,
     POLL_SECONDS,
     BackupError,
     Manifest,
+    RowsDone,
     checksum,
     connected,
-    environment,
     progress,
     table_rows,
 )
-from resources.postgres.migrations import files, migrate
-from resources.postgres.url import database_url
-from resources.settings import SettingError, load_env_file
-
-# What pg_dump 17 and later write, and servers before 17 do not know.
-_TOO_NEW = b"SET transaction_timeout = 0;\n"
+from resources.postgres.migrations import LOCK, MigrationError, Migrations, files
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
 
@@ -52,7 +44,6 @@ INNER JOIN pg_catalog.pg_namespace AS inside ON ours.relnamespace = inside.oid
 WHERE inside.nspname IN ('kaltura', 'analytics') AND outside.nspname NOT IN ('kaltura', 'analytics')
 """
 _DROP = """
-BEGIN;
 SET LOCAL client_min_messages = warning;
 DO $$ DECLARE view text; BEGIN
     FOR view IN SELECT format('%I.%I', schemaname, viewname) FROM pg_views WHERE schemaname = 'analytics' LOOP
@@ -63,28 +54,70 @@ DROP SCHEMA IF EXISTS kaltura CASCADE;
 """
 # Row versions are of the server that the backup was taken from, and the views are not in it.
 _AFTERWARDS = """
+RESET ALL;
 UPDATE kaltura.loads SET row_versions = NULL WHERE row_versions IS NOT NULL;
 DELETE FROM kaltura.migrations WHERE name LIKE 'views/%';
-COMMIT;
 """
+_HOW_TO_TRUST = (
+    "A backup is SQL that runs as the owner of the warehouse: restore none that you do not trust. "
+    "If you know where it comes from: --trust."
+)
 
 
-def restore(url: str, file: Path, console: Console, *, replace: bool = False) -> Manifest:
+class Keeper(Protocol):
+    """What of the warehouse that is there has to outlive its replacement."""
+
+    def before(self, connection: psycopg.Connection) -> None:
+        """Reads what is to be kept, and holds off loads. May refuse by raising `BackupError`."""
+
+    def after(self, connection: psycopg.Connection) -> None:
+        """Puts it into the restored warehouse, in the same transaction."""
+
+
+def restore(
+    url: str,
+    file: Path,
+    console: Console,
+    *,
+    keeper: Keeper,
+    replace: bool = False,
+    key: str = "",
+    trust: bool = False,
+) -> Manifest:
     """Put the backup in the place of what is there. Raises `BackupError`; then nothing has changed."""
+    manifest = _believed(file, key, trust)
+    with connected(url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        _refuse_to_lose_anything(connection, replace)
+        keeper.before(connection)
+        try:
+            connection.execute(_DROP)
+            _pour(connection, url, file, manifest, console)
+            _expect_rows(connection, manifest)
+            connection.execute(_AFTERWARDS)
+            Migrations(connection).apply()
+            keeper.after(connection)
+        except psycopg.Error as error:
+            said = error.diag.message_primary or type(error).__name__  # its detail would quote rows
+            raise BackupError(f"nothing was restored. {said}") from None
+        except MigrationError as error:
+            raise BackupError(f"nothing was restored. {error}") from None
+    with connected(url) as connection:
+        connection.autocommit = True
+        for name in table_rows(connection):
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier("kaltura", name)))
+    return manifest
+
+
+def _believed(file: Path, key: str, trust: bool) -> Manifest:
     manifest = Manifest.of(file)
+    if not manifest.is_signed_with(key) and not trust:
+        raise BackupError(f"{Manifest.beside(file).name} is not signed with this PII_KEY. {_HOW_TO_TRUST}")
     if not file.exists() or checksum(file) != manifest.sha256:
         raise BackupError(f"{file} is damaged or not there: it is not what {Manifest.beside(file).name} says.")
     newer = set(manifest.migrations) - {migration.name for migration in files("migrations")}
     if newer:
         raise BackupError(f"the backup is of a newer version: it has {', '.join(sorted(newer))}. Restore it with that.")
-    with connected(url) as connection:
-        _refuse_to_lose_anything(connection, replace)
-    _pour(url, file, manifest, console)
-    migrate(url)
-    with connected(url) as connection:
-        connection.autocommit = True
-        for table in manifest.rows:
-            connection.execute(f'ANALYZE kaltura."{table}"'.encode())
     return manifest
 
 
@@ -100,81 +133,46 @@ def _refuse_to_lose_anything(connection: psycopg.Connection, replace: bool) -> N
         raise BackupError(f"the warehouse holds rows: {there}. To put the backup in their place: --replace.")
 
 
-def _pour(url: str, file: Path, manifest: Manifest, console: Console) -> None:
-    """The backup as SQL, from pg_restore to psql. The COMMIT is only sent when all before it has gone well."""
-    out = [str(local_postgres.binary("pg_restore")), "--no-owner", "--no-privileges", "--file=-", str(file)]
-    into = [str(local_postgres.binary("psql")), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
-    given = environment(url)
-    with tempfile.TemporaryFile() as said:
-        reader = subprocess.Popen(out, stdout=subprocess.PIPE, stderr=said)
-        writer = subprocess.Popen(into, env=given, stdin=subprocess.PIPE, stderr=said)
-        assert writer.stdin  # noqa: S101 (it is a pipe)
-        poured = threading.Thread(target=_pumped, args=(reader, writer.stdin, manifest.rows), daemon=True)
-        poured.start()
+def _pour(connection: psycopg.Connection, url: str, file: Path, manifest: Manifest, console: Console) -> None:
+    """The backup as SQL, from pg_restore to the driver. pg_restore itself is given no database and no secret."""
+    out = [str(local_postgres.binary("pg_restore")), "--no-owner", "--no-privileges", "--file=-", "--", str(file)]
+    with (
+        tempfile.TemporaryFile() as said,
+        connected(url) as watching,
+        progress(console, "Restoring", sum(manifest.rows.values())) as done,
+    ):
+        watching.autocommit = True
+        reader = subprocess.Popen(out, stdout=subprocess.PIPE, stderr=said, env={})
+        assert reader.stdout  # noqa: S101 (it is a pipe)
         try:
-            with connected(url) as watching, progress(console, "Restoring", sum(manifest.rows.values())) as done:
-                watching.autocommit = True
-                while poured.is_alive():
-                    poured.join(POLL_SECONDS)
-                    done.look(watching)
-        except BaseException:
-            writer.kill()
-            raise
+            script.run(connection, reader.stdout, _Glances(done, watching))
+            code = reader.wait()
         finally:
             reader.kill()
-            writer.wait()
             reader.wait()
+            reader.stdout.close()
         said.seek(0)
-        if writer.returncode or reader.returncode:
+        if code:
             raise BackupError(f"nothing was restored. {said.read().decode('utf-8', 'replace').strip()}")
 
 
-def _pumped(reader: "subprocess.Popen[bytes]", into: IO[bytes], rows: Mapping[str, int]) -> None:
-    """Where either side breaks off, the transaction is left open, and the end of the connection rolls it back."""
-    assert reader.stdout  # noqa: S101 (it is a pipe)
-    try:
-        into.write(_DROP.encode())
-        first = reader.stdout.read(BLOCK_BYTES)
-        into.write(first.replace(_TOO_NEW, b""))
-        while block := reader.stdout.read(BLOCK_BYTES):
-            into.write(block)
-        if reader.wait() == 0:
-            into.write((_counted(rows) + _AFTERWARDS).encode())
-        into.close()
-    except BrokenPipeError:
-        return
+class _Glances:
+    """Looks at how far the rows are, a few times a second."""
+
+    def __init__(self, done: RowsDone, watching: psycopg.Connection) -> None:
+        self._done, self._watching, self._next = done, watching, 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._next:
+            self._done.look(self._watching)
+            self._next = time.monotonic() + POLL_SECONDS
 
 
-def _counted(rows: Mapping[str, int]) -> str:
-    """SQL that fails where a table does not hold as many rows as the backup was made of."""
-    checks = " ".join(
-        f"IF (SELECT count(*) FROM kaltura.\"{name}\") <> {count} THEN RAISE 'rows of {name} are missing'; END IF;"
-        for name, count in rows.items()
-    )
-    return f"\nDO $$ BEGIN {checks} END $$;\n"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m resources.postgres.restore", description="Put a backup of the warehouse back."
-    )
-    parser.add_argument("file", type=Path, help="the backup; FILE.json has to be beside it")
-    parser.add_argument("--replace", action="store_true", help="even if the warehouse holds rows: they are lost")
-    parser.add_argument("--database-url", help="default: DATABASE_URL, else the private Postgres")
-    given = parser.parse_args()
-    try:
-        load_env_file()
-        url = given.database_url or database_url()
-        manifest = restore(url, given.file, Console(stderr=True), replace=given.replace)
-    except (ConfigurationError, SettingError) as error:
-        sys.stderr.write(f"restore: {error}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"restore: {error.filename}: {error.strerror}\n")
-        return 1
-    sys.stdout.write(f"restored {sum(manifest.rows.values()):,} rows of {manifest.made_at}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _expect_rows(connection: psycopg.Connection, manifest: Manifest) -> None:
+    """By the catalog's names: those of the manifest go into no statement."""
+    there = table_rows(connection)
+    lacking = sorted(name for name in {*there, *manifest.rows} if there.get(name) != manifest.rows.get(name))
+    if lacking:
+        raise BackupError(
+            f"nothing was restored: rows of {', '.join(map(ascii, lacking))} are missing.".replace("'", "")
+        )

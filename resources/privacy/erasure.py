@@ -1,10 +1,12 @@
-"""What takes people out of the tables: everybody of some days, who become pseudonyms, or one person for good.
+"""Takes one person out of the tables for good, and again out of a backup that is restored later.
 
-Everything is derived from the `Table`s: which columns hold an id, which a name or an e-mail. The caller's transaction,
-and the people lock of `people.py`. Rows and figures stay: what goes is who it was.
+The person is known by the id in any spelling (`identity.py`), by the pseudonym, and by the names and e-mails that the
+tables have beside the id. Rows and figures stay, under another pseudonym in each session. The caller's transaction, and
+the people lock of `people.py`.
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,221 +14,46 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from resources.privacy.pseudonyms import (
-    ERASED,
-    EXTRA,
-    NOBODY,
-    PEOPLE_FILTER,
-    People,
-    Privacy,
-    fields,
-    is_pseudonym,
-    withheld,
-)
+from resources.privacy.identity import identity
+from resources.privacy.pseudonymise import Counts, note_removal, refiltered, target_of
+from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, withheld
+from resources.privacy.suppressions import Suppressions
 from resources.table import Table
 
-Counts = dict[str, int]
-"""How many rows of which table were changed."""
-
-LEAST_NAME_CHARACTERS = 3  # a shorter one would be found in every line
-_OF_DAYS = sql.SQL("{}.partition_date >= %(first)s AND {}.partition_date < %(end)s")
-_MADE = sql.SQL("(SELECT made.pseudonym FROM pg_temp.made WHERE made.partner_id = {} AND made.user_id = {})")
-
-
-def pseudonymise(
-    connection: psycopg.Connection,
-    privacy: Privacy,
-    tables: Sequence[Table],
-    first: dt.date = dt.date.min,
-    end: dt.date = dt.date.max,
-) -> Counts:
-    """Names and e-mails of the days from `first` to before `end` go, and ids become pseudonyms, in all accounts."""
-    return _Pseudonymisation(connection, privacy, tables, {"first": first, "end": end}).run()
-
-
-def forget_unused(connection: psycopg.Connection, tables: Sequence[Table]) -> int:
-    """Rows of `kaltura.people` that no row of the tables needs any more."""
-    used = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT partner_id, {} FROM {}").format(sql.Identifier(column), _target(table))
-        for table in tables
-        for column in table.person_columns
-    )
-    gone = connection.execute(
-        sql.SQL(
-            "DELETE FROM kaltura.people WHERE NOT EXISTS (SELECT FROM ({}) AS used (partner_id, user_id)"
-            " WHERE used.partner_id = people.partner_id AND used.user_id = people.user_id)"
-        ).format(used)
-    ).rowcount
-    if gone:
-        _note_removal(connection)
-    return gone
-
-
-def _note_removal(connection: psycopg.Connection) -> None:
-    """Runs under way remember who is in `kaltura.people`: this tells them that they know no longer."""
-    connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
-
-
-class _Pseudonymisation:
-    def __init__(
-        self, connection: psycopg.Connection, privacy: Privacy, tables: Sequence[Table], days: Mapping[str, dt.date]
-    ) -> None:
-        self.connection = connection
-        self.privacy = privacy
-        self.tables = tables
-        self.days = days
-
-    def run(self) -> Counts:
-        self._make_pseudonyms()
-        counts: Counts = {}
-        for table in self.tables:
-            counts[table.name] = self._rows(table)
-        counts["changes"] = sum(self._changes(table) for table in self.tables)
-        counts["rejects"] = self._rejects()
-        counts["loads"] = self._filters()
-        if any(counts.values()):
-            self._execute("UPDATE kaltura.loads SET content = NULL WHERE content IS NOT NULL AND {days}", "loads")
-        return counts
-
-    def _make_pseudonyms(self) -> None:
-        """A temporary table of everybody whose id stands in the days as it came."""
-        self.connection.execute("SET LOCAL client_min_messages = warning")
-        self.connection.execute("DROP TABLE IF EXISTS pg_temp.made")
-        self.connection.execute(
-            'CREATE TEMPORARY TABLE made (partner_id bigint, user_id text COLLATE "C", pseudonym text,'
-            " PRIMARY KEY (partner_id, user_id)) ON COMMIT DROP"
-        )
-        found: set[tuple[int, str]] = set()
-        for table in self.tables:
-            found.update(self._ids(table))
-        ids = [(partner, each) for partner, each in found if each not in NOBODY and not is_pseudonym(each)]
-        accounts = {partner: self.privacy.of_account(partner) for partner, _ in ids}
-        pseudonyms = [accounts[partner].pseudonym(each) for partner, each in ids]
-        self.connection.execute(
-            "INSERT INTO pg_temp.made SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[])",
-            [[partner for partner, _ in ids], [each for _, each in ids], pseudonyms],
-        )
-        self.connection.execute("ANALYZE pg_temp.made")
-
-    def _ids(self, table: Table) -> Iterable[tuple[int, str]]:
-        for column in table.person_columns:
-            query = "SELECT DISTINCT partner_id, {column} FROM {target} AS row WHERE {column} IS NOT NULL AND {days}"
-            yield from self._execute(query, "row", table, column).fetchall()
-            query = (
-                "SELECT DISTINCT loads.partner_id, said.id FROM kaltura.changes"
-                " INNER JOIN kaltura.loads ON loads.id = changes.load_id"
-                " CROSS JOIN LATERAL (VALUES (key ->> {name}), (before ->> {name}), (after ->> {name})) AS said (id)"
-                " WHERE changes.table_name = {table} AND said.id IS NOT NULL AND {days}"
-            )
-            yield from self._execute(query, "loads", table, column).fetchall()
-
-    def _rows(self, table: Table) -> int:
-        nothing = [*table.personal_columns, EXTRA]
-        emptied = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(name)) for name in nothing)
-        filled = sql.SQL(" OR ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier(name)) for name in nothing)
-        written = 0
-        for column in table.person_columns:
-            query = (
-                "UPDATE {target} AS row SET {column} = made.pseudonym, {emptied} FROM pg_temp.made"
-                " WHERE made.partner_id = row.partner_id AND made.user_id = row.{column} AND {days}"
-            )
-            written += self._execute(query, "row", table, column, emptied=emptied).rowcount
-        query = "UPDATE {target} AS row SET {emptied} WHERE ({filled}) AND {days}"
-        return written + self._execute(query, "row", table, emptied=emptied, filled=filled).rowcount
-
-    def _changes(self, table: Table) -> int:
-        """The key, and the row before and after."""
-        sides: dict[str, sql.Composable] = {name: self._side(table, name) for name in ("key", "before", "after")}
-        query = (
-            "UPDATE kaltura.changes SET key = changes.key || {key}, before = changes.before || {before},"
-            " after = changes.after || {after} FROM kaltura.loads"
-            " WHERE loads.id = changes.load_id AND changes.table_name = {table} AND {days} AND ({touched})"
-        )
-        return self._execute(query, "loads", table, "", **sides, touched=self._touched(table)).rowcount
-
-    def _side(self, table: Table, side: str) -> sql.Composable:
-        """What the JSON of one side is overwritten with."""
-        column = sql.Identifier("changes", side)
-        people = [name for name in table.person_columns if (name in table.key) is (side == "key")]
-        pairs: list[sql.Composable] = [
-            sql.SQL("{}, coalesce({}, {} ->> {})").format(name, self._made(column, name), column, name)
-            for name in map(sql.Literal, people)
-        ]
-        if side != "key":
-            pairs += [sql.SQL("{}, NULL").format(sql.Literal(name)) for name in (*table.personal_columns, EXTRA)]
-        return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
-
-    def _touched(self, table: Table) -> sql.Composable:
-        conditions = []
-        for side in ("key", "before", "after"):
-            column = sql.Identifier("changes", side)
-            for name in map(sql.Literal, table.person_columns):
-                conditions.append(sql.SQL("{} IS NOT NULL").format(self._made(column, name)))
-            for name in map(sql.Literal, (*table.personal_columns, EXTRA)):
-                conditions.append(sql.SQL("{} ->> {} IS NOT NULL").format(column, name))
-        return sql.SQL(" OR ").join(conditions)
-
-    @staticmethod
-    def _made(column: sql.Identifier, name: sql.Literal) -> sql.Composed:
-        return _MADE.format(sql.SQL("loads.partner_id"), sql.SQL("{} ->> {}").format(column, name))
-
-    def _rejects(self) -> int:
-        query = (
-            "UPDATE kaltura.rejects SET raw = format('withheld (%%s characters)', length(raw))"
-            " WHERE raw !~ '^withheld [(][0-9]+ characters[)]$' AND report_id = ANY(%(reports)s) AND {days}"
-        )
-        return self._execute(query, "rejects").rowcount
-
-    def _filters(self) -> int:
-        query = (
-            "SELECT id, partner_id, filters FROM kaltura.loads"
-            " WHERE filters ? %(filter)s AND report_id = ANY(%(reports)s) AND {days}"
-        )
-        written = 0
-        for load_id, partner_id, filters in self._execute(query, "loads").fetchall():
-            people = self.privacy.of_account(partner_id)
-            kept = [
-                each if is_pseudonym(each) or each == ERASED else people.pseudonym(each)
-                for each in filters[PEOPLE_FILTER]
-            ]
-            written += _refiltered(self.connection, load_id, filters, kept)
-        return written
-
-    def _execute(
-        self,
-        query: str,
-        days_of: str,
-        table: Table | None = None,
-        column: str = "",
-        **parts: sql.Composable,
-    ) -> psycopg.Cursor[Any]:
-        composed = sql.SQL(query).format(
-            days=_OF_DAYS.format(sql.Identifier(days_of), sql.Identifier(days_of)),
-            target=_target(table) if table else sql.SQL(""),
-            table=sql.Literal(table.name if table else ""),
-            column=sql.Identifier(column or "none"),
-            name=sql.Literal(column),
-            **parts,
-        )
-        reports = [each.report_id for each in self.tables]
-        return self.connection.execute(composed, {**self.days, "reports": reports, "filter": PEOPLE_FILTER})
+AT_ONCE = 5000
+SHARED = " (a name of others too)"
 
 
 def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table], user_id: str) -> Counts | None:
-    """Make one person nobody: rows stay under another pseudonym in each session, and no load brings the person back.
+    """Make one person nobody, in whatever spelling the id is given, and let no load bring the person back.
 
     None where nothing in the database is theirs, and nothing was written.
     """
-    erasure = _Erasure(connection, people, tables, user_id)
+    erasure = _Erasure(connection, people, tables, people.pseudonym(user_id), user_id)
     counts = erasure.run()
     if not any(counts.values()):
         return None
-    connection.execute(
-        "INSERT INTO kaltura.suppressions (partner_id, person) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        [people.partner_id, people.suppression(erasure.pseudonym)],
-    )
-    _note_removal(connection)
+    erasure.suppressions.save()
+    note_removal(connection)
     return counts
+
+
+def erase_again(connection: psycopg.Connection, people: People, tables: Sequence[Table]) -> int:
+    """Take everybody who is suppressed out of what a backup has brought back; how many people that were."""
+    suppressions = Suppressions(connection, people)
+    there = _everybody(connection, people.partner_id, tables)
+    pseudonyms = {each: each if is_pseudonym(each) else people.pseudonym(each) for each in there}
+    spelled = {made: each for each, made in sorted(suppressions.erased(pseudonyms).items(), key=_pseudonyms_first)}
+    for pseudonym, each in spelled.items():
+        _Erasure(connection, people, tables, pseudonym, each, there, suppressions).run()
+    _Sweep(connection, people, tables, suppressions).run()
+    suppressions.save()
+    note_removal(connection)
+    return len(spelled)
+
+
+def _pseudonyms_first(item: tuple[str, str]) -> bool:
+    return not is_pseudonym(item[0])
 
 
 def erased_at(connection: psycopg.Connection, people: People, user_id: str) -> dt.datetime | None:
@@ -238,15 +65,50 @@ def erased_at(connection: psycopg.Connection, people: People, user_id: str) -> d
     return row[0] if row else None
 
 
-class _Erasure:
-    """One person, known in the tables by the id, by the pseudonym, or by both."""
+def _everybody(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> set[str]:
+    """Every id, in every spelling, wherever the account's rows, changes and filters hold one."""
+    found: set[str] = set()
+    for table in tables:
+        for column in table.person_columns:
+            query = sql.SQL("SELECT DISTINCT {} FROM {} WHERE partner_id = %s").format(
+                sql.Identifier(column), target_of(table)
+            )
+            found.update(each for (each,) in connection.execute(query, [partner_id]) if each)
+            said = (
+                "SELECT DISTINCT said.id FROM kaltura.changes"
+                " CROSS JOIN LATERAL (VALUES (key ->> %(name)s), (before ->> %(name)s), (after ->> %(name)s)) AS said (id)"
+                " WHERE table_name = %(table)s AND (key ->> 'partner_id')::bigint = %(partner)s AND said.id IS NOT NULL"
+            )
+            parameters = {"name": column, "table": table.name, "partner": partner_id}
+            found.update(each for (each,) in connection.execute(said, parameters))
+    query = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %s").format()
+    found.update(each for (each,) in connection.execute(query, [partner_id]))
+    filters = "SELECT filters -> %s FROM kaltura.loads WHERE partner_id = %s AND filters ? %s"
+    for (ids,) in connection.execute(filters, [PEOPLE_FILTER, partner_id, PEOPLE_FILTER]):
+        found.update(ids)
+    return found
 
-    def __init__(self, connection: psycopg.Connection, people: People, tables: Sequence[Table], user_id: str) -> None:
+
+class _Erasure:
+    """One person. `spelled` is one spelling of the id, or the pseudonym where no id is known."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        people: People,
+        tables: Sequence[Table],
+        pseudonym: str,
+        spelled: str,
+        there: Iterable[str] = (),
+        suppressions: Suppressions | None = None,
+    ) -> None:
         self.connection = connection
         self.people = people
         self.tables = tables
-        self.pseudonym = people.pseudonym(user_id)
-        self.known_as = [user_id, self.pseudonym]
+        self.pseudonym = pseudonym
+        there = there or _everybody(connection, people.partner_id, tables)
+        self.known_as = [*{each for each in there if identity(each) == identity(spelled)} | {spelled, pseudonym}]
+        self.suppressions = suppressions or Suppressions(connection, people)
         self.names: set[str] = set()
         self.days: set[dt.date] = set()
 
@@ -256,54 +118,57 @@ class _Erasure:
             for column in table.person_columns:
                 counts[f"{table.name}.{column}"] = self._rows(table, column)
         counts["changes"] = sum(self._changes(table) for table in self.tables)
-        counts["rejects"] = self._rejects()
+        self.suppressions.include(self.pseudonym, {*self.known_as, *self.names} - {self.pseudonym})
+        sweep = _Sweep(self.connection, self.people, self.tables, self.suppressions, self._shared_names())
+        for name, count in sweep.run().items():
+            counts[name] = counts.get(name, 0) + count
         counts["loads.filters"] = self._filters()
         counts["people"] = self.connection.execute(
             "DELETE FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)",
             [self.people.partner_id, self.known_as],
         ).rowcount
-        self.connection.execute(
-            "UPDATE kaltura.loads SET content = NULL"
-            " WHERE partner_id = %s AND partition_date = ANY(%s) AND content IS NOT NULL",
-            [self.people.partner_id, list(self.days)],
-        )
+        _forget_content(self.connection, self.people.partner_id, self.days | sweep.days)
         return counts
 
     def _rows(self, table: Table, column: str) -> int:
-        is_theirs = column in table.key
-        names = table.personal_columns if is_theirs else ()
-        parts = {
-            "target": _target(table),
-            "column": sql.Identifier(column),
-            "session": _list(table.session_key),
-            "names": sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(name)) for name in names),
-            "emptied": sql.SQL(", ").join(
-                sql.SQL("{} = NULL").format(sql.Identifier(name)) for name in (*names, EXTRA)
-            ),
-            "arrays": sql.SQL(", ").join([sql.SQL("%s::text[]")] * (len(table.session_key) + 1)),
-            "same": sql.SQL(" AND ").join(
-                sql.SQL("row.{0} = made.{0}").format(sql.Identifier(name)) for name in table.session_key
-            ),
-        }
-        found = self.connection.execute(
-            sql.SQL(
-                "SELECT partition_date, {session} {names} FROM {target} AS row WHERE partner_id = %s AND {column} = ANY(%s)"
-            ).format(**parts),
-            [self.people.partner_id, self.known_as],
-        ).fetchall()
+        names = table.personal_columns if column in table.key else ()
         width = len(table.session_key)
-        sessions = [row[1 : width + 1] for row in found]
+        query = sql.SQL("SELECT {columns} FROM {target} AS row WHERE partner_id = %s AND {column} = ANY(%s)").format(
+            columns=_list(["partition_date", *table.session_key, column, *names]),
+            target=target_of(table),
+            column=sql.Identifier(column),
+        )
+        found = self.connection.execute(query, [self.people.partner_id, self.known_as]).fetchall()
         self.days.update(row[0] for row in found)
-        self.names.update(value for row in found for value in row[width + 1 :] if value)
-        made = [self.people.in_session(self.pseudonym, session) for session in sessions]
+        self.names.update(value for row in found for value in row[width + 2 :] if value)
+        there = [row[1 : width + 2] for row in sorted(found)]
+        made = []
+        for number, (*session, _) in enumerate(there):
+            is_twin = (
+                number > 0 and list(there[number - 1][:width]) == session
+            )  # two spellings of the id in one session
+            made.append(self.people.in_session(self.pseudonym, [*session, str(number)] if is_twin else session))
         return self.connection.execute(
-            sql.SQL(
-                "UPDATE {target} AS row SET {column} = made.pseudonym, {emptied}"
-                " FROM unnest({arrays}) AS made ({session}, pseudonym)"
-                " WHERE row.partner_id = %s AND {same} AND row.{column} = ANY(%s)"
-            ).format(**parts),
-            [*([s[at] for s in sessions] for at in range(width)), made, self.people.partner_id, self.known_as],
+            self._update(table, column, names),
+            [*([row[at] for row in there] for at in range(width + 1)), made, self.people.partner_id],
         ).rowcount
+
+    @staticmethod
+    def _update(table: Table, column: str, names: Sequence[str]) -> sql.Composed:
+        key = [*table.session_key, column]
+        emptied = (sql.SQL("{} = NULL").format(sql.Identifier(name)) for name in (*names, EXTRA))
+        same = (sql.SQL("row.{0} = made.{0}").format(sql.Identifier(name)) for name in key)
+        return sql.SQL(
+            "UPDATE {target} AS row SET {column} = made.pseudonym, {emptied}"
+            " FROM unnest({arrays}) AS made ({key}, pseudonym) WHERE row.partner_id = %s AND {same}"
+        ).format(
+            target=target_of(table),
+            column=sql.Identifier(column),
+            emptied=sql.SQL(", ").join(emptied),
+            arrays=sql.SQL(", ").join([sql.SQL("%s::text[]")] * (len(key) + 1)),
+            key=_list(key),
+            same=sql.SQL(" AND ").join(same),
+        )
 
     def _changes(self, table: Table) -> int:
         said = [
@@ -311,6 +176,8 @@ class _Erasure:
             for side in ("key", "before", "after")
             for column in table.person_columns
         ]
+        if not said:
+            return 0
         found = self.connection.execute(
             sql.SQL(
                 "SELECT ctid::text, load_id, key, before, after FROM kaltura.changes WHERE table_name = %(table)s"
@@ -321,10 +188,7 @@ class _Erasure:
         for place, load_id, key, before, after in found:
             session = [key[name] for name in table.session_key]
             sides = [self._side(table, side, session, key) for side in (key, before, after)]
-            self.connection.execute(
-                "UPDATE kaltura.changes SET key = %s, before = %s, after = %s WHERE load_id = %s AND ctid = %s::tid",
-                [*(side and Jsonb(side) for side in sides), load_id, place],
-            )
+            _rewrite_change(self.connection, load_id, place, sides)
         return len(found)
 
     def _side(
@@ -341,27 +205,22 @@ class _Erasure:
             self.names.update(side[name] for name in table.personal_columns if side.get(name))
         return {**side, **dict.fromkeys(gone), **hit}
 
-    def _rejects(self) -> int:
-        """Lines that hold the id as a value, or a name or an e-mail that the person is known to have had."""
-        names = {line.strip() for name in self.names for line in name.splitlines()}
-        names = {name for name in names if len(name) >= LEAST_NAME_CHARACTERS}
-        query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s"
-        written = 0
-        for place, load_id, raw in self.connection.execute(query, [self.people.partner_id]).fetchall():
-            if fields(raw).isdisjoint(self.known_as) and not any(name in raw for name in names):
-                continue
-            self.connection.execute(
-                "UPDATE kaltura.rejects SET raw = %s WHERE load_id = %s AND ctid = %s::tid",
-                [withheld(raw), load_id, place],
-            )
-            written += 1
-        return written
+    def _shared_names(self) -> set[str]:
+        """Those of the person's names that others have, too: by them alone nobody can tell who is meant."""
+        shared: set[str] = set()
+        for table in self.tables:
+            for column in () if table.loose_personal_columns else table.personal_columns:
+                query = sql.SQL("SELECT DISTINCT {column} FROM {target} WHERE partner_id = %s AND {column} = ANY(%s)")
+                composed = query.format(column=sql.Identifier(column), target=target_of(table))
+                found = self.connection.execute(composed, [self.people.partner_id, list(self.names)])
+                shared.update(name for (name,) in found)
+        return shared
 
     def _filters(self) -> int:
         query = "SELECT id, filters FROM kaltura.loads WHERE partner_id = %s AND filters -> %s ?| %s"
         found = self.connection.execute(query, [self.people.partner_id, PEOPLE_FILTER, self.known_as]).fetchall()
         return sum(
-            _refiltered(
+            refiltered(
                 self.connection,
                 load_id,
                 filters,
@@ -371,16 +230,111 @@ class _Erasure:
         )
 
 
-def _refiltered(connection: psycopg.Connection, load_id: int, filters: dict[str, Any], people: list[str]) -> int:
-    if people == filters[PEOPLE_FILTER]:
-        return 0
-    return connection.execute(
-        "UPDATE kaltura.loads SET filters = %s WHERE id = %s", [Jsonb({**filters, PEOPLE_FILTER: people}), load_id]
-    ).rowcount
+class _Sweep:
+    """Where no id says whose a value is: names that stand alone, `extra`, changes, lines that could not be used."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        people: People,
+        tables: Sequence[Table],
+        suppressions: Suppressions,
+        shared: Iterable[str] = (),
+    ) -> None:
+        self.connection = connection
+        self.partner_id = people.partner_id
+        self.tables = tables
+        self.suppressions = suppressions
+        self.shared = list(shared)
+        self.days: set[dt.date] = set()
+
+    def run(self) -> Counts:
+        counts: Counts = {}
+        for table in self.tables:
+            for column in table.loose_personal_columns:
+                shared = self._empty(table, column, set(self.shared))
+                if shared:
+                    counts[f"{table.name}.{column}{SHARED}"] = shared
+                counts[f"{table.name}.{column}"] = self._empty(
+                    table, column, self.suppressions.being(self._values(table, column))
+                )
+            if named := self._empty(table, EXTRA, self.suppressions.naming(self._values(table, EXTRA))):
+                counts[f"{table.name}.{EXTRA}"] = named
+        counts["changes"] = sum(self._changes(table) for table in self.tables)
+        counts["rejects"] = self._rejects()
+        return counts
+
+    def _values(self, table: Table, column: str) -> list[str]:
+        query = sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE partner_id = %s AND {0} IS NOT NULL").format(
+            sql.Identifier(column), target_of(table)
+        )
+        return [value for (value,) in self.connection.execute(query, [self.partner_id])]
+
+    def _empty(self, table: Table, column: str, values: set[str]) -> int:
+        if not values:
+            return 0
+        query = sql.SQL(
+            "UPDATE {1} SET {0} = NULL WHERE partner_id = %s AND {0}::text = ANY(%s) RETURNING partition_date"
+        ).format(sql.Identifier(column), target_of(table))
+        found = self.connection.execute(query, [self.partner_id, list(values)]).fetchall()
+        self.days.update(day for (day,) in found)
+        return len(found)
+
+    def _changes(self, table: Table) -> int:
+        """All changes of the account are read, some at a time: what stands in them is JSON."""
+        written = 0
+        with self.connection.cursor("changes_of_account") as cursor:
+            cursor.itersize = AT_ONCE
+            cursor.execute(
+                "SELECT ctid::text, load_id, key, before, after FROM kaltura.changes WHERE table_name = %s"
+                " AND (key ->> 'partner_id')::bigint = %s",
+                [table.name, self.partner_id],
+            )
+            for place, load_id, key, before, after in cursor:
+                sides = [key, self._side(table, before), self._side(table, after)]
+                if sides[1:] != [before, after]:
+                    _rewrite_change(self.connection, load_id, place, sides)
+                    written += 1
+        return written
+
+    def _side(self, table: Table, side: dict[str, Any] | None) -> dict[str, Any] | None:
+        if side is None:
+            return None
+        gone = [
+            name for name in table.loose_personal_columns if self.suppressions.being(filter(None, [side.get(name)]))
+        ]
+        if side.get(EXTRA) and self.suppressions.naming([json.dumps(side[EXTRA], ensure_ascii=False)]):
+            gone.append(EXTRA)
+        return {**side, **dict.fromkeys(gone)} if gone else side
+
+    def _rejects(self) -> int:
+        query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s"
+        written = 0
+        for place, load_id, raw in self.connection.execute(query, [self.partner_id]).fetchall():
+            if self.suppressions.naming([raw]):
+                self.connection.execute(
+                    "UPDATE kaltura.rejects SET raw = %s WHERE load_id = %s AND ctid = %s::tid",
+                    [withheld(raw), load_id, place],
+                )
+                written += 1
+        return written
 
 
-def _target(table: Table) -> sql.Identifier:
-    return sql.Identifier("kaltura", table.name)
+def _rewrite_change(
+    connection: psycopg.Connection, load_id: int, place: str, sides: Iterable[Mapping[str, Any] | None]
+) -> None:
+    connection.execute(
+        "UPDATE kaltura.changes SET key = %s, before = %s, after = %s WHERE load_id = %s AND ctid = %s::tid",
+        [*(side and Jsonb(side) for side in sides), load_id, place],
+    )
+
+
+def _forget_content(connection: psycopg.Connection, partner_id: int, days: Iterable[dt.date]) -> None:
+    connection.execute(
+        "UPDATE kaltura.loads SET content = NULL"
+        " WHERE partner_id = %s AND partition_date = ANY(%s) AND content IS NOT NULL",
+        [partner_id, list(days)],
+    )
 
 
 def _list(names: Sequence[str]) -> sql.Composed:

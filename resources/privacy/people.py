@@ -17,7 +17,7 @@ from resources.arrivals import Arrivals
 from resources.errors import ConfigurationError
 from resources.postgres import copy as copying
 from resources.postgres.locks import LOCK_CLASS, PEOPLE_LOCK, ROLL_LOCK
-from resources.privacy.erasure import pseudonymise
+from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
     ERASED,
     EXTRA,
@@ -27,12 +27,11 @@ from resources.privacy.pseudonyms import (
     Mode,
     People,
     Privacy,
-    fields,
-    known_to,
     replaced,
     withheld,
 )
-from resources.table import Kind
+from resources.privacy.suppressions import Suppressions
+from resources.table import Kind, Table
 
 FRESH_START = "start over with a fresh database (another DATABASE_URL) and a backfill"
 
@@ -191,14 +190,11 @@ class DayPrivacy:
         self.partner_id = partner_id
         self.day = day
         connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
-        row = connection.execute(
-            "SELECT mode, key_fingerprint, removals,"
-            " EXISTS (SELECT FROM kaltura.suppressions WHERE partner_id = %s) FROM kaltura.privacy",
-            [partner_id],
-        ).fetchone()
+        row = connection.execute("SELECT mode, key_fingerprint, removals FROM kaltura.privacy").fetchone()
         if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
             require_mode(connection, privacy)  # raises, or takes the settings on where there are no rows yet
-        self.removals, self.has_suppressions = row[2:] if row else (0, False)
+        self.removals = row[2] if row else 0
+        self.suppressions = Suppressions(connection, self.people)
 
     @property
     def is_past_retention(self) -> bool:
@@ -212,18 +208,17 @@ class DayPrivacy:
             arrived = [self._aged(each) for each in arrived]
         elif self.privacy.is_full:
             return self._known(arrived)
-        if not self.has_suppressions or self.privacy.mode is Mode.NONE:
+        if not self.suppressions or self.privacy.mode is Mode.NONE:
             return list(arrived)
-        erased = self._erased({person: person for person in _ids(arrived)})
-        return [self._without(each, erased) for each in arrived]
+        return self._without(arrived, self.suppressions.erased({person: person for person in _ids(arrived)}))
 
     def filters(self, filters: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]] | None:
         """A pull's filters as they are recorded: not even there does an erased person stand."""
         asked = (filters or {}).get(PEOPLE_FILTER)
-        if not filters or not asked or not (self.has_suppressions or self.is_past_retention):
+        if not filters or not asked or not (self.suppressions or self.is_past_retention):
             return filters
         pseudonyms = {each: self.people.pseudonym(each) if self.privacy.is_full else each for each in asked}
-        erased = self._erased(pseudonyms)
+        erased = self.suppressions.erased(pseudonyms)
         kept = pseudonyms if self.is_past_retention else {each: each for each in asked}
         return {**filters, PEOPLE_FILTER: [ERASED if each in erased else kept[each] for each in asked]}
 
@@ -231,30 +226,35 @@ class DayPrivacy:
         """Who is in `kaltura.people` has not been erased: only those who are new have to be looked at."""
         new = self.roll.unknown(self, _ids(arrived))
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
-        erased = self._erased(pseudonyms) if self.has_suppressions else {}
+        erased = self.suppressions.erased(pseudonyms)
         added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}
         if added:
             self.added = set(added)
             rows = pa.table({"user_id": list(added), "pseudonym": list(added.values())})
             copying.rows_in(self.connection, _COPY, rows, _KINDS, {"partner_id": self.partner_id})
-        return [self._without(each, erased) for each in arrived] if self.has_suppressions else list(arrived)
-
-    def _erased(self, pseudonyms: Mapping[str, str]) -> dict[str, str]:
-        """Those of the people who have been erased; ids and pseudonyms, as given."""
-        hashes = {self.people.suppression(pseudonym): each for each, pseudonym in pseudonyms.items()}
-        found = self.connection.execute(
-            "SELECT person FROM kaltura.suppressions WHERE partner_id = %s AND person = ANY(%s)",
-            [self.partner_id, list(hashes)],
-        ).fetchall()
-        return {hashes[person]: pseudonyms[hashes[person]] for (person,) in found}
+        return self._without(arrived, erased) if self.suppressions else list(arrived)
 
     def _aged(self, each: Arrivals) -> Arrivals:
         """A day whose names are not kept any more."""
         rejects = each.rejects.assign(**{RAW: each.rejects[RAW].map(withheld).astype("str")})
         return replace(each, frame=self.people.pseudonymous(each.frame, each.table), rejects=rejects)
 
-    def _without(self, each: Arrivals, erased: Mapping[str, str]) -> Arrivals:
-        """The rows of those who were erased as the erasure left them."""
+    def _without(self, arrived: Sequence[Arrivals], erased: Mapping[str, str]) -> list[Arrivals]:
+        """The rows of those who were erased as the erasure left them, and nobody else's rows that name them."""
+        self._learn(arrived, erased)
+        return [self._without_in(each, erased) for each in arrived]
+
+    def _learn(self, arrived: Sequence[Arrivals], erased: Mapping[str, str]) -> None:
+        """An erased person who comes under another name, or another spelling of the id, is known by it from now on."""
+        for each in arrived:
+            for column in (name for name in each.table.person_columns if name in each.table.key):
+                rows = each.frame.loc[each.frame[column].isin(list(erased)), [column, *each.table.personal_columns]]
+                values = {value for name in rows for value in rows[name].dropna().unique()}
+                if new := values - self.suppressions.being(values):
+                    self.suppressions.include(None, new)
+                    self.suppressions.save()
+
+    def _without_in(self, each: Arrivals, erased: Mapping[str, str]) -> Arrivals:
         frame, table = each.frame, each.table
         for column in table.person_columns:
             theirs = frame[column].isin(list(erased))
@@ -264,23 +264,26 @@ class DayPrivacy:
             frame[column] = self.people.by_session(frame, table, column, theirs)
             gone = [EXTRA, *(table.personal_columns if column in table.key else ())]
             frame.loc[theirs, gone] = None
+        for column in (EXTRA, *table.loose_personal_columns):
+            values = frame[column].dropna().unique()
+            named = self.suppressions.naming(values) if column == EXTRA else self.suppressions.being(values)
+            if named:
+                frame = frame.assign(**{column: frame[column].mask(frame[column].isin(list(named)))})
         return replace(each, frame=frame, rejects=self._rejects(each))
 
     def _rejects(self, each: Arrivals) -> pd.DataFrame:
-        """A line with somebody's name is kept only where it also says that they are somebody who was not erased."""
+        """A line is kept only where it is whole and no erased person stands in it: a piece may be a part of a name."""
         raws: list[str] = each.rejects[RAW].tolist()
         if not raws or not self.privacy.is_full:
             return each.rejects
-        values = set.union(*map(fields, raws)).difference(NOBODY)
-        erased = self._erased({value: self.people.pseudonym(value) for value in values})
-        query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
-        known = {user_id for (user_id,) in self.connection.execute(query, [self.partner_id, list(values)])}
-        names_people = bool(each.table.personal_columns)
-        shown = [
-            withheld(raw) if known_to(raw, erased) or (names_people and not known_to(raw, known)) else raw
-            for raw in raws
-        ]
+        named = self.suppressions.naming(raws)
+        shown = [raw if is_whole(raw, each.table) and raw not in named else withheld(raw) for raw in raws]
         return each.rejects.assign(**{RAW: pd.Series(shown, index=each.rejects.index, dtype="str")})
+
+
+def is_whole(raw: str, table: Table) -> bool:
+    """Whether a line has as many fields as a row, or more."""
+    return len(raw.splitlines()) == 1 and raw.count(",") + 1 >= len(table.columns)
 
 
 def _ids(arrived: Iterable[Arrivals]) -> set[str]:

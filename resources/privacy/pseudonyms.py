@@ -7,11 +7,12 @@ the key. The pseudonym of a person in one session is made from that of the perso
 import enum
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
+from resources.privacy.identity import identity
 from resources.table import Table
 
 PEOPLE_FILTER = "user_ids"  # the one filter whose values are ids of people
@@ -71,17 +72,17 @@ class People:
         """Of a person in the whole account; where there is no key, one drawn at random."""
         if not self.privacy.key:
             return PSEUDONYM_PREFIX + secrets.token_hex(PSEUDONYM_DIGITS // 2)
-        return self._made("person", user_id)
+        return self._made("person", identity(user_id))
 
     def pseudonyms(self, user_ids: Sequence[str]) -> list[str]:
-        """Those of many people."""
+        """Those of many ids: two spellings of one person's have the same."""
         if self.privacy.key:
             return [self.pseudonym(user_id) for user_id in user_ids]
-        drawn = secrets.token_hex(PSEUDONYM_DIGITS // 2 * len(user_ids))
-        return [
-            PSEUDONYM_PREFIX + drawn[start : start + PSEUDONYM_DIGITS]
-            for start in range(0, len(drawn), PSEUDONYM_DIGITS)
-        ]
+        people = dict.fromkeys(map(identity, user_ids), "")
+        drawn = secrets.token_hex(PSEUDONYM_DIGITS // 2 * len(people))
+        for number, person in enumerate(people):
+            people[person] = PSEUDONYM_PREFIX + drawn[number * PSEUDONYM_DIGITS : (number + 1) * PSEUDONYM_DIGITS]
+        return [people[identity(user_id)] for user_id in user_ids]
 
     def in_session(self, pseudonym: str, session: Sequence[str]) -> str:
         """Of a person in one session: nobody can tell that two of them are the same person."""
@@ -91,10 +92,14 @@ class People:
         """What an erased person is known by, and by nothing else."""
         return self.privacy._hmac("suppressed", str(self.partner_id), pseudonym)
 
+    def suppressed_trace(self, trace: str) -> str:
+        """What an id, a name or an e-mail of an erased person is known by; see `identity.trace`."""
+        return self.privacy._hmac("trace", str(self.partner_id), trace)
+
     def stored(self, frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         """A typed frame of `table` as the mode allows it to be stored: ids as pseudonyms, no names, no `extra`."""
         if self.privacy.is_full:
-            return frame
+            return one_spelling(frame, table)
         frame = self.pseudonymous(frame, table)
         if self.privacy.mode is Mode.NONE:
             for column in table.person_columns:
@@ -146,6 +151,21 @@ def without_names(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     return frame.assign(**dict.fromkeys((*table.personal_columns, EXTRA), nothing))
 
 
+def one_spelling(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """Somebody who is in one session under several spellings of the id is there under one, so that the rows merge."""
+    for column in (name for name in table.person_columns if name in table.key):
+        people = {each: identity(each) for each in frame[column].dropna().unique()}
+        if len(set(people.values())) == len(people):
+            continue
+        counts = pd.Series(people).value_counts()
+        several = frame[column].map(people).isin(counts.index[counts > 1])
+        rows = frame.loc[several, [*table.session_key, column]]
+        by = [rows[name] for name in table.session_key]
+        greatest = rows[column].groupby([*by, rows[column].map(people)], dropna=False).transform("max")
+        frame = frame.assign(**{column: frame[column].mask(several, greatest.reindex(frame.index)).astype("str")})
+    return frame
+
+
 def replaced(ids: pd.Series, made: Mapping[str, str]) -> pd.Series:
     """The ids, with those that `made` knows replaced."""
     return ids.map(lambda each: made.get(each, each), na_action="ignore").astype("str")
@@ -159,12 +179,3 @@ def is_pseudonym(value: str) -> bool:
 def withheld(raw: str) -> str:
     """What stands in the place of a line as it came."""
     return f"withheld ({len(raw)} characters)"
-
-
-def fields(raw: str) -> set[str]:
-    """The values of a line, or of the pieces that a newline made of one."""
-    return {field.strip().strip('"') for line in raw.splitlines() or [raw] for field in line.split(",")}
-
-
-def known_to(raw: str, ids: Iterable[str]) -> bool:
-    return not fields(raw).isdisjoint(ids)

@@ -35,7 +35,7 @@ def backup(url: str, file: Path, succeeds: bool = True) -> str:
 
 
 def restore(url: str, file: Path, *words: str, succeeds: bool = True) -> str:
-    return command("resources.postgres.restore", file, "--database-url", url, *words, succeeds=succeeds)
+    return command("pipelines.restore", file, "--database-url", url, "--trust", *words, succeeds=succeeds)
 
 
 def everything(url: str) -> dict[str, list[tuple[object, ...]]]:

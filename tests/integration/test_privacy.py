@@ -15,8 +15,9 @@ from pipeline import Pipeline
 from assets.pull.extract import Filters
 from assets.report import USER_IDS
 from assets.reports import REPORTS as IN_ORDER
-from resources.privacy.erasure import erase, pseudonymise
+from resources.privacy.erasure import erase
 from resources.privacy.people import PrivacyError
+from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import FULL, Mode, Privacy, is_pseudonym
 from resources.warehouse.load import Provenance
 from resources.warehouse.warehouse import Warehouse

@@ -46,7 +46,7 @@ def test_another_account_or_key_gives_another_pseudonym() -> None:
 
 
 def test_without_a_key_pseudonyms_are_drawn_and_never_twice_the_same() -> None:
-    drawn = FULL.of_account(1).pseudonyms(["ada"] * 100)
+    drawn = FULL.of_account(1).pseudonyms([f"ada.{number}" for number in range(100)])
     assert len(set(drawn)) == 100
     assert all(map(is_pseudonym, drawn))
 
