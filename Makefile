@@ -1,9 +1,12 @@
 # The commands of the project. `make` alone lists them. All that they need is Python 3.11 or newer.
 
+# What is given on the command line reaches Python through the environment, as it is: it is never a part of a shell's text,
+# nor read by make once more.
+GIVEN := AGAIN DAYS DEMO DRY_RUN FILE ID ONLY PORT QUICK REPLACE TRUST WEEK
+$(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
-PORT ?= 3000
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -14,13 +17,13 @@ help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: .venv/run  ## pull the last 7 days into Postgres and show what landed (DAYS=30 for more)
-	@$(BIN)/python -m pipelines.run --days $(or $(DAYS),7)
+	@$(BIN)/python -m pipelines.run --days="$${DAYS:-7}"
 
 ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another port)
-	@$(BIN)/python -m pipelines.ui --port $(PORT)
+	@$(BIN)/python -m pipelines.ui --port="$${PORT:-3000}"
 
 report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another, AGAIN=1 to write it anew)
-	@$(BIN)/python -m pipelines.report $(if $(WEEK),--week $(WEEK)) $(if $(AGAIN),--again)
+	@$(BIN)/python -m pipelines.report $${WEEK:+--week="$$WEEK"} $(if $(AGAIN),--again)
 
 notebook: .venv/notebook  ## explore the views with filters, in a marimo notebook
 	@$(BIN)/python -m marimo run notebooks/explore.py
@@ -38,7 +41,7 @@ roles: .venv/run  ## make the database's roles for loaders and analysts, or brin
 	@$(BIN)/python -m resources.postgres.roles
 
 erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines.erase --user-id '$(ID)' $(if $(DRY_RUN),--dry-run)
+	@$(BIN)/python -m pipelines.erase --user-id="$$ID" $(if $(DRY_RUN),--dry-run)
 
 retention: .venv/run  ## take names out of days older than RETENTION_DAYS (DRY_RUN=1 to only count)
 	@$(BIN)/python -m pipelines.retention $(if $(DRY_RUN),--dry-run)
@@ -50,11 +53,11 @@ alert-test: .venv/run  ## send a test message to where alerts go
 	@$(BIN)/python -m pipelines.sensors.alerts test
 
 backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one under .local/backups)
-	@$(BIN)/python -m resources.postgres.backup $(FILE)
+	@$(BIN)/python -m resources.postgres.backup $${FILE:+-- "$$FILE"}
 
-restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there)
-	@test -n "$(FILE)" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
-	@$(BIN)/python -m resources.postgres.restore $(FILE) $(if $(REPLACE),--replace)
+restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there, TRUST=1: unsigned)
+	@test -n "$$FILE" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
+	@$(BIN)/python -m pipelines.restore $(if $(REPLACE),--replace) $(if $(TRUST),--trust) -- "$$FILE"
 
 deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: without an account)
 	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
@@ -64,7 +67,7 @@ stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
 	@$(BIN)/python -m pipelines.stop
 
 test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ONLY)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $$ONLY
 
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui
@@ -102,7 +105,7 @@ fuzz: .venv/dev  ## the property tests, deeper
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 3600 tests/integration/test_wholeness.py tests/unit
 
 bench: .venv/bench  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
-	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $$ONLY
 
 faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
 	@$(BIN)/python -m bench.faults
