@@ -1,6 +1,7 @@
 """What the checks find in the days of a run, and what they say. A week of an invented university is loaded and then spoilt."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -191,7 +192,8 @@ def test_a_session_still_without_an_end_after_48_hours_warns(age: str, is_found:
     assert (("room_sessions", "sessions_have_ended") in found) is is_found
 
 
-def test_more_than_24_hours_a_day_warn_and_show_the_person_by_a_digest_alone(week) -> None:
+@pytest.mark.parametrize("has_key", [False, True], ids=["without a key by nothing", "with a key by the pseudonym"])
+def test_more_than_24_hours_a_day_warn_and_show_the_person(has_key: bool, week) -> None:
     [(user,)] = week.sql(
         "SELECT user_id FROM kaltura.attendees JOIN kaltura.room_sessions USING (partner_id, entry_id, cue_point_id)"
         " WHERE attendees.partition_date = %s AND parent_entry_id IS NULL AND user_id NOT IN ('', 'Unknown', '0')"
@@ -199,7 +201,14 @@ def test_more_than_24_hours_a_day_warn_and_show_the_person_by_a_digest_alone(wee
         [DAY],
     ).fetchall()
     week.sql("UPDATE kaltura.attendees SET meeting_view_time = 25 * 60 WHERE user_id = %s", [user])
+    week.sql("UPDATE kaltura.privacy SET key_fingerprint = %s", ["made with a key" if has_key else None])
     result = failed(week.database)["attendees", "person_hours"]
+    week.sql("UPDATE kaltura.privacy SET key_fingerprint = NULL")
+    [(pseudonym,)] = week.sql("SELECT pseudonym FROM kaltura.people WHERE user_id = %s", [user]).fetchall()
+    shown = {record.data["person_id"] for record in result.metadata["sample"].records}
+    assert (pseudonym in shown) is has_key
+    assert has_key or shown <= {None, ""}
+    assert hashlib.md5(user.encode()).hexdigest()[:12] not in json.dumps(sorted(map(str, shown)))
     assert str(DAY) in result.metadata["bad days"].value
     assert user not in json.dumps([record.data for record in result.metadata["sample"].records])
     assert user not in result.description + result.metadata["query"].value

@@ -1,0 +1,87 @@
+"""Rows tell analysts nothing by their order: in no plan do pseudonyms stand in the order of the ids that they hide."""
+
+import itertools
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+PEOPLE = (
+    400  # an order that is no accident: it agrees with the ids' in half of the pairs of neighbours, give or take 10 %
+)
+PLANS = {
+    "as planned": [],
+    "by the heap": ["enable_indexscan", "enable_bitmapscan", "enable_indexonlyscan"],
+    "by the index": ["enable_seqscan", "enable_bitmapscan", "enable_sort"],
+    "without hashes": ["enable_hashjoin", "enable_hashagg"],
+    "with nested loops": ["enable_hashjoin", "enable_mergejoin"],
+    "merged": ["enable_hashjoin", "enable_nestloop"],
+}
+QUERIES = {
+    "all": "SELECT person_id FROM analytics.attendance",
+    "a session": "SELECT person_id FROM analytics.attendance WHERE session_id = '1_cue'",
+    "a day": "SELECT person_id FROM analytics.attendance WHERE session_date = '2026-03-02'",
+    "joined": "SELECT person_id FROM analytics.sessions JOIN analytics.attendance USING (account_id, session_id)",
+    "aggregated": "SELECT unnest(array_agg(person_id)) FROM analytics.attendance GROUP BY session_id",
+    "numbered": "SELECT person_id FROM (SELECT person_id, row_number() OVER () AS n FROM analytics.attendance) AS t ORDER BY n",
+    "people": "SELECT person_id FROM analytics.people",
+    "sorted by a tie": "SELECT person_id FROM analytics.attendance ORDER BY session_id",
+}
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_folder: object) -> Iterator[psycopg.Connection]:
+    from conftest import TEMPLATE
+
+    from resources.local import postgres as local_postgres
+
+    server = local_postgres.url(postgres_folder)  # type: ignore[arg-type]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS order_of_rows WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE order_of_rows TEMPLATE {TEMPLATE}".encode())
+    with psycopg.connect(local_postgres.url(postgres_folder, "order_of_rows"), autocommit=True) as connection:  # type: ignore[arg-type]
+        connection.execute(
+            "INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, partition_date,"
+            " window_start, window_end, load_id) VALUES (1, '1_room', '1_cue', '2026-03-02', '2026-03-02', now(), now(), 1)"
+        )
+        connection.execute(
+            "INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, meeting_view_time, partition_date,"
+            " window_start, window_end, load_id) SELECT 1, '1_room', '1_cue', 'person.' || lpad(n::text, 5, '0'), 10,"
+            " '2026-03-02', now(), now(), 1 FROM generate_series(1, %s) AS n",
+            [PEOPLE],
+        )
+        connection.execute(
+            "INSERT INTO kaltura.people SELECT 1, user_id, 'p_' || md5('a salt' || user_id) FROM kaltura.attendees"
+        )
+        connection.execute("ANALYZE")
+        connection.execute("DO $$ BEGIN CREATE ROLE order_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        connection.execute("GRANT USAGE ON SCHEMA analytics TO order_reader")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO order_reader")
+        yield connection
+        connection.execute("DROP OWNED BY order_reader")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE order_of_rows WITH (FORCE)")
+        connection.execute("DROP ROLE IF EXISTS order_reader")
+
+
+def rising(values: list[str]) -> float:
+    """In how many pairs of neighbours the second value is the greater one."""
+    return sum(left < right for left, right in itertools.pairwise(values)) / (len(values) - 1)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("plan", PLANS)
+def test_pseudonyms_do_not_come_in_the_order_of_ids(plan: str, query: str, filled: psycopg.Connection) -> None:
+    ids = dict(filled.execute("SELECT pseudonym, user_id FROM kaltura.people").fetchall())
+    with filled.transaction(force_rollback=True):
+        for setting in PLANS[plan]:
+            filled.execute(f"SET LOCAL {setting} = off".encode())
+        filled.execute("SET LOCAL ROLE order_reader")
+        shown = [person for (person,) in filled.execute(QUERIES[query].encode())]
+    assert set(shown) == set(ids)
+    assert 0.4 < rising([ids[each] for each in shown]) < 0.6
+
+
+def test_the_measure_tells_an_order_that_is_that_of_the_ids(filled: psycopg.Connection) -> None:
+    ids = [each for (each,) in filled.execute("SELECT user_id FROM kaltura.attendees")]
+    assert rising(ids) > 0.9
