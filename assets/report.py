@@ -11,7 +11,7 @@ from functools import cached_property
 import dagster as dg
 import pandera.pandas as pa
 
-from assets.partitions import PARTITIONS
+from assets.partitions import PARTITIONS, SETTINGS
 from resources.kaltura.query import Filter, Source
 from resources.privacy.pseudonyms import PEOPLE_FILTER
 from resources.table import Column, Kind, Table
@@ -37,6 +37,15 @@ _DTYPES = {
     Kind.TIME: "datetime64[us, UTC]",
     Kind.SECONDS: "float64",
 }
+
+
+def asset_key(name: str) -> dg.AssetKey:
+    """An asset's key, behind `ASSET_PREFIX` where it is set.
+
+    Dagster marks a day by the asset's key alone, whatever code location it comes from: of two accounts in one Dagster
+    each needs keys of its own, or a day that one has loaded is green for the other too.
+    """
+    return dg.AssetKey([*filter(None, [SETTINGS.asset_prefix]), "kaltura", name])
 
 
 @dataclass(frozen=True)
@@ -78,13 +87,13 @@ class Report:
 
     @property
     def key(self) -> dg.AssetKey:
-        return dg.AssetKey(["kaltura", self.table.name])
+        return asset_key(self.table.name)
 
     @cached_property
     def spec(self) -> dg.AssetSpec:
         return dg.AssetSpec(
             key=self.key,
-            deps=[dg.AssetKey(["kaltura", name]) for name in self.lineage],
+            deps=[asset_key(name) for name in self.lineage],
             description=self.description,
             group_name=GROUP,
             kinds={"postgres", "pandas", "kaltura"},

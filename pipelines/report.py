@@ -127,6 +127,7 @@ def _is_current(account: Account, path: Path) -> bool:
 
 def _materialize(week: dt.date) -> None:
     """Raises `NoReportError` where the run fails."""
+    from assets.room_report.asset import room_report
     from pipelines.definitions import defs
 
     home.prepare()
@@ -134,7 +135,7 @@ def _materialize(week: dt.date) -> None:
         result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance,
             partition_key=str(week),
-            asset_selection=[dg.AssetKey(["kaltura", "room_report"])],
+            asset_selection=[room_report.key],
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )

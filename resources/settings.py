@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,8 @@ class Settings:
 
     `start_date` is the first partition, in `timezone`. `grace_hours` is how long past midnight a session may run
     before it has to be asked for by itself; `days_per_run` 0 means a whole backfill is one run;
-    `max_concurrency` is how many requests may be under way at once; `privacy` what is kept of people.
+    `max_concurrency` is how many requests may be under way at once; `privacy` what is kept of people;
+    `asset_prefix` stands before the keys of the assets.
     """
 
     start_date: dt.date
@@ -73,6 +75,7 @@ class Settings:
     days_per_run: int
     max_concurrency: int
     privacy: Privacy
+    asset_prefix: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -86,6 +89,7 @@ class Settings:
             days_per_run=_count(read, "DAYS_PER_RUN", "0", least=0, most=3660),
             max_concurrency=_count(read, "KALTURA_MAX_CONCURRENCY", "2", least=1, most=16),
             privacy=privacy_settings(read),
+            asset_prefix=_asset_prefix(read),
         )
 
 
@@ -131,6 +135,13 @@ def _count(read: Mapping[str, str], name: str, default: str, *, least: int, most
     if not value.isdecimal() or not least <= int(value) <= most:
         raise SettingError(f"{name}={value!r} is not a whole number from {least} to {most}.")
     return int(value)
+
+
+def _asset_prefix(read: Mapping[str, str]) -> str:
+    value = _value(read, "ASSET_PREFIX", "")
+    if not re.fullmatch(r"[A-Za-z0-9_]*", value):
+        raise SettingError(f"ASSET_PREFIX={value!r} may have letters, digits and _ alone. Write it as account_1001.")
+    return value
 
 
 def word_list(name: str) -> list[str]:

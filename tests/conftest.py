@@ -13,6 +13,7 @@ for _name in (
     "SESSION_GRACE_HOURS",
     "LOOKBACK_DAYS",
     "DAYS_PER_RUN",
+    "ASSET_PREFIX",
     "PII_MODE",
     "PII_KEY",
     "RETENTION_DAYS",

@@ -14,7 +14,7 @@ import dagster as dg
 
 from assets.partitions import SETTINGS, WEEKS
 from assets.pull.day_chart import bars
-from assets.report import OWNERS
+from assets.report import OWNERS, asset_key
 from assets.reports import REPORTS
 from assets.room_report.figures import WEEK, Figures, accounts, figures
 from resources.settings import SettingError, report_folder
@@ -33,7 +33,7 @@ class Written:
 
 
 @dg.asset(
-    key=["kaltura", "room_report"],
+    key=asset_key("room_report"),
     description=(
         "One HTML file for each account: the week in sessions, people, hours, rooms, engagement and breakouts, "
         "against the weeks before it, with what was restated and what is missing. It names no person."
