@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from resources.settings import SettingError, load_env_file
 
 REMIND_AFTER_SECONDS = 24 * 3600 - 600  # once a day, and not ten minutes later every day
 FORGET_WARNINGS_AFTER_SECONDS = 60 * 24 * 3600  # of days that nobody pulled again
-STRETCHES_REMEMBERED = 500  # some 25 kB of cursor; the oldest are forgotten, and so told again if they are bad still
+MARKS_REMEMBERED = 500  # subjects times moments, some 40 kB; the oldest are forgotten, and told again if bad still
 LINES_IN_A_MESSAGE = 25
 DAYS_IN_A_LINE = 5
 
@@ -44,39 +44,52 @@ class AlertState:
             return cls()
         stored = json.loads(cursor)
         told = cls(checks_until=stored["checks"], runs_until=stored["runs"])
-        for subject, first, last, level, when in stored["told"]:
-            for day in _days(first, last):
+        for subject, level, when, first, days in stored.get("marks", ()):
+            for day in _days(first, days):
                 told.at.setdefault(subject, {})[day] = (level, when)
         return told
 
     def written(self) -> str:
-        """The cursor: days in a row that were told together are one entry."""
+        """The cursor: days that were told together are one entry, a first day and a bit for each that follows."""
         entries: list[list[Any]] = []
-        for subject, days in self.at.items():
-            for mark in sorted(set(days.values()), key=lambda mark: mark[1]):
-                dated = [day for day, own in days.items() if own == mark and day]
-                entries += [[subject, str(run.first), str(run.last), *mark] for run in stretches(dated)]
-                entries += [[subject, None, None, *mark] for day, own in days.items() if own == mark and not day]
-        entries.sort(key=lambda entry: entry[4])
-        return json.dumps(
-            {"checks": self.checks_until, "runs": self.runs_until, "told": entries[-STRETCHES_REMEMBERED:]}
-        )
+        for subject, marked in self.at.items():
+            together: dict[tuple[str, int], list[Day]] = {}
+            for day, mark in marked.items():
+                together.setdefault(mark, []).append(day)
+            for mark, days in together.items():
+                dated = [day for day in days if day]
+                if dated:
+                    first = min(dated)
+                    bits = sum(1 << (day - first).days for day in dated)
+                    entries.append([subject, *mark, str(first), f"{bits:x}"])
+                if None in days:
+                    entries.append([subject, *mark, None, "1"])
+        entries.sort(key=lambda entry: entry[2])
+        return json.dumps({"checks": self.checks_until, "runs": self.runs_until, "marks": entries[-MARKS_REMEMBERED:]})
+
+    def failed_days(self) -> set[Day]:
+        """Days that were told not to be loaded."""
+        return {day for day, (level, _) in self.at.get(LOAD, {}).items() if level == ERROR}
 
 
-def _days(first: str | None, last: str | None) -> list[Day]:
-    if first is None or last is None:
+def _days(first: str | None, days: str) -> list[Day]:
+    if first is None:
         return [None]
-    start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
-    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
+    start, bits = dt.date.fromisoformat(first), int(days, 16)
+    return [start + dt.timedelta(days=n) for n in range(bits.bit_length()) if bits >> n & 1]
 
 
 @dataclass(frozen=True)
 class Digest:
-    """What a tick has to tell: incidents by subject, what is bad still, and what is well again."""
+    """What a tick has to tell: incidents by subject, what is bad still, and what is well again.
+
+    Of `loaded` days the warehouse has rows, be it of an earlier run.
+    """
 
     new: Sequence[tuple[str, Sequence[Day], Incident]]
     still: Mapping[str, Sequence[Day]]
     recovered: Mapping[str, Sequence[Day]]
+    loaded: Container[Day] = ()
 
     def __bool__(self) -> bool:
         return bool(self.new or self.still or self.recovered)
@@ -97,8 +110,12 @@ class Digest:
         lines = []
         for subject, days, incident in sorted(self.new, key=lambda news: news[2].level != ERROR):
             link = f" {ui}/runs/{incident.run_id}" if ui and incident.run_id else ""
-            lines.append(f"{incident.level.upper()}: {_what(subject, days, incident.tables)}: {incident.reason}{link}")
-        lines += [f"STILL: {_what(subject, days)}" for subject, days in self.still.items()]
+            lines.append(f"{incident.level.upper()}: {_what(subject, days, incident)}: {incident.reason}{link}")
+        for subject, days in self.still.items():
+            for has_rows in (False, True):
+                of_kind = [day for day in days if (subject == LOAD and day in self.loaded) is has_rows]
+                if of_kind:
+                    lines.append(f"STILL: {_what(subject, of_kind, Incident(ERROR, '', (), has_rows=has_rows))}")
         lines += [f"RECOVERED: {_what(subject, days)}" for subject, days in self.recovered.items()]
         if len(lines) > LINES_IN_A_MESSAGE:
             lines = [*lines[:LINES_IN_A_MESSAGE], f"and {len(lines) - LINES_IN_A_MESSAGE} more: see Dagster's UI"]
@@ -130,25 +147,32 @@ def digest(found: Collected, told: AlertState, now: int) -> tuple[Digest, AlertS
             elif level == ERROR or now - when < FORGET_WARNINGS_AFTER_SECONDS:
                 marks[day] = (level, when)
     fresh = [(subject, days, incident) for (subject, incident), days in new.items()]
-    fresh += [("a run failed", [], incident) for incident in found.once]
-    return Digest(fresh, still, recovered), after
+    fresh += [(subject, [], incident) for subject, incident in found.once]
+    return Digest(fresh, still, recovered, found.loaded), after
 
 
 def _is_well(subject: str, day: Day, found: Collected) -> bool:
-    """A day that is not in red is loaded; of a check's days only those are well that it has looked at since."""
+    """A day is well that is loaded and not in red; of a check's days only those that it has looked at since."""
     if subject == LOAD:
-        return day not in found.unsettled
+        return day not in found.red and day in found.loaded
     return day in found.good.get(subject, ())
 
 
-def _what(subject: str, days: Sequence[Day], tables: Sequence[str] = ()) -> str:
+def _what(subject: str, days: Sequence[Day], incident: Incident | None = None) -> str:
     dated = stretches(day for day in days if day)
     shown = ", ".join(str(each).replace("...", " to ") for each in dated[:DAYS_IN_A_LINE])
     if len(dated) > DAYS_IN_A_LINE:
         shown += f" and {sum(len(each) for each in dated[DAYS_IN_A_LINE:])} more days"
     if subject == LOAD:
-        return f"not loaded, {shown}" + (f" ({', '.join(tables)})" if tables else "")
+        tables = f" ({', '.join(incident.tables)})" if incident and incident.tables else ""
+        if incident and incident.has_rows:
+            return f"not pulled again, {shown}{tables}; what an earlier run loaded of it stands"
+        return f"not loaded, {shown}{tables}"
     return f"{subject}, {shown}" if shown else subject
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 @dg.sensor(
@@ -162,9 +186,9 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReas
     to = channels()
     if not to:
         return dg.SkipReason(f"Nobody is told of anything. {HOW_TO}")
-    now = int(time.time())
+    now = _now()
     told = AlertState.read(context.cursor)
-    found = collect(context.instance, told.checks_until, told.runs_until, now)
+    found = collect(context.instance, told.checks_until, told.runs_until, now, told.failed_days())
     what, after = digest(found, told, now)
     if not what:
         return dg.SensorResult(skip_reason=dg.SkipReason("Nothing new to tell."), cursor=after.written())

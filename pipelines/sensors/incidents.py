@@ -1,12 +1,14 @@
 """What is wrong now, read from Dagster's own record: days that failed to load, checks that fail, loads that are overdue.
 
 An incident is a subject and a day. Days are told apart so that one that recovers says so, and so that the next run over
-the same days does not tell the same again.
+the same days does not tell the same again. Why a day failed stands in its run's events, which cost a tenth of a second a
+run to read: that is done once, for days that were not told yet, and for no longer than a tick may take.
 """
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -20,6 +22,7 @@ from resources.kaltura.errors import redacted
 # How long a run may wait for its retry, and a failure for the end of its backfill, before it is told all the same.
 HOLD_SECONDS = 6 * 3600
 EVENTS_AT_ONCE = 2000
+TICK_SECONDS = 5.0  # of reading; what is left is read at the next tick. The daemon cuts a tick off after 60.
 REASON_LIMIT = 600  # characters
 
 WARNING, ERROR = "warning", "error"
@@ -31,32 +34,54 @@ Day = dt.date | None  # None: not of a day
 
 @dataclass(frozen=True)
 class Incident:
-    """Why a subject is bad on a day. `tables` are those concerned, `run_id` the run that found it."""
+    """Why a subject is bad on a day. `tables` are those concerned, `run_id` a run that found it.
+
+    `has_rows`: an earlier run had loaded the day, and what it loaded stands.
+    """
 
     level: str
     reason: str
     tables: tuple[str, ...]
-    run_id: str = ""
+    run_id: str = field(default="", compare=False)  # the same in a hundred runs is told once
+    has_rows: bool = False
 
 
 @dataclass
 class Collected:
-    """What one look collected. Of `unsettled` days (a run is at them, or will be) nothing is known, good or bad."""
+    """What one look collected.
+
+    `red` are days whose newest attempt did not load them, or has not yet; `loaded` those that have ever been loaded. Of
+    a red day that is not `bad` nothing new is known: it was told before, a run is at it, or its reason is still unread.
+    """
 
     bad: dict[str, dict[Day, Incident]] = field(default_factory=dict)
     good: dict[str, set[Day]] = field(default_factory=dict)
-    unsettled: set[Day] = field(default_factory=set)
-    once: list[Incident] = field(default_factory=list)
+    red: set[Day] = field(default_factory=set)
+    red_runs: set[str] = field(default_factory=set)
+    loaded: set[Day] = field(default_factory=set)
+    once: list[tuple[str, Incident]] = field(default_factory=list)
     checks_until: int = 0
     runs_until: int = 0
 
 
-def collect(instance: dg.DagsterInstance, checks_after: int | None, runs_after: int | None, now: float) -> Collected:
-    """Everything that is bad, and what of checks and runs is new since the given events. None: since now."""
+def collect(
+    instance: dg.DagsterInstance,
+    checks_after: int | None,
+    runs_after: int | None,
+    now: float,
+    told: Container[Day] = (),
+) -> Collected:
+    """Everything that is bad, and what of checks and runs is new since the given events. None: since now.
+
+    Days in `told` were told to have failed: why is not read again.
+    """
     found = Collected()
     newest = instance.event_log_storage.get_maximum_record_id() or 0
+    if max(checks_after or 0, runs_after or 0) > newest:
+        found.once.append(("the history of runs was wiped, or another one is in its place", _BEGUN_ANEW))
+        checks_after, runs_after = None, 0
     reasons = _Reasons(instance, now)
-    _failed_days(instance, reasons, found)
+    _failed_days(instance, reasons, told, found)
     _failed_runs(instance, reasons, newest if runs_after is None else runs_after, found)
     if checks_after is None:
         _latest_checks(instance, found)
@@ -67,14 +92,26 @@ def collect(instance: dg.DagsterInstance, checks_after: int | None, runs_after: 
     return found
 
 
+_BEGUN_ANEW = Incident(
+    WARNING, "alerts begin anew with it. What the days hold is told by `python -m pipelines status`.", ()
+)
+
+
 class _Reasons:
-    """Runs and what they said of their days, each read once."""
+    """Runs and what they said of their days, each read once, for as long as a tick may take."""
 
     def __init__(self, instance: dg.DagsterInstance, now: float) -> None:
         self.instance = instance
         self.now = now
+        self._until = time.monotonic() + TICK_SECONDS
+        self._is_running: dict[str, bool] = {}
         self._records: dict[str, dg.RunRecord | None] = {}
         self._texts: dict[str, str] = {}
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether this tick has read for long enough."""
+        return time.monotonic() > self._until
 
     def record(self, run_id: str) -> "dg.RunRecord | None":
         if run_id not in self._records:
@@ -89,8 +126,15 @@ class _Reasons:
         run = record.dagster_run
         if run.is_complete_and_waiting_to_retry:
             return True
-        backfill = self.instance.get_backfill(run.tags["dagster/backfill"]) if "dagster/backfill" in run.tags else None
-        return backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES
+        return "dagster/backfill" in run.tags and self._goes_on(run.tags["dagster/backfill"])
+
+    def _goes_on(self, backfill_id: str) -> bool:
+        if backfill_id not in self._is_running:
+            backfill = self.instance.get_backfill(backfill_id)
+            self._is_running[backfill_id] = (
+                backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES
+            )
+        return self._is_running[backfill_id]
 
     def of(self, run_id: str, day: Day = None) -> str:
         """What the run says of the day, or of itself."""
@@ -114,43 +158,59 @@ class _Reasons:
         return ""
 
 
-def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, found: Collected) -> None:
+def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, told: Container[Day], found: Collected) -> None:
     """Days whose newest attempt did not load them: those that the UI shows in red."""
     attempts: dict[tuple[dt.date, str], list[str]] = {}
+    storage = instance.event_log_storage
     for report in REPORTS:
-        newest = (
-            instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(
-                report.key
-            )
-        )
+        newest = storage.get_latest_asset_partition_materialization_attempts_without_materializations(report.key)
         for partition, (run_id, _) in newest.items():
             attempts.setdefault((dt.date.fromisoformat(partition), run_id), []).append(report.table.name)
+        found.loaded |= {dt.date.fromisoformat(day) for day in storage.get_materialized_partitions(report.key)}
+    found.red = {day for day, _ in attempts}
+    found.red_runs = {run_id for _, run_id in attempts}
     bad = found.bad.setdefault(LOAD, {})
-    for (day, run_id), tables in sorted(attempts.items()):
+    for (day, run_id), tables in sorted(attempts.items(), reverse=True):
+        if day in told:
+            continue
+        if reasons.are_enough:
+            break
         record = reasons.record(run_id)
-        if record is None or record.dagster_run.status is dg.DagsterRunStatus.CANCELED:
-            continue  # a person stopped it, and knows
-        if not record.dagster_run.is_finished or reasons.is_held(run_id):
-            found.unsettled.add(day)
-        elif record.dagster_run.status is dg.DagsterRunStatus.FAILURE:
-            bad[day] = Incident(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id)
+        if record is None or record.dagster_run.status is not dg.DagsterRunStatus.FAILURE or reasons.is_held(run_id):
+            continue  # under way; or a person stopped it, and knows
+        bad[day] = Incident(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id, day in found.loaded)
 
 
 def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Collected) -> None:
     """Runs that failed and left no day in red, which nobody would see otherwise."""
     found.runs_until = after
-    red = {incident.run_id for incident in found.bad[LOAD].values()}
     ours = {report.key for report in REPORTS}
     for event_id, run_id in _events(instance, dg.DagsterEventType.RUN_FAILURE, after):
+        if reasons.are_enough:
+            break
         record = reasons.record(run_id)
         if record and reasons.is_held(run_id):
             break
         found.runs_until = event_id
-        if record is None or run_id in red or not ours & set(record.dagster_run.asset_selection or ours):
+        if record is None or run_id in found.red_runs or not ours & set(record.dagster_run.asset_selection or ours):
             continue
+        days = _days_of(record.dagster_run)
+        if days & found.red:
+            continue  # another run was at them since, in vain: the days themselves are told
         text = reasons.of(run_id)
         if "dagster/auto_retry_run_id" not in record.dagster_run.tags and "days could not be loaded" not in text:
-            found.once.append(Incident(ERROR, f"{said(text)} All its days are in now.", (), run_id))
+            are_in = " All its days are in now." if days and days <= found.loaded else ""
+            found.once.append(("a run failed", Incident(ERROR, said(text) + are_in, (), run_id)))
+
+
+def _days_of(run: dg.DagsterRun) -> set[Day]:
+    first, last = (run.tags.get(f"dagster/asset_partition_range_{end}", "") for end in ("start", "end"))
+    one = run.tags.get("dagster/partition", "")
+    try:
+        start, end = dt.date.fromisoformat(first or one), dt.date.fromisoformat(last or one)
+    except ValueError:
+        return set()  # of checks alone, or of another job
+    return {start + dt.timedelta(days=n) for n in range((end - start).days + 1)}
 
 
 def _latest_checks(instance: dg.DagsterInstance, found: Collected) -> None:
@@ -167,7 +227,7 @@ def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, fou
         after, dagster_event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=EVENTS_AT_ONCE
     )
     for event_id, entry in sorted(events.items()):
-        if reasons.is_held(entry.run_id):
+        if reasons.are_enough or reasons.is_held(entry.run_id):
             break
         found.checks_until = event_id
         evaluation = entry.get_dagster_event().asset_check_evaluation_data

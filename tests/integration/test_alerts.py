@@ -85,7 +85,7 @@ def watched(kaltura, database: str, chat: Chat, monkeypatch) -> Iterator[SimpleN
         installed(kaltura, database, instance) as dagster,
     ):
         clock = SimpleNamespace(now=dt.datetime.now(dt.UTC).timestamp(), cursor=None)
-        monkeypatch.setattr(module.time, "time", lambda: clock.now)
+        monkeypatch.setattr(module, "_now", lambda: int(clock.now))
 
         def tick(hours: float = 0) -> str:
             """What the tick said."""
