@@ -68,7 +68,7 @@ class Report:
         columns = self.table.columns
         return Source(
             report_id=self.table.report_id,
-            columns=tuple(column.name for column in columns),
+            columns=self.table.required_columns,
             personal_columns=self.table.personal_columns,
             free_text=frozenset(c.name for c in columns if c.kind is Kind.TEXT and c.name not in self.table.key),
             split_by=self.split_by,

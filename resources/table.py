@@ -33,7 +33,8 @@ class Column:
 
     `personal`: a name or an e-mail (or name or id, whichever there is), that Kaltura can be told to leave out.
     `person`: the id of a person, which becomes a pseudonym where `PII_MODE` asks for it. `nullable` is about the table:
-    an empty value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`.
+    an empty value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`. `optional`: not every
+    account's replies have it; it is NULL where a reply has no such column.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Column:
     personal: bool = False
     person: bool = False
     empty_is_a_value: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,18 @@ class Table:
         unknown = set(self.key) - {column.name for column in self.columns}
         if unknown or not set(self.session_key) <= set(self.key):
             raise ValueError(f"{self.name}: the key names no column of the table: {sorted(unknown)}")
+        unfit = [c.name for c in self.columns if c.optional and (not c.nullable or c.name in self.key)]
+        if unfit:
+            raise ValueError(f"{self.name}: a column that may be missing has to be nullable and no key: {unfit}")
 
     @property
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def required_columns(self) -> tuple[str, ...]:
+        """Those that every reply has to have."""
+        return tuple(column.name for column in self.columns if not column.optional)
 
     @property
     def person_columns(self) -> tuple[str, ...]:

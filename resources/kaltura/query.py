@@ -27,9 +27,9 @@ class Filter:
 class Source:
     """A report as Kaltura offers it.
 
-    `columns` have to be in the header; the `personal_columns` can be left out on request; `free_text` are those that
-    people type, where a newline may stand. `split_by` is the filter by which a day that is too much for one reply is
-    asked for in parts.
+    `columns` have to be in the header, others may be; the `personal_columns` can be left out on request; `free_text` are
+    those that people type, where a newline may stand. `split_by` is the filter by which a day that is too much for one
+    reply is asked for in parts.
     """
 
     report_id: int
