@@ -23,7 +23,7 @@ from assets.pull.normalize import normalize
 from bench.replies import Canned, Replies
 from resources.kaltura import csv
 from resources.postgres.url import sqlalchemy_url
-from resources.warehouse.load import Provenance
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.statements import PARTNER, Merge
 from resources.warehouse.warehouse import Warehouse
 

@@ -14,7 +14,7 @@ from bench.replies import CALENDAR, REPORTS
 from resources.kaltura.client import Client
 from resources.kaltura.session import Credentials
 from resources.kaltura.windows import Days
-from resources.warehouse.load import Provenance
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 

@@ -28,21 +28,40 @@ class Pull:
 class Arrivals:
     """What a pull brought in for one table and day.
 
-    `frame`: a row a key, the table's columns and `window_start`, `window_end`, `ends_at` (UTC; the end of the row's
-    session or null) and `extra` (JSON or null). `rejects`: `raw` and `reason`. `received` counts every row of the
-    replies that falls to this day: those of `frame`, `merged` away, rejected, and fragments of `other_days`.
+    `frame`: a row a key, the table's columns and `window_start`, `window_end`, `ends_at` (UTC; when the row's session
+    ended, or is not followed any more) and `extra` (JSON or null). `received` counts every row of the replies that falls
+    to this day: those of `frame`, `merged` away, rejected, and fragments of `other_days`.
+
+    `rejects`: `raw`, `reason`, `column_name`, `is_repaired` (the row is in `frame`, without a figure) and `is_undated` (the
+    row belongs to no day; where `tells_undated`, all such rows of the window are here). `unread`: keys of rows that came
+    and can't be used, null as far as they can't be read.
     """
 
     table: Table
     frame: pd.DataFrame = field(repr=False)
     rejects: pd.DataFrame = field(repr=False)
+    unread: pd.DataFrame = field(repr=False)
     window_start: dt.datetime
     window_end: dt.datetime
     requests: int
     merged: int
     other_days: int
+    tells_undated: bool = True
     kaltura_session: str = ""
 
     @property
     def received(self) -> int:
-        return len(self.frame) + self.merged + len(self.rejects) + self.other_days
+        return len(self.frame) + self.merged + self.rejected + self.other_days
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejects) - self.repaired
+
+    @property
+    def repaired(self) -> int:
+        return int(self.rejects["is_repaired"].sum())
+
+
+def values_in(raw: str) -> set[str]:
+    """The values of a line, or of the pieces that a newline made of one."""
+    return {value.strip().strip('"') for line in raw.splitlines() or [raw] for value in line.split(",")}

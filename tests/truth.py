@@ -28,6 +28,7 @@ KEYS = {
 OURS = ("partner_id", "window_start", "window_end", "load_id", "first_loaded_at", "changed_at")
 NO_SESSION = ("", "0", "Unknown")
 TICKS_A_MINUTE = 6
+FOLLOWED_SECONDS = 7 * 24 * 3600
 PHP_DIGITS = 1e-9  # figures come with 14 significant digits, and sums of them with a little less
 
 
@@ -62,7 +63,7 @@ def expected(world: ListedWorld, days: Collection[dt.date], timezone: ZoneInfo) 
     def day(meeting: Session | Breakout) -> dt.date:
         return dt.datetime.fromtimestamp(meeting.started_at, timezone).date()
 
-    counts = _counted(world.views)
+    counts = _counted(world.views, _followed_until(world))
     seen = {room for room, _ in counts}
     sessions = [s for s in world.sessions if s.cue_point_id not in NO_SESSION and (s.entry_id, s.cue_point_id) in seen]
     room_days = {(s.entry_id, s.cue_point_id): day(s) for s in sessions if day(s) in days}
@@ -87,12 +88,29 @@ def expected(world: ListedWorld, days: Collection[dt.date], timezone: ZoneInfo) 
 Counts = Mapping[tuple[tuple[str, str], int], Count]
 
 
-def _counted(views: Iterable[View]) -> Counts:
+def _followed_until(world: ListedWorld) -> Mapping[tuple[str, str], int]:
+    """The hour at which a session without an end is not followed any more, by room; of an unlisted room, by its session."""
+    until: dict[tuple[str, str], int] = {}
+    for meeting in (*world.sessions, *world.breakouts):
+        if _end(meeting) is None and meeting.cue_point_id not in NO_SESSION:
+            entry_id = meeting.entry_id if isinstance(meeting, Session) else meeting.breakout_entry_id
+            hour = -(-(meeting.started_at + FOLLOWED_SECONDS) // 3600) * 3600
+            until[entry_id, meeting.cue_point_id] = hour
+            if isinstance(meeting, Session):
+                until["", meeting.cue_point_id] = hour
+    listed = {(session.entry_id, session.cue_point_id) for session in world.sessions}
+    loose = {(view.entry_id, view.cue_point_id) for view in world.views} - listed
+    return until | {key: until["", key[1]] for key in loose if ("", key[1]) in until}
+
+
+def _counted(views: Iterable[View], until: Mapping[tuple[str, str], int]) -> Counts:
     """Events by room and internal user number. A stay that holds no tick of the clock is no event, and nobody's."""
     counts: dict[tuple[tuple[str, str], int], Count] = defaultdict(Count)
     for view in views:
+        room = view.entry_id, view.cue_point_id
         for event in events(view):
-            counts[(view.entry_id, view.cue_point_id), view.user.number].add(1, int(event.engaged))
+            if room not in until or event.at < until[room]:
+                counts[room, view.user.number].add(1, int(event.engaged))
     return counts
 
 
@@ -161,8 +179,8 @@ def _attendees(users: Mapping[int, User], counts: Counts) -> dict[Key, Row]:
             "entry_id": key[0],
             "cue_point_id": key[1],
             "user_id": key[2],
-            "user_name": _greatest(user.name for user in people[key]),
-            "user_email": _greatest(user.email for user in people[key]),
+            "user_name": _name(key[2], [user.name for user in people[key]]),
+            "user_email": _name(key[2], [user.email for user in people[key]]),
             "user_type": _greatest(user.user_type for user in people[key]),
             "meeting_view_time": count.ticks / TICKS_A_MINUTE,
             "meeting_engaged_play_time_ratio": count.ratio,
@@ -170,6 +188,13 @@ def _attendees(users: Mapping[int, User], counts: Counts) -> dict[Key, Row]:
         }
         for key, count in together.items()
     }
+
+
+def _name(user_id: str, texts: Collection[str]) -> str | None:
+    """Of one person the greatest; of several who share an id that is none, the one that is the same for all."""
+    if user_id in NO_SESSION and len({as_landed(text) for text in texts}) > 1:
+        return None
+    return _greatest(texts)
 
 
 def _greatest(texts: Iterable[str]) -> str | None:

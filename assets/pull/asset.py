@@ -31,7 +31,8 @@ from resources.privacy.pseudonyms import People
 from resources.runtime import memory
 from resources.runtime.processes import execution_tag
 from resources.settings import word_list
-from resources.warehouse.load import Load, Provenance
+from resources.warehouse.load import Load
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.resource import Postgres
 from resources.warehouse.warehouse import Warehouse
 
@@ -276,6 +277,7 @@ def _counts(load: Load) -> dict[str, int | str]:
         "received": load.received,
         "merged": load.merged,
         "rejected": load.rejected,
+        "repaired": load.repaired,
         "of other days": load.other_days,
         "requests": load.requests,
     }

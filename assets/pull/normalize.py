@@ -1,8 +1,12 @@
-"""From the strings of a report to typed rows: what each value means, and which rows can't be used and why.
+"""From the strings of a report to typed rows: what each value means, and what can't be used and why.
 
-Rules are those of docs/kaltura-api.md sections 3 and 4. Everything is done a column at a time; a row that fails a rule
-is set aside with the reason and never changed into something that passes.
+Rules are those of docs/kaltura-api.md sections 3 and 4. Everything is done a column at a time. A row whose session, key
+or time can't be read is refused, with the reason. A figure that can't be used is left out, with the reason, and costs
+nobody their row.
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,70 +16,134 @@ import pyarrow.compute as pc
 
 from assets.report import Report
 from resources.kaltura.csv import Rows
-from resources.privacy.pseudonyms import EVERYTHING, People
+from resources.privacy.pseudonyms import EVERYTHING, NOBODY, People
 from resources.table import Column, Kind
 
 # Seconds since 1970 that a session can have started at. Milliseconds taken for seconds give the year 58132.
 EARLIEST = pd.Timestamp("2000-01-01", tz="UTC").timestamp()
 LATEST = pd.Timestamp("2100-01-01", tz="UTC").timestamp()
 INTEGER_MOST = 2**31 - 1  # Postgres's integer
+ROUNDING = 1e-9  # a ratio above 1 by less is 1
+MOST_MINUTES = (LATEST - EARLIEST) / 60
+DEVICES_AT_ONCE = 1000  # under one user id: each counts its own minutes
 
 UNKNOWN = ("", "0", "Unknown")  # how a session, a room or a time that Kaltura does not know is written
+NO_KEY = "is empty or unknown"
 
-RAW, REASON, EXTRA = "raw", "reason", "extra"
+LINE, EXTRA = "line", "extra"
+REASON, COLUMN, REPAIR = "reason", "column_name", "repair"
+FIGURES = (Kind.COUNT, Kind.MINUTES, Kind.RATIO, Kind.SECONDS)
 
 
-def normalize(rows: Rows, report: Report, people: People = EVERYTHING) -> pd.DataFrame:
-    """Typed columns of the table, `extra` (JSON of the columns that the table lacks, or null), `reason`, `raw`.
+def normalize(
+    rows: Rows, report: Report, people: People = EVERYTHING, most_minutes: float = MOST_MINUTES
+) -> pd.DataFrame:
+    """Typed columns of the table, `extra` (JSON of the columns that the table lacks, or null), and what is wrong.
 
-    Times are UTC, durations seconds, ratios 0 to 1. `reason` is null for a row that can be used; the others carry it
-    with the line as it came. The lines that were no rows come last, with nothing but those two. Ids of people are as
+    Times are UTC, durations seconds, ratios 0 to 1. `reason` says why a row can't be used, `repair` why figures of a row
+    that can be used are left out, `column_name` which columns are to blame; each is null where nothing is. `line` is the
+    row's place in `rows`. The lines that were no rows come last, with nothing but place and reason. Ids of people are as
     `people` has them stored; names that came unasked for are dropped.
     """
     sent = rows.frame
-    typed, reasons = {}, pd.Series(pd.NA, index=sent.index, dtype="str")
+    problems = _Problems(sent.index)
+    typed = {}
     for column in report.table.columns:
         values = sent[column.name] if column.name in sent else pd.Series("", index=sent.index, dtype="str")
-        typed[column.name], bad = _typed(values, column)
-        reasons = _noted(reasons, bad, f"{column.name} is not {_WANTED[column.kind]}")
+        typed[column.name] = _typed(values, column, problems, most_minutes)
     frame = pd.DataFrame(typed, index=sent.index)
-    _finish_times(frame)
+    _finish_times(frame, problems)
     frame[EXTRA] = _extra(sent, report)
     frame = people.stored(frame, report.table)
-    frame[REASON] = _checked(frame, reasons, report)
-    unusable = frame[REASON].notna()
-    frame[RAW] = pd.Series(pd.NA, index=frame.index, dtype="str")
-    if unusable.any():
-        frame.loc[unusable, RAW] = sent[unusable].agg(",".join, axis=1)
+    _check(frame, problems, report)
+    problems.write_to(frame)
+    frame[LINE] = np.arange(len(frame), dtype="int64")
     return _with_line_rejects(frame, rows)
 
 
-_WANTED = {
-    Kind.TEXT: "text",
-    Kind.COUNT: "a whole number",
-    Kind.MINUTES: "a number",
-    Kind.RATIO: "a number",
-    Kind.TIME: "a time in Unix seconds",
-    Kind.SECONDS: "a number",
-}
+class _Problems:
+    """What is found wrong, by row. Of what makes a row unusable the first stays; figures that are left out add up."""
+
+    def __init__(self, index: pd.Index) -> None:
+        nothing = pd.Series(pd.NA, index=index, dtype="str")
+        self.reasons, self.columns = nothing, nothing
+        self.repairs, self.repaired = nothing, nothing
+
+    def refuse(self, bad: pd.Series, column: str, what: str) -> None:
+        new = bad & self.reasons.isna()
+        if new.any():
+            self.reasons = self.reasons.mask(new, what)
+            self.columns = self.columns.mask(new, column)
+
+    def repair(self, bad: pd.Series, column: str, what: str) -> None:
+        if bad.any():
+            self.repairs = _appended(self.repairs, bad, f"{column} {what}", "; ")
+            self.repaired = _appended(self.repaired, bad, column, ", ")
+
+    def has_repaired(self, column: str) -> pd.Series:
+        return names_column(self.repaired, column)
+
+    def write_to(self, frame: pd.DataFrame) -> None:
+        frame[REASON] = self.reasons
+        frame[REPAIR] = self.repairs.mask(self.reasons.notna())
+        frame[COLUMN] = self.columns.where(self.reasons.notna(), self.repaired)
 
 
-def _typed(values: pd.Series, column: Column) -> tuple[pd.Series, pd.Series]:
-    """The column in its own type, and which of its values could not be read."""
+def _appended(texts: pd.Series, where: pd.Series, more: str, between: str) -> pd.Series:
+    return texts.mask(where, (texts + between).fillna("") + more)
+
+
+def names_column(columns: pd.Series, name: str) -> pd.Series:
+    """Whether `column_name` has this column among those it lists."""
+    if not columns.notna().any():
+        return pd.Series(False, index=columns.index)
+    return ("," + columns.str.replace(" ", "") + ",").str.contains(f",{name},", regex=False).fillna(False).astype(bool)
+
+
+def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes: float) -> pd.Series:
+    """The column in its own type. What can't be read is null, and a problem."""
     if column.kind is Kind.TEXT:
         unknown = () if column.empty_is_a_value else ("",) if column.nullable else UNKNOWN
-        return values.mask(values.isin(unknown)), pd.Series(False, index=values.index)
-    empty = values.isin(UNKNOWN) if column.kind is Kind.TIME else values == ""
+        return values.mask(values.isin(unknown))
     numbers = _numbers(values)
     if column.kind is Kind.TIME:
+        empty = values.isin(UNKNOWN)
         fits = numbers.between(EARLIEST, LATEST)
+        problems.refuse(~fits & ~empty, column.name, f"{column.name} is not a time in Unix seconds")
         seconds = numbers.where(fits & ~empty)
-        return pd.to_datetime(seconds, unit="s", utc=True).astype("datetime64[us, UTC]"), ~fits & ~empty
-    fits = numbers.notna() & ~numbers.isin([np.inf, -np.inf])
-    if column.kind is Kind.COUNT:
-        fits = fits & (numbers % 1 == 0) & (numbers.abs() <= INTEGER_MOST)
-        return numbers.where(fits).astype("Int64"), ~fits & ~empty
-    return numbers.where(fits), ~fits & ~empty
+        return pd.to_datetime(seconds, unit="s", utc=True).astype("datetime64[us, UTC]")
+    if column.kind is Kind.RATIO:
+        numbers = numbers.mask((numbers > 1) & (numbers <= 1 + ROUNDING), 1.0)
+    fits = _fits(numbers, column.kind, most_minutes)
+    bad = ~fits & (values != "")
+    if bad.any():
+        for what, which in _wrong(numbers, column.kind):
+            problems.repair(bad & which, column.name, what)
+            bad = bad & ~which
+    numbers = numbers.where(fits)
+    return numbers.astype("Int64") if column.kind is Kind.COUNT else numbers
+
+
+def _fits(numbers: pd.Series, kind: Kind, most_minutes: float) -> pd.Series:
+    """Which of the numbers are figures of their kind."""
+    if kind is Kind.SECONDS:  # of a session without an end Kaltura sends the start, negative
+        return numbers.between(-LATEST, LATEST - EARLIEST)
+    most = {Kind.RATIO: 1.0, Kind.MINUTES: most_minutes, Kind.COUNT: float(INTEGER_MOST)}[kind]
+    fits = numbers.between(0, most)
+    return fits & (numbers % 1 == 0) if kind is Kind.COUNT else fits
+
+
+def _wrong(numbers: pd.Series, kind: Kind) -> Iterator[tuple[str, pd.Series]]:
+    """What can be wrong with a figure, the first that fits."""
+    unreadable = ~np.isfinite(numbers)
+    if kind is Kind.COUNT:
+        yield "is not a whole number", unreadable | (numbers % 1 != 0) | (numbers.abs() > INTEGER_MOST)
+    yield "is not a number", unreadable
+    if kind is Kind.RATIO:
+        yield "is not a ratio from 0 to 1", pd.Series(True, index=numbers.index)
+    if kind in (Kind.COUNT, Kind.MINUTES):
+        yield "is below 0", numbers < 0
+    yield "is more than can be", pd.Series(True, index=numbers.index)
 
 
 def _numbers(values: pd.Series) -> pd.Series:
@@ -88,7 +156,7 @@ def _numbers(values: pd.Series) -> pd.Series:
     return pd.Series(numbers, index=values.index)
 
 
-def _finish_times(frame: pd.DataFrame) -> None:
+def _finish_times(frame: pd.DataFrame, problems: _Problems) -> None:
     """A session that ends when it starts is still running; a duration needs an end."""
     if "session_end_time" not in frame:
         return
@@ -97,7 +165,8 @@ def _finish_times(frame: pd.DataFrame) -> None:
     frame["session_end_time"] = end
     if "duration" in frame:
         sent = frame["duration"]
-        frame["duration"] = sent.where(sent > 0, (end - start).dt.total_seconds()).where(end.notna())
+        seconds = sent.where(sent > 0, (end - start).dt.total_seconds()).where(end.notna())
+        frame["duration"] = seconds.mask(problems.has_repaired("duration"))
 
 
 def _extra(sent: pd.DataFrame, report: Report) -> pd.Series:
@@ -109,11 +178,11 @@ def _extra(sent: pd.DataFrame, report: Report) -> pd.Series:
     return pd.Series(lines, index=sent.index, dtype="str")
 
 
-def _checked(frame: pd.DataFrame, reasons: pd.Series, report: Report) -> pd.Series:
-    """`reasons`, with those of the rows that the report's schema refuses."""
-    readable = frame[reasons.isna()]
+def _check(frame: pd.DataFrame, problems: _Problems, report: Report) -> None:
+    """Refuse the rows that the report's schema does not allow."""
+    readable = frame[problems.reasons.isna()]
     if readable.empty:
-        return reasons
+        return
     try:
         report.schema.validate(readable, lazy=True)
     except pandera.errors.SchemaErrors as errors:
@@ -124,27 +193,25 @@ def _checked(frame: pd.DataFrame, reasons: pd.Series, report: Report) -> pd.Seri
         # A missing start comes first: it also fails the comparison with the end.
         for (name, check), failed in sorted(groups, key=lambda group: group[0][1] != "not_nullable"):
             bad = pd.Series(frame.index.isin(failed.astype(frame.index.dtype)), index=frame.index)
-            reasons = _noted(reasons, bad, _reason(name, check, report))
-    return reasons
+            problems.refuse(bad, *_column_and_reason(name, check, report))
 
 
-def _reason(name: str, check: str, report: Report) -> str:
+def _column_and_reason(name: str, check: str, report: Report) -> tuple[str, str]:
     if check == "not_nullable":
-        return f"{name} is empty or unknown"
-    return f"{name} {check}" if name in report.table.column_names and not check.startswith("session_") else check
-
-
-def _noted(reasons: pd.Series, bad: pd.Series, reason: str) -> pd.Series:
-    """The first reason found stays."""
-    new = bad & reasons.isna()
-    return reasons.mask(new, reason) if new.any() else reasons
+        return name, f"{name} {NO_KEY}"
+    if name in report.table.column_names and not check.startswith("session_"):
+        return name, f"{name} {check}"
+    return check.split(" ", 1)[0], check
 
 
 def _with_line_rejects(frame: pd.DataFrame, rows: Rows) -> pd.DataFrame:
     if not rows.rejects:
         return frame
     lines = pd.DataFrame(
-        {RAW: [reject.raw for reject in rows.rejects], REASON: [reject.reason for reject in rows.rejects]}, dtype="str"
+        {
+            LINE: np.arange(len(frame), len(frame) + len(rows.rejects), dtype="int64"),
+            REASON: pd.Series([reject.reason for reject in rows.rejects], dtype="str"),
+        }
     )
     blank = lines.reindex(columns=frame.columns)
     return pd.concat([frame, blank.astype(frame.dtypes.to_dict())], ignore_index=True)
@@ -155,7 +222,8 @@ def merged(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
 
     Minutes are summed; the ratio is weighted by them, or by the estimate of people where the table has no minutes.
     Counts of people do not add up: the largest stands. Of times the earliest start and the latest end stand, and no
-    end if one row has none. Texts are the greatest, so that the order of the rows does not matter.
+    end if one row has none. Texts are the greatest, so that the order of the rows does not matter; of people without an
+    id, who are several, no name stands that is not the name of them all. A figure that one of the rows has lost is lost.
     """
     key = list(report.table.key)
     repeated = frame.duplicated(key, keep=False)
@@ -167,7 +235,7 @@ def merged(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
 
 def _merge(rows: pd.DataFrame, report: Report, key: list[str]) -> pd.DataFrame:
     groups = rows.groupby(key, sort=False, dropna=False)
-    merged = groups.max().drop(columns=[RAW, REASON], errors="ignore")
+    merged = groups.max().drop(columns=[COLUMN], errors="ignore")
     weight = next(c.name for c in report.table.columns if c.kind in (Kind.MINUTES, Kind.COUNT))
     for column in report.table.columns:
         if column.kind is Kind.MINUTES:
@@ -181,7 +249,32 @@ def _merge(rows: pd.DataFrame, report: Report, key: list[str]) -> pd.DataFrame:
         merged["session_end_time"] = merged["session_end_time"].mask(running)
     if "duration" in rows:
         merged["duration"] = (merged["session_end_time"] - merged["session_start_time"]).dt.total_seconds()
+    _forget_names_of_nobody(merged, groups, report)
+    _forget_lost_figures(merged, rows, report, weight)
     return merged.reset_index().reindex(columns=rows.columns).astype(rows.dtypes.to_dict())
+
+
+def _forget_names_of_nobody(merged: pd.DataFrame, groups: Any, report: Report) -> None:
+    """Several people share an empty id: what they do not share is said of none of them."""
+    person = next((name for name in report.table.person_columns if name in report.table.key), None)
+    if person is None:
+        return
+    nobody = merged.index.get_level_values(person).isin(NOBODY)
+    for name in (*report.table.personal_columns, EXTRA):
+        if name in merged and nobody.any():
+            merged[name] = merged[name].mask(nobody & (groups[name].nunique(dropna=False) > 1))
+
+
+def _forget_lost_figures(merged: pd.DataFrame, rows: pd.DataFrame, report: Report, weight: str) -> None:
+    """The sum of some of a person's minutes is not their minutes, nor is a ratio theirs that lacks a part's weight."""
+    if COLUMN not in rows or not rows[COLUMN].notna().any():
+        return
+    for column in report.table.columns:
+        if column.kind in FIGURES:
+            lost = names_column(rows[COLUMN], column.name)
+            if column.kind is Kind.RATIO:
+                lost = lost | names_column(rows[COLUMN], weight)
+            merged[column.name] = merged[column.name].mask(lost.groupby([rows[n] for n in report.table.key]).any())
 
 
 def _weighted(rows: pd.DataFrame, ratio: str, weight: str, key: list[str]) -> pd.Series:

@@ -5,8 +5,9 @@ name and broke the row in two: the pieces are joined again. A line that can't be
 Every line of the body ends up in exactly one of the two.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -42,10 +43,36 @@ class Rows:
     frame: pd.DataFrame
     rejects: list[Reject] = field(default_factory=list)
     line_count: int = 0
+    body: "_Body | None" = field(default=None, repr=False)
 
     @property
     def received(self) -> int:
         return len(self.frame) + len(self.rejects)
+
+    def as_came(self, position: int) -> str:
+        """A line as the server sent it, by its place: first the rows of `frame`, then the rejects."""
+        if position >= len(self.frame):
+            return self.rejects[position - len(self.frame)].raw
+        return self.body.line(position) if self.body else ",".join(self.frame.iloc[position])
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The lines of the rows, and the characters that stand for the line ends which are part of a name."""
+
+    lines: bytes
+    line_ends: Mapping[str, str] = field(default_factory=dict)
+
+    def line(self, position: int) -> str:
+        start = int(self._ends[position - 1]) + 1 if position else 0
+        line = self.lines[start : int(self._ends[position])].decode()
+        for sign, meant in self.line_ends.items():
+            line = line.replace(sign, meant)
+        return line
+
+    @cached_property
+    def _ends(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(np.frombuffer(self.lines, dtype=np.uint8) == LF)
 
 
 def no_rows(columns: Iterable[str]) -> Rows:
@@ -72,7 +99,7 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
     if b"\r" not in lines and b"\0" not in lines:
         try:
             frame = _frame(lines, header)
-            return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(frame))
+            return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(frame), _Body(lines))
         except pa.ArrowInvalid:
             pass  # a line has too few fields, or too many, or is no UTF-8
     return _rows_of_broken(_postgres_can_hold(lines), header, source.free_text)
@@ -84,11 +111,13 @@ def _rows_of_broken(lines: bytes, header: list[str], free_text: frozenset[str]) 
     commas = np.diff(np.searchsorted(np.flatnonzero(view == COMMA), ends), prepend=0)
     newline, carriage_return = _unused_characters(lines)
     repaired, rejects = _repaired(lines, ends, commas, header, free_text, newline.encode())
-    frame = _frame(repaired.replace(b"\r", carriage_return.encode()), header)  # the parser ends lines at either
-    for sign, meant in ((newline, "\n"), (carriage_return, "\r")):
+    repaired = repaired.replace(b"\r", carriage_return.encode())  # the parser ends lines at either
+    frame = _frame(repaired, header)
+    line_ends = {newline: "\n", carriage_return: "\r"}
+    for sign, meant in line_ends.items():
         for name in frame if meant.encode() in lines else ():
             frame[name] = frame[name].str.replace(sign, meant, regex=False)
-    return Rows(_unwrapped(frame), rejects, len(ends))
+    return Rows(_unwrapped(frame), rejects, len(ends), _Body(repaired, line_ends))
 
 
 def _header(line: bytes, required: tuple[str, ...], about: str) -> list[str]:
@@ -211,6 +240,8 @@ def _frame(lines: bytes, header: list[str]) -> pd.DataFrame:
     """The lines as strings; nothing is taken for a missing value, a number, a quote or a comment."""
     if not lines:
         return no_rows(header).frame
+    if lines.startswith(BOM):
+        lines = BOM + lines  # the parser takes one for its own; this one begins the first value
     table = pyarrow.csv.read_csv(
         pa.py_buffer(lines),
         pyarrow.csv.ReadOptions(column_names=header, block_size=len(lines)),

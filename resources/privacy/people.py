@@ -237,7 +237,8 @@ class DayPrivacy:
     def _aged(self, each: Arrivals) -> Arrivals:
         """A day whose names are not kept any more."""
         rejects = each.rejects.assign(**{RAW: each.rejects[RAW].map(withheld).astype("str")})
-        return replace(each, frame=self.people.pseudonymous(each.frame, each.table), rejects=rejects)
+        unread = each.unread if each.unread.empty else self.people.pseudonymous(each.unread, each.table)
+        return replace(each, frame=self.people.pseudonymous(each.frame, each.table), rejects=rejects, unread=unread)
 
     def _without(self, arrived: Sequence[Arrivals], erased: Mapping[str, str]) -> list[Arrivals]:
         """The rows of those who were erased as the erasure left them, and nobody else's rows that name them."""
@@ -269,7 +270,7 @@ class DayPrivacy:
             named = self.suppressions.naming(values) if column == EXTRA else self.suppressions.being(values)
             if named:
                 frame = frame.assign(**{column: frame[column].mask(frame[column].isin(list(named)))})
-        return replace(each, frame=frame, rejects=self._rejects(each))
+        return replace(each, frame=frame, rejects=self._rejects(each), unread=_without_ids(each, erased))
 
     def _rejects(self, each: Arrivals) -> pd.DataFrame:
         """A line is kept only where it is whole and no erased person stands in it: a piece may be a part of a name."""
@@ -284,6 +285,14 @@ class DayPrivacy:
 def is_whole(raw: str, table: Table) -> bool:
     """Whether a line has as many fields as a row, or more."""
     return len(raw.splitlines()) == 1 and raw.count(",") + 1 >= len(table.columns)
+
+
+def _without_ids(each: Arrivals, erased: Mapping[str, str]) -> pd.DataFrame:
+    """Keys that could not be used: that of somebody who was erased may be any of its session."""
+    unread = each.unread
+    for column in {*each.table.person_columns} & {*unread.columns}:
+        unread = unread.assign(**{column: unread[column].mask(unread[column].isin(list(erased)))})
+    return unread
 
 
 def _ids(arrived: Iterable[Arrivals]) -> set[str]:

@@ -6,11 +6,12 @@ overwrites whom are `_Resolution`'s.
 """
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import psycopg
 import pyarrow as pa
@@ -21,19 +22,13 @@ from psycopg.types.json import Jsonb
 from resources.arrivals import Arrivals, Pull
 from resources.postgres import copy as copying
 from resources.postgres.locks import LOCK_CLASS
-from resources.table import Kind
+from resources.privacy.pseudonyms import PEOPLE_FILTER
+from resources.table import Kind, Table
+from resources.warehouse.provenance import Provenance
+from resources.warehouse.rejects import RejectsLoad
 from resources.warehouse.statements import EXTRA, PARTITION_DATE, PARTNER, Merge
 
-
-@dataclass(frozen=True)
-class Provenance:
-    """Who pulled, and which pull it was."""
-
-    partner_id: int
-    pull: Pull
-    filters: Mapping[str, Sequence[str]] | None = None
-    run_id: str | None = None
-    root_run_id: str | None = None
+_KNOWN = ("window_end", "ends_at")  # a session's rows are known up to the earlier of the two
 
 
 @dataclass(frozen=True)
@@ -49,6 +44,7 @@ class Load:
     received: int
     merged: int
     rejected: int
+    repaired: int
     other_days: int
     requests: int
 
@@ -58,42 +54,65 @@ class _Resolution:
     """Which rows of a pull go straight in, which are compared, and how many bow to what the table has.
 
     A session's rows are known up to `min(window_end, ends_at)`. A pull that knows a session less far than the table
-    does not touch it; one that knows it further takes it; of two that know it equally, the later pull.
+    does not touch it; one that knows it further takes it; of two that know it equally, the later pull. A pull
+    that was restricted to some people knows of their rows alone, and of nobody else's: such `partial` rows are judged
+    one by one. `kept` are the keys of those that the pull does not touch.
     """
 
     fresh: pa.Table
     to_compare: pa.Table
     stale: int
+    kept: pd.DataFrame
 
     @classmethod
-    def on(cls, rows: pa.Table, existing: pd.DataFrame, session_key: list[str], pull: Pull) -> "_Resolution":
+    def on(
+        cls, rows: pa.Table, existing: pd.DataFrame, partial: pd.DataFrame, table: Table, pull: Pull
+    ) -> "_Resolution":
+        nothing = partial.iloc[:0][list(table.key)]
         if existing.empty:
-            return cls(rows, rows.slice(0, 0), 0)
-        known = (
-            rows.select([*session_key, "window_end", "ends_at"]).to_pandas().merge(existing, on=session_key, how="left")
-        )
-        is_new = known["existing_until"].isna().to_numpy()
-        reach = known[["window_end", "ends_at"]].min(axis=1)
-        existing_reach = known[["existing_until", "ends_at"]].min(axis=1)
-        stale = (
-            ~is_new
-            & (
-                (reach < existing_reach) | ((reach == existing_reach) & (known["existing_pull"] > pull.number))
-            ).to_numpy()
-        )
-        return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()))
+            return cls(rows, rows.slice(0, 0), 0, nothing)
+        session_key = list(table.session_key)
+        known = rows.select([*session_key, *_KNOWN]).to_pandas().merge(existing, on=session_key, how="left")
+        is_new = (known["is_there"] != True).to_numpy()  # noqa: E712 (missing where the session is)
+        stale = ~is_new & _knows_less(known, pull)
+        if partial.empty:
+            return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), nothing)
+        ends_at = known.groupby(session_key, as_index=False)["ends_at"].max()
+        windows = known.groupby(session_key, as_index=False)["window_end"].max()
+        of_pull = partial.merge(ends_at, on=session_key).merge(windows, on=session_key)
+        kept = of_pull.loc[_knows_less(of_pull, pull), list(table.key)]
+        stale = stale | (pd.MultiIndex.from_frame(rows.select(table.key).to_pandas()).isin(_index(kept)) & ~is_new)
+        return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), kept)
+
+
+def _knows_less(known: pd.DataFrame, pull: Pull) -> "npt.NDArray[np.bool_]":
+    """Whether a pull knows less than what is there. Where nothing is known of what is there, it does not."""
+    reach = known[list(_KNOWN)].min(axis=1)
+    existing_reach = known[["existing_until", "ends_at"]].min(axis=1).where(known["existing_until"].notna())
+    is_older = (reach == existing_reach) & (known["existing_pull"] > pull.number)
+    return ((reach < existing_reach) | is_older).to_numpy()
+
+
+def _index(keys: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(keys)
 
 
 @dataclass(frozen=True)
 class _Difference:
-    """Of sessions that the table has: rows that differ, rows that it lacks, and keys of rows that are not there now."""
+    """Of sessions that the table has: rows that differ, rows that it lacks, and keys of rows that are not there now.
+
+    `spared` of these stay: they are `listed`, by keys that are null as far as they could not be read.
+    """
 
     differing: pa.Table
     missing: pa.Table
     vanished: pa.Table
+    spared: int
 
     @classmethod
-    def between(cls, arrived: pa.Table, existing: pa.Table, merge: Merge, day: dt.date) -> "_Difference":
+    def between(
+        cls, arrived: pa.Table, existing: pa.Table, listed: Sequence[pd.DataFrame], merge: Merge, day: dt.date
+    ) -> "_Difference":
         """`existing` is what `Merge.existing_rows` returned for the sessions of `arrived`."""
         key = merge.table.key
         keys, existing_keys = _joined(arrived, key), _joined(existing, key)
@@ -103,11 +122,31 @@ class _Difference:
         same = pc.equal(was[PARTITION_DATE], str(day))
         for name, kind in merge.compared.items():
             same = pc.and_(same, _equal(copying.comparable(in_both[name], kind), was[name]))
+        vanished = existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys)))
+        gone = vanished
+        for those in listed:
+            gone = gone.filter(pc.invert(_fitting(gone, those)))
         return cls(
             differing=in_both.filter(pc.invert(same)),
             missing=arrived.filter(place.is_null()),
-            vanished=existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys))),
+            vanished=gone,
+            spared=vanished.num_rows - gone.num_rows,
         )
+
+
+def _fitting(keys: pa.Table, listed: pd.DataFrame) -> pa.Array:
+    """Which of the keys may be one of those listed: equal in all that is not null there."""
+    fits = pa.array([False] * keys.num_rows, pa.bool_())
+    if listed.empty or not keys.num_rows:
+        return fits
+    readable = listed.notna()
+    for pattern, of_pattern in listed.groupby([readable[name] for name in listed.columns]):
+        names = [name for name, is_readable in zip(listed.columns, pattern, strict=True) if is_readable]
+        if not names:
+            return pa.array([True] * keys.num_rows, pa.bool_())
+        wanted = _joined(copying.as_arrow(of_pattern[names]), names)
+        fits = pc.or_(fits, pc.is_in(_joined(keys, names), wanted))
+    return fits
 
 
 def _joined(rows: pa.Table, names: Sequence[str]) -> pa.Array:
@@ -118,6 +157,13 @@ def _joined(rows: pa.Table, names: Sequence[str]) -> pa.Array:
 
 def _equal(left: pa.Array, right: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.coalesce(pc.equal(left, right), pc.and_(left.is_null(), right.is_null()))
+
+
+def _known(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    rows = rows.astype(dict.fromkeys(names, "str"))
+    rows["existing_until"] = pd.to_datetime(rows["existing_until"], utc=True).astype("datetime64[us, UTC]")
+    rows["existing_pull"] = rows["existing_pull"].astype("float64").fillna(0)  # 0: no load wrote the row
+    return rows
 
 
 class TableLoad:
@@ -144,7 +190,7 @@ class TableLoad:
         newer_pull = self._newer_pull()
         inserted, updated, removed, superseded = self._write(newer_pull)
         if newer_pull is None:
-            self._write_rejects()
+            RejectsLoad(self.connection, self.load_id, self.day, self.arrivals, self.provenance).run()
         load = Load(
             table=self.table.name,
             inserted=inserted,
@@ -154,7 +200,8 @@ class TableLoad:
             removed=removed,
             received=self.arrivals.received,
             merged=self.arrivals.merged,
-            rejected=len(self.arrivals.rejects),
+            rejected=self.arrivals.rejected,
+            repaired=self.arrivals.repaired,
             other_days=self.arrivals.other_days,
             requests=self.arrivals.requests,
         )
@@ -178,14 +225,18 @@ class TableLoad:
         content = copying.digest(self.rows.select([*self.table.column_names, EXTRA]))
         if self._left_there(content):
             return 0, 0, 0, 0
-        existing = self._existing(newer_pull)
-        resolution = _Resolution.on(self.rows, existing, list(self.table.session_key), self.provenance.pull)
-        difference = self._difference(resolution.to_compare)
+        partial_loads = self._partial_loads()
+        existing = self._existing(partial_loads, newer_pull)
+        partial = self._partial_rows(partial_loads)
+        resolution = _Resolution.on(self.rows, existing, partial, self.table, self.provenance.pull)
+        difference = self._difference(resolution)
         updated = self._update(difference.differing)
         removed = self._remove(difference.vanished)
         new = pa.concat_tables([resolution.fresh, difference.missing])
         self._copy(self.merge.copy_to_target, new)
-        if not resolution.stale and not self.provenance.filters:
+        if not partial.empty:
+            self._adopt(resolution.to_compare, partial_loads)
+        if not resolution.stale and not difference.spared and not self.provenance.filters:
             self.content = content
             if existing.empty:
                 self.row_versions = new.num_rows * self._value("SELECT pg_current_xact_id()::xid::text::bigint")
@@ -209,23 +260,51 @@ class TableLoad:
         row = self.connection.execute(self.merge.row_versions, self._sessions(self.rows)).fetchone()
         return int(row[0]) if row else 0
 
-    def _existing(self, newer_pull: int | None) -> pd.DataFrame:
+    def _partial_loads(self) -> list[int]:
+        """The loads of the day whose pull was restricted to some people: they tell nothing of anybody else's rows."""
+        if self.table.key == self.table.session_key:
+            return []
+        found = self.connection.execute(
+            "SELECT id FROM kaltura.loads WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
+            " AND filters -> %s IS NOT NULL",
+            [self.provenance.partner_id, self.table.report_id, self.day, PEOPLE_FILTER],
+        )
+        return [load_id for (load_id,) in found]
+
+    def _existing(self, partial_loads: Sequence[int], newer_pull: int | None) -> pd.DataFrame:
         """The arrived sessions that the table has: `existing_until` and `existing_pull`, beside the session's key."""
         names = list(self.table.session_key)
-        rows = self.connection.execute(self.merge.existing, self._sessions(self.rows)).fetchall()
-        columns = [*names, "existing_until", "load_id", "existing_pull"]
-        existing = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "str"))
-        existing["existing_until"] = pd.to_datetime(existing["existing_until"], utc=True).astype("datetime64[us, UTC]")
-        existing["existing_pull"] = existing["existing_pull"].astype("float64").fillna(0)  # 0: no load wrote the row
+        parameters = {**self._sessions(self.rows), "partial": partial_loads}
+        rows = self.connection.execute(self.merge.existing, parameters).fetchall()
+        existing = _known(pd.DataFrame(rows, columns=[*names, "existing_until", "load_id", "existing_pull"]), names)
         if newer_pull is not None:
             existing["existing_pull"] = float(newer_pull)
-        return existing.drop(columns="load_id")
+        return existing.drop(columns="load_id").assign(is_there=True)
 
-    def _difference(self, rows: pa.Table) -> _Difference:
+    def _partial_rows(self, partial_loads: Sequence[int]) -> pd.DataFrame:
+        """The rows of partial loads among the arrived sessions, each known for itself."""
+        names, rows = list(self.table.key), []
+        if partial_loads:
+            parameters = {**self._sessions(self.rows), "partial": partial_loads}
+            rows = self.connection.execute(self.merge.partial_rows, parameters).fetchall()
+        return _known(pd.DataFrame(rows, columns=[*names, "existing_until", "existing_pull"]), names)
+
+    def _adopt(self, rows: pa.Table, partial_loads: Sequence[int]) -> None:
+        """What a pull of everybody lists as it is there is known by it, and no longer by the partial one alone."""
+        if self.provenance.filters or not rows.num_rows:
+            return
+        names = [*self.table.key, "window_start", "window_end"]
+        arrays = {name: rows[name].to_pylist() for name in names}
+        ids = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, "partial": partial_loads}
+        self.connection.execute(self.merge.adopt, {**ids, **arrays})
+
+    def _difference(self, resolution: _Resolution) -> _Difference:
+        rows = resolution.to_compare
         existing = copying.rows_out(
             self.connection, self.merge.existing_rows, self._sessions(rows), self.merge.existing_kinds
         )
-        return _Difference.between(rows, existing, self.merge, self.day)
+        listed = [self.arrivals.unread[list(self.table.key)], resolution.kept]
+        return _Difference.between(rows, existing, listed, self.merge, self.day)
 
     def _sessions(self, rows: pa.Table) -> dict[str, Any]:
         names = list(self.table.session_key)
@@ -259,28 +338,6 @@ class TableLoad:
             ordered = rows.take(pc.array_sort_indices(_joined(rows, self.table.key)))
             copying.rows_in(self.connection, statement, ordered, self.merge.columns, constants)
 
-    def _write_rejects(self) -> None:
-        """Put the day's rejects in the place of those there; a day pulled again without news writes nothing.
-
-        A filtered pull knows of a part of them alone, and removes none.
-        """
-        day = [self.provenance.partner_id, self.table.report_id, self.day]
-        where = "WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
-        there = Counter(self.connection.execute(f"SELECT raw, reason FROM kaltura.rejects {where}", day).fetchall())
-        now = Counter(self.arrivals.rejects[["raw", "reason"]].itertuples(index=False, name=None))
-        if self.provenance.filters:
-            now -= there
-        elif now != there:
-            self.connection.execute(f"DELETE FROM kaltura.rejects {where}", day)
-        else:
-            return
-        with self.connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO kaltura.rejects (load_id, partner_id, report_id, partition_date, raw, reason)"
-                " VALUES (%s, %s, %s, %s, %s, %s)",
-                [(self.load_id, *day, raw, reason) for raw, reason in now.elements()],
-            )
-
     def _record(self, load: Load) -> None:
         values = {
             "id": self.load_id,
@@ -297,6 +354,7 @@ class TableLoad:
             "rows_received": load.received,
             "rows_merged": load.merged,
             "rows_rejected": load.rejected,
+            "rows_repaired": load.repaired,
             "rows_other_days": load.other_days,
             "inserted": load.inserted,
             "updated": load.updated,

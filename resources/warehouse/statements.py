@@ -65,13 +65,44 @@ class Merge:
 
     @property
     def existing(self) -> sql.Composed:
-        """Of the sessions given as arrays, those that the table has: known until when, and by which pull."""
+        """Of the sessions given as arrays, those that the table has: known until when, and by which pull.
+
+        Rows of the loads `partial` tell nothing of their session.
+        """
+        whole = sql.SQL("FILTER (WHERE old.load_id <> ALL (%(partial)s::bigint[]))")
         return sql.SQL(
             "SELECT {session}, existing.window_end, existing.load_id, loads.pull"
             " FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
-            " SELECT max(window_end) AS window_end, max(load_id) AS load_id FROM {target} AS old WHERE {of_session}"
-            ") AS existing LEFT JOIN kaltura.loads ON loads.id = existing.load_id WHERE existing.load_id IS NOT NULL"
-        ).format(**self._asked)
+            " SELECT max(window_end) {whole} AS window_end, max(load_id) {whole} AS load_id, count(*) AS row_count"
+            " FROM {target} AS old WHERE {of_session}"
+            ") AS existing LEFT JOIN kaltura.loads ON loads.id = existing.load_id WHERE existing.row_count > 0"
+        ).format(whole=whole, **self._asked)
+
+    @property
+    def partial_rows(self) -> sql.Composed:
+        """Of the sessions given as arrays, the rows of the loads `partial`: key, known until when, and by which pull."""
+        return sql.SQL(
+            "SELECT {key}, row.window_end, loads.pull"
+            " FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
+            " SELECT * FROM {target} AS old WHERE {of_session} AND old.load_id = ANY (%(partial)s::bigint[]) OFFSET 0"
+            ") AS row LEFT JOIN kaltura.loads ON loads.id = row.load_id"
+        ).format(key=self._list(self.table.key, "row"), **self._asked)
+
+    @property
+    def adopt(self) -> sql.Composed:
+        """Rows given as arrays of their keys are from now on known as the load knows them, though nothing differs."""
+        key = self.table.key
+        return sql.SQL(
+            "UPDATE {target} AS old SET load_id = %(load_id)s, window_start = known.window_start,"
+            " window_end = known.window_end FROM unnest({arrays}, %(window_start)s::timestamptz[],"
+            " %(window_end)s::timestamptz[]) AS known ({names}, window_start, window_end)"
+            " WHERE old.partner_id = %(partner_id)s AND {same_key} AND old.load_id = ANY (%(partial)s::bigint[])"
+        ).format(
+            target=self.target,
+            arrays=self._parameters(key),
+            names=self._list(key),
+            same_key=self._same(key, "old", "known"),
+        )
 
     @property
     def row_versions(self) -> sql.Composed:

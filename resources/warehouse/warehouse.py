@@ -20,7 +20,8 @@ from resources.postgres.url import sqlalchemy_url
 from resources.privacy.people import DayPrivacy, Roll, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.table import Table
-from resources.warehouse.load import Load, Provenance, TableLoad
+from resources.warehouse.load import Load, TableLoad
+from resources.warehouse.provenance import Provenance
 
 CONNECT_TIMEOUT_SECONDS = 10
 

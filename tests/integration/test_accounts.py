@@ -12,7 +12,7 @@ from pipeline import ASSETS, Pipeline
 
 from resources.kaltura.resource import account_name
 from resources.kaltura.windows import Calendar, Days
-from resources.warehouse.load import Provenance
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import Credentials, Running, University, serving
 

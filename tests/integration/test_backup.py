@@ -63,7 +63,7 @@ def load(kaltura: Client) -> Callable[[str, int], list[int]]:
     from assets.pull.extract import extract
     from assets.reports import REPORTS
     from resources.kaltura.windows import Days
-    from resources.warehouse.load import Provenance
+    from resources.warehouse.provenance import Provenance
 
     def loaded(url: str, days: int) -> list[int]:
         dates = [FIRST + dt.timedelta(days=n) for n in range(days)]

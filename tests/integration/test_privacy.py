@@ -19,7 +19,7 @@ from resources.privacy.erasure import erase
 from resources.privacy.people import PrivacyError
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import FULL, Mode, Privacy, is_pseudonym
-from resources.warehouse.load import Provenance
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.integration.test_whole_days import Place

@@ -5,6 +5,7 @@ import itertools
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from assets.pull.extract import Extract, Filters
 from assets.report import ENTRY_IDS, USER_IDS
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
-from resources.warehouse.load import Load, Provenance, TableLoad
+from resources.warehouse.load import Load, TableLoad
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 from tests.integration.test_whole_days import PEOPLE, REPORTS, Place
@@ -208,6 +210,67 @@ def _span(session: Session) -> tuple[int, int | None]:
     return session.started_at, session.ended_at
 
 
+# --- rows that can not be used -----------------------------------------------------------------------------------
+
+
+def test_a_row_with_a_bad_ratio_and_one_with_a_comma_in_its_name_take_nobody_away(place: Place) -> None:
+    load(place, place.bring(0))
+    before = place.tables
+    place.at(60 * 24 + 1)
+    changes = {"user0": ("Person 0", "Person, 0"), "user1": ("0.333", "1.")}
+
+    def changed(line: str) -> str:
+        return line.replace(*changes.get(line.split(",")[2], ("", "")))
+
+    brought = place.bring_changed(0, ATTENDEES, changed)
+    by_table = {each.table: each for each in load(place, brought)}
+    assert (by_table["attendees"].removed, by_table["attendees"].rejected, by_table["attendees"].repaired) == (0, 1, 1)
+    after = place.tables
+    lost = before["attendees"]["1_room", "1_a", "user1"] | {"meeting_engaged_play_time_ratio": None}
+    assert after["attendees"] == before["attendees"] | {("1_room", "1_a", "user1"): lost}
+    assert sorted(rows(place, "SELECT reason, column_name, is_repaired FROM kaltura.rejects")) == [
+        ("meeting_engaged_play_time_ratio is not a ratio from 0 to 1", "meeting_engaged_play_time_ratio", True),
+        ("the line has 9 of 8 fields", None, False),
+    ]
+    assert rows(
+        place,
+        "SELECT rows_received, rows_rejected, rows_repaired, inserted + updated + unchanged FROM kaltura.loads"
+        " WHERE report_id = 6001 ORDER BY id DESC LIMIT 1",
+    ) == [(3, 1, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("line", "stay"),
+    [
+        ("1_room,1_a,user1,Ann, B,,User,30,0.5", {"user0", "user1", "user2"}),  # anybody of the session
+        ("1_room,1_other,user1,Ann, B,,User,30,0.5", {"user0"}),  # of another session
+        ("some, thing", {"user0", "user1", "user2"}),  # anybody at all
+        ("", {"user0"}),  # nobody
+        ("1_room,Unknown,user1,Ann,,User,30,0.5", {"user0", "user1"}),  # their session is not known
+        ("1_room,Unknown,,,,,30,0.5", {"user0"}),  # nobody's of no session: a matter of course
+        ("1_room,1_a,user1,Ann,,User,thirty,half", {"user0", "user1"}),  # used, without its figures
+    ],
+)
+def test_what_a_line_that_can_not_be_used_may_stand_for_is_not_removed(place: Place, line: str, stay: set[str]) -> None:
+    place.meets("1_other", 12, 13, entry="1_room")
+    load(place, place.bring(0))
+    place.at(60 * 24 + 1)
+    changed = place.bring_changed(
+        0,
+        ATTENDEES,
+        lambda sent: (
+            line if sent.startswith("1_room,1_a,user1,") else None if sent.startswith("1_room,1_a,user2,") else sent
+        ),
+    )
+    load(place, changed)
+    assert {key[2] for key in place.tables["attendees"] if key[1] == "1_a"} == stay
+    if stay != {"user0"}:
+        return
+    place.at(60 * 24 + 2)
+    load(place, place.bring(0))
+    assert user_ids(place) == ["user0", "user0", "user1", "user2"]
+
+
 # --- rejects -----------------------------------------------------------------------------------------------------
 
 
@@ -261,17 +324,63 @@ def test_figures_of_a_running_session_do_not_replace_those_known_further(place: 
     assert_equal(place.tables, place.truth(0))
 
 
-def test_figures_from_a_narrower_window_never_replace_those_from_a_wider_one_though_they_were_pulled_later(
+@pytest.mark.parametrize("pulls", [[(0, 12), (0, 0)], [(0, 0), (0, 12)], [(0, 12)], [(0, 0)]])
+def test_what_comes_a_week_after_the_start_of_a_session_without_an_end_counts_in_no_window(
+    place: Place, pulls: list[tuple[int, int]]
+) -> None:
+    stays = [(10, 11), (24 * 7 + 9, 24 * 7 + 9.5), (24 * 7 + 10.5, 24 * 9), (24 * 9, 24 * 9 + 1)]
+    place.meets("1_forever", 10, None, stays)
+    for number, (first, last) in enumerate(pulls):
+        place.at(60 * 24 + number)
+        load(place, place.bring(first, last))
+        assert_equal(place.tables, place.truth(0))
+    assert len([key for key in place.tables["attendees"] if key[1] == "1_forever"]) == 2
+
+
+def test_a_session_without_an_end_that_came_in_a_wide_range_takes_what_a_later_pull_of_its_day_brings(
     place: Place,
 ) -> None:
-    place.meets(
-        "1_forever", 10, None, [(10, 11), (24 * 9, 24 * 9 + 1)]
-    )  # the second is beyond what a day alone asks for
-    load(place, place.bring(0, 12))
-    assert_equal(place.tables, place.truth(0))
+    unresolved = User(50, "", "", "", "")
+    place.meets("1_forever", 10, None, [(10, 11)])
+    place.views.append(View("1_room", "1_forever", unresolved, place.second(10), place.second(11)))
+    load(place, place.bring(0, 20))
+    place.sessions[1] = replace(place.sessions[1], entry_name="Renamed")
+    place.views[-1] = replace(place.views[-1], user=User(50, "late", "Late Comer", "", "User"))
+    place.views.append(View("1_room", "1_forever", PEOPLE[5], place.second(12), place.second(13)))
     place.at(60 * 24 + 1)
     load(place, place.bring(0))
     assert_equal(place.tables, place.truth(0))
+
+
+def test_a_wide_pull_of_one_person_does_not_keep_anybody_else_out(place: Place) -> None:
+    """Neither those who are pulled later from a narrower window, nor those of a pull that was begun before."""
+    for number, wide_is_loaded in enumerate(("first", "last")):
+        cue = f"1_long{number}"
+        place.meets(cue, 10, None, [(10, 11), (10, 12)])
+        place.at(100 + number)
+        ann = [ATTENDEES], Filters({USER_IDS: ["user0"]})
+        whole = place.bring(0)
+        place.at(110 + number)
+        filtered = place.bring(0, 3, reports=ann[0], filters=ann[1])
+        in_order = [(filtered, ann[1].active), (whole, None)]
+        for brought, filters in in_order if wide_is_loaded == "first" else reversed(in_order):
+            load(place, brought, filters=filters)
+        assert_equal(place.tables, place.truth(0))
+    place.at(120)
+    load(place, place.bring(0))
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_a_pull_of_one_person_knows_of_their_row_what_a_narrower_pull_of_everybody_does_not(place: Place) -> None:
+    place.meets("1_long", 20, 50, [(20, 50), (20, 49)])
+    place.at(30)
+    narrow = place.bring(0)
+    place.at(60 * 24)
+    ann = Filters({USER_IDS: ["user0"]})
+    load(place, place.bring(0, 2, reports=[ATTENDEES], filters=ann), filters=ann.active)
+    load(place, narrow)
+    minutes = {key[2]: row["meeting_view_time"] for key, row in place.tables["attendees"].items() if key[1] == "1_long"}
+    assert minutes == {"user0": pytest.approx(1800), "user1": pytest.approx(600)}
 
 
 def test_two_loads_of_a_day_at_the_same_time_wait_for_each_other_and_the_later_pull_stands(place: Place) -> None:

@@ -13,9 +13,11 @@ from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.extract import Extract, Filters, extract
 from assets.report import ENTRY_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
+from resources.kaltura import csv
 from resources.kaltura.errors import ColumnMissing, FilterIgnored, Unsplittable
+from resources.kaltura.query import Source
 from resources.kaltura.windows import Calendar, Days
-from resources.warehouse.load import Provenance
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.conftest import client_of
@@ -89,6 +91,23 @@ class Place:
         for day in extracted.days:
             self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pull))
         return extracted
+
+    def bring_changed(
+        self, first: int, report: Report, change: Callable[[str], str | None], last: int | None = None
+    ) -> Extract:
+        """As `bring`, with each line of the report's replies changed, or left out, on its way."""
+
+        def parsed(body: bytes, source: Source, about: str, **more: tuple[str, ...]) -> csv.Rows:
+            if source.report_id == report.report_id:
+                header, *lines = body.decode().removesuffix("\n").split("\n")
+                changed = [new for line in lines if (new := change(line)) is not None]
+                body = "\n".join([header, *changed, ""]).encode()
+            return parse(body, source, about, **more)
+
+        parse = csv.parse
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv, "parse", parsed)
+            return self.bring(first, last)
 
     @property
     def tables(self) -> Tables:

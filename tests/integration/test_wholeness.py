@@ -27,7 +27,8 @@ from assets.report import ENTRY_IDS, USER_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
-from resources.warehouse.load import Load, Provenance, TableLoad
+from resources.warehouse.load import Load, TableLoad
+from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 from tests.conftest import Databases, client_of

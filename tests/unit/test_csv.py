@@ -188,3 +188,14 @@ def test_whatever_people_call_themselves_each_row_comes_back_as_it_was_sent(peop
     rows = read("".join(f"{user},{name},5\n" for user, name in people))
     assert not rows.rejects
     assert list(rows.frame[["id", "name"]].itertuples(index=False, name=None)) == people
+
+
+AS_CAME = ["\ufeff1_r,1_c,u,n,e,t,1,0", '"1_r",1_c,u,"n ""x""",e,t,10,0', "", "1_r,1_c,u,two\nlines,e,t,1,0", "a,b"]
+
+
+def test_every_line_can_be_had_as_it_came_whatever_became_of_its_values() -> None:
+    header = ",".join(ATTENDEES.source.columns)
+    for lines in (AS_CAME[:2], AS_CAME[:3], AS_CAME):
+        rows = parse(BOM + "\n".join([header, *lines, ""]).encode(), ATTENDEES.source, "a report")
+        assert sorted(rows.as_came(place) for place in range(rows.received)) == sorted(lines)
+        assert rows.frame["entry_id"][0] == "\ufeff1_r"

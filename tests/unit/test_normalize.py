@@ -42,6 +42,16 @@ def frame_of(report: Report, *changes: dict[str, str]) -> pd.DataFrame:
     return normalize(parse(BOM + "\n".join(lines).encode() + b"\n", report.source, "a report"), report)
 
 
+def lost_figure(report: Report, **change: str) -> object:
+    """Why the one figure is left out of a row that can be used."""
+    frame = frame_of(report, change)
+    column = next(iter(change))
+    assert frame["reason"].isna().all()
+    assert frame["column_name"][0] == column
+    assert pd.isna(frame[column][0])
+    return frame["repair"][0]
+
+
 def value(report: Report, column: str, sent: str) -> object:
     frame = frame_of(report, {column: sent})
     assert frame["reason"].isna().all(), frame["reason"].tolist()
@@ -135,13 +145,48 @@ def test_a_time_that_is_none_or_in_milliseconds_can_not_be_used(sent: str) -> No
         (ROOM_SESSIONS, {"meeting_view_period_unique_users": "-1"}, "is below 0"),
         (ROOM_SESSIONS, {"meeting_view_period_unique_users": "1.5"}, "is not a whole number"),
         (ROOM_SESSIONS, {"meeting_view_period_unique_users": "2147483648"}, "is not a whole number"),
-        (ROOM_SESSIONS, {"entry_id": ""}, "is empty or unknown"),
+        (ATTENDEES, {"meeting_engaged_play_time_ratio": "1.0000001"}, "is not a ratio from 0 to 1"),
+        (ATTENDEES, {"meeting_view_time": "1.0E+300"}, "is more than can be"),
+        (BREAKOUT_SESSIONS, {"duration": "1.7E+308"}, "is more than can be"),
+        (BREAKOUT_SESSIONS, {"duration": "an hour"}, "is not a number"),
+        (BREAKOUT_SESSIONS, {"participant_count": "many"}, "is not a whole number"),
+        (BREAKOUT_SESSIONS, {"engagement_rate": "83.3"}, "is not a ratio from 0 to 1"),
     ],
 )
-def test_a_value_out_of_its_range_makes_the_row_unusable_and_the_reason_names_it(
+def test_a_bad_figure_costs_the_figure_and_not_the_row_and_the_reason_names_it(
     report: Report, change: dict[str, str], why: str
 ) -> None:
-    assert reason(report, **change) == f"{next(iter(change))} {why}"
+    assert lost_figure(report, **change) == f"{next(iter(change))} {why}"
+
+
+def test_all_bad_figures_of_a_row_are_told() -> None:
+    frame = frame_of(ATTENDEES, {"meeting_view_time": "ten", "meeting_engaged_play_time_ratio": "50"})
+    assert frame["column_name"][0] == "meeting_view_time, meeting_engaged_play_time_ratio"
+    assert frame["repair"][0] == (
+        "meeting_view_time is not a number; meeting_engaged_play_time_ratio is not a ratio from 0 to 1"
+    )
+
+
+def test_a_row_with_a_bad_figure_and_no_session_is_refused_for_the_session() -> None:
+    frame = frame_of(ATTENDEES, {"meeting_view_time": "ten", "cue_point_id": "Unknown"})
+    assert (frame["reason"][0], frame["column_name"][0]) == ("cue_point_id is empty or unknown", "cue_point_id")
+    assert pd.isna(frame["repair"][0])
+
+
+@pytest.mark.parametrize("sent", ["1.0000000000001", "1.0000000009"])
+def test_a_ratio_above_1_by_a_rounding_is_1(sent: str) -> None:
+    assert value(ATTENDEES, "meeting_engaged_play_time_ratio", sent) == 1.0
+
+
+def test_nobody_has_more_minutes_than_a_thousand_devices_at_once_have_in_the_window() -> None:
+    lines = ",".join(ATTENDEE) + "\n" + ",".join((ATTENDEE | {"meeting_view_time": "60001"}).values()) + "\n"
+    rows = parse(BOM + lines.encode(), ATTENDEES.source, "a report")
+    assert normalize(rows, ATTENDEES, most_minutes=60_001)["meeting_view_time"][0] == 60_001
+    assert normalize(rows, ATTENDEES, most_minutes=60_000)["repair"][0] == "meeting_view_time is more than can be"
+
+
+def test_a_room_without_an_id_can_not_be_used() -> None:
+    assert reason(ROOM_SESSIONS, entry_id="") == "entry_id is empty or unknown"
 
 
 @pytest.mark.parametrize("report", [ROOM_SESSIONS, BREAKOUT_SESSIONS])
@@ -149,16 +194,17 @@ def test_a_session_that_ends_before_it_starts_can_not_be_used(report: Report) ->
     assert reason(report, session_end_time=str(START - 60)) == "session_end_time is before session_start_time"
 
 
-def test_an_unusable_row_is_kept_as_it_came_and_its_neighbours_are_good() -> None:
-    frame = frame_of(ATTENDEES, {"user_id": "a"}, {"user_id": "b", "meeting_view_time": "ten"}, {"user_id": "c"})
+def test_the_neighbours_of_an_unusable_row_are_good() -> None:
+    frame = frame_of(ATTENDEES, {"user_id": "a"}, {"user_id": "b", "cue_point_id": "0"}, {"user_id": "c"})
     assert frame["reason"].notna().tolist() == [False, True, False]
-    assert frame["raw"][1] == "1_room,1_cue,b,Ada,ada@example.edu,User,ten,0.5"
+    assert frame["line"].tolist() == [0, 1, 2]
 
 
 def test_lines_that_are_no_rows_come_last_with_their_reason() -> None:
     body = f"{','.join(ATTENDEE)}\njunk,line\n{','.join(ATTENDEE.values())}\n"
-    frame = normalize(parse(BOM + body.encode(), ATTENDEES.source, "a report"), ATTENDEES)
-    assert frame["raw"].tolist()[1:] == ["junk,line"]
+    rows = parse(BOM + body.encode(), ATTENDEES.source, "a report")
+    frame = normalize(rows, ATTENDEES)
+    assert [rows.as_came(line) for line in frame["line"].tolist()[1:]] == ["junk,line"]
     assert frame["reason"].tolist()[1:] == ["the line has 2 of 8 fields"]
 
 
@@ -169,7 +215,7 @@ def test_columns_that_the_table_lacks_are_kept_as_json() -> None:
 
 
 def merged_rows(report: Report, *changes: dict[str, str]) -> list[dict[str, object]]:
-    found = merged(frame_of(report, *changes), report)
+    found = merged(frame_of(report, *changes), report).drop(columns="line")
     return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in found.to_dict("records")]
 
 
@@ -192,6 +238,24 @@ def test_rows_without_minutes_merge_to_the_plain_mean_and_rows_without_figures_t
     nothing = {"meeting_view_time": "", "meeting_engaged_play_time_ratio": ""}
     [row] = merged_rows(ATTENDEES, nothing, nothing)
     assert (row["meeting_view_time"], row["meeting_engaged_play_time_ratio"]) == (None, None)
+
+
+def test_several_people_without_an_id_have_no_name_that_is_not_the_name_of_all() -> None:
+    ann = {"user_id": "", "user_name": "Ann", "user_email": "ann@example.edu"}
+    for other in ({"user_name": "Bob"}, {"user_name": "", "user_email": ""}):
+        for order in ((ann, ann | other), (ann | other, ann)):
+            [row] = merged_rows(ATTENDEES, *order)
+            assert row["user_name"] is None
+            assert row["user_email"] == (None if "user_email" in other else "ann@example.edu")
+    assert merged_rows(ATTENDEES, ann, ann)[0]["user_name"] == "Ann"
+
+
+@pytest.mark.parametrize("column", ["meeting_view_time", "meeting_engaged_play_time_ratio"])
+def test_a_figure_that_one_of_the_rows_of_a_user_has_lost_is_lost_for_all(column: str) -> None:
+    for order in (({}, {column: "bad"}), ({column: "bad"}, {})):
+        [row] = merged_rows(ATTENDEES, *order)
+        assert row[column] is None
+        assert row["meeting_engaged_play_time_ratio"] is None  # without all minutes nobody can weight it
 
 
 def test_rows_of_other_keys_are_left_as_they_are() -> None:

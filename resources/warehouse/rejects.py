@@ -1,0 +1,143 @@
+"""The lines that could not be used, or not wholly: each that Kaltura still sends stands in `kaltura.rejects`, once.
+
+A line that belongs to a day is replaced by the day's next pull. One that belongs to none comes with every window that
+its events lie in, so it is known by the window: a pull whose window covers that one receives it again, or it is gone.
+"""
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+
+import pandas as pd
+import psycopg
+
+from resources.arrivals import Arrivals, values_in
+from resources.table import Kind, Table
+from resources.warehouse.provenance import Provenance
+
+_FIGURES = (Kind.COUNT, Kind.MINUTES, Kind.RATIO, Kind.SECONDS)
+_WHAT = ["raw", "reason", "column_name", "is_repaired"]
+
+_Reject = tuple[str, str, str | None, bool]
+
+
+@dataclass(frozen=True)
+class _Undated:
+    """A line that is there, and the window that it is known to have come in."""
+
+    place: str
+    what: _Reject
+    window_start: dt.datetime
+    window_end: dt.datetime
+    is_ours_to_change: bool
+
+
+class RejectsLoad:
+    """The rejects of one table and day, inside the day's transaction. A pull without news writes nothing."""
+
+    def __init__(
+        self, connection: psycopg.Connection, load_id: int, day: dt.date, arrivals: Arrivals, provenance: Provenance
+    ) -> None:
+        self.connection = connection
+        self.load_id = load_id
+        self.arrivals = arrivals
+        self.provenance = provenance
+        self.day = [provenance.partner_id, arrivals.table.report_id, day]
+
+    def run(self) -> None:
+        rejects = self.arrivals.rejects
+        is_undated = rejects["is_undated"].astype(bool)
+        self._write_dated(_counted(rejects[~is_undated]))
+        if self.arrivals.tells_undated:
+            self._write_undated(_counted(rejects[is_undated]))
+
+    def _write_dated(self, now: "Counter[_Reject]") -> None:
+        """In the place of those there. A filtered pull knows of a part of them alone, and removes none."""
+        where = "WHERE partner_id = %s AND report_id = %s AND partition_date = %s AND window_start IS NULL"
+        query = f"SELECT raw, reason, column_name, is_repaired FROM kaltura.rejects {where}"
+        there = Counter(self.connection.execute(query, self.day).fetchall())
+        if self.provenance.filters:
+            now = now - there
+        elif now != there:
+            self.connection.execute(f"DELETE FROM kaltura.rejects {where}", self.day)
+        else:
+            return
+        self._insert(now, None, None)
+
+    def _write_undated(self, now: "Counter[_Reject]") -> None:
+        """Each line that is there stays where it came again, and goes where it would have had to."""
+        start, end = self.arrivals.window_start, self.arrivals.window_end
+        gone, narrower = [], []
+        for line in self._there():
+            again = self._again(line, now)
+            if again is None:
+                is_covered = start <= line.window_start and line.window_end <= end
+                if line.is_ours_to_change and (is_covered or self._has_found_its_session(line)):
+                    gone.append(line.place)
+            elif again != line.what and line.is_ours_to_change:  # other figures, as the window is another
+                gone.append(line.place)
+                continue
+            elif (line.window_start, line.window_end) != (max(start, line.window_start), min(end, line.window_end)):
+                narrower.append(line.place)
+            if again is not None:
+                now[again] -= 1
+        self.connection.execute("DELETE FROM kaltura.rejects WHERE ctid = ANY (%s::tid[])", [gone]) if gone else None
+        if narrower:  # the events of a line that came with both windows lie in both
+            self.connection.execute(
+                "UPDATE kaltura.rejects SET window_start = greatest(window_start, %s),"
+                " window_end = least(window_end, %s) WHERE ctid = ANY (%s::tid[])",
+                [start, end, narrower],
+            )
+        self._insert(now, start, end)
+
+    def _there(self) -> list[_Undated]:
+        """The undated lines of the report whose windows meet this one's."""
+        rows = self.connection.execute(
+            "SELECT rejects.ctid::text, raw, reason, column_name, is_repaired, rejects.window_start,"
+            " rejects.window_end, loads.pull"
+            " FROM kaltura.rejects LEFT JOIN kaltura.loads ON loads.id = rejects.load_id"
+            " WHERE rejects.partner_id = %s AND rejects.report_id = %s"
+            " AND rejects.window_start < %s AND rejects.window_end > %s",
+            [*self.day[:2], self.arrivals.window_end, self.arrivals.window_start],
+        ).fetchall()
+        pull, is_whole = self.provenance.pull.number, not self.provenance.filters
+        return [
+            _Undated(row[0], row[1:5], row[5], row[6], is_whole and (row[7] is None or row[7] <= pull)) for row in rows
+        ]
+
+    def _again(self, line: _Undated, now: "Counter[_Reject]") -> _Reject | None:
+        """The same line among those that came: as it is there, or else with other figures."""
+        if now[line.what] > 0:
+            return line.what
+        known = _without_figures(line.what[0], self.arrivals.table)
+        same = (what for what in now.elements() if _without_figures(what[0], self.arrivals.table) == known)
+        return next(same, None)
+
+    def _has_found_its_session(self, line: _Undated) -> bool:
+        """Whether the day's rows hold the session that the line names."""
+        values = values_in(line.what[0])
+        names = list(self.arrivals.table.session_key)
+        theirs = self.arrivals.frame[names].isin(values).all(axis=1)
+        return bool(theirs.any())
+
+    def _insert(self, now: "Counter[_Reject]", start: dt.datetime | None, end: dt.datetime | None) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO kaltura.rejects (load_id, partner_id, report_id, partition_date, raw, reason, column_name,"
+                " is_repaired, window_start, window_end) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [(self.load_id, *self.day, *what, start, end) for what in now.elements()],
+            )
+
+
+def _counted(rejects: pd.DataFrame) -> "Counter[_Reject]":
+    plain = rejects[_WHAT].astype("object").where(rejects[_WHAT].notna(), None)
+    return Counter(plain.itertuples(index=False, name=None))
+
+
+def _without_figures(raw: str, table: Table) -> list[str]:
+    """What of a line does not depend on the window that it was asked for with."""
+    kinds = [column.kind for column in table.columns]
+    values = raw.split(",")
+    if len(values) < len(kinds):
+        return values
+    return [value for at, value in enumerate(values) if at >= len(kinds) or kinds[at] not in _FIGURES]
