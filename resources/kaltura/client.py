@@ -7,6 +7,7 @@ host; certificates are always checked. `reply.py` tells what a reply means.
 import ipaddress
 import json
 import logging
+import math
 import random
 import re
 import ssl
@@ -20,10 +21,9 @@ import httpx
 import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from resources.kaltura import csv
+from resources.kaltura import body, csv, deadline
 from resources.kaltura.clock import Clock
 from resources.kaltura.errors import (
-    BadReply,
     CutOff,
     FilterIgnored,
     KalturaError,
@@ -43,9 +43,8 @@ log = logging.getLogger("kaltura")
 REPORT_ROW_CAP = 100_000  # a longer report is cut there in silence (section 3)
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 330  # the server gives a query up at 600 s; gateways before it at 300 s
-REPLY_LIMIT_BYTES = 512 * 1024 * 1024  # 100,000 rows are some 15 MB: more than this is no report
-ENCODINGS = ("", "identity", "gzip", "deflate")  # of one layer, each piece unpacks to 70 MB at most; two have no bound
-REPLY_LIMIT_SECONDS = 1800  # for one whole reply: one that comes by drops never runs into a read timeout
+REPLY_LIMIT_SECONDS = 1800.0  # for one try, headers and body: what comes by drops never runs into a read timeout
+QUESTION_LIMIT_SECONDS = 3600.0  # for one question with all its tries and pauses: no new try begins later, none goes on
 ATTEMPTS = 6
 SERVER_FAULT_ATTEMPTS = 3
 RATE_LIMIT_PAUSE_SECONDS = (10.0, 60.0)
@@ -97,7 +96,7 @@ class Client:
         self._pause_scale = pause_scale
         self._places = threading.BoundedSemaphore(max_concurrency)
         try:
-            self._http = httpx.Client(
+            http = httpx.Client(
                 base_url=address,
                 timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
                 limits=httpx.Limits(max_connections=max_concurrency),
@@ -111,6 +110,7 @@ class Client:
                 f"no connection can be prepared ({type(error).__name__}: {redacted(str(error))})",
                 advice="Check the variables HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE.",
             ) from None
+        self._http = deadline.respected_by(http)
         self.session = SessionToken(credentials, self._call, self.clock)
 
     def close(self) -> None:
@@ -132,13 +132,14 @@ class Client:
 
     def raw(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
         """Some CSV that answers `query`, as it came. Raises like `ask`, except for what only its rows can tell."""
+        gives_up_at = time.monotonic() + QUESTION_LIMIT_SECONDS
         for attempt in self._attempts(renewals=1):
             ks = self._ks(query)  # has tries of its own, so it stands outside of this question's
             with attempt:
                 stats.requests += 1
                 started = time.monotonic()
                 try:
-                    raw = self.post_report(query, ks, excluded_columns=excluded_columns)
+                    raw = self.post_report(query, ks, excluded_columns=excluded_columns, gives_up_at=gives_up_at)
                 except KalturaError as error:
                     stats.kaltura_session = error.kaltura_session or stats.kaltura_session
                     raise
@@ -146,28 +147,33 @@ class Client:
                 log.debug("%s: %s bytes in %.1f s", query, f"{len(raw.body):,}", time.monotonic() - started)
         return raw
 
-    def post_report(self, query: Query, ks: str, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
+    def post_report(
+        self, query: Query, ks: str, *, excluded_columns: tuple[str, ...] = (), gives_up_at: float = math.inf
+    ) -> Raw:
         """One try at `query`. Raises the `KalturaError` that the reply stands for; any CSV is returned as it came."""
         fields = {"ks": ks, "id": str(query.source.report_id), "params": query.params(), "nocache": "1"}
         if excluded_columns:
             fields["excludedFields"] = ",".join(excluded_columns)
         try:
-            raw = self.post("report", "getCsvFromStringParams", fields, about=str(query))
+            raw = self.post("report", "getCsvFromStringParams", fields, about=str(query), gives_up_at=gives_up_at)
             raise_for_csv(raw, str(query), (*self._secrets(fields), *query.people))
         except SessionInvalid:
             self.session.discard(ks)
             raise
         return raw
 
-    def post(self, service: str, action: str, fields: Mapping[str, str], *, about: str) -> Raw:
+    def post(
+        self, service: str, action: str, fields: Mapping[str, str], *, about: str, gives_up_at: float = math.inf
+    ) -> Raw:
         """One request and whatever came back. Raises `Unavailable` or `Refused` where nothing whole did."""
+        gives_up_at = min(gives_up_at, time.monotonic() + REPLY_LIMIT_SECONDS)
         path = f"/api_v3/service/{service}/action/{action}"
         try:
-            with self._places:
+            with self._places, deadline.until(gives_up_at):
                 asked_at = self.clock.steady()
                 with self._http.stream("POST", path, data={**fields, "format": "1"}) as response:
                     self.clock.heard(response.headers.get("date", ""), asked_at)
-                    return Raw(response.status_code, response.headers, _body(response, about))
+                    return Raw(response.status_code, response.headers, body.read(response, about, gives_up_at))
         except httpx.TimeoutException as error:
             raise Unavailable(f"no answer in time ({type(error).__name__})", about=about) from None
         except httpx.RequestError as error:
@@ -194,7 +200,7 @@ class Client:
             stamina.retry_context(
                 on=_RetryPolicy(self._pause_scale, renewals),
                 attempts=ATTEMPTS,
-                timeout=None,
+                timeout=QUESTION_LIMIT_SECONDS,
                 wait_initial=FIRST_PAUSE_SECONDS * self._pause_scale,
                 wait_max=LONGEST_PAUSE_SECONDS * self._pause_scale,
                 wait_jitter=PAUSE_JITTER_SECONDS * self._pause_scale,
@@ -218,9 +224,10 @@ class Client:
     def _call(self, service: str, action: str, fields: Mapping[str, str]) -> Any:
         """A service that answers with JSON; `session.py` gets its tokens through here."""
         about = f"{service}.{action}"
+        gives_up_at = time.monotonic() + QUESTION_LIMIT_SECONDS
         for attempt in self._attempts(renewals=0):  # the same fields would meet the same refusal
             with attempt:
-                raw = self.post(service, action, fields, about=about)
+                raw = self.post(service, action, fields, about=about, gives_up_at=gives_up_at)
                 raise_for_error(raw, about, self._secrets(fields))
                 try:
                     return json.loads(raw.body.decode("utf-8-sig"))
@@ -293,22 +300,6 @@ def _is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _body(response: httpx.Response, about: str) -> bytes:
-    """The whole body. Raises `BadReply` for one without end or packed twice, `Unavailable` for one that takes for ever."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ENCODINGS:
-        raise BadReply(f"the reply is packed as {redacted(encoding)!r}, which was not asked for", about=about)
-    gives_up_at = time.monotonic() + REPLY_LIMIT_SECONDS
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > REPLY_LIMIT_BYTES:
-            raise BadReply(f"the reply is larger than {REPLY_LIMIT_BYTES:,} bytes", about=about)
-        if time.monotonic() > gives_up_at:
-            raise Unavailable(f"the reply was not complete after {REPLY_LIMIT_SECONDS:,} s", about=about)
-    return bytes(body)
 
 
 def _connection_error(error: httpx.RequestError, about: str, secrets: tuple[str, ...]) -> KalturaError:

@@ -201,6 +201,6 @@ def _lifetime(ends_at: Any, now: float) -> float | None:
     """
     try:
         seconds = float(ends_at) - now
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return seconds if seconds > 0 else None
