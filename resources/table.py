@@ -7,6 +7,9 @@ depends on its type is derived from its `Kind`.
 import enum
 from dataclasses import dataclass
 
+# How Kaltura writes the id of a session, a room or a person that it does not know, and each of their times.
+UNKNOWN = ("", "0", "Unknown", "Error")
+
 
 class Kind(enum.Enum):
     """What a column measures; the value is its type in Postgres."""

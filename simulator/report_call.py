@@ -1,6 +1,7 @@
 """One call of report.getCsvFromStringParams, from its fields to its reply."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 
@@ -14,10 +15,11 @@ from simulator.faults import FAILING_DOCUMENTS, REPLACES_REPLY, Call, Fault
 from simulator.params import MissingDateError, Question
 from simulator.replies import ShortBody
 from simulator.running import Request, Running
-from simulator.wire import Report, csv_bytes
+from simulator.wire import Report, csv_bytes, printed_metric
 from simulator.world import WindowTooWideError
 
 CACHED_FOR_100_DAYS = "public, max-age=8640000"
+CONTENT_DISPOSITION_LIMIT = 200  # characters of it; ids of people may be among them
 _CSV = "text/csv; charset=UTF-8"
 
 
@@ -88,7 +90,11 @@ class ReportCall:
     def _sent(self, report: Report, faults: list[Fault]) -> Response:
         quoted = reports.NAME_COLUMNS if self.running.quote_names else ()
         content = csv_bytes(report.without(self.excluded), empty=self.running.empty_report, quoted=quoted)
-        headers = {"Cache-Control": CACHED_FOR_100_DAYS if self.method == "GET" else "no-cache"}
+        named = re.sub(r"[^\w.,=;-]", "_", f"{self.report_id}_{self.fields.get('params', '')}", flags=re.ASCII)
+        headers = {
+            "Cache-Control": CACHED_FOR_100_DAYS,
+            "Content-Disposition": f'attachment; filename="{named[:CONTENT_DISPOSITION_LIMIT]}.csv"',
+        }
         if any(fault.kind == "short_body" for fault in faults):
             self._note("short_body")
             return ShortBody(content, _CSV, headers)
@@ -111,7 +117,7 @@ def _changed(report: Report, faults: list[Fault]) -> Report:
             case "extra_column":
                 columns[fault.column or "an_unknown_column"] = [fault.value] * len(report)
             case "null_figures":
-                columns[fault.column] = [""] * len(report)
+                columns[fault.column] = [printed_metric(None)] * len(report)
             case "truncate":
                 columns = {name: cells[: fault.rows] for name, cells in columns.items()}
             case "estimated_users":

@@ -30,9 +30,9 @@ class Report:
 
 
 def printed_metric(value: float | int | None) -> str:
-    """A figure as PHP prints it: 14 significant digits, `1.0E-5` for what C prints as `1E-05`, nothing for null."""
+    """A figure as PHP prints it: 14 significant digits, `1.0E-5` for what C prints as `1E-05`, `0` for null."""
     if value is None:
-        return ""
+        return "0"
     text = f"{value:.{SIGNIFICANT_DIGITS}G}"
     if "E" not in text:
         return text

@@ -26,7 +26,7 @@ KEYS = {
     "breakout_sessions": ("breakout_entry_id", "cue_point_id"),
 }
 OURS = ("partner_id", "window_start", "window_end", "load_id", "first_loaded_at", "changed_at")
-NO_SESSION = ("", "0", "Unknown")
+NO_SESSION = ("", "0", "Unknown", "Error")
 TICKS_A_MINUTE = 6
 FOLLOWED_SECONDS = 7 * 24 * 3600
 PHP_DIGITS = 1e-9  # figures come with 14 significant digits, and sums of them with a little less
@@ -49,11 +49,8 @@ class Count:
 
 
 def as_landed(text: str | None) -> str | None:
-    """What becomes of a text: commas can't be sent, NULs can't be stored, an enclosing pair of quotes is none."""
+    """What becomes of a text: commas can't be sent, NULs can't be stored."""
     sent = "0" if text is None else text.replace(",", " ").replace("\0", "\ufffd")
-    inner = sent[1:-1]
-    if len(sent) > 1 and sent[0] == sent[-1] == '"' and '"' not in inner.replace('""', ""):
-        sent = inner.replace('""', '"')
     return sent or None
 
 

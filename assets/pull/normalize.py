@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.privacy.pseudonyms import EVERYTHING, NOBODY, People
-from resources.table import Column, Kind
+from resources.table import UNKNOWN, Column, Kind
 
 # Seconds since 1970 that a session can have started at. Milliseconds taken for seconds give the year 58132.
 EARLIEST = pd.Timestamp("2000-01-01", tz="UTC").timestamp()
@@ -27,7 +27,6 @@ ROUNDING = 1e-9  # a ratio above 1 by less is 1
 MOST_MINUTES = (LATEST - EARLIEST) / 60
 DEVICES_AT_ONCE = 1000  # under one user id: each counts its own minutes
 
-UNKNOWN = ("", "0", "Unknown")  # how a session, a room or a time that Kaltura does not know is written
 NO_KEY = "is empty or unknown"
 
 LINE, EXTRA = "line", "extra"
@@ -115,7 +114,8 @@ def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes:
     if column.kind is Kind.RATIO:
         numbers = numbers.mask((numbers > 1) & (numbers <= 1 + ROUNDING), 1.0)
     fits = _fits(numbers, column.kind, most_minutes)
-    bad = ~fits & (values != "")
+    # A duration is a lookup, as its start is: of a session that Kaltura does not know it reads Unknown or Error.
+    bad = ~fits & ~values.isin(UNKNOWN if column.kind is Kind.SECONDS else ("",))
     if bad.any():
         for what, which in _wrong(numbers, column.kind):
             problems.repair(bad & which, column.name, what)

@@ -39,6 +39,8 @@ from resources.kaltura.reply import ADDRESS_ADVICE, Raw, raise_for_csv, raise_fo
 from resources.kaltura.session import Credentials, SessionToken
 
 log = logging.getLogger("kaltura")
+# At its debug level the library writes down every header of a reply, and one of them repeats the ids that were asked for.
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 REPORT_ROW_CAP = 100_000  # a longer report is cut there in silence (section 3)
 CONNECT_TIMEOUT_SECONDS = 10
@@ -216,9 +218,8 @@ class Client:
         for filter_, asked in query.ids.items():
             if filter_.column is None or filter_.column not in rows.frame:
                 continue
-            came = set(rows.frame[filter_.column].unique())
-            if not came <= set(asked):
-                foreign = len(came - set(asked))
+            foreign = filter_.strangers(rows.frame[filter_.column].unique(), asked)
+            if foreign:
                 raise FilterIgnored(f"rows of {foreign:,} other {filter_.column} came back", about=str(query))
 
     def _call(self, service: str, action: str, fields: Mapping[str, str]) -> Any:

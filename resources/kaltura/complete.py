@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.csv import no_rows
-from resources.kaltura.errors import TimedOut, TooMuch, Unsplittable
+from resources.kaltura.errors import KalturaError, ServerFault, TimedOut, TooMuch, Unsplittable
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 
 IDS_PER_REQUEST = 500  # some 6 kB of a request's body
+HEAVY = (TooMuch, ServerFault)  # how a single day that is too much may be answered: a server's bug looks alike
 
 Ids = Mapping[Filter, Sequence[str]]
 KnownIds = Callable[[Days], list[str]]
@@ -48,7 +49,9 @@ class Completion:
         window = self.calendar.window(days)
         try:
             return [Part(days, self._ask(window, self.ids))]
-        except TooMuch as error:
+        except HEAVY as error:
+            if len(days) > 1 and isinstance(error, ServerFault):
+                raise
             if len(days) > 1:
                 return [part for half in days.halves() for part in self.days(half, known_ids)]
             if isinstance(error, TimedOut):
@@ -68,7 +71,9 @@ class Completion:
     def _batch(self, window: Window, ids: Sequence[str]) -> Iterator[Reply]:
         try:
             yield self._ask(window, {**self.ids, self.source.split_by: ids})
-        except TooMuch as error:
+        except HEAVY as error:
+            if len(ids) == 1 and isinstance(error, ServerFault):
+                raise  # what even the least meets is no matter of size
             if len(ids) == 1:
                 raise Unsplittable(
                     f"{self.source.split_by.name}={ids[0]} alone is more than Kaltura sends", about=error.about
@@ -81,7 +86,7 @@ class Completion:
         """Every `split_by` id that occurs in the window, found through windows narrow enough to be answered whole."""
         try:
             reply = self._ask(window, self.ids)
-        except TooMuch as error:
+        except HEAVY as error:
             return self._ids_in_halves(window, error)
         ids = set(reply.rows.frame[self.source.split_by.column].unique())
         if "" in ids:
@@ -90,8 +95,10 @@ class Completion:
             )
         return ids
 
-    def _ids_in_halves(self, window: Window, error: TooMuch) -> set[str]:
+    def _ids_in_halves(self, window: Window, error: KalturaError) -> set[str]:
         halves = window.halves()
+        if halves is None and isinstance(error, ServerFault):
+            raise error
         if halves is None:
             raise Unsplittable("a single hour is more than Kaltura sends", about=error.about) from error
         return self._ids_in(halves[0]) | self._ids_in(halves[1])

@@ -252,13 +252,17 @@ def _frame(lines: bytes, header: list[str]) -> pd.DataFrame:
 
 
 def _unwrapped(frame: pd.DataFrame) -> pd.DataFrame:
-    """Values without the quotes that some columns come wrapped in; a lone or unpaired quote belongs to the name."""
+    """Columns without the quotes that some come wrapped in.
+
+    Such a column wraps every value that there is, and doubles the quotes inside. Where one value is not wrapped, the
+    quotes of the others were typed by people, and stay.
+    """
     for name in frame.columns:
         values = frame[name]
-        wrapped = values.str.startswith('"') & values.str.endswith('"') & (values.str.len() > 1)
-        if not wrapped.any():
+        found = values[values != ""]
+        if found.empty or not (found.str.startswith('"') & found.str.endswith('"') & (found.str.len() > 1)).all():
             continue
-        inner = values[wrapped].str.slice(1, -1)
-        paired = ~inner.str.replace('""', "", regex=False).str.contains('"', regex=False)
-        frame.loc[inner.index[paired], name] = inner[paired].str.replace('""', '"', regex=False)
+        inner = found.str.slice(1, -1)
+        if not inner.str.replace('""', "", regex=False).str.contains('"', regex=False).any():
+            frame[name] = inner.str.replace('""', '"', regex=False).reindex(values.index, fill_value="")
     return frame

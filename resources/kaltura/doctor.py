@@ -36,6 +36,7 @@ from resources.kaltura.reply import Raw, http_error
 from resources.kaltura.session import LIFETIME_SECONDS
 from resources.kaltura.windows import HOUR_SECONDS, Window
 from resources.settings import SettingError, Settings, load_env_file
+from resources.table import UNKNOWN
 
 SESSIONS, ATTENDEES, BREAKOUTS = 6000, 6001, 6002
 FORBIDDEN = "SERVICE_FORBIDDEN"
@@ -381,7 +382,7 @@ class Doctor:
         if filter_.column not in probe.sample.frame:
             return ""
         ids = probe.sample.frame[filter_.column]
-        ids = ids[~ids.isin(["", "0", "Unknown"])]
+        ids = ids[~ids.isin(UNKNOWN)]
         if ids.empty:
             return ""
         asked = str(ids.mode()[0])
@@ -490,7 +491,7 @@ class Doctor:
         sample = self.probes[SESSIONS].sample
         if sample is None or not {"cue_point_id", "session_start_time", "session_end_time"} <= set(sample.frame):
             return None
-        frame = sample.frame[~sample.frame["cue_point_id"].isin(["", "0", "Unknown"])]
+        frame = sample.frame[~sample.frame["cue_point_id"].isin(UNKNOWN)]
         start = pd.to_numeric(frame["session_start_time"], errors="coerce")
         hour = -(-start // HOUR_SECONDS) * HOUR_SECONDS
         fits = frame[pd.to_numeric(frame["session_end_time"], errors="coerce") >= hour + HOUR_SECONDS]

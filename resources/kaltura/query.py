@@ -1,6 +1,6 @@
 """What can be asked of a report: its id, its columns, its filters; and one question put to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resources.kaltura.errors import Refused
@@ -21,6 +21,11 @@ class Filter:
     name: str
     column: str | None
     names_people: bool = False
+
+    def strangers(self, came: Iterable[str], asked: Iterable[str]) -> int:
+        """How many ids came that were not asked for. People's are matched without case, and come in their own."""
+        as_matched = str.casefold if self.names_people else str
+        return len(set(map(as_matched, came)) - set(map(as_matched, asked)))
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Query:
 
     source: Source
     window: Window
-    ids: Mapping[Filter, Sequence[str]] = field(default_factory=dict)
+    ids: Mapping[Filter, Sequence[str]] = field(default_factory=dict, repr=False)  # people's are in no message
     limit: int | None = None
     dates: tuple[tuple[str, str], ...] = (SNAKE_DATES, CAMEL_DATES)
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from resources.privacy.identity import identity
-from resources.table import Table
+from resources.table import UNKNOWN, Table
 
 PEOPLE_FILTER = "user_ids"  # the one filter whose values are ids of people
-NOBODY = ("", "0", "Unknown")  # how people whom Kaltura can't name are written: these stay, for views count them apart
+NOBODY = UNKNOWN  # how people whom Kaltura can't name are written: these stay, for views count them apart
 LEAST_KEY_CHARACTERS = 32
 PSEUDONYM_PREFIX = "p_"
 PSEUDONYM_DIGITS = 32

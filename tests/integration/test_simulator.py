@@ -266,6 +266,7 @@ def test_a_get_carries_everything_in_its_path_and_may_be_cached_for_a_hundred_da
     reply = caller.http.get(REPORT + path)
     assert len(reply.text.splitlines()) == 2
     assert reply.headers["cache-control"] == "public, max-age=8640000"
+    assert "user_ids=a_b,00123" in reply.headers["content-disposition"]
     body = {"id": 6000, "ks": "not one", "params": ""}
     assert caller.http.post(REPORT + path, data=body).content == reply.content
 

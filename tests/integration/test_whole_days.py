@@ -14,7 +14,7 @@ from assets.pull.extract import Extract, Filters, extract
 from assets.report import ENTRY_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura import csv
-from resources.kaltura.errors import ColumnMissing, FilterIgnored, Unsplittable
+from resources.kaltura.errors import ColumnMissing, FilterIgnored, ServerFault, Unsplittable
 from resources.kaltura.query import Source
 from resources.kaltura.windows import Calendar, Days
 from resources.warehouse.provenance import Provenance
@@ -309,6 +309,23 @@ def test_a_day_on_which_nothing_happened_is_empty_however_often_the_server_times
     place.kaltura.faults.add(Fault("timeout", times=2, report_id=6000), Fault("timeout", times=2, report_id=6001))
     place.pull(0)
     assert not any(place.tables.values())
+
+
+@pytest.mark.parametrize("report_id", [6000, 6001])
+def test_a_heavy_day_that_is_answered_as_a_bug_of_the_server_is_asked_for_by_ids(place: Place, report_id: int) -> None:
+    place.meets("1_a", 9, 10, entry="1_room1")
+    place.meets("1_b", 19, 20, entry="1_room2")
+    heavy = {"filtered": False, "min_span_seconds": 24 * HOUR, "report_id": report_id, "times": None}
+    place.kaltura.faults.add(Fault("internal_error", **heavy))  # type: ignore[arg-type]
+    place.pull(0)
+    assert_equal(place.tables, place.truth(0))
+
+
+def test_a_bug_of_the_server_that_even_the_least_meets_is_told_as_one(place: Place) -> None:
+    place.meets("1_a", 9, 10)
+    place.kaltura.faults.add(Fault("internal_error", report_id=6001, times=None))
+    with pytest.raises(ServerFault, match="INTERNAL_SERVERL_ERROR"):
+        place.bring(0)
 
 
 def test_a_hundred_and_thirty_thousand_attendees_of_one_day_arrive_as_that_many_rows(place: Place) -> None:

@@ -53,8 +53,8 @@ PLACES = [
     ("Asia/Kolkata", dt.date(2026, 5, 4)),
 ]
 DIRTY_NAMES = [
-    "Ann\nExample", "\nfirst", "last\n", "two\n\nlines", "x\n\\.\ny", "\\.", "\\N", '"Quill', 'Quill"', '"wrapped"',
-    'wrapped "inside"', '"', '""', '"""', "Line\u2028Separator", "Next\x85Line", "Vertical\x0bTab", "Form\x0cFeed",
+    "Ann\nExample", "\nfirst", "last\n", "two\n\nlines", "x\n\\.\ny", "\\.", "\\N", '"Quill', 'Quill"',
+    'wrapped "inside"', '"', '"""', "Line\u2028Separator", "Next\x85Line", "Vertical\x0bTab", "Form\x0cFeed",
     "N\0ul", "carriage\rreturn", "Party \U0001f389", "\ue00a", "NA", "null", "nan", "None", "0", "00123", "=cmd()", "+1",
     "-1", "@x", "comma, inside", " blanks ", "tab\t", "'", "",
 ]  # fmt: skip
@@ -148,7 +148,7 @@ def _scenes(draw: st.DrawFn) -> Scene:
         day = place[1] + dt.timedelta(days=draw(st.integers(-1, DAYS)))
         start = calendar.midnight(day) + draw(_offsets)
         length = draw(_lengths)
-        cue = draw(st.sampled_from([f"1_cue{number}"] * 8 + ["Unknown", "0", ""]))
+        cue = draw(st.sampled_from([f"1_cue{number}"] * 8 + ["Unknown", "Error", "0", ""]))
         is_breakout = draw(st.booleans()) if cue.startswith("1_") else False
         entry = f"1_breakout{number % 3}" if is_breakout else f"1_room{number % 3}"
         name = draw(st.sampled_from(DIRTY_NAMES))

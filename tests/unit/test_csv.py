@@ -88,6 +88,25 @@ def test_a_value_wrapped_in_quotes_is_unwrapped_and_its_doubled_quotes_halved(se
     assert names(f"1_a,{sent},5\n") == [name]
 
 
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        (['"Quill"', "Bo"], ['"Quill"', "Bo"]),
+        (['"Quill"', '"'], ['"Quill"', '"']),
+        (['"Quill"', '"Bo" and "Al"'], ['"Quill"', '"Bo" and "Al"']),
+        (['""', "Bo"], ['""', "Bo"]),
+        (['"""Quill"""', '"Bo"'], ['"Quill"', "Bo"]),
+        (['"Quill"', "", '"Bo"'], ["Quill", "", "Bo"]),
+        (['"Quill"', '""', '"Bo"'], ["Quill", "", "Bo"]),
+        (["", ""], ["", ""]),
+    ],
+)
+def test_quotes_are_the_servers_where_each_value_of_the_column_is_wrapped_and_else_a_persons(
+    sent: list[str], found: list[str]
+) -> None:
+    assert names("".join(f"1_{nth},{name},5\n" for nth, name in enumerate(sent))) == found
+
+
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\r"])
 def test_only_lf_ends_a_row(separator: str) -> None:
     assert names(f"1_a,one{separator}two,5\n1_b,Bo,6\n") == [f"one{separator}two", "Bo"]

@@ -80,7 +80,7 @@ def test_php_floats_are_numbers_and_an_empty_one_is_null(sent: str, number: floa
     )
 
 
-@pytest.mark.parametrize("sent", ["", "0", "Unknown"])
+@pytest.mark.parametrize("sent", ["", "0", "Unknown", "Error"])
 @pytest.mark.parametrize("report", [ROOM_SESSIONS, BREAKOUT_SESSIONS])
 def test_an_end_that_is_not_known_is_null(report: Report, sent: str) -> None:
     assert value(report, "session_end_time", sent) is None
@@ -116,13 +116,13 @@ def test_an_unresolved_user_has_an_empty_id_and_leading_zeros_stay() -> None:
     assert value(ATTENDEES, "user_id", "00123") == "00123"
 
 
-@pytest.mark.parametrize("sent", ["", "0", "Unknown"])
+@pytest.mark.parametrize("sent", ["", "0", "Unknown", "Error"])
 @pytest.mark.parametrize("report", [ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS])
 def test_a_row_of_a_session_that_kaltura_does_not_know_can_not_be_used(report: Report, sent: str) -> None:
     assert reason(report, cue_point_id=sent) == "cue_point_id is empty or unknown"
 
 
-@pytest.mark.parametrize("sent", ["", "0", "Unknown"])
+@pytest.mark.parametrize("sent", ["", "0", "Unknown", "Error"])
 def test_a_session_without_a_start_can_not_be_used(sent: str) -> None:
     assert reason(ROOM_SESSIONS, session_start_time=sent) == "session_start_time is empty or unknown"
 
@@ -313,3 +313,9 @@ def test_merging_keeps_the_minutes_and_does_not_depend_on_the_order_of_the_rows(
             assert again[user] == {
                 name: pytest.approx(kept) if isinstance(kept, float) else kept for name, kept in row.items()
             }
+
+
+@pytest.mark.parametrize("sent", ["", "Unknown", "Error"])
+def test_a_duration_that_kaltura_does_not_know_is_left_out_and_no_repair(sent: str) -> None:
+    frame = frame_of(BREAKOUT_SESSIONS, {"duration": sent, "session_end_time": ""})
+    assert frame[["duration", "reason", "repair"]].isna().all(axis=None)
