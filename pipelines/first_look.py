@@ -60,17 +60,31 @@ def _loads_table(loads: Rows) -> Table:
 
 
 def _summary(loads: Rows) -> str:
-    inserted = sum(load["inserted"] for load in loads)
-    changed = sum(load["updated"] + load["removed"] for load in loads)
-    rejected = sum(load["rows_rejected"] for load in loads)
+    inserted = _sum(loads, "inserted")
+    changed = _sum(loads, "updated", "removed")
     lines = [f"[bold]{inserted + changed:,} rows written.[/]"]
     if not inserted + changed:
-        lines = ["[bold]Nothing changed:[/] the warehouse already held every row as Kaltura reports it."]
+        lines = [_nothing_written(loads)]
     if changed:
         lines.append(f"{changed:,} rows had changed or vanished at Kaltura; kaltura.changes holds them as they were.")
-    if rejected:
+    if rejected := _sum(loads, "rows_rejected"):
         lines.append(f"{rejected:,} rows could not be used; kaltura.rejects holds each with its reason.")
+    if repaired := _sum(loads, "rows_repaired"):
+        lines.append(f"{repaired:,} rows came in without a figure that could not be used; kaltura.rejects holds them.")
     return "\n".join(lines) + "\n"
+
+
+def _nothing_written(loads: Rows) -> str:
+    """That the warehouse held every row is said only where there were rows, and it held them all."""
+    if _sum(loads, "rows_rejected", "rows_superseded"):
+        return "[bold]Nothing written.[/]"
+    if not _sum(loads, "unchanged"):
+        return "[bold]Nothing written:[/] Kaltura lists no rows of these days."
+    return "[bold]Nothing changed:[/] the warehouse already held every row as Kaltura reports it."
+
+
+def _sum(loads: Rows, *names: str) -> int:
+    return sum(load[name] for load in loads for name in names)
 
 
 def _week_table(days: Rows) -> Table:

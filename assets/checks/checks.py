@@ -128,7 +128,7 @@ CHECKS = (
         "few_rejects",
         ALL,
         WARN,
-        "No more than 0.5 % of the rows of the days pulled together (or 4 of them) had to be set aside.",
+        "No more than 0.5 % of the rows of the days pulled together had to be set aside, or lost a figure.",
         "Days and reasons for which too many rows could not be used",
         "the table kaltura.rejects holds the lines. If their reason is new, Kaltura has changed the report: run `make doctor`.",
     ),

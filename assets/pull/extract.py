@@ -13,6 +13,7 @@ import pandas as pd
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.pull import usable
 from assets.pull.assign import (
     COUNTED_ON,
     DAY,
@@ -176,6 +177,7 @@ class _Pull:
     def by_day(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
         frame, lines = rows.frame, self.lines[report.report_id]
+        usable.require(frame, report, self.days)
         is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
         good = by_counting_day(frame[[*report.table.column_names, *ARRIVING, COLUMN, COUNTED_ON]], is_good)
         bad = rejects(frame, lines)

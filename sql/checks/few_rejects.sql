@@ -1,11 +1,11 @@
--- Days with rows that could not be used, by reason, where they are over 0.5 percent of all rows of the days that were
--- asked for together, and at least 5. Not of a day alone: a row that tells no day counts to the first of them.
+-- Days with rows that could not be used, or not wholly, by reason, where they are over 0.5 percent of all rows of the days
+-- that were asked for together. Not of a day alone: a row that tells no day counts to the first of them.
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
         window_start,
         window_end,
-        rows_rejected,
+        rows_rejected + rows_repaired AS rows_rejected,
         rows_received - rows_other_days AS row_count
     FROM kaltura.loads
     WHERE
@@ -37,8 +37,7 @@ INNER JOIN kaltura.rejects AS rejects
         AND rejects.partner_id = %(partner_id)s
         AND rejects.report_id = %(report_id)s
 WHERE
-    judged.rejected_together >= 5
-    AND judged.rejected_together > 0.005 * judged.rows_together
+    judged.rejected_together > 0.005 * judged.rows_together
 GROUP BY
     judged.partition_date, rejects.reason, judged.rejected_together, judged.rows_together
 ORDER BY judged.partition_date ASC, rows_of_reason DESC

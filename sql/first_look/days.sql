@@ -8,7 +8,10 @@ SELECT
     unchanged,
     rows_superseded,
     removed,
-    rows_rejected
+    rows_received,
+    rows_other_days,
+    rows_rejected,
+    rows_repaired
 FROM kaltura.loads
 WHERE run_id = %(run_id)s
 ORDER BY partition_date, report_id

@@ -11,6 +11,7 @@ import stamina
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.extract import Extract, Filters, extract
+from assets.pull.usable import MostlyUnusable
 from assets.report import ENTRY_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura import csv
@@ -367,6 +368,69 @@ def test_a_report_without_a_needed_column_is_an_error_that_names_it(place: Place
     with pytest.raises(ColumnMissing, match=f"no column {column}"):
         place.bring(0)
     assert not any(place.tables.values())
+
+
+def _in_milliseconds(line: str) -> str:
+    return ",".join(f"{value}000" if len(value) == 10 and value.isdecimal() else value for value in line.split(","))
+
+
+def _as_text(line: str) -> str:
+    return ",".join("2026-05-04 09:00" if len(v) == 10 and v.isdecimal() else v for v in line.split(","))
+
+
+def _in_percent(line: str) -> str:
+    *others, ratio = line.split(",")
+    return ",".join([*others, f"{float(ratio) * 100}"])
+
+
+@pytest.mark.parametrize(
+    ("change", "report", "why"),
+    [
+        (
+            _in_milliseconds,
+            ROOM_SESSIONS,
+            "12 of 12 rows can't be used: session_start_time is not a time in Unix seconds",
+        ),
+        (_as_text, ROOM_SESSIONS, "12 of 12 rows can't be used: session_start_time is not a time in Unix seconds"),
+        (_in_percent, ATTENDEES, "meeting_engaged_play_time_ratio can't be read in 12 of 12 rows; expected is 0 to 1"),
+        (lambda line: f"{line},", ATTENDEES, "12 of 12 rows can't be used: the line has 9 of 8 fields"),
+    ],
+)
+def test_a_day_of_which_most_can_not_be_used_fails_and_what_was_loaded_stays(
+    place: Place, change: Callable[[str], str], report: Report, why: str
+) -> None:
+    for number in range(12):
+        place.meets(f"1_{number:02}", 9, 10)
+    place.pull(0)
+    before = place.tables
+    with pytest.raises(MostlyUnusable, match=why) as raised:
+        place.bring_changed(0, report, change)
+    assert "Person" not in str(raised.value)
+    assert "user0" not in str(raised.value)
+    assert place.tables == before
+
+
+def test_a_small_day_of_which_no_row_can_be_read_fails_and_one_with_a_lost_figure_does_not(place: Place) -> None:
+    place.meets("1_a", 9, 10)
+    with pytest.raises(MostlyUnusable, match="1 of 1 rows can't be used"):
+        place.bring_changed(0, ROOM_SESSIONS, _in_milliseconds)
+    extracted = place.bring_changed(0, ATTENDEES, _in_percent)
+    assert [arrivals.repaired for arrivals in extracted.by_day[place.day(0)]] == [0, 1, 0]
+
+
+def test_one_unreadable_day_of_a_range_fails_the_range_so_that_it_is_asked_for_by_itself(place: Place) -> None:
+    for day in range(3):
+        for number in range(12):
+            place.meets(f"1_{day}{number:02}", 24 * day + 9, 24 * day + 10)
+
+    def second_day(line: str) -> str:
+        return _in_milliseconds(line) if ",1_1" in line else line
+
+    with pytest.raises(MostlyUnusable):
+        place.bring_changed(0, ROOM_SESSIONS, second_day, 2)
+    assert place.bring_changed(0, ROOM_SESSIONS, second_day).by_day
+    with pytest.raises(MostlyUnusable):
+        place.bring_changed(1, ROOM_SESSIONS, second_day)
 
 
 def test_a_new_column_is_kept_in_extra(place: Place) -> None:

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.first_look import _rooms_table
+from pipelines.first_look import _rooms_table, _summary
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,23 @@ def test_a_rooms_name_is_shown_as_it_is_and_commands_nothing(name: str, shown: s
     assert shown in printed
     assert "evil.example\x1b" not in printed
     assert "\x07" not in printed
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"unchanged": 5}, "the warehouse already held every row"),
+        ({"rows_rejected": 440}, "Nothing written.[/]\n440 rows could not be used"),
+        ({"unchanged": 5, "rows_rejected": 1}, "Nothing written.[/]\n1 rows could not be used"),
+        ({"rows_superseded": 5}, "Nothing written.[/]\n"),
+        ({}, "Kaltura lists no rows of these days"),
+        ({"inserted": 1, "rows_repaired": 1}, "1 rows came in without a figure"),
+    ],
+)
+def test_nothing_changed_is_said_only_where_rows_came_and_all_of_them_were_there(
+    counts: dict[str, int], said: str
+) -> None:
+    names = ("inserted", "updated", "removed", "unchanged", "rows_superseded", "rows_rejected", "rows_repaired")
+    summary = _summary([dict.fromkeys(names, 0) | counts])
+    assert said in summary
+    assert ("already held" in summary) is (counts == {"unchanged": 5})

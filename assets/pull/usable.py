@@ -1,0 +1,77 @@
+"""Whether enough of a report can be used for its days to count as pulled.
+
+Kaltura may one day send times in milliseconds, ratios in percent or quoted values. Row by row that is a reject or a
+figure left out; where it is most of a day it is another report than the one we know, and the day fails.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from assets.pull.assign import DAY, DISPOSITION, KEPT, NO_SESSION, REPLACED
+from assets.pull.normalize import COLUMN, FIGURES, NO_KEY, REASON, REPAIR, names_column
+from assets.report import Report
+from resources.kaltura.errors import BadReply
+from resources.kaltura.windows import Days
+from resources.table import Kind
+
+LEAST_ROWS = 10  # below that half is no sign of anything
+_EXPECTED = {
+    Kind.TIME: "Unix seconds",
+    Kind.RATIO: "0 to 1",
+    Kind.MINUTES: "minutes, 0 or more",
+    Kind.COUNT: "a whole number, 0 or more",
+    Kind.SECONDS: "seconds",
+}
+
+
+class MostlyUnusable(BadReply):
+    default_advice = (
+        "Nothing of these days was written; what was loaded before stands. Kaltura may have changed the report: run "
+        "`make doctor`, and look for a newer version of this pipeline."
+    )
+
+
+def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
+    """Raises `MostlyUnusable` where no row of a day, or less than half, can be used, or one column of it is unreadable.
+
+    A row that tells no day may be one of any: it is held against each. A row of a session that Kaltura does not know
+    can be read well, there is only nothing to tie it to; such rows count where they are most of all that came.
+    """
+    received = frame[frame[DISPOSITION] != REPLACED]
+    reasons = received[REASON]
+    if reasons.isna().all() and received[REPAIR].isna().all():
+        return
+    is_of_no_session = reasons.str.endswith(NO_KEY).fillna(False).astype(bool) | (reasons == NO_SESSION).fillna(False)
+    kept = received[received[DISPOSITION] == KEPT]
+    unreadable = kept[REASON].notna() & ~is_of_no_session[kept.index]
+    _require(received, unreadable, report, days)
+    for day in days if unreadable.any() or kept[REPAIR].notna().any() else ():
+        of_day = kept[(kept[DAY] == pd.Timestamp(day)) | (kept[DAY].isna() & unreadable)]
+        _require(of_day, unreadable, report, Days(day, day))
+
+
+def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Days) -> None:
+    refused = rows[REASON].notna()
+    is_most = len(rows) >= LEAST_ROWS and 2 * int(refused.sum()) > len(rows)
+    has_nothing_else = refused.all() and bool(unreadable.reindex(rows.index).fillna(False).any())
+    if is_most or has_nothing_else:
+        raise MostlyUnusable(
+            f"{refused.sum():,} of {len(rows):,} rows can't be used: {'; '.join(_counted(rows, report))}",
+            about=f"report {report.report_id} for {days}",
+        )
+    for column in report.table.columns:
+        lost = names_column(rows[COLUMN], column.name)
+        if column.kind in FIGURES and len(rows) >= LEAST_ROWS and 2 * int(lost.sum()) > len(rows):
+            raise MostlyUnusable(
+                f"{column.name} can't be read in {lost.sum():,} of {len(rows):,} rows; expected is "
+                f"{_EXPECTED[column.kind]}",
+                about=f"report {report.report_id} for {days}",
+            )
+
+
+def _counted(rows: pd.DataFrame, report: Report) -> Iterator[str]:
+    kinds: dict[object, Kind] = {column.name: column.kind for column in report.table.columns}
+    for (reason, column), of_reason in rows.groupby([rows[REASON], rows[COLUMN].fillna("")]):
+        expected = _EXPECTED.get(kinds.get(column, Kind.TEXT), "")
+        yield f"{reason} ({len(of_reason):,} rows{f', expected is {expected}' if expected else ''})"
