@@ -103,7 +103,7 @@ class _Reasons:
     def __init__(self, instance: dg.DagsterInstance, now: float) -> None:
         self.instance = instance
         self.now = now
-        self._until = time.monotonic() + TICK_SECONDS
+        self._until: float | None = None  # from the first reading on, so that each tick gets on by one at least
         self._is_running: dict[str, bool] = {}
         self._records: dict[str, dg.RunRecord | None] = {}
         self._texts: dict[str, str] = {}
@@ -111,7 +111,7 @@ class _Reasons:
     @property
     def are_enough(self) -> bool:
         """Whether this tick has read for long enough."""
-        return time.monotonic() > self._until
+        return self._until is not None and time.monotonic() > self._until
 
     def record(self, run_id: str) -> "dg.RunRecord | None":
         if run_id not in self._records:
@@ -138,6 +138,8 @@ class _Reasons:
 
     def of(self, run_id: str, day: Day = None) -> str:
         """What the run says of the day, or of itself."""
+        if self._until is None:
+            self._until = time.monotonic() + TICK_SECONDS
         if run_id not in self._texts:
             self._texts[run_id] = self._text(run_id)
         lines = self._texts[run_id].splitlines()
@@ -227,7 +229,7 @@ def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, fou
         after, dagster_event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=EVENTS_AT_ONCE
     )
     for event_id, entry in sorted(events.items()):
-        if reasons.are_enough or reasons.is_held(entry.run_id):
+        if reasons.is_held(entry.run_id):
             break
         found.checks_until = event_id
         evaluation = entry.get_dagster_event().asset_check_evaluation_data
