@@ -55,6 +55,11 @@ class Warehouse:
             raise WarehouseError(
                 "DATABASE_URL is no database URL. Write it as postgresql://user:password@host/database."
             ) from None
+        sa.event.listen(self.engine, "connect", self._forget)
+
+    def _forget(self, *_: object) -> None:
+        """At each new connection: it may lead to another server, which lacks what the last one had committed."""
+        self._roll = Roll()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -101,14 +106,22 @@ class Warehouse:
         try:
             for attempt in outages.attempts(_is_outage):
                 with attempt:
-                    with self.connection() as connection:
-                        day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, self._roll)
-                        loads = self._loaded(day_privacy, arrivals, provenance)
-                    self._roll.committed(day_privacy)
-                    return loads
+                    return self._upserted(day, arrivals, provenance)
         except psycopg.Error as error:
             refused = _refused(error)
         raise refused  # out here, so that nothing carries the database's own error, which quotes rows
+
+    def _upserted(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
+        try:
+            with self.connection() as connection:
+                roll = self._roll
+                day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, roll)
+                loads = self._loaded(day_privacy, arrivals, provenance)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            self.engine.dispose()  # a primary that became a standby: a new connection finds the new one
+            raise
+        roll.committed(day_privacy)
+        return loads
 
     @staticmethod
     def _loaded(day_privacy: DayPrivacy, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
@@ -159,7 +172,8 @@ def _first_line(error: BaseException | None) -> str:
 
 
 def _is_outage(error: Exception) -> bool:
-    return isinstance(error, psycopg.OperationalError | WarehouseUnreachable)
+    """What a server says that restarts, or that has become a standby (SQLSTATE 25006)."""
+    return isinstance(error, psycopg.OperationalError | psycopg.errors.ReadOnlySqlTransaction | WarehouseUnreachable)
 
 
 def _refused(error: psycopg.Error) -> WarehouseError:
