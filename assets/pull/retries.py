@@ -30,11 +30,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import psycopg
-import sqlalchemy as sa
 
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError, TimedOut, Unavailable
+from resources.postgres import outages
 from resources.warehouse.warehouse import WarehouseUnreachable
 
 RETRY_NUMBER_TAG = "dagster/retry_number"  # set by the daemon alone, on the runs that it starts
@@ -45,7 +44,7 @@ MAX_RETRIES_TAG = "dagster/max_retries"
 # restart (a minute) or a disturbance (longer than anyone wants a schedule's run to wait).
 BACKOFF_SECONDS = (60, 300)
 
-_PASSING = (Unavailable, TimedOut, WarehouseUnreachable, psycopg.OperationalError, sa.exc.OperationalError)
+_PASSING = (Unavailable, TimedOut, WarehouseUnreachable)
 
 
 class Transient(dg.Failure):
@@ -61,7 +60,7 @@ def passes(error: BaseException) -> bool:
 
     A reply that could not be made small enough counts as the timeout that it was made smaller for.
     """
-    return isinstance(error, _PASSING) or isinstance(error.__cause__, TimedOut)
+    return isinstance(error, _PASSING) or isinstance(error.__cause__, TimedOut) or outages.is_outage(error)
 
 
 def failure(

@@ -172,8 +172,7 @@ def _first_line(error: BaseException | None) -> str:
 
 
 def _is_outage(error: Exception) -> bool:
-    """What a server says that restarts, or that has become a standby (SQLSTATE 25006)."""
-    return isinstance(error, psycopg.OperationalError | psycopg.errors.ReadOnlySqlTransaction | WarehouseUnreachable)
+    return isinstance(error, WarehouseUnreachable) or outages.is_outage(error)
 
 
 def _refused(error: psycopg.Error) -> WarehouseError:
