@@ -257,7 +257,8 @@ def test_many_rejects_warn_with_their_reason_and_without_the_lines(week) -> None
         [DAY],
     )
     week.sql(
-        "INSERT INTO kaltura.rejects (load_id, partner_id, report_id, partition_date, raw, reason) SELECT id, partner_id, report_id, partition_date, 'ann,ann@example.org', 'too long'"
+        "INSERT INTO kaltura.rejects (load_id, partner_id, report_id, partition_date, raw, reason)"
+        " SELECT id, partner_id, report_id, partition_date, 'ann,ann@example.org', 'too long'"
         " FROM kaltura.loads, generate_series(1, 50) WHERE report_id = 6001 AND partition_date = %s",
         [DAY],
     )
