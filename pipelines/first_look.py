@@ -94,10 +94,10 @@ def _week_table(days: Rows) -> Table:
     for day in days[-DAYS_SHOWN:]:
         table.add_row(
             f"{day['partition_date']:%a} {day['partition_date']}",
-            f"{day['sessions']:,}",
-            f"{day['breakouts']:,}",
-            f"{day['people']:,}",
-            f"{day['hours']:,.0f}",
+            _count(day["sessions"]),
+            _count(day["breakouts"]),
+            _count(day["people"]),
+            _count(day["hours"]),
             _percent(day["engagement"]),
         )
     return table
@@ -111,11 +111,16 @@ def _rooms_table(rooms: Rows) -> Table:
         table.add_row(
             Text(printable(room["room"] or room["room_id"])),  # as a plain string it could hold rich's own markup
             f"{room['sessions']:,}",
-            f"{room['people']:,}",
-            f"{room['hours']:,.0f}",
+            _count(room["people"]),
+            _count(room["hours"]),
             _percent(room["engagement"]),
         )
     return table
+
+
+def _count(figure: float | None) -> str:
+    """A figure of a report that is not loaded is unknown."""
+    return "unknown" if figure is None else f"{figure:,.0f}"
 
 
 def _percent(ratio: float | None) -> str:

@@ -112,7 +112,7 @@ def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
         whose = f", account {each.figures.account_id}" if len(written) > 1 else ""
         weeks = each.figures.weeks
         ends = [f"{week.week_date.day} {week.week_date:%b}" for week in (weeks[0], weeks[-1])]
-        metadata[f"weeks{whose}"] = bars([week.session_count for week in weeks], "sessions by week", ends)
+        metadata[f"weeks{whose}"] = bars([week.session_count or 0 for week in weeks], "sessions by week", ends)
         metadata[f"picture{whose}"] = dg.MetadataValue.md(
             "![Sessions and people in each of thirteen weeks]"
             f"(data:image/png;base64,{base64.b64encode(weeks_png(each.figures)).decode()})"

@@ -8,7 +8,7 @@ import datetime as dt
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,11 +116,12 @@ def _weeks(figures: Figures, narrow: bool) -> _Sheet:
         [(44, 34, 288, 140), (44, 244, 288, 140)] if narrow else [(44, 34, 316, 160), (434, 34, 316, 160)]
     )
     for box, title, values in (
-        (boxes[0], "Sessions", [week.session_count for week in figures.weeks]),
-        (boxes[1], "People", [week.people_count for week in figures.weeks]),
+        (boxes[0], "Sessions", [week.session_count or 0 for week in figures.weeks]),
+        (boxes[1], "People", [week.people_count or 0 for week in figures.weeks]),
     ):
         axes = sheet.axes(box)
-        _bars_by_week(axes, figures, title, values, lambda number: f"{number:,.0f}")
+        missing = figures.missing_sessions if title == "Sessions" else figures.missing
+        _bars_by_week(axes, figures, title, values, missing, lambda number: f"{number:,.0f}")
     return sheet
 
 
@@ -133,16 +134,23 @@ def _breakouts(figures: Figures, narrow: bool) -> _Sheet:
         else 0
         for week in figures.weeks
     ]
-    _bars_by_week(axes, figures, "Sessions with breakouts", shares, lambda number: f"{number:.0f} %")
+    _bars_by_week(
+        axes, figures, "Sessions with breakouts", shares, figures.missing_breakouts, lambda number: f"{number:.0f} %"
+    )
     return sheet
 
 
 def _bars_by_week(
-    axes: Axes, figures: Figures, title: str, values: Sequence[float], text: Callable[[float], str]
+    axes: Axes,
+    figures: Figures,
+    title: str,
+    values: Sequence[float],
+    days_missing: Mapping[dt.date, Sequence[dt.date]],
+    text: Callable[[float], str],
 ) -> None:
     """A bar a week: the report's own in strong colour; outlined where days are missing; shaded where all are."""
     for at, (week, value) in enumerate(zip(figures.weeks, values, strict=True)):
-        missing = len(figures.missing[week.week_date])
+        missing = len(days_missing[week.week_date])
         color = LIGHT["now"] if week is figures.week else LIGHT["bar"]
         if missing == WEEK.days and not value:
             axes.axvspan(at - 0.4, at + 0.4, color=LIGHT["missing"], linewidth=0)
@@ -150,7 +158,7 @@ def _bars_by_week(
             axes.bar(at, value, 0.7, color=LIGHT["paper"], edgecolor=color, linewidth=1.5, linestyle=(0, (3, 2)))
         else:
             axes.bar(at, value, 0.74, color=color)
-    if len(figures.missing[figures.week_date]) < WEEK.days or values[-1]:
+    if len(days_missing[figures.week_date]) < WEEK.days or values[-1]:
         title = f"{title}: {text(values[-1])} this week"
     axes.set_title(title, loc="left", x=0, pad=14, fontsize=13, fontweight="bold", color=LIGHT["ink"])
     axes.set_xlim(-0.6, len(values) - 0.4)
@@ -196,7 +204,7 @@ def _hours(figures: Figures, narrow: bool) -> _Sheet:
     axes = sheet.axes(box)
     steps = heat_steps(figures)
     open_by_cell = {(hour.weekday, hour.hour): hour.open_session_count for hour in figures.hours}
-    missing = {day.weekday() for day in figures.missing[figures.week_date]}
+    missing = {day.weekday() for day in figures.missing_sessions[figures.week_date]}
     for weekday in range(7):
         for hour in shown:
             count = open_by_cell.get((weekday, hour), 0)
@@ -227,8 +235,8 @@ def _hours(figures: Figures, narrow: bool) -> _Sheet:
 def _engagement(figures: Figures, narrow: bool) -> _Sheet:
     sheet = _Sheet(340, 230) if narrow else _Sheet(760, 240)
     axes = sheet.axes((44, 12, 274, 170) if narrow else (44, 12, 690, 180))
-    now = _shares([band.attendance_count for band in figures.bands])
-    before = _shares([band.previous_attendance_count for band in figures.bands])
+    now = _shares([band.attendance_count or 0 for band in figures.bands])
+    before = _shares([band.previous_attendance_count or 0 for band in figures.bands])
     axes.bar([at + 0.5 for at in range(10)], now, 0.86, color=LIGHT["now"])
     if any(before):
         axes.hlines(

@@ -34,25 +34,31 @@ class Account:
 
 @dataclass(frozen=True)
 class Week:
-    """A week's main sessions; `people_count` counts each identified person once. All 0 where nothing happened."""
+    """A week's main sessions; `people_count` counts each identified person once.
+
+    0 where nothing happened on the days that are loaded, None where the report is loaded of none.
+    """
 
     week_date: dt.date
-    session_count: int
-    people_count: int
-    attendance_count: int
-    room_count: int
-    breakout_session_count: int
-    total_minutes: float
+    session_count: int | None
+    people_count: int | None
+    attendance_count: int | None
+    room_count: int | None
+    breakout_session_count: int | None
+    total_minutes: float | None
+    unidentified_minutes: float | None
     weighted_engagement_ratio: float | None
     is_provisional: bool
 
 
 @dataclass(frozen=True)
 class Day:
-    """Whether all three reports of a local day were loaded whole, and whether its figures may still change."""
+    """Which reports of a local day were loaded whole, and whether its figures may still change."""
 
     session_date: dt.date
-    is_loaded: bool
+    is_session_loaded: bool
+    is_attendance_loaded: bool
+    is_breakout_loaded: bool
     is_provisional: bool
 
 
@@ -67,11 +73,11 @@ class Hour:
 
 @dataclass(frozen=True)
 class Band:
-    """Attendances of a tenth of engagement: band 1 is 0 to 10 %."""
+    """Attendances of a tenth of engagement: band 1 is 0 to 10 %. None where no attendees of the week are loaded."""
 
     band_number: int
-    attendance_count: int
-    previous_attendance_count: int
+    attendance_count: int | None
+    previous_attendance_count: int | None
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class Room:
 
     room_name: str
     session_count: int
-    people_count: int
-    total_minutes: float
+    people_count: int | None
+    total_minutes: float | None
     weighted_engagement_ratio: float | None
 
 
@@ -92,6 +98,7 @@ class Return:
     first_number: int
     last_number: int | None
     session_count: int
+    unknown_session_count: int
     room_count: int
     lower_ratio: float | None
     median_ratio: float | None
@@ -131,7 +138,7 @@ class Freshness:
     report_id: int
     report_name: str
     newest_event_at: dt.datetime | None
-    newest_load_at: dt.datetime
+    newest_load_at: dt.datetime | None
     first_date: dt.date
     last_date: dt.date
     missing_day_count: int
@@ -175,8 +182,18 @@ class Figures:
 
     @cached_property
     def missing(self) -> dict[dt.date, list[dt.date]]:
-        """By the Monday of each week, its days that are not loaded."""
-        return self._by_week(lambda day: not day.is_loaded)
+        """By the Monday of each week, its days of which sessions or attendees are not loaded."""
+        return self._by_week(lambda day: not (day.is_session_loaded and day.is_attendance_loaded))
+
+    @cached_property
+    def missing_sessions(self) -> dict[dt.date, list[dt.date]]:
+        """By the Monday of each week, its days of which sessions are not loaded."""
+        return self._by_week(lambda day: not day.is_session_loaded)
+
+    @cached_property
+    def missing_breakouts(self) -> dict[dt.date, list[dt.date]]:
+        """By the Monday of each week, its days of which breakouts, or the sessions they are part of, are not loaded."""
+        return self._by_week(lambda day: not (day.is_session_loaded and day.is_breakout_loaded))
 
     @cached_property
     def provisional(self) -> dict[dt.date, list[dt.date]]:

@@ -14,7 +14,7 @@ import jinja2
 
 from assets.room_report.charts import charts, heat_steps, hours_shown, steps_text
 from assets.room_report.colours import DARK, HEAT, LIGHT
-from assets.room_report.figures import WEEK, Figures, Return
+from assets.room_report.figures import WEEK, Figures, Return, Week
 from resources.settings import CHECKOUT
 
 TEMPLATES = CHECKOUT / "assets" / "room_report" / "templates"
@@ -50,10 +50,11 @@ def page(figures: Figures, written_at: dt.datetime) -> str:
         charts=charts(figures),
         said=_said(figures),
         some_missing=any(figures.missing.values()),
+        with_some_missing=_with_some_missing(figures),
         heat_key=_heat_key(figures),
         hours_shown=hours_shown(figures),
         open_by_cell={(hour.weekday, hour.hour): hour.open_session_count for hour in figures.hours},
-        missing_weekdays={each.weekday() for each in figures.missing[figures.week_date]},
+        missing_weekdays={each.weekday() for each in figures.missing_sessions[figures.week_date]},
         breakouts=figures.breakouts_by_week.get(figures.week_date),
         steps_text=steps_text,
         week_length=WEEK,
@@ -67,33 +68,35 @@ def lede(figures: Figures) -> str:
     """The week in two sentences."""
     week, before = figures.week, figures.week_before
     if figures.is_empty:
-        missing = len(figures.missing[figures.week_date])
+        missing = len(figures.missing_sessions[figures.week_date])
         if missing == WEEK.days:
             return "Nothing of this week has been loaded, so nothing can be said of it."
         if missing:
             return "No session is known of this week, of which not every day has been loaded."
         return "No session was held this week."
-    said = (
-        f"{_counted(week.session_count, 'session')} brought {_counted(week.people_count, 'person', 'people')} together."
-    )
+    said = _together(week)
     if not figures.is_comparable:
         return f"{said} Days are missing, so there is no comparison with the week before."
     if not before.session_count:
         return f"{said} There were none the week before."
-    sessions = _compared(week.session_count, before.session_count, "sessions")
-    people = _compared(week.people_count, before.people_count, "people")
+    sessions = _compared(week.session_count or 0, before.session_count, "sessions")
+    people = _compared(week.people_count or 0, before.people_count or 0, "people")
     return f"{said} Compared with the week before, that is {sessions} and {people}."
+
+
+def _together(week: Week) -> str:
+    held = _counted(week.session_count or 0, "session")
+    were = "was" if week.session_count == 1 else "were"
+    if week.people_count is None:
+        return f"{held} {were} held. Who attended is not known, as attendees are not loaded."
+    if not week.people_count and week.total_minutes:
+        return f"{held} {were} held. Kaltura could not identify anybody who attended."
+    return f"{held} brought {_counted(week.people_count, 'person', 'people')} together."
 
 
 def notices(figures: Figures) -> list[str]:
     """What a reader must know before relying on the week's figures."""
-    said = []
-    missing = figures.missing[figures.week_date]
-    if missing and len(missing) < WEEK.days:
-        said.append(
-            f"{_counted(len(missing), 'day')} of this week {'is' if len(missing) == 1 else 'are'} not loaded: "
-            f"{_dates(missing)}. The figures below leave {'it' if len(missing) == 1 else 'them'} out."
-        )
+    said = _missing_said(figures)
     provisional = figures.provisional[figures.week_date]
     if provisional:
         said.append(f"Provisional: the figures of {_dates(provisional)} may still grow, as late data arrives.")
@@ -105,14 +108,36 @@ def notices(figures: Figures) -> list[str]:
     return said
 
 
+def _missing_said(figures: Figures) -> list[str]:
+    """Which days of the week are not loaded, and which lack one report: the figures that are short for it."""
+    said = []
+    missing = figures.missing_sessions[figures.week_date]
+    if missing and len(missing) < WEEK.days:
+        said.append(
+            f"{_counted(len(missing), 'day')} of this week {'is' if len(missing) == 1 else 'are'} not loaded: "
+            f"{_dates(missing)}. The figures below leave {'it' if len(missing) == 1 else 'them'} out."
+        )
+    for what, lacking, short in (
+        ("Attendees", figures.missing, "Figures of people and their time"),
+        ("Breakouts", figures.missing_breakouts, "Figures of breakout rooms"),
+    ):
+        days = [each for each in lacking[figures.week_date] if each not in missing]
+        if days:
+            said.append(
+                f"{what} of {_dates(days)} are not loaded. {short} leave {'it' if len(days) == 1 else 'them'} out."
+            )
+    return said
+
+
 def tiles(figures: Figures) -> list[Tile]:
     """The week's key figures against those of the week before."""
     week, before = figures.week, figures.week_before
     ratio, ratio_before = week.weighted_engagement_ratio, before.weighted_engagement_ratio
     comparable = figures.is_comparable
 
-    def tile(label: str, now: float, then: float) -> Tile:
-        return Tile(label, number(now), _change(now, then) if comparable else "")
+    def tile(label: str, now: float | None, then: float | None) -> Tile:
+        change = _change(now, then) if comparable and now is not None and then is not None else ""
+        return Tile(label, number(now), change)
 
     points = ""
     if comparable and ratio is not None and ratio_before is not None:
@@ -120,7 +145,7 @@ def tiles(figures: Figures) -> list[Tile]:
     return [
         tile("sessions", week.session_count, before.session_count),
         tile("people", week.people_count, before.people_count),
-        tile("hours attended", week.total_minutes / 60, before.total_minutes / 60),
+        tile("hours attended", _as_hours(week.total_minutes), _as_hours(before.total_minutes)),
         Tile("engaged", percent(ratio), points),
     ]
 
@@ -141,8 +166,8 @@ def _weeks_said(figures: Figures) -> str:
     whole = [week for week in figures.weeks[:-1] if not figures.missing[week.week_date]]
     if not whole:
         return "No earlier week is loaded whole, so there is nothing to compare with."
-    sessions = sum(week.session_count for week in whole) / len(whole)
-    people = sum(week.people_count for week in whole) / len(whole)
+    sessions = sum(week.session_count or 0 for week in whole) / len(whole)
+    people = sum(week.people_count or 0 for week in whole) / len(whole)
     return (
         f"The {_counted(len(whole), 'earlier week')} that {'is' if len(whole) == 1 else 'are'} loaded whole had "
         f"{number(sessions)} sessions and {number(people)} people on average."
@@ -151,7 +176,8 @@ def _weeks_said(figures: Figures) -> str:
 
 def _hours_said(figures: Figures) -> str:
     if not figures.hours:
-        return "No room was open."
+        missing = figures.missing_sessions[figures.week_date]
+        return "No room is known to have been open." if missing else "No room was open."
     busiest = max(figures.hours, key=lambda hour: hour.open_session_count)
     weekday = figures.week_date + dt.timedelta(days=busiest.weekday)
     return (
@@ -161,15 +187,20 @@ def _hours_said(figures: Figures) -> str:
 
 
 def _engagement_said(figures: Figures) -> str:
-    total = sum(band.attendance_count for band in figures.bands)
+    if figures.week.attendance_count is None:
+        return "Attendees of this week are not loaded."
+    total = sum(band.attendance_count or 0 for band in figures.bands)
     if not total:
         return "No attendance with a known engagement."
-    upper = sum(band.attendance_count for band in figures.bands if band.band_number > 5)
+    upper = sum(band.attendance_count or 0 for band in figures.bands if band.band_number > 5)
     return f"In {percent(upper / total)} of {number(total)} attendances, people were engaged for half of their time or more."
 
 
 def _returns_said(figures: Figures) -> str:
     known = [row for row in figures.returns if row.median_ratio is not None]
+    unknown = sum(row.unknown_session_count for row in figures.returns)
+    if not known and unknown:
+        return f"Not known: of {_counted(unknown, 'later session')} or of the room's first, attendees are not loaded."
     if not known:
         return "No room has had a second session yet."
     return (
@@ -182,6 +213,11 @@ def _returns_said(figures: Figures) -> str:
 
 def _breakouts_said(figures: Figures) -> str:
     week = figures.breakouts_by_week.get(figures.week_date)
+    missing = len(figures.missing_breakouts[figures.week_date])
+    if week is None and missing == WEEK.days:
+        return "Breakouts of this week are not loaded."
+    if week is None and missing:
+        return "No breakout room is known to have been used, but not every day is loaded."
     if week is None:
         return "No breakout room was used this week."
     share = percent(week.main_session_count / figures.week.session_count) if figures.week.session_count else ""
@@ -211,12 +247,26 @@ def _heat_key(figures: Figures) -> list[tuple[str, str]]:
     return [("heat-0", "none"), *((f"heat-{at}", text) for at, text in zip(range(1, HEAT + 1), whole, strict=True))]
 
 
-def number(value: float) -> str:
-    return f"{value:,.0f}"
+def _with_some_missing(figures: Figures) -> set[dt.date]:
+    """The Mondays of the weeks of which any report of any day is not loaded."""
+    return {
+        week.week_date
+        for week in figures.weeks
+        if figures.missing[week.week_date] or figures.missing_breakouts[week.week_date]
+    }
 
 
-def hours(minutes: float) -> str:
-    return f"{minutes / 60:,.0f}"
+def number(value: float | None) -> str:
+    """A count; a dash where it is not known."""
+    return "\N{EM DASH}" if value is None else f"{value:,.0f}"
+
+
+def hours(minutes: float | None) -> str:
+    return number(_as_hours(minutes))
+
+
+def _as_hours(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes / 60
 
 
 def percent(ratio: float | None) -> str:

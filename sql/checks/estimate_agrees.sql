@@ -5,7 +5,7 @@ WITH attended AS (
         entry_id,
         cue_point_id,
         count(*) AS attendee_rows,
-        bool_or(user_id IN ('', '0', 'Unknown')) AS has_unresolved
+        bool_or(analytics.is_nobody(user_id)) AS has_unresolved
     FROM kaltura.attendees
     WHERE partner_id = %(partner_id)s AND partition_date BETWEEN %(first)s AND %(last)s
     GROUP BY entry_id, cue_point_id

@@ -24,8 +24,15 @@ LEFT JOIN kaltura.people
 WHERE
     attendees.partner_id = %(partner_id)s
     AND attendees.partition_date BETWEEN %(first)s AND %(last)s
-    AND attendees.user_id NOT IN ('', '0', 'Unknown')
-    AND sessions.parent_entry_id IS NULL
+    AND NOT analytics.is_nobody(attendees.user_id)
+    AND coalesce(analytics.is_nobody(sessions.parent_entry_id), TRUE)
+    AND NOT EXISTS (
+        SELECT
+        FROM kaltura.breakout_sessions AS breakouts
+        WHERE
+            breakouts.partner_id = sessions.partner_id
+            AND breakouts.breakout_entry_id = sessions.entry_id
+    )
 GROUP BY attendees.partition_date, attendees.user_id
 HAVING
     sum(attendees.meeting_view_time) / 60 > greatest(

@@ -8,6 +8,7 @@ WITH newest AS (
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
+        AND filters IS NULL
         AND partition_date BETWEEN %(last)s::date - 56 AND %(last)s
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),

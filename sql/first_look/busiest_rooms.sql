@@ -1,25 +1,52 @@
--- The rooms with the most time spent in them; time in breakout rooms is not added to it.
-SELECT
-    sessions.room_id,
-    max(sessions.room_name) AS room,
-    count(*) AS sessions,
-    max(people.people) AS people,
-    sum(sessions.total_minutes) / 60 AS hours,
-    sum(sessions.total_minutes * sessions.weighted_engagement_ratio)
-    / nullif(sum(sessions.total_minutes), 0) AS engagement
-FROM analytics.sessions AS sessions
-LEFT JOIN LATERAL (
-    SELECT count(DISTINCT attendees.user_id) AS people
-    FROM kaltura.attendees AS attendees
+-- The rooms with the most time spent in them; time in breakout rooms is not added to it. People are counted a room at
+-- once, and not anew for each of its sessions.
+WITH visitors AS (
+    SELECT
+        entry_id AS room_id,
+        user_id
+    FROM kaltura.attendees
     WHERE
-        attendees.partner_id = sessions.account_id
-        AND attendees.entry_id = sessions.room_id
-        AND attendees.partition_date BETWEEN %(first)s AND %(last)s
-) AS people ON TRUE
-WHERE
-    sessions.account_id = %(partner_id)s
-    AND sessions.session_date BETWEEN %(first)s AND %(last)s
-    AND NOT sessions.is_breakout
-GROUP BY sessions.room_id
-ORDER BY hours DESC, sessions.room_id ASC
+        partner_id = %(partner_id)s
+        AND partition_date BETWEEN %(first)s AND %(last)s
+    GROUP BY entry_id, user_id
+),
+
+audiences AS (
+    SELECT
+        room_id,
+        count(*) AS people
+    FROM visitors
+    WHERE NOT analytics.is_nobody(user_id)
+    GROUP BY room_id
+),
+
+openings AS (
+    SELECT
+        room_id,
+        max(room_name) AS room,
+        count(*) AS sessions,
+        count(attendance_count) AS known_sessions,
+        sum(total_minutes) / 60 AS hours,
+        sum(total_minutes * weighted_engagement_ratio)
+        / nullif(
+            sum(total_minutes) FILTER (WHERE weighted_engagement_ratio IS NOT NULL), 0
+        ) AS engagement
+    FROM analytics.sessions
+    WHERE
+        account_id = %(partner_id)s
+        AND session_date BETWEEN %(first)s AND %(last)s
+        AND NOT is_breakout
+    GROUP BY room_id
+)
+
+SELECT
+    openings.room_id,
+    openings.room,
+    openings.sessions,
+    CASE WHEN openings.known_sessions > 0 THEN coalesce(audiences.people, 0) END AS people,
+    openings.hours,
+    openings.engagement
+FROM openings
+LEFT JOIN audiences ON openings.room_id = audiences.room_id
+ORDER BY openings.hours DESC NULLS LAST, openings.room_id ASC
 LIMIT 5

@@ -1,13 +1,20 @@
 -- The main rooms with the most time spent in them in the week.
 WITH audiences AS (
     SELECT
-        room_id,
-        count(DISTINCT person_id) FILTER (WHERE is_identified) AS people_count
+        attendance.room_id,
+        count(DISTINCT attendance.person_id) FILTER (
+            WHERE attendance.is_identified
+        ) AS people_count
     FROM analytics.attendance
+    INNER JOIN analytics.loaded_days
+        ON
+            attendance.account_id = loaded_days.account_id
+            AND attendance.session_date = loaded_days.session_date
     WHERE
-        account_id = %(account_id)s
-        AND session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
-    GROUP BY room_id
+        loaded_days.attendance_pulled_at IS NOT NULL
+        AND attendance.account_id = %(account_id)s
+        AND attendance.session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+    GROUP BY attendance.room_id
 )
 
 SELECT
@@ -15,7 +22,10 @@ SELECT
         (array_agg(sessions.room_name ORDER BY sessions.started_at DESC))[1], sessions.room_id
     ) AS room_name,
     count(*) AS session_count,
-    coalesce(max(audiences.people_count), 0) AS people_count,
+    -- NULL, as the minutes are, where no session of the room has its attendees loaded.
+    CASE
+        WHEN count(sessions.attendance_count) > 0 THEN coalesce(max(audiences.people_count), 0)
+    END AS people_count,
     sum(sessions.total_minutes) AS total_minutes,
     sum(sessions.total_minutes * sessions.weighted_engagement_ratio)
     / nullif(
@@ -28,5 +38,5 @@ WHERE
     AND sessions.session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
     AND NOT sessions.is_breakout
 GROUP BY sessions.room_id
-ORDER BY total_minutes DESC, sessions.room_id ASC
+ORDER BY total_minutes DESC NULLS LAST, sessions.room_id ASC
 LIMIT 10

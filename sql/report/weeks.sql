@@ -1,14 +1,15 @@
--- The week and the twelve before it, one row each, also where nothing happened.
+-- The week and the twelve before it, one row each, also where nothing happened. NULL is unknown: not loaded.
 SELECT
     calendar.week_date,
-    coalesce(weekly.session_count, 0) AS session_count,
-    coalesce(weekly.people_count, 0) AS people_count,
-    coalesce(weekly.attendance_count, 0) AS attendance_count,
-    coalesce(weekly.room_count, 0) AS room_count,
-    coalesce(weekly.breakout_session_count, 0) AS breakout_session_count,
-    coalesce(weekly.total_minutes, 0) AS total_minutes,
+    weekly.session_count,
+    weekly.people_count,
+    weekly.attendance_count,
+    weekly.room_count,
+    weekly.breakout_session_count,
+    weekly.total_minutes,
+    weekly.unidentified_minutes,
     weekly.weighted_engagement_ratio,
-    coalesce(weekly.is_provisional, FALSE) AS is_provisional
+    coalesce(weekly.is_provisional, TRUE) AS is_provisional
 FROM (
     SELECT weeks.started::date AS week_date
     FROM generate_series(

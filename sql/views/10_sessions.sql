@@ -4,49 +4,33 @@
 -- all. A host's pseudonym is looked up for those alone who may not see who people are.
 
 CREATE VIEW analytics.sessions AS
-WITH breakout_rooms AS (
-    SELECT
-        partner_id,
-        breakout_entry_id AS entry_id,
-        max(parent_entry_id) AS main_room_id
-    FROM kaltura.breakout_sessions
-    GROUP BY partner_id, breakout_entry_id
-),
-
-newest_pulls AS (
-    SELECT
-        partner_id,
-        partition_date,
-        max(pulled_at) AS pulled_at
-    FROM kaltura.loads
-    WHERE report_id = 6000 AND filters IS NULL
-    GROUP BY partner_id, partition_date
-),
-
-known_sessions AS (
+WITH known_sessions AS (
     SELECT
         room_sessions.*,
         coalesce(
-            nullif(nullif(room_sessions.parent_entry_id, '0'), 'Unknown'),
+            CASE
+                WHEN NOT analytics.is_nobody(room_sessions.parent_entry_id)
+                    THEN room_sessions.parent_entry_id
+            END,
             breakout_rooms.main_room_id
         ) AS main_room_id,
-        (
-            nullif(nullif(room_sessions.parent_entry_id, '0'), 'Unknown') IS NOT NULL
-            OR breakout_rooms.entry_id IS NOT NULL
-        ) AS is_breakout,
+        breakout_rooms.room_id IS NOT NULL AS is_breakout,
         -- A later pull that changed nothing leaves the row's window as it was.
-        greatest(room_sessions.window_end, newest_pulls.pulled_at) AS known_until_at,
+        greatest(
+            room_sessions.window_end, loaded_days.session_pulled_at
+        ) AS session_known_until_at,
+        loaded_days.attendance_pulled_at AS attendance_known_until_at,
         -- A session without an end is followed for seven days; after that its end stays unknown.
         room_sessions.session_start_time + interval '7 days' AS followed_until_at
     FROM kaltura.room_sessions
-    LEFT JOIN breakout_rooms
+    LEFT JOIN analytics.breakout_rooms
         ON
-            room_sessions.partner_id = breakout_rooms.partner_id
-            AND room_sessions.entry_id = breakout_rooms.entry_id
-    LEFT JOIN newest_pulls
+            room_sessions.partner_id = breakout_rooms.account_id
+            AND room_sessions.entry_id = breakout_rooms.room_id
+    LEFT JOIN analytics.loaded_days
         ON
-            room_sessions.partner_id = newest_pulls.partner_id
-            AND room_sessions.partition_date = newest_pulls.partition_date
+            room_sessions.partner_id = loaded_days.account_id
+            AND room_sessions.partition_date = loaded_days.session_date
 )
 
 SELECT
@@ -57,7 +41,7 @@ SELECT
     known_sessions.is_breakout,
     known_sessions.main_room_id,
     CASE
-        WHEN known_sessions.session_host_user_id IN ('0', 'Unknown') THEN NULL
+        WHEN analytics.is_nobody(known_sessions.session_host_user_id) THEN NULL
         WHEN (SELECT analytics.shows_people()) THEN known_sessions.session_host_user_id
         ELSE coalesce(
             (
@@ -78,13 +62,15 @@ SELECT
     )::double precision / 60 AS duration_minutes,
     (
         known_sessions.session_end_time IS NULL
-        AND known_sessions.known_until_at < known_sessions.followed_until_at
+        AND known_sessions.session_known_until_at < known_sessions.followed_until_at
     ) AS is_running,
     (
-        known_sessions.known_until_at
+        least(known_sessions.session_known_until_at, known_sessions.attendance_known_until_at)
         < coalesce(known_sessions.session_end_time, known_sessions.followed_until_at)
+        OR known_sessions.attendance_known_until_at IS NULL
     ) AS is_provisional,
-    known_sessions.known_until_at,
+    known_sessions.session_known_until_at,
+    known_sessions.attendance_known_until_at,
     known_sessions.meeting_view_period_unique_users AS estimated_people_count,
     audience.attendance_count,
     audience.people_count,
@@ -93,28 +79,34 @@ SELECT
     audience.unidentified_minutes,
     audience.median_minutes,
     audience.longest_minutes,
-    known_sessions.meeting_engaged_play_time_ratio AS engagement_ratio,
+    -- Of a figure that it does not know, Kaltura writes 0 as well.
+    CASE
+        WHEN
+            known_sessions.meeting_engaged_play_time_ratio > 0
+            OR known_sessions.meeting_view_period_unique_users > 0
+            THEN known_sessions.meeting_engaged_play_time_ratio
+    END AS engagement_ratio,
     audience.weighted_engagement_ratio
 FROM known_sessions
 LEFT JOIN LATERAL (
     SELECT
         count(*) AS attendance_count,
-        count(*) FILTER (WHERE attendees.user_id NOT IN ('', '0', 'Unknown')) AS people_count,
+        count(*) FILTER (WHERE NOT analytics.is_nobody(attendees.user_id)) AS people_count,
         count(*) FILTER (
-            WHERE attendees.user_type = 'Guest' AND attendees.user_id NOT IN ('', '0', 'Unknown')
+            WHERE attendees.user_type = 'Guest' AND NOT analytics.is_nobody(attendees.user_id)
         ) AS guest_count,
         coalesce(sum(attendees.meeting_view_time), 0) AS total_minutes,
         coalesce(
             sum(attendees.meeting_view_time) FILTER (
-                WHERE attendees.user_id IN ('', '0', 'Unknown')
+                WHERE analytics.is_nobody(attendees.user_id)
             ),
             0
         ) AS unidentified_minutes,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY attendees.meeting_view_time) FILTER (
-            WHERE attendees.user_id NOT IN ('', '0', 'Unknown')
+            WHERE NOT analytics.is_nobody(attendees.user_id)
         ) AS median_minutes,
         max(attendees.meeting_view_time) FILTER (
-            WHERE attendees.user_id NOT IN ('', '0', 'Unknown')
+            WHERE NOT analytics.is_nobody(attendees.user_id)
         ) AS longest_minutes,
         sum(attendees.meeting_view_time * attendees.meeting_engaged_play_time_ratio)
         / nullif(
@@ -128,11 +120,13 @@ LEFT JOIN LATERAL (
         attendees.partner_id = known_sessions.partner_id
         AND attendees.entry_id = known_sessions.entry_id
         AND attendees.cue_point_id = known_sessions.cue_point_id
+    -- Without attendees loaded, no row: their figures are unknown, and not 0.
+    HAVING known_sessions.attendance_known_until_at IS NOT NULL
 ) AS audience ON TRUE;
 
 COMMENT ON VIEW analytics.sessions IS
-'One row for each session of each room, main rooms and breakout rooms both: keep to NOT '
-'is_breakout to count meetings.';
+'One row for each session of each room (account_id, room_id, session_id), main rooms and breakout '
+'rooms both: keep to NOT is_breakout to count meetings.';
 COMMENT ON COLUMN analytics.sessions.account_id IS
 'The Kaltura account (partner id). Ids of rooms and sessions are unique within an account only.';
 COMMENT ON COLUMN analytics.sessions.session_id IS
@@ -143,8 +137,8 @@ COMMENT ON COLUMN analytics.sessions.room_name IS
 'The room''s name when last pulled: a room renamed later keeps its old name on sessions that '
 'were not pulled again.';
 COMMENT ON COLUMN analytics.sessions.is_breakout IS
-'Whether this is a breakout room''s session: report 6000 names a main room for it, or report '
-'6002 lists its room. People in it usually count in the main session as well.';
+'Whether this is a breakout room''s session: report 6000 names a main room for its room, or report '
+'6002 lists it. People in it usually count in the main session as well.';
 COMMENT ON COLUMN analytics.sessions.main_room_id IS
 'The main room of a breakout room; NULL for a main room. The main session is in breakouts.';
 COMMENT ON COLUMN analytics.sessions.host_id IS
@@ -159,24 +153,33 @@ COMMENT ON COLUMN analytics.sessions.ended_at IS
 COMMENT ON COLUMN analytics.sessions.duration_minutes IS
 'From start to end, in minutes; NULL where ended_at is.';
 COMMENT ON COLUMN analytics.sessions.is_running IS
-'Whether the session was running when last pulled (known_until_at), not this minute. A session '
-'without an end counts as running for seven days at most.';
+'Whether the session was running when last pulled (session_known_until_at), not this minute. A '
+'session without an end counts as running for seven days at most.';
 COMMENT ON COLUMN analytics.sessions.is_provisional IS
-'Whether the figures may still grow: the session is not yet known to its end, or to seven days '
-'past its start where it has none. Kaltura may deliver events late even after that.';
-COMMENT ON COLUMN analytics.sessions.known_until_at IS 'Events up to this time are in the figures.';
+'Whether the figures may still grow: the session or its attendees are not yet known to its end, or '
+'to seven days past its start where it has none, or attendees are not loaded. Kaltura may deliver '
+'events late even after that.';
+COMMENT ON COLUMN analytics.sessions.session_known_until_at IS
+'Events up to this time are in the figures of report 6000: the end, estimated_people_count and '
+'engagement_ratio.';
+COMMENT ON COLUMN analytics.sessions.attendance_known_until_at IS
+'Events up to this time are in the figures of attendees (report 6001): from attendance_count to '
+'longest_minutes, and weighted_engagement_ratio. NULL, as these figures are, where attendees of '
+'the day are not loaded.';
 COMMENT ON COLUMN analytics.sessions.estimated_people_count IS
 'How many people attended, by Kaltura''s estimate (HyperLogLog): need not equal people_count, '
 'and does not add up over sessions.';
 COMMENT ON COLUMN analytics.sessions.attendance_count IS
-'Rows of attendance: each identified person, and one for each kind of unidentified people.';
+'Rows of attendance: each identified person, and one for each kind of unidentified people. NULL '
+'where attendees are not loaded.';
 COMMENT ON COLUMN analytics.sessions.people_count IS
-'Identified people who attended; 0 where no attendees are listed. Does not add up over sessions: '
-'the same people come again.';
+'Identified people who attended: ids, so a person with two counts twice. 0 where no attendees are '
+'listed, NULL where they are not loaded. Does not add up over sessions: the same people come '
+'again.';
 COMMENT ON COLUMN analytics.sessions.guest_count IS 'How many of people_count are guests.';
 COMMENT ON COLUMN analytics.sessions.total_minutes IS
 'Time that all attendees spent in the session, unidentified ones included, in minutes; 0 where '
-'no attendees are listed.';
+'no attendees are listed, NULL where they are not loaded.';
 COMMENT ON COLUMN analytics.sessions.unidentified_minutes IS
 'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.sessions.median_minutes IS
@@ -184,8 +187,8 @@ COMMENT ON COLUMN analytics.sessions.median_minutes IS
 COMMENT ON COLUMN analytics.sessions.longest_minutes IS
 'The longest time that one identified person stayed, in minutes; NULL where none is listed.';
 COMMENT ON COLUMN analytics.sessions.engagement_ratio IS
-'Share of all viewing time with an engaged viewer, 0 to 1, as report 6000 gives it; 0 also where '
-'nobody watched.';
+'Share of all viewing time with an engaged viewer, 0 to 1, as report 6000 gives it; NULL where it '
+'gives 0 and no people.';
 COMMENT ON COLUMN analytics.sessions.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';

@@ -2,14 +2,7 @@
 -- only for those who have it not is the mapping to pseudonyms read.
 
 CREATE VIEW analytics.attendance AS
-WITH breakout_rooms AS (
-    SELECT DISTINCT
-        partner_id,
-        breakout_entry_id AS entry_id
-    FROM kaltura.breakout_sessions
-),
-
-pseudonyms AS (
+WITH pseudonyms AS (
     SELECT
         partner_id,
         user_id,
@@ -28,34 +21,55 @@ attendance AS NOT MATERIALIZED (
         sessions.started_at,
         CASE
             WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
-            WHEN attendees.user_id IN ('', '0', 'Unknown') THEN attendees.user_id
+            WHEN analytics.is_nobody(attendees.user_id) THEN attendees.user_id
             WHEN pseudonyms.pseudonym IS NOT NULL THEN pseudonyms.pseudonym
             WHEN attendees.user_id ~ '^p_[0-9a-f]{32}$' THEN attendees.user_id
         END AS person_id,
         CASE WHEN (SELECT analytics.shows_people()) THEN attendees.user_name END AS person_name,
         CASE WHEN (SELECT analytics.shows_people()) THEN attendees.user_email END AS person_email,
-        attendees.user_type = 'Guest' AS is_guest,
-        attendees.user_id NOT IN ('', '0', 'Unknown') AS is_identified,
-        coalesce(sessions.is_breakout, breakout_rooms.entry_id IS NOT NULL) AS is_breakout,
+        CASE attendees.user_type WHEN 'Guest' THEN TRUE WHEN 'User' THEN FALSE END AS is_guest,
+        NOT analytics.is_nobody(attendees.user_id) AS is_identified,
+        CASE
+            WHEN breakout_rooms.room_id IS NOT NULL THEN TRUE
+            WHEN sessions.session_id IS NOT NULL THEN FALSE
+            -- Where sessions of the day are not loaded, its room may be one that opened that day.
+            WHEN
+                EXISTS (
+                    SELECT FROM kaltura.loads
+                    WHERE
+                        loads.partner_id = attendees.partner_id
+                        AND loads.partition_date = attendees.partition_date
+                        AND loads.report_id = 6000
+                        AND loads.filters IS NULL
+                )
+                THEN FALSE
+        END AS is_breakout,
         sessions.session_id IS NOT NULL AS is_session_known,
+        coalesce(sessions.is_provisional, TRUE) AS is_provisional,
         attendees.meeting_view_time AS attended_minutes,
         CASE
-            WHEN attendees.user_id IN ('', '0', 'Unknown') THEN NULL
+            WHEN analytics.is_nobody(attendees.user_id) THEN NULL
             WHEN attendees.meeting_view_time > nullif(sessions.duration_minutes, 0) THEN 1
             ELSE attendees.meeting_view_time / nullif(sessions.duration_minutes, 0)
         END AS attended_ratio,
-        attendees.meeting_engaged_play_time_ratio AS engagement_ratio,
-        attendees.meeting_view_time * attendees.meeting_engaged_play_time_ratio AS engaged_minutes
+        -- Of a figure that it does not know, Kaltura writes 0 as well.
+        CASE
+            WHEN attendees.meeting_view_time > 0 THEN attendees.meeting_engaged_play_time_ratio
+        END AS engagement_ratio,
+        CASE
+            WHEN attendees.meeting_view_time > 0
+                THEN attendees.meeting_view_time * attendees.meeting_engaged_play_time_ratio
+        END AS engaged_minutes
     FROM kaltura.attendees
     LEFT JOIN analytics.sessions
         ON
             attendees.partner_id = sessions.account_id
             AND attendees.entry_id = sessions.room_id
             AND attendees.cue_point_id = sessions.session_id
-    LEFT JOIN breakout_rooms
+    LEFT JOIN analytics.breakout_rooms
         ON
-            attendees.partner_id = breakout_rooms.partner_id
-            AND attendees.entry_id = breakout_rooms.entry_id
+            attendees.partner_id = breakout_rooms.account_id
+            AND attendees.entry_id = breakout_rooms.room_id
     LEFT JOIN pseudonyms
         ON
             attendees.partner_id = pseudonyms.partner_id
@@ -78,6 +92,7 @@ SELECT
     is_identified,
     is_breakout,
     is_session_known,
+    is_provisional,
     attended_minutes,
     attended_ratio,
     engagement_ratio,
@@ -100,6 +115,7 @@ UNION ALL
         is_identified,
         is_breakout,
         is_session_known,
+        is_provisional,
         attended_minutes,
         attended_ratio,
         engagement_ratio,
@@ -110,7 +126,8 @@ UNION ALL
 );
 
 COMMENT ON VIEW analytics.attendance IS
-'One row for each person in each session. Someone in a breakout room has a row there and usually '
+'One row for each person in each session (account_id, room_id, session_id, person_id). Someone '
+'in a breakout room has a row there and usually '
 'one in the main session for the same minutes: keep to NOT is_breakout before adding up.';
 COMMENT ON COLUMN analytics.attendance.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.attendance.session_id IS 'The session, as in sessions.';
@@ -133,17 +150,22 @@ COMMENT ON COLUMN analytics.attendance.person_email IS
 'E-mail address when last pulled; NULL where you may not see it or it is not kept. Personal '
 'data.';
 COMMENT ON COLUMN analytics.attendance.is_guest IS
-'Whether the person came as a guest; NULL where Kaltura does not say.';
+'Whether the person came as a guest; NULL where Kaltura says neither that nor that they did not. '
+'Accounts whose ids Kaltura hashes list guests as users.';
 COMMENT ON COLUMN analytics.attendance.is_identified IS
 'Whether the row is one person: false where it stands for all whom Kaltura could not name, '
 'together.';
-COMMENT ON COLUMN analytics.attendance.is_breakout IS 'Whether the session is a breakout room''s.';
+COMMENT ON COLUMN analytics.attendance.is_breakout IS
+'Whether the session is a breakout room''s; NULL where sessions of the day are not loaded and the '
+'room is not known as one.';
 COMMENT ON COLUMN analytics.attendance.is_session_known IS 'Whether report 6000 lists the session.';
+COMMENT ON COLUMN analytics.attendance.is_provisional IS
+'Whether the figures may still grow, as in sessions; true where the session is not known.';
 COMMENT ON COLUMN analytics.attendance.attended_minutes IS 'Time in the session, in minutes.';
 COMMENT ON COLUMN analytics.attendance.attended_ratio IS
 'Share of the session''s length that the person was there, 0 to 1; NULL where the length is not '
 'known or the row is not one person. Two devices at once count twice, so it is cut at 1.';
 COMMENT ON COLUMN analytics.attendance.engagement_ratio IS
-'Share of attended_minutes spent engaged, 0 to 1.';
+'Share of attended_minutes spent engaged, 0 to 1; NULL where there are none.';
 COMMENT ON COLUMN analytics.attendance.engaged_minutes IS
-'Time spent engaged, in minutes: attended_minutes by engagement_ratio.';
+'Time spent engaged, in minutes: attended_minutes by engagement_ratio. NULL where that is.';

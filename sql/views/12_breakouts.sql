@@ -62,7 +62,7 @@ SELECT
     tied_to_own.main_room_id,
     tied_to_own.parent_entry_name AS main_room_name,
     CASE
-        WHEN tied_to_own.session_initiator IN ('0', 'Unknown') THEN NULL
+        WHEN analytics.is_nobody(tied_to_own.session_initiator) THEN NULL
         WHEN (SELECT analytics.shows_people()) THEN tied_to_own.session_initiator
         ELSE coalesce(
             (
@@ -82,8 +82,17 @@ SELECT
     tied_to_own.participant_count AS estimated_people_count,
     audience.people_count,
     audience.total_minutes,
-    tied_to_own.engagement_rate AS engagement_ratio
+    audience.unidentified_minutes,
+    -- Of a figure that it does not know, Kaltura writes 0 as well.
+    CASE
+        WHEN tied_to_own.engagement_rate > 0 OR tied_to_own.participant_count > 0
+            THEN tied_to_own.engagement_rate
+    END AS engagement_ratio
 FROM tied_to_own
+LEFT JOIN analytics.loaded_days
+    ON
+        tied_to_own.partner_id = loaded_days.account_id
+        AND tied_to_own.partition_date = loaded_days.session_date
 LEFT JOIN kaltura.room_sessions AS main_by_id
     ON
         tied_to_own.partner_id = main_by_id.partner_id
@@ -106,14 +115,22 @@ LEFT JOIN LATERAL (
 ) AS main_by_time ON TRUE
 LEFT JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE attendees.user_id NOT IN ('', '0', 'Unknown')) AS people_count,
-        coalesce(sum(attendees.meeting_view_time), 0) AS total_minutes
+        count(*) FILTER (WHERE NOT analytics.is_nobody(attendees.user_id)) AS people_count,
+        coalesce(sum(attendees.meeting_view_time), 0) AS total_minutes,
+        coalesce(
+            sum(attendees.meeting_view_time) FILTER (
+                WHERE analytics.is_nobody(attendees.user_id)
+            ),
+            0
+        ) AS unidentified_minutes
     FROM kaltura.attendees
     WHERE
         attendees.partner_id = tied_to_own.partner_id
         AND attendees.entry_id = tied_to_own.breakout_entry_id
         AND attendees.cue_point_id
         = coalesce(tied_to_own.own_session_id, tied_to_own.cue_point_id)
+    -- Without attendees loaded, no row: their figures are unknown, and not 0.
+    HAVING loaded_days.attendance_pulled_at IS NOT NULL
 ) AS audience ON TRUE;
 
 COMMENT ON VIEW analytics.breakouts IS
@@ -151,9 +168,12 @@ COMMENT ON COLUMN analytics.breakouts.duration_minutes IS
 COMMENT ON COLUMN analytics.breakouts.estimated_people_count IS
 'How many people took part, by Kaltura''s estimate.';
 COMMENT ON COLUMN analytics.breakouts.people_count IS
-'Identified people who took part; 0 where no attendees are listed.';
+'Identified people who took part; 0 where no attendees are listed, NULL where they are not loaded.';
 COMMENT ON COLUMN analytics.breakouts.total_minutes IS
 'Time that all attendees spent in the breakout, in minutes. Usually part of the main session''s '
-'minutes: not to be added to them.';
+'minutes: not to be added to them. NULL where attendees are not loaded.';
+COMMENT ON COLUMN analytics.breakouts.unidentified_minutes IS
+'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.breakouts.engagement_ratio IS
-'Share of all viewing time with an engaged viewer, 0 to 1, as report 6002 gives it.';
+'Share of all viewing time with an engaged viewer, 0 to 1, as report 6002 gives it; NULL where it '
+'gives 0 and no people.';

@@ -1,4 +1,5 @@
--- Each room over all its sessions.
+-- Each room over all its sessions. Figures of attendees are of the days of which sessions and attendees
+-- are both loaded, and a window of days has figures only where it is loaded whole.
 
 CREATE VIEW analytics.rooms AS
 WITH newest_days AS (
@@ -7,6 +8,44 @@ WITH newest_days AS (
         max(partition_date) AS newest_date
     FROM kaltura.room_sessions
     GROUP BY partner_id
+),
+
+known_days AS (
+    SELECT
+        loaded_days.account_id,
+        loaded_days.session_date,
+        newest_days.newest_date
+    FROM analytics.loaded_days
+    INNER JOIN newest_days ON loaded_days.account_id = newest_days.account_id
+    WHERE
+        loaded_days.session_pulled_at IS NOT NULL
+        AND loaded_days.attendance_pulled_at IS NOT NULL
+),
+
+windows AS (
+    SELECT
+        newest_days.account_id,
+        newest_days.newest_date,
+        (
+            SELECT count(*)
+            FROM analytics.calendar
+            WHERE
+                calendar.account_id = newest_days.account_id
+                AND NOT (calendar.is_session_loaded AND calendar.is_attendance_loaded)
+        ) AS missing_day_count,
+        count(*) FILTER (
+            WHERE
+            known_days.session_date > newest_days.newest_date - 28
+            AND known_days.session_date <= newest_days.newest_date
+        ) = 28 AS is_recent_loaded,
+        count(*) FILTER (
+            WHERE
+            known_days.session_date > newest_days.newest_date - 56
+            AND known_days.session_date <= newest_days.newest_date - 28
+        ) = 28 AS is_previous_loaded
+    FROM newest_days
+    LEFT JOIN known_days ON newest_days.account_id = known_days.account_id
+    GROUP BY newest_days.account_id, newest_days.newest_date
 ),
 
 openings AS (
@@ -18,6 +57,9 @@ openings AS (
         max(sessions.main_room_id) AS main_room_id,
         (array_agg(sessions.room_name ORDER BY sessions.started_at DESC))[1] AS room_name,
         count(*) AS session_count,
+        count(*) FILTER (
+            WHERE sessions.attendance_known_until_at IS NULL
+        ) AS unknown_attendance_session_count,
         sum(sessions.duration_minutes) AS session_minutes,
         min(sessions.started_at) AS first_session_at,
         max(sessions.started_at) AS last_session_at,
@@ -48,15 +90,18 @@ visitors AS (
             WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
         ) AS rated_minutes,
         sum(attendees.meeting_view_time) FILTER (
-            WHERE attendees.partition_date > newest_days.newest_date - 28
+            WHERE attendees.partition_date > known_days.newest_date - 28
         ) AS recent_minutes,
         sum(attendees.meeting_view_time) FILTER (
             WHERE
-            attendees.partition_date > newest_days.newest_date - 56
-            AND attendees.partition_date <= newest_days.newest_date - 28
+            attendees.partition_date > known_days.newest_date - 56
+            AND attendees.partition_date <= known_days.newest_date - 28
         ) AS previous_minutes
     FROM kaltura.attendees
-    INNER JOIN newest_days ON attendees.partner_id = newest_days.account_id
+    INNER JOIN known_days
+        ON
+            attendees.partner_id = known_days.account_id
+            AND attendees.partition_date = known_days.session_date
     GROUP BY attendees.partner_id, attendees.entry_id, attendees.user_id
 ),
 
@@ -64,39 +109,75 @@ audiences AS (
     SELECT
         account_id,
         room_id,
-        count(*) FILTER (WHERE user_id NOT IN ('', '0', 'Unknown')) AS people_count,
+        count(*) FILTER (WHERE NOT analytics.is_nobody(user_id)) AS people_count,
         sum(minutes) AS total_minutes,
+        sum(minutes) FILTER (WHERE analytics.is_nobody(user_id)) AS unidentified_minutes,
         sum(recent_minutes) AS recent_minutes,
         sum(previous_minutes) AS previous_minutes,
         sum(engaged_minutes) / nullif(sum(rated_minutes), 0) AS weighted_engagement_ratio
     FROM visitors
     GROUP BY account_id, room_id
+),
+
+known AS (
+    SELECT
+        openings.*,
+        windows.missing_day_count,
+        audiences.weighted_engagement_ratio,
+        CASE
+            WHEN openings.unknown_attendance_session_count < openings.session_count
+                THEN coalesce(audiences.people_count, 0)
+        END AS people_count,
+        CASE
+            WHEN openings.unknown_attendance_session_count < openings.session_count
+                THEN coalesce(audiences.total_minutes, 0)
+        END AS total_minutes,
+        CASE
+            WHEN openings.unknown_attendance_session_count < openings.session_count
+                THEN coalesce(audiences.unidentified_minutes, 0)
+        END AS unidentified_minutes,
+        CASE
+            WHEN windows.is_recent_loaded THEN openings.recent_session_count
+        END AS known_recent_session_count,
+        CASE
+            WHEN windows.is_previous_loaded THEN openings.previous_session_count
+        END AS known_previous_session_count,
+        CASE
+            WHEN windows.is_recent_loaded THEN coalesce(audiences.recent_minutes, 0)
+        END AS recent_minutes,
+        CASE
+            WHEN windows.is_previous_loaded THEN coalesce(audiences.previous_minutes, 0)
+        END AS previous_minutes
+    FROM openings
+    INNER JOIN windows ON openings.account_id = windows.account_id
+    LEFT JOIN audiences
+        ON
+            openings.account_id = audiences.account_id
+            AND openings.room_id = audiences.room_id
 )
 
 SELECT
-    openings.account_id,
-    openings.room_id,
-    openings.room_name,
-    openings.is_breakout,
-    openings.main_room_id,
-    openings.session_count,
-    openings.session_minutes,
-    openings.first_session_at,
-    openings.last_session_at,
-    coalesce(audiences.people_count, 0) AS people_count,
-    coalesce(audiences.total_minutes, 0) AS total_minutes,
-    audiences.weighted_engagement_ratio,
-    openings.recent_session_count,
-    openings.previous_session_count,
-    coalesce(audiences.recent_minutes, 0) AS recent_minutes,
-    coalesce(audiences.previous_minutes, 0) AS previous_minutes,
-    coalesce(audiences.recent_minutes, 0)
-    / nullif(audiences.previous_minutes, 0) AS minutes_trend_ratio
-FROM openings
-LEFT JOIN audiences
-    ON
-        openings.account_id = audiences.account_id
-        AND openings.room_id = audiences.room_id;
+    account_id,
+    room_id,
+    room_name,
+    is_breakout,
+    main_room_id,
+    session_count,
+    unknown_attendance_session_count,
+    missing_day_count,
+    session_minutes,
+    first_session_at,
+    last_session_at,
+    people_count,
+    total_minutes,
+    unidentified_minutes,
+    weighted_engagement_ratio,
+    known_recent_session_count AS recent_session_count,
+    known_previous_session_count AS previous_session_count,
+    recent_minutes,
+    previous_minutes,
+    recent_minutes / nullif(previous_minutes, 0) AS minutes_trend_ratio
+FROM known;
 
 COMMENT ON VIEW analytics.rooms IS
 'One row for each room that had a session, breakout rooms included: keep to NOT is_breakout '
@@ -108,6 +189,11 @@ COMMENT ON COLUMN analytics.rooms.is_breakout IS 'Whether this is a breakout roo
 COMMENT ON COLUMN analytics.rooms.main_room_id IS
 'The main room of a breakout room; NULL for a main room.';
 COMMENT ON COLUMN analytics.rooms.session_count IS 'Sessions of this room.';
+COMMENT ON COLUMN analytics.rooms.unknown_attendance_session_count IS
+'How many of session_count have no attendees loaded: they are in no figure of people or minutes.';
+COMMENT ON COLUMN analytics.rooms.missing_day_count IS
+'Days of the account, from its first loaded one to its newest, of which sessions or attendees are '
+'not loaded: what happened on them is in no figure.';
 COMMENT ON COLUMN analytics.rooms.session_minutes IS
 'How long the room was open in all, in minutes; sessions without a known end do not count, and '
 'NULL where all are such.';
@@ -115,19 +201,24 @@ COMMENT ON COLUMN analytics.rooms.first_session_at IS
 'Start of the room''s first session that was loaded.';
 COMMENT ON COLUMN analytics.rooms.last_session_at IS 'Start of the room''s newest session.';
 COMMENT ON COLUMN analytics.rooms.people_count IS
-'Identified people who ever attended, each counted once.';
+'Identified people who ever attended, each counted once; NULL where no attendees are loaded.';
 COMMENT ON COLUMN analytics.rooms.total_minutes IS
-'Time that all attendees spent in the room, in minutes.';
+'Time that all attendees spent in the room, in minutes; NULL where no attendees are loaded.';
+COMMENT ON COLUMN analytics.rooms.unidentified_minutes IS
+'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.rooms.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';
 COMMENT ON COLUMN analytics.rooms.recent_session_count IS
-'Sessions in the 28 days that end with the account''s newest session day.';
-COMMENT ON COLUMN analytics.rooms.previous_session_count IS 'Sessions in the 28 days before those.';
+'Sessions in the 28 days that end with the account''s newest session day; NULL unless sessions and '
+'attendees of all of these days are loaded.';
+COMMENT ON COLUMN analytics.rooms.previous_session_count IS
+'Sessions in the 28 days before those; NULL unless all of them are loaded.';
 COMMENT ON COLUMN analytics.rooms.recent_minutes IS
-'Time spent in the room in the same newest 28 days, in minutes.';
+'Time spent in the room in the same newest 28 days, in minutes; NULL as for recent_session_count.';
 COMMENT ON COLUMN analytics.rooms.previous_minutes IS
-'Time spent in the room in the 28 days before those, in minutes.';
+'Time spent in the room in the 28 days before those, in minutes; NULL unless all of them are '
+'loaded.';
 COMMENT ON COLUMN analytics.rooms.minutes_trend_ratio IS
-'recent_minutes as a multiple of previous_minutes: 1 is steady, above 1 grows; NULL where there '
-'is nothing to compare with.';
+'recent_minutes as a multiple of previous_minutes: 1 is steady, above 1 grows; NULL unless '
+'both windows of days are loaded whole, and where there is nothing to compare with.';

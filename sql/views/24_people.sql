@@ -13,6 +13,7 @@ WITH named_visits AS (
         min(session_date) AS first_seen_date,
         max(session_date) AS last_seen_date,
         max(started_at) AS last_seen_at,
+        count(is_breakout) AS told_apart_count,
         count(*) FILTER (WHERE NOT is_breakout) AS session_count,
         count(*) FILTER (WHERE is_breakout) AS breakout_session_count,
         sum(attended_minutes) FILTER (WHERE NOT is_breakout) AS minutes,
@@ -24,30 +25,72 @@ WITH named_visits AS (
     FROM analytics.attendance
     WHERE is_identified
     GROUP BY account_id, person_id, person_name, person_email, is_guest
+),
+
+missing_days AS (
+    SELECT
+        account_id,
+        count(*) FILTER (
+            WHERE NOT (is_session_loaded AND is_attendance_loaded)
+        ) AS missing_day_count
+    FROM analytics.calendar
+    GROUP BY account_id
 )
 
 SELECT
-    account_id,
-    person_id,
-    (array_agg(person_name ORDER BY last_seen_date DESC, last_seen_at DESC NULLS LAST))[1]
+    named_visits.account_id,
+    named_visits.person_id,
+    (
+        array_agg(
+            named_visits.person_name
+            ORDER BY named_visits.last_seen_date DESC, named_visits.last_seen_at DESC NULLS LAST
+        )
+    )[1]
         AS person_name,
-    (array_agg(person_email ORDER BY last_seen_date DESC, last_seen_at DESC NULLS LAST))[1]
+    (
+        array_agg(
+            named_visits.person_email
+            ORDER BY named_visits.last_seen_date DESC, named_visits.last_seen_at DESC NULLS LAST
+        )
+    )[1]
         AS person_email,
-    (array_agg(is_guest ORDER BY last_seen_date DESC, last_seen_at DESC NULLS LAST))[1]
+    (
+        array_agg(
+            named_visits.is_guest
+            ORDER BY named_visits.last_seen_date DESC, named_visits.last_seen_at DESC NULLS LAST
+        )
+    )[1]
         AS is_guest,
-    min(first_seen_date) AS first_seen_date,
-    max(last_seen_date) AS last_seen_date,
-    max(last_seen_at) AS last_seen_at,
-    sum(session_count)::bigint AS session_count,
-    sum(breakout_session_count)::bigint AS breakout_session_count,
-    coalesce(sum(minutes), 0) AS total_minutes,
-    coalesce(sum(breakout_minutes), 0) AS breakout_minutes,
-    sum(engaged_minutes) / nullif(sum(rated_minutes), 0) AS weighted_engagement_ratio
+    min(named_visits.first_seen_date) AS first_seen_date,
+    max(named_visits.last_seen_date) AS last_seen_date,
+    max(named_visits.last_seen_at) AS last_seen_at,
+    CASE
+        WHEN sum(named_visits.told_apart_count) > 0 THEN sum(named_visits.session_count)::bigint
+    END AS session_count,
+    CASE
+        WHEN
+            sum(named_visits.told_apart_count) > 0
+            THEN sum(named_visits.breakout_session_count)::bigint
+    END AS breakout_session_count,
+    max(missing_days.missing_day_count) AS missing_day_count,
+    CASE
+        WHEN sum(named_visits.told_apart_count) > 0 THEN coalesce(sum(named_visits.minutes), 0)
+    END AS total_minutes,
+    CASE
+        WHEN
+            sum(named_visits.told_apart_count) > 0
+            THEN coalesce(sum(named_visits.breakout_minutes), 0)
+    END AS breakout_minutes,
+    sum(named_visits.engaged_minutes)
+    / nullif(sum(named_visits.rated_minutes), 0) AS weighted_engagement_ratio
 FROM named_visits
-GROUP BY account_id, person_id;
+LEFT JOIN missing_days ON named_visits.account_id = missing_days.account_id
+GROUP BY named_visits.account_id, named_visits.person_id;
 
 COMMENT ON VIEW analytics.people IS
-'One row for each identified person. Main sessions and breakouts are counted apart, as the '
+'One row for each identified person (account_id, person_id): an id, so somebody with two ids has '
+'two '
+'rows. Main sessions and breakouts are counted apart, as the '
 'minutes in a breakout are usually part of those in the main session.';
 COMMENT ON COLUMN analytics.people.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.people.person_id IS
@@ -67,8 +110,13 @@ COMMENT ON COLUMN analytics.people.last_seen_date IS
 COMMENT ON COLUMN analytics.people.last_seen_at IS
 'Start of the newest session attended: no report has the time at which a person joined or left. '
 'NULL where none of the sessions is known.';
-COMMENT ON COLUMN analytics.people.session_count IS 'Main sessions attended.';
+COMMENT ON COLUMN analytics.people.session_count IS
+'Main sessions attended. On days of which sessions are not loaded, main sessions and breakouts '
+'can''t be told apart: neither counts, and where that is so of all, this is NULL.';
 COMMENT ON COLUMN analytics.people.breakout_session_count IS 'Breakout sessions attended.';
+COMMENT ON COLUMN analytics.people.missing_day_count IS
+'Days of the account, from its first loaded one to its newest, of which sessions or attendees are '
+'not loaded: what happened on them is in no figure.';
 COMMENT ON COLUMN analytics.people.total_minutes IS 'Time in main sessions, in minutes.';
 COMMENT ON COLUMN analytics.people.breakout_minutes IS
 'Time in breakout sessions, in minutes. Usually part of total_minutes: not to be added to it.';

@@ -17,11 +17,15 @@ WITH open_sessions AS (
                     attendees.partner_id = sessions.account_id
                     AND attendees.entry_id = sessions.room_id
                     AND attendees.cue_point_id = sessions.session_id
-                    AND attendees.user_id NOT IN ('', '0', 'Unknown')
+                    AND NOT analytics.is_nobody(attendees.user_id)
             ),
             sessions.started_at
         ) AS open_until_at,
-        greatest(sessions.attendance_count, sessions.estimated_people_count) AS people
+        -- Without attendees loaded, not even an upper bound is known.
+        CASE
+            WHEN sessions.attendance_known_until_at IS NOT NULL
+                THEN greatest(sessions.attendance_count, sessions.estimated_people_count)
+        END AS people
     FROM analytics.sessions
     WHERE NOT sessions.is_breakout
 ),
@@ -44,7 +48,8 @@ session_hours AS (
     ) AS hours (hour_at)
 ),
 
--- Who closes at the very moment at which another opens was not open at the same time.
+-- Who closes at the very moment at which another opens was not open at the same time. One that closes
+-- as it opens comes between the two, so that it was open once.
 moments AS (
     SELECT
         session_hours.account_id,
@@ -57,12 +62,22 @@ moments AS (
     FROM session_hours
     CROSS JOIN
         LATERAL (
-            VALUES (session_hours.opened_at, 1), (session_hours.closed_at, -1)
-        ) AS openings (moment, step)
+            VALUES
+            (
+                session_hours.opened_at,
+                1,
+                CASE WHEN session_hours.opened_at = session_hours.closed_at THEN 2 ELSE 4 END
+            ),
+            (
+                session_hours.closed_at,
+                -1,
+                CASE WHEN session_hours.opened_at = session_hours.closed_at THEN 3 ELSE 1 END
+            )
+        ) AS openings (moment, step, turn)
     WINDOW
         so_far AS (
             PARTITION BY session_hours.account_id, session_hours.hour_at
-            ORDER BY openings.moment, openings.step
+            ORDER BY openings.moment, openings.turn
             ROWS UNBOUNDED PRECEDING
         )
 )
@@ -75,13 +90,19 @@ SELECT
     extract(
         EPOCH FROM sum(open_time) FILTER (WHERE step = 1)
     )::double precision / 60 AS session_minutes,
-    (sum(people) FILTER (WHERE step = 1))::bigint AS people_at_most_count,
-    max(open_people_count)::bigint AS peak_people_at_most_count
+    CASE
+        WHEN bool_and(people IS NOT NULL) THEN (sum(people) FILTER (WHERE step = 1))::bigint
+    END AS people_at_most_count,
+    CASE
+        WHEN bool_and(people IS NOT NULL) THEN max(open_people_count)::bigint
+    END AS peak_people_at_most_count
 FROM moments
 GROUP BY account_id, hour_at;
 
 COMMENT ON VIEW analytics.concurrency_hourly IS
-'One row for each hour in which a main session was open. Sessions are exact; people are an upper '
+'One row for each hour in which a main session is known to have been open: an hour without a row '
+'was empty only where calendar has the sessions of its day loaded. Sessions are exact; people '
+'are an upper '
 'bound, as no report has the times at which they joined and left. Breakouts are left out: they '
 'are held inside main sessions.';
 COMMENT ON COLUMN analytics.concurrency_hourly.account_id IS 'The Kaltura account (partner id).';
@@ -95,7 +116,8 @@ COMMENT ON COLUMN analytics.concurrency_hourly.session_minutes IS
 'How long these sessions were open in the hour, in minutes: divided by 60, the mean number open.';
 COMMENT ON COLUMN analytics.concurrency_hourly.people_at_most_count IS
 'At most so many people were in a session in the hour: everybody listed for a session that was '
-'open in it, or Kaltura''s estimate where that is larger.';
+'open in it, or Kaltura''s estimate where that is larger. NULL where attendees of one of them '
+'are not loaded.';
 COMMENT ON COLUMN analytics.concurrency_hourly.peak_people_at_most_count IS
 'At most so many people were in sessions at the same moment of the hour: everybody of the '
-'sessions that were open then.';
+'sessions that were open then. NULL as for people_at_most_count.';

@@ -3,17 +3,23 @@
 CREATE VIEW analytics.engagement_distribution AS
 WITH rated_attendance AS (
     SELECT
-        account_id,
-        session_date,
-        attended_minutes,
+        attendance.account_id,
+        attendance.session_date,
+        attendance.attended_minutes,
         -- A ratio of exactly 1 belongs to the last band.
-        least(floor(engagement_ratio * 10)::integer, 9) AS tenth
+        least(floor(attendance.engagement_ratio * 10)::integer, 9) AS tenth
     FROM analytics.attendance
+    INNER JOIN analytics.loaded_days
+        ON
+            attendance.account_id = loaded_days.account_id
+            AND attendance.session_date = loaded_days.session_date
     WHERE
-        NOT is_breakout
-        AND is_identified
-        AND attended_minutes > 0
-        AND engagement_ratio IS NOT NULL
+        NOT attendance.is_breakout
+        AND attendance.is_identified
+        AND attendance.attended_minutes > 0
+        AND attendance.engagement_ratio IS NOT NULL
+        AND loaded_days.session_pulled_at IS NOT NULL
+        AND loaded_days.attendance_pulled_at IS NOT NULL
 )
 
 SELECT
@@ -29,7 +35,8 @@ GROUP BY account_id, session_date, tenth;
 
 COMMENT ON VIEW analytics.engagement_distribution IS
 'One row for each day and band of engagement in which somebody falls. Main sessions and '
-'identified people with minutes to judge by; add up attendance_count over days for a longer time.';
+'identified people with minutes to judge by; a day of which sessions or attendees are not loaded '
+'(calendar) has no row. Add up attendance_count over days for a longer time.';
 COMMENT ON COLUMN analytics.engagement_distribution.account_id IS
 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.engagement_distribution.session_date IS

@@ -1,5 +1,5 @@
--- Each day in figures. Sessions and attendance are summed up apart and laid side by side, so that a
--- filter on the date reaches both.
+-- Each day in figures. Sessions and attendance are summed up apart and laid beside the days of the
+-- calendar, so that a filter on the date reaches each, and a day that is not loaded has a row.
 
 CREATE VIEW analytics.daily AS
 WITH session_days AS (
@@ -28,6 +28,9 @@ attendance_days AS (
             WHERE NOT is_breakout AND is_identified AND is_guest
         ) AS guest_count,
         sum(attended_minutes) FILTER (WHERE NOT is_breakout) AS total_minutes,
+        sum(attended_minutes) FILTER (
+            WHERE NOT is_breakout AND NOT is_identified
+        ) AS unidentified_minutes,
         sum(attended_minutes) FILTER (WHERE is_breakout) AS breakout_minutes,
         sum(engaged_minutes) FILTER (WHERE NOT is_breakout)
         / nullif(
@@ -54,8 +57,11 @@ side_by_side AS (
         NULL::bigint AS people_count,
         NULL::bigint AS guest_count,
         NULL::double precision AS total_minutes,
+        NULL::double precision AS unidentified_minutes,
         NULL::double precision AS breakout_minutes,
-        NULL::double precision AS weighted_engagement_ratio
+        NULL::double precision AS weighted_engagement_ratio,
+        NULL::boolean AS is_session_loaded,
+        NULL::boolean AS is_attendance_loaded
     FROM session_days
     UNION ALL
     SELECT
@@ -71,35 +77,77 @@ side_by_side AS (
         people_count,
         guest_count,
         total_minutes,
+        unidentified_minutes,
         breakout_minutes,
-        weighted_engagement_ratio
+        weighted_engagement_ratio,
+        NULL AS is_session_loaded,
+        NULL AS is_attendance_loaded
     FROM attendance_days
+    UNION ALL
+    SELECT
+        account_id,
+        session_date,
+        NULL AS session_count,
+        NULL AS breakout_session_count,
+        NULL AS room_count,
+        NULL AS host_count,
+        NULL AS session_minutes,
+        is_provisional,
+        NULL AS attendance_count,
+        NULL AS people_count,
+        NULL AS guest_count,
+        NULL AS total_minutes,
+        NULL AS unidentified_minutes,
+        NULL AS breakout_minutes,
+        NULL AS weighted_engagement_ratio,
+        is_session_loaded,
+        -- Main rooms and breakouts are told apart by the sessions.
+        is_session_loaded AND is_attendance_loaded AS is_attendance_loaded
+    FROM analytics.calendar
 )
 
 SELECT
     account_id,
     session_date,
-    coalesce(max(session_count), 0) AS session_count,
-    coalesce(max(breakout_session_count), 0) AS breakout_session_count,
-    coalesce(max(room_count), 0) AS room_count,
-    coalesce(max(host_count), 0) AS host_count,
-    max(session_minutes) AS session_minutes,
-    coalesce(max(attendance_count), 0) AS attendance_count,
-    coalesce(max(people_count), 0) AS people_count,
-    coalesce(max(guest_count), 0) AS guest_count,
-    coalesce(max(total_minutes), 0) AS total_minutes,
-    coalesce(max(breakout_minutes), 0) AS breakout_minutes,
-    max(weighted_engagement_ratio) AS weighted_engagement_ratio,
-    coalesce(bool_or(is_provisional), FALSE) AS is_provisional
+    CASE WHEN bool_or(is_session_loaded) THEN coalesce(max(session_count), 0) END AS session_count,
+    CASE WHEN bool_or(is_session_loaded) THEN coalesce(max(breakout_session_count), 0) END
+        AS breakout_session_count,
+    CASE WHEN bool_or(is_session_loaded) THEN coalesce(max(room_count), 0) END AS room_count,
+    CASE WHEN bool_or(is_session_loaded) THEN coalesce(max(host_count), 0) END AS host_count,
+    CASE WHEN bool_or(is_session_loaded) THEN max(session_minutes) END AS session_minutes,
+    CASE
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(attendance_count), 0)
+    END AS attendance_count,
+    CASE
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(people_count), 0)
+    END AS people_count,
+    CASE
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(guest_count), 0)
+    END AS guest_count,
+    CASE
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(total_minutes), 0)
+    END AS total_minutes,
+    CASE
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(unidentified_minutes), 0)
+    END AS unidentified_minutes,
+    CASE
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(breakout_minutes), 0)
+    END AS breakout_minutes,
+    CASE
+        WHEN bool_or(is_attendance_loaded) THEN max(weighted_engagement_ratio)
+    END AS weighted_engagement_ratio,
+    coalesce(bool_or(is_provisional), TRUE) AS is_provisional
 FROM side_by_side
 GROUP BY account_id, session_date;
 
 COMMENT ON VIEW analytics.daily IS
-'One row for each day that had a session or attendees. A day without a row had none, or was not '
-'loaded: data_freshness tells which.';
+'One row for each account and day from the first to the last that was loaded. Figures are 0 where '
+'nothing happened and NULL where the report that they come from is not loaded for the day.';
 COMMENT ON COLUMN analytics.daily.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.daily.session_date IS 'The local day on which the sessions started.';
-COMMENT ON COLUMN analytics.daily.session_count IS 'Main sessions that started.';
+COMMENT ON COLUMN analytics.daily.session_count IS
+'Main sessions that started; NULL, as all figures of sessions are, where report 6000 is not '
+'loaded.';
 COMMENT ON COLUMN analytics.daily.breakout_session_count IS 'Breakout sessions that started.';
 COMMENT ON COLUMN analytics.daily.room_count IS 'Main rooms that had a session.';
 COMMENT ON COLUMN analytics.daily.host_count IS
@@ -108,12 +156,15 @@ COMMENT ON COLUMN analytics.daily.session_minutes IS
 'How long the main sessions ran in all, in minutes; those without a known end do not count, and '
 'NULL where all are such.';
 COMMENT ON COLUMN analytics.daily.attendance_count IS
-'Attendances of main sessions: an identified person in a session.';
+'Attendances of main sessions: an identified person in a session. NULL, as all figures of people '
+'are, unless reports 6001 and 6000 are loaded, which tells main rooms from breakouts.';
 COMMENT ON COLUMN analytics.daily.people_count IS
 'Identified people in main sessions, each counted once a day: does not add up over days.';
 COMMENT ON COLUMN analytics.daily.guest_count IS 'How many of people_count came as guests.';
 COMMENT ON COLUMN analytics.daily.total_minutes IS
 'Time that all attendees spent in main sessions, in minutes.';
+COMMENT ON COLUMN analytics.daily.unidentified_minutes IS
+'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.daily.breakout_minutes IS
 'Time that all attendees spent in breakouts, in minutes. Usually part of total_minutes: not to '
 'be added to it.';
@@ -121,4 +172,6 @@ COMMENT ON COLUMN analytics.daily.weighted_engagement_ratio IS
 'Engagement in main sessions weighted by minutes, 0 to 1; NULL where there are no minutes to '
 'weigh by.';
 COMMENT ON COLUMN analytics.daily.is_provisional IS
-'Whether the figures of one of the sessions, breakouts included, may still grow.';
+'Whether the figures may still grow: those of one of the sessions, breakouts included, may, the '
+'day '
+'was not over when last pulled, or one of the two reports is not loaded.';

@@ -2,75 +2,73 @@
 -- change.
 
 CREATE VIEW analytics.data_freshness AS
-WITH day_loads AS (
-    SELECT
-        partner_id,
-        report_id,
-        partition_date,
-        -- A pull restricted to some ids does not make a day complete.
-        max(pulled_at) FILTER (WHERE filters IS NULL) AS pulled_at,
-        max(loaded_at) AS loaded_at
-    FROM kaltura.loads
-    GROUP BY partner_id, report_id, partition_date
-),
-
-account_days AS (
-    SELECT
-        accounts.partner_id,
-        days.loaded_day::date AS partition_date
-    FROM (
-        SELECT
-            partner_id,
-            min(partition_date) AS first_date,
-            max(partition_date) AS last_date
-        FROM day_loads
-        GROUP BY partner_id
-    ) AS accounts
-    CROSS JOIN LATERAL generate_series(
-        accounts.first_date::timestamp, accounts.last_date::timestamp, interval '1 day'
-    ) AS days (loaded_day)
-),
-
-reports (report_id, report_name) AS (
+WITH reports (report_id, report_name) AS (
     VALUES (6000, 'sessions'), (6001, 'attendance'), (6002, 'breakouts')
 ),
 
-days_with_provisional_sessions AS (
-    SELECT DISTINCT
-        account_id AS partner_id,
-        session_date AS partition_date
+newest_loads AS (
+    SELECT
+        partner_id AS account_id,
+        report_id,
+        max(loaded_at) AS newest_load_at
+    FROM kaltura.loads
+    GROUP BY partner_id, report_id
+),
+
+-- Until when the last session of each day ran, or is followed where it has no end.
+session_days AS (
+    SELECT
+        account_id,
+        session_date,
+        max(coalesce(ended_at, started_at + interval '7 days')) AS settled_at,
+        bool_or(
+            session_known_until_at < coalesce(ended_at, started_at + interval '7 days')
+        ) AS is_session_growing
     FROM analytics.sessions
-    WHERE is_provisional
+    GROUP BY account_id, session_date
+),
+
+pulled_days AS (
+    SELECT
+        calendar.account_id,
+        calendar.session_date,
+        reports.report_id,
+        reports.report_name,
+        CASE reports.report_id
+            WHEN 6000 THEN loaded_days.session_pulled_at
+            WHEN 6001 THEN loaded_days.attendance_pulled_at
+            WHEN 6002 THEN loaded_days.breakout_pulled_at
+        END AS pulled_at,
+        session_days.settled_at,
+        session_days.is_session_growing
+    FROM analytics.calendar
+    CROSS JOIN reports
+    LEFT JOIN analytics.loaded_days
+        ON
+            calendar.account_id = loaded_days.account_id
+            AND calendar.session_date = loaded_days.session_date
+    LEFT JOIN session_days
+        ON
+            calendar.account_id = session_days.account_id
+            AND calendar.session_date = session_days.session_date
 ),
 
 days AS (
     SELECT
-        account_days.partner_id,
-        reports.report_id,
-        reports.report_name,
-        account_days.partition_date,
-        day_loads.loaded_at,
-        day_loads.pulled_at IS NULL AS is_missing,
-        -- At noon UTC of the next day, the day is over in every time zone.
-        (
-            day_loads.pulled_at
-            < account_days.partition_date::timestamp AT TIME ZONE 'UTC' + interval '36 hours'
-            OR (
-                day_loads.pulled_at IS NOT NULL
-                AND days_with_provisional_sessions.partition_date IS NOT NULL
+        account_id,
+        session_date,
+        report_id,
+        report_name,
+        pulled_at IS NULL AS is_missing,
+        pulled_at IS NOT NULL AND (
+            -- At noon UTC of the next day, the day is over in every time zone.
+            pulled_at < session_date::timestamp AT TIME ZONE 'UTC' + interval '36 hours'
+            OR coalesce(
+                CASE report_id WHEN 6000 THEN is_session_growing ELSE pulled_at < settled_at END,
+                FALSE
             )
         ) AS is_provisional
-    FROM account_days
-    CROSS JOIN reports
-    LEFT JOIN day_loads
-        ON
-            account_days.partner_id = day_loads.partner_id
-            AND account_days.partition_date = day_loads.partition_date
-            AND reports.report_id = day_loads.report_id
-    LEFT JOIN days_with_provisional_sessions
-        ON
-            account_days.partner_id = days_with_provisional_sessions.partner_id
-            AND account_days.partition_date = days_with_provisional_sessions.partition_date
+    FROM pulled_days
 ),
 
 newest_events AS (
@@ -107,28 +105,37 @@ newest_events AS (
 )
 
 SELECT
-    days.partner_id AS account_id,
+    days.account_id,
     days.report_id,
     days.report_name,
     newest_events.newest_event_at,
-    max(days.loaded_at) AS newest_load_at,
-    min(days.partition_date) AS first_date,
-    max(days.partition_date) AS last_date,
+    newest_loads.newest_load_at,
+    min(days.session_date) AS first_date,
+    max(days.session_date) AS last_date,
     count(*) FILTER (WHERE NOT days.is_missing) AS loaded_day_count,
     count(*) FILTER (WHERE days.is_missing) AS missing_day_count,
-    array_agg(days.partition_date ORDER BY days.partition_date) FILTER (
+    array_agg(days.session_date ORDER BY days.session_date) FILTER (
         WHERE days.is_missing
     ) AS missing_dates,
     count(*) FILTER (WHERE days.is_provisional) AS provisional_day_count,
-    array_agg(days.partition_date ORDER BY days.partition_date) FILTER (
+    array_agg(days.session_date ORDER BY days.session_date) FILTER (
         WHERE days.is_provisional
     ) AS provisional_dates
 FROM days
 LEFT JOIN newest_events
     ON
-        days.partner_id = newest_events.partner_id
+        days.account_id = newest_events.partner_id
         AND days.report_id = newest_events.report_id
-GROUP BY days.partner_id, days.report_id, days.report_name, newest_events.newest_event_at;
+LEFT JOIN newest_loads
+    ON
+        days.account_id = newest_loads.account_id
+        AND days.report_id = newest_loads.report_id
+GROUP BY
+    days.account_id,
+    days.report_id,
+    days.report_name,
+    newest_events.newest_event_at,
+    newest_loads.newest_load_at;
 
 COMMENT ON VIEW analytics.data_freshness IS
 'One row for each account and report: how new its data are, which days are missing and which may '

@@ -12,7 +12,10 @@ WITH findings AS (
         (attendance_count = 0)::integer AS session_without_attendees_count,
         0 AS attendance_without_session_count,
         0 AS breakout_without_main_session_count,
-        0 AS breakout_without_own_session_count
+        0 AS breakout_without_own_session_count,
+        FALSE AS is_session_loaded,
+        FALSE AS is_attendance_loaded,
+        FALSE AS is_breakout_loaded
     FROM analytics.sessions
     UNION ALL
     SELECT
@@ -24,7 +27,10 @@ WITH findings AS (
         0 AS session_without_attendees_count,
         1 AS attendance_without_session_count,
         0 AS breakout_without_main_session_count,
-        0 AS breakout_without_own_session_count
+        0 AS breakout_without_own_session_count,
+        FALSE AS is_session_loaded,
+        FALSE AS is_attendance_loaded,
+        FALSE AS is_breakout_loaded
     FROM analytics.attendance
     WHERE NOT is_session_known
     UNION ALL
@@ -37,28 +43,79 @@ WITH findings AS (
         0 AS session_without_attendees_count,
         0 AS attendance_without_session_count,
         (main_session_id IS NULL)::integer AS breakout_without_main_session_count,
-        (session_id IS NULL)::integer AS breakout_without_own_session_count
+        (session_id IS NULL)::integer AS breakout_without_own_session_count,
+        FALSE AS is_session_loaded,
+        FALSE AS is_attendance_loaded,
+        FALSE AS is_breakout_loaded
     FROM analytics.breakouts
+    UNION ALL
+    SELECT
+        account_id,
+        session_date,
+        0 AS session_count,
+        NULL AS estimated_people_count,
+        NULL AS attendance_count,
+        0 AS session_without_attendees_count,
+        0 AS attendance_without_session_count,
+        0 AS breakout_without_main_session_count,
+        0 AS breakout_without_own_session_count,
+        is_session_loaded,
+        is_attendance_loaded,
+        is_breakout_loaded
+    FROM analytics.calendar
+),
+
+days AS (
+    SELECT
+        account_id,
+        session_date,
+        bool_or(is_session_loaded) AS has_sessions,
+        bool_or(is_session_loaded) AND bool_or(is_attendance_loaded) AS has_attendance,
+        bool_or(is_session_loaded) AND bool_or(is_breakout_loaded) AS has_breakouts,
+        sum(session_count) AS session_count,
+        sum(estimated_people_count) AS estimated_people_count,
+        sum(attendance_count)::bigint AS attendance_count,
+        sum(session_without_attendees_count) AS session_without_attendees_count,
+        sum(attendance_without_session_count) AS attendance_without_session_count,
+        sum(breakout_without_main_session_count) AS breakout_without_main_session_count,
+        sum(breakout_without_own_session_count) AS breakout_without_own_session_count
+    FROM findings
+    GROUP BY account_id, session_date
 )
 
 SELECT
     account_id,
     session_date,
-    sum(session_count) AS session_count,
-    sum(estimated_people_count) AS estimated_people_count,
-    sum(attendance_count)::bigint AS attendance_count,
-    sum(attendance_count)::bigint - sum(estimated_people_count) AS difference_count,
-    (sum(attendance_count) - sum(estimated_people_count))::double precision
-    / nullif(sum(estimated_people_count), 0) AS difference_ratio,
-    sum(session_without_attendees_count) AS session_without_attendees_count,
-    sum(attendance_without_session_count) AS attendance_without_session_count,
-    sum(breakout_without_main_session_count) AS breakout_without_main_session_count,
-    sum(breakout_without_own_session_count) AS breakout_without_own_session_count
-FROM findings
-GROUP BY account_id, session_date;
+    CASE WHEN has_sessions THEN session_count END AS session_count,
+    CASE WHEN has_sessions THEN estimated_people_count END AS estimated_people_count,
+    CASE WHEN has_attendance THEN attendance_count END AS attendance_count,
+    CASE
+        WHEN has_attendance THEN attendance_count - estimated_people_count
+    END AS difference_count,
+    CASE
+        WHEN has_attendance
+            THEN
+                (attendance_count - estimated_people_count)::double precision
+                / nullif(estimated_people_count, 0)
+    END AS difference_ratio,
+    CASE
+        WHEN has_attendance THEN session_without_attendees_count
+    END AS session_without_attendees_count,
+    CASE
+        WHEN has_attendance THEN attendance_without_session_count
+    END AS attendance_without_session_count,
+    CASE
+        WHEN has_breakouts THEN breakout_without_main_session_count
+    END AS breakout_without_main_session_count,
+    CASE
+        WHEN has_breakouts THEN breakout_without_own_session_count
+    END AS breakout_without_own_session_count
+FROM days;
 
 COMMENT ON VIEW analytics.reconciliation IS
-'One row for each day: how well the three reports agree. All is well with a small '
+'One row for each account and day from the first to the last that was loaded: how well the three '
+'reports agree; NULL where a report that is compared is not loaded.'
+'  All is well with a small '
 'difference_ratio and zeros after it; for the sessions behind a number, look into sessions, '
 'attendance and breakouts.';
 COMMENT ON COLUMN analytics.reconciliation.account_id IS 'The Kaltura account (partner id).';

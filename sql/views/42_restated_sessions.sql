@@ -40,6 +40,17 @@ attendance_changes AS (
     WHERE changes.table_name = 'attendees'
 ),
 
+-- What the first whole load of a day brings is no restatement, however late it comes.
+first_attendance_loads AS (
+    SELECT
+        partner_id,
+        partition_date,
+        min(loaded_at) AS loaded_at
+    FROM kaltura.loads
+    WHERE report_id = 6001 AND filters IS NULL
+    GROUP BY partner_id, partition_date
+),
+
 attendance_additions AS (
     SELECT
         attendees.partner_id,
@@ -62,6 +73,11 @@ attendance_additions AS (
             AND attendees.partition_date = loads.partition_date
             AND attendees.first_loaded_at = loads.loaded_at
             AND loads.report_id = 6001
+    INNER JOIN first_attendance_loads
+        ON
+            attendees.partner_id = first_attendance_loads.partner_id
+            AND attendees.partition_date = first_attendance_loads.partition_date
+            AND attendees.first_loaded_at > first_attendance_loads.loaded_at
 ),
 
 -- The three in one shape. A change of nothing but a name is none of figures, and left out.

@@ -215,6 +215,33 @@ def test_nobody_is_named(account_id: int, week: dt.date, seeded: psycopg.Connect
     assert [value for value in personal if re.search(rf"\b{re.escape(value)}\b", shown)] == []
 
 
+def test_attendees_that_are_not_loaded_are_unknown_and_not_nobody(seeded: psycopg.Connection) -> None:
+    """Account 303 has sessions on the 5th and 6th, and attendees of the 6th alone."""
+    report = read(seeded, account_id=303)
+
+    assert "Attendees of Monday 5 October are not loaded" in report.words
+    assert report.tables["Week by week"][1] == ["5 Oct*†", "2", "1", "1", "51 %"]
+    assert "Not known: of 1 later session or of the room's first, attendees are not loaded." in report.words
+    assert "No room has had a second session" not in report.words
+
+    seeded.execute("DELETE FROM kaltura.loads WHERE report_id = 6001 AND partner_id = 303")
+
+    report = read(seeded, account_id=303)
+    assert "2 sessions were held. Who attended is not known, as attendees are not loaded." in report.words
+    assert report.tables["Week by week"][1] == ["5 Oct*†", "2", *3 * ["\N{EM DASH}"]]
+    assert report.tables["Busiest rooms"][1][:3] == ["New", "\N{EM DASH}", "\N{EM DASH}"]
+    assert {row[1] for row in report.tables["How engaged people were"][1:]} == {"\N{EM DASH}"}
+
+
+def test_sessions_whose_people_kaltura_could_not_name_did_not_bring_nobody_together(seeded: psycopg.Connection) -> None:
+    seeded.execute("DELETE FROM kaltura.attendees WHERE partner_id = 303 AND user_id <> 'Error'")
+
+    report = read(seeded, account_id=303)
+
+    assert "2 sessions were held. Kaltura could not identify anybody who attended." in report.words
+    assert "100 % of it this week" in report.words
+
+
 HOSTILE = '<script>alert(1)</script> $x^2$ & "q" {{ 7 * 7 }} \N{PARTY POPPER}'
 
 
@@ -231,8 +258,9 @@ def test_a_hostile_room_name_is_shown_as_the_text_it_is(seeded: psycopg.Connecti
 def test_missing_and_provisional_days_are_named_at_the_top(seeded: psycopg.Connection) -> None:
     words = read(seeded).words
 
-    assert "4 days of this week are not loaded: Tuesday 6 October, Friday 9 October, Saturday 10 October" in words
-    assert "Provisional: the figures of Wednesday 7 October may still grow" in words
+    assert "3 days of this week are not loaded: Friday 9 October, Saturday 10 October and Sunday 11 October" in words
+    assert "Breakouts of Tuesday 6 October are not loaded" in words
+    assert "Provisional: the figures of Monday 5 October and Wednesday 7 October may still grow" in words
     assert "Days are missing, so there is no comparison" in words
 
 
@@ -269,7 +297,7 @@ def test_a_report_can_not_write(seeded: psycopg.Connection, database: str) -> No
 
     opened = Warehouse(database)
     with opened.reading() as connection:
-        assert [account.account_id for account in accounts(connection)] == [101, 202]
+        assert [account.account_id for account in accounts(connection)] == [101, 202, 303]
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("DELETE FROM kaltura.loads")
     opened.close()
@@ -378,6 +406,7 @@ def test_each_account_has_a_file_of_its_own(
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == [
         "room-report-101-2026-10-05.html",
         "room-report-202-2026-10-05.html",
+        "room-report-303-2026-10-05.html",
     ]
     assert "Biology" not in (tmp_path / "reports" / "room-report-202-2026-10-05.html").read_text("utf-8")
     [event] = result.asset_materializations_for_node("kaltura__room_report")
