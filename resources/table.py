@@ -30,6 +30,10 @@ class Kind(enum.Enum):
         return self.value.strip()
 
 
+ID_BYTES = 512
+TEXT_BYTES = 16_384
+
+
 @dataclass(frozen=True)
 class Column:
     """One column, named alike in Kaltura's report and in our table.
@@ -48,6 +52,11 @@ class Column:
     person: bool = False
     empty_is_a_value: bool = False
     optional: bool = False
+
+    @property
+    def most_bytes(self) -> int:
+        """How long a text may be: three ids have to fit into one entry of an index, which ends at 2,704 bytes."""
+        return ID_BYTES if self.person or self.name.endswith("_id") else TEXT_BYTES
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ KEPT, NEIGHBOUR, REPLACED = "kept", "neighbour", "replaced"
 IS_REPAIRED, IS_UNDATED = "is_repaired", "is_undated"
 NO_SESSION = "report 6000 lists no session with this cue_point_id"
 
+RAW_CHARACTERS = 20_000  # of a line that can't be used, as it is kept
+
 
 @dataclass
 class Received:
@@ -147,7 +149,7 @@ def rejects(frame: pd.DataFrame, lines: Lines) -> pd.DataFrame:
     bad = frame[(frame[DISPOSITION] == KEPT) & (is_refused | frame[REPAIR].notna())]
     return pd.DataFrame(
         {
-            RAW: lines.of(bad),
+            RAW: lines.of(bad).map(_shortened, na_action="ignore").astype("str"),
             REASON: bad[REASON].fillna(bad[REPAIR]),
             COLUMN: bad[COLUMN],
             IS_REPAIRED: bad[REASON].isna(),
@@ -155,6 +157,10 @@ def rejects(frame: pd.DataFrame, lines: Lines) -> pd.DataFrame:
             COUNTED_ON: bad[COUNTED_ON],
         }
     )
+
+
+def _shortened(raw: str) -> str:
+    return raw if len(raw) <= RAW_CHARACTERS else f"{raw[:RAW_CHARACTERS]} ... ({len(raw):,} characters)"
 
 
 def unread(received: Received, report: Report, lines: Lines) -> pd.DataFrame:

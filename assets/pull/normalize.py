@@ -102,6 +102,9 @@ def names_column(columns: pd.Series, name: str) -> pd.Series:
 def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes: float) -> pd.Series:
     """The column in its own type. What can't be read is null, and a problem."""
     if column.kind is Kind.TEXT:
+        problems.refuse(
+            _is_too_long(values, column), column.name, f"{column.name} is longer than {column.most_bytes:,} bytes"
+        )
         unknown = () if column.empty_is_a_value else ("",) if column.nullable else UNKNOWN
         return values.mask(values.isin(unknown))
     numbers = _numbers(values)
@@ -122,6 +125,12 @@ def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes:
             bad = bad & ~which
     numbers = numbers.where(fits)
     return numbers.astype("Int64") if column.kind is Kind.COUNT else numbers
+
+
+def _is_too_long(values: pd.Series, column: Column) -> pd.Series:
+    return pd.Series(
+        pc.greater(pc.binary_length(pa.array(values)), column.most_bytes).to_numpy(False), index=values.index
+    )
 
 
 def _fits(numbers: pd.Series, kind: Kind, most_minutes: float) -> pd.Series:

@@ -319,3 +319,19 @@ def test_merging_keeps_the_minutes_and_does_not_depend_on_the_order_of_the_rows(
 def test_a_duration_that_kaltura_does_not_know_is_left_out_and_no_repair(sent: str) -> None:
     frame = frame_of(BREAKOUT_SESSIONS, {"duration": sent, "session_end_time": ""})
     assert frame[["duration", "reason", "repair"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("column", "most"), [("user_id", 512), ("entry_id", 512), ("cue_point_id", 512), ("user_name", 16_384)]
+)
+@pytest.mark.parametrize("letter", ["x", "é"], ids=["of one byte", "of two bytes"])
+def test_a_value_longer_than_its_limit_is_refused_with_the_limit_and_one_as_long_is_not(
+    column: str, most: int, letter: str
+) -> None:
+    size = len(letter.encode())
+    values = {"entry_id": "1_r", "cue_point_id": "1_c", "user_id": "ada", "user_name": "Ada"}
+    lines = [",".join({**dict.fromkeys(ATTENDEES.table.column_names, ""), **values, column: letter * count}.values())
+             for count in (most // size, most // size + 1)]  # fmt: skip
+    body = BOM + "\n".join([",".join(ATTENDEES.table.column_names), *lines, ""]).encode()
+    frame = normalize(parse(body, ATTENDEES.source, "a reply"), ATTENDEES)
+    assert frame["reason"].fillna("").tolist() == ["", f"{column} is longer than {most:,} bytes"]
