@@ -25,7 +25,9 @@ import re
 from urllib.parse import quote, quote_plus
 
 from resources.runtime.printable import printable
+from resources.runtime.redaction import is_clean
 
+LEFT_OUT = "(left out: it may hold a part of a credential)"
 MESSAGE_LIMIT = 600  # characters of what a server says; a gateway's page would fill an event log
 
 # A KS is base64-ish and long, perhaps URL-encoded; app tokens, secrets and token hashes are 32 or more hex digits.
@@ -33,9 +35,14 @@ _TOKEN = re.compile(r"(?:[A-Za-z0-9+/_=-]|%[0-9A-Fa-f]{2}|\\/){64,}|\b[0-9a-fA-F
 
 
 def redacted(text: str, *secrets: str) -> str:
-    """`text` on one line, without the given secrets in any spelling and without anything that has a token's shape."""
+    """`text` on one line, without the given secrets in any spelling and without anything that has a token's shape.
+
+    Where a part of a secret remains, encoded or in pieces, nothing of the text is told.
+    """
     for spelling in sorted({way for secret in secrets if secret for way in _spellings(secret)}, key=len, reverse=True):
         text = re.sub(re.escape(spelling), "[redacted]", text, flags=re.IGNORECASE)
+    if not is_clean(text, secrets):
+        return LEFT_OUT
     text = printable(" ".join(_TOKEN.sub("[redacted]", text).split()))
     return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "..."
 
