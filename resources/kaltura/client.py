@@ -129,6 +129,8 @@ class Client:
         try:
             return self._reply(query, raw, excluded_columns)
         except KalturaError as error:
+            error.what = redacted(error.what, *raw.secrets)  # it may name columns, and those are the server's words
+            error.args = (error.what,)
             error.kaltura_session = raw.kaltura_session
             raise
 
@@ -175,7 +177,12 @@ class Client:
                 asked_at = self.clock.steady()
                 with self._http.stream("POST", path, data={**fields, "format": "1"}) as response:
                     self.clock.heard(response.headers.get("date", ""), asked_at)
-                    return Raw(response.status_code, response.headers, body.read(response, about, gives_up_at))
+                    return Raw(
+                        response.status_code,
+                        response.headers,
+                        body.read(response, about, gives_up_at),
+                        self._secrets(fields),
+                    )
         except httpx.TimeoutException as error:
             raise Unavailable(f"no answer in time ({type(error).__name__})", about=about) from None
         except httpx.RequestError as error:

@@ -107,12 +107,13 @@ class Raw:
     status: int
     headers: httpx.Headers = field(repr=False)
     body: bytes = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # what went out with the question
 
     @property
     def kaltura_session(self) -> str:
         """What Kaltura's support asks for: the reply's X-Kaltura-Session and, if there is one, its X-Me."""
         session, me = (self.headers.get(name, "").strip() for name in ("x-kaltura-session", "x-me"))
-        return redacted(", ".join(part for part in (session, me and f"X-Me {me}") if part))[:TRACE_LIMIT]
+        return redacted(", ".join(part for part in (session, me and f"X-Me {me}") if part), *self.secrets)[:TRACE_LIMIT]
 
 
 def raise_for_csv(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
@@ -160,19 +161,19 @@ def http_error(raw: Raw, about: str) -> KalturaError:
         what = f"the server or a gateway before it failed (HTTP {status})"
         return Unavailable(what, about=about, kaltura_session=session)
     if 300 <= status < 400:
-        what = f"HTTP {status} sends the request on to {_host(raw.headers.get('location', ''))}, which is not followed"
+        what = f"HTTP {status} sends the request on to {_host(raw)}, which is not followed"
         return Refused(what, about=about, advice=ADDRESS_ADVICE, kaltura_session=session)
     advice = _STATUS_ADVICE.get(status, ADDRESS_ADVICE)
     return Refused(f"HTTP {status}", about=about, advice=advice, kaltura_session=session)
 
 
-def _host(location: str) -> str:
+def _host(raw: Raw) -> str:
     """Scheme and host of a redirect's target alone: the rest may repeat what was asked."""
     try:
-        url = httpx.URL(location)
+        url = httpx.URL(raw.headers.get("location", ""))
     except httpx.InvalidURL:
         return "an address that is none"
-    return f"{url.scheme}://{redacted(url.host)}" if url.host else "another path"
+    return f"{redacted(url.scheme, *raw.secrets)}://{redacted(url.host, *raw.secrets)}" if url.host else "another path"
 
 
 def _error_of(raw: Raw) -> tuple[str, str, str]:
