@@ -6,6 +6,7 @@ log line or exception of this module holds one of them, or what a server answere
 
 import logging
 import os
+import re
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import httpx
 
+from resources.runtime.printable import printable
 from resources.settings import SettingError
 
 TIMEOUT_SECONDS = 15
@@ -64,13 +66,25 @@ class Webhook:
             raise NotDelivered(f"{self.name}: it answered {answer.status_code}")
 
 
+# What begins a link, a picture, a mention or emphasis in a chat's markdown is broken by a character without width.
+_MARKDOWN = re.compile(r"://|www\.|mailto:|\]\(|!\[|(?<!\w)[@#*_~`](?=\S)|(?<=\S)[*_~`](?!\w)", re.IGNORECASE)
+_JOINER = "\u2060"
+
+
+def as_chat_text(line: str) -> str:
+    """A line as Slack, Mattermost and their like show it: as text, whatever a server or a room's name says in it."""
+    return escape(_MARKDOWN.sub(lambda found: _JOINER.join((*found[0], "")), printable(line)), quote=False)
+
+
 def _text(headline: str, lines: Sequence[str]) -> dict[str, str]:
-    return {"text": "\n".join(escape(line, quote=False) for line in (headline, *lines))}
+    return {"text": "\n".join(map(as_chat_text, (headline, *lines)))}
 
 
 def _card(headline: str, lines: Sequence[str]) -> dict[str, Any]:
-    blocks = [{"type": "TextBlock", "text": headline, "weight": "Bolder", "wrap": True}]
-    blocks += [{"type": "TextBlock", "text": line, "wrap": True} for line in lines]
+    """Runs of text: unlike a TextBlock's, Teams reads no markdown in them."""
+    runs: list[dict[str, str]] = [{"type": "TextRun", "text": printable(headline), "weight": "Bolder"}]
+    runs += [{"type": "TextRun", "text": printable(line)} for line in lines]
+    blocks = [{"type": "RichTextBlock", "inlines": [run]} for run in runs]
     content = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -100,10 +114,10 @@ class Mailbox:
 
     def send(self, headline: str, lines: Sequence[str]) -> None:
         message = EmailMessage()
-        message["Subject"] = headline
+        message["Subject"] = printable(headline)
         message["From"] = self.sender
         message["To"] = ", ".join(self.recipients)
-        message.set_content("\n\n".join(lines) + "\n")
+        message.set_content("\n\n".join(map(printable, lines)) + "\n")
         try:
             with self._connection() as server:
                 if self.user:
@@ -191,6 +205,8 @@ def _mailbox(url: str) -> Mailbox:
             "ALERT_SMTP_URL has to say who writes to whom, as in smtps://user:password@host/?from=a@x.org&to=b@x.org"
             " (and, for smtp:// alone, tls=no where the server has no encryption)."
         )
+    if not all(each.isprintable() for each in (sender, *recipients)):
+        raise SettingError("ALERT_SMTP_URL has a line end or another control character in from= or to=.")
     is_smtps = parts.scheme == "smtps"
     return Mailbox(
         host=parts.hostname or "",

@@ -327,7 +327,7 @@ def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
     asked.send("headline", ["a line"])
     [attachment] = chat.posted[0]["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
-    assert [block["text"] for block in attachment["content"]["body"]] == ["headline", "a line"]
+    assert [block["inlines"][0]["text"] for block in attachment["content"]["body"]] == ["headline", "a line"]
 
 
 @pytest.mark.parametrize(
