@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from pathlib import Path
 
 import psycopg
 import warm
+from warm import CHECKOUT as CHECKOUT
+from warm import PROGRAMS as PROGRAMS
 
 from simulator import Running
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-PROGRAMS = Path(sys.executable).parent
 ASSETS = "kaltura/room_sessions,kaltura/attendees,kaltura/breakout_sessions"
 
 # Every column of the three tables but the bookkeeping, which differs between any two loads.

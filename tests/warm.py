@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+PROGRAMS = Path(sys.executable).parent
 PACKAGES = (
     "dagster", "dagster._cli", "dagster._core.execution.api", "dagster._core.storage.event_log.sqlite",
     "dagster._core.storage.runs.sqlite", "dagster._core.storage.schedules.sqlite", "dagster._core.storage.sqlite_storage",
@@ -37,7 +38,8 @@ PACKAGES = (
 class Process:
     """A fork at work: what the tests need of `subprocess.Popen`."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], errors: int | None = None) -> None:
+        """What it prints as errors goes to `errors`, an open file, or with the rest."""
         self.args = list(command)
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
@@ -45,7 +47,7 @@ class Process:
         output, its_output = os.pipe()
         request = json.dumps({"command": list(command), "environment": dict(environment)}).encode()
         self._connection.sendall(len(request).to_bytes(4, "big"))
-        socket.send_fds(self._connection, [b"o"], [its_output])
+        socket.send_fds(self._connection, [b"o"], [its_output, its_output if errors is None else errors])
         self._connection.sendall(request)
         os.close(its_output)
         self.pid = int.from_bytes(_received(self._connection, 4), "big")
@@ -106,6 +108,15 @@ def _received(connection: socket.socket, count: int) -> bytes:
     return content
 
 
+def run(*command: str, environment: Mapping[str, str], seconds: float = 600) -> tuple[int, str, str]:
+    """The exit code of a command, what it printed, and what it printed as errors."""
+    with tempfile.TemporaryFile() as errors:
+        process = Process([str(PROGRAMS / command[0]), *command[1:]], environment, errors.fileno())
+        printed, _ = process.communicate(timeout=seconds)
+        errors.seek(0)
+        return process.wait(), printed, errors.read().decode("utf-8", "replace")
+
+
 _server: "subprocess.Popen[bytes] | None" = None
 _folder = ""
 
@@ -158,7 +169,7 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
                 _tell_of_ends(running)
             else:
                 connection, _ = listener.accept()
-                request, output = _request(connection)
+                request, printed = _request(connection)
                 pid = os.fork()
                 if pid == 0:
                     signal.set_wakeup_fd(-1)
@@ -166,16 +177,18 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
                     for each in (*running.values(), connection, listener, wakes, woken):
                         each.close()
                     selector.close()
-                    return {**request, "output": output}
-                os.close(output)
+                    return {**request, "printed": printed}
+                for each in printed:
+                    os.close(each)
                 running[pid] = connection
                 connection.sendall(pid.to_bytes(4, "big"))
 
 
-def _request(connection: socket.socket) -> tuple[dict[str, Any], int]:
+def _request(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """What is asked for, and the files for what it prints."""
     size = int.from_bytes(_received(connection, 4), "big")
-    _, [output], _, _ = socket.recv_fds(connection, 1, 1)
-    return json.loads(_received(connection, size)), output
+    _, printed, _, _ = socket.recv_fds(connection, 1, 2)
+    return json.loads(_received(connection, size)), printed
 
 
 def _tell_of_ends(running: dict[int, socket.socket]) -> None:
@@ -192,18 +205,23 @@ def _become(request: dict[str, Any]) -> None:
     """Run the command as a Python that was started for it would."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (request["output"], 1), (request["output"], 2)):
+    given = (nothing, *request["printed"])
+    for target, source in enumerate(given):
         os.dup2(source, target)
-    os.close(nothing)
-    os.close(request["output"])
+    for source in given:
+        os.close(source)
+    os.chdir(CHECKOUT)
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
     program, *words = request["command"]
     if Path(program).name == "python":
-        assert words[0] == "-m", words
-        sys.path[0], sys.argv = str(CHECKOUT), ["-m", *words[2:]]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        if words[0] == "-m":
+            sys.path[0], sys.argv = str(CHECKOUT), ["-m", *words[2:]]
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.path[0], sys.argv = str(Path(words[0]).absolute().parent), words
+            runpy.run_path(words[0], run_name="__main__")
     else:
         sys.path[0], sys.argv = str(Path(program).parent), [program, *words]
         runpy.run_path(program, run_name="__main__")

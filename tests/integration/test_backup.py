@@ -3,15 +3,13 @@
 import datetime as dt
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+import warm
 from conftest import client_of
-from pipeline import CHECKOUT
 
 from resources.kaltura.client import Client
 from resources.postgres.backup import Manifest
@@ -22,12 +20,9 @@ FIRST = dt.date(2026, 3, 2)
 
 
 def command(*words: str | Path, succeeds: bool = True) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, words)],
-        cwd=CHECKOUT, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    code, printed, errors = warm.run("python", "-m", *map(str, words), environment={**os.environ, "COLUMNS": "200"})
+    assert (code == 0) is succeeds, printed + errors
+    return printed + errors
 
 
 def backup(url: str, file: Path, succeeds: bool = True) -> str:

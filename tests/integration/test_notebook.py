@@ -2,11 +2,9 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import psycopg
-from pipeline import CHECKOUT
+import warm
 from seed import fill
 
 NOTEBOOK = "notebooks/explore.py"
@@ -14,16 +12,9 @@ NOTEBOOK = "notebooks/explore.py"
 
 def run(database: str) -> str:
     """What the notebook printed; a cell that raises makes it fail."""
-    done = subprocess.run(
-        [sys.executable, NOTEBOOK],
-        cwd=CHECKOUT,
-        env={**os.environ, "DATABASE_URL": database},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    code, printed, errors = warm.run("python", NOTEBOOK, environment={**os.environ, "DATABASE_URL": database})
+    assert code == 0, errors
+    return printed
 
 
 def test_it_lists_the_rooms_of_the_newest_four_weeks_and_no_person(database: str) -> None:
