@@ -10,7 +10,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
+.PHONY: help run test test-deep test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
   roles erase retention backup restore deploy docs fuzz faults bench lock clean
 
 help:  ## list the commands
@@ -68,6 +68,10 @@ stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
 
 test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $$ONLY
+
+test-deep: .venv/dev  ## the tests whose worlds are small in `make test`, in large ones and with more examples
+	TESTS=deep $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(DEEP_TESTS)
+DEEP_TESTS := $(addprefix tests/,unit/test_csv.py integration/test_whole_days.py integration/test_wholeness.py integration/test_deployment.py)
 
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui

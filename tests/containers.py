@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import psycopg
 import yaml
+from depth import DEEP
 from dotenv import dotenv_values
 from pipeline import CHECKOUT, PROGRAMS, wait_until
 
@@ -124,6 +125,8 @@ class Containers:
 
     def is_healthy(self, service: str) -> bool:
         """What the service's own health check says."""
+        if not self._listens(service):  # a check of Dagster's costs a process, and says no all the same
+            return False
         _, program, *words = SERVICES[service]["healthcheck"]["test"]
         command = [str(self.programs / program), *map(self._told, words)]
         done = subprocess.run(
@@ -132,10 +135,16 @@ class Containers:
         )  # fmt: skip
         return done.returncode == 0
 
+    def _listens(self, service: str) -> bool:
+        there = {"code": "4000", "webserver": "3000"}[service]
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.ports[there])) == 0
+
     def command(self, service: str) -> list[str]:
         words = [*SERVICES[service]["entrypoint"], *SERVICES[service]["command"]]
+        rooms = ["--rooms", str(60 if DEEP else 16)] if service == "simulator" else []
         told = [str(self.workspace) if word == "deploy/workspace.yaml" else self._told(word) for word in words]
-        return [str(self.programs / told[0]), *told[1:]]
+        return [str(self.programs / told[0]), *told[1:], *rooms]
 
     def environment(self, service: str) -> dict[str, str]:
         """The image's, the service's, and what the mounted `.env` adds."""

@@ -66,7 +66,7 @@ class Pipeline:
     def run(self, *command: str, succeeds: bool = True, seconds: float = 240) -> str:
         """What the command printed. Its exit code has to be as expected."""
         process = self.start(*command)
-        printed, _ = process.communicate(timeout=seconds)
+        printed, _ = process.communicate(timeout=PATIENCE * seconds)
         assert (process.returncode == 0) is succeeds, printed[-4000:]
         return printed
 
@@ -97,9 +97,12 @@ def kill(process: "subprocess.Popen[str] | warm.Process") -> None:
     process.communicate(timeout=10)
 
 
+PATIENCE = 5  # times what it takes on a machine that has nothing else to do
+
+
 def wait_until(condition: object, seconds: float = 60) -> None:
     """Until `condition()` holds; the test fails where it does not in time."""
-    gives_up_at = time.monotonic() + seconds
+    gives_up_at = time.monotonic() + PATIENCE * seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < gives_up_at, "what the test waits for did not happen"
         time.sleep(0.02)

@@ -162,7 +162,7 @@ def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
     containers: Containers, database: Database, secrets: Path, folder: Path, new_database
 ) -> None:

@@ -5,7 +5,6 @@ is counted by `tests/truth.py`. `HYPOTHESIS_PROFILE=fuzz` looks fifteen times as
 """
 
 import datetime as dt
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 import stamina
+from depth import LONGER
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +36,6 @@ from tests.truth import Tables, assert_equal, expected, landed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-LONGER = 15 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 1
 PARTNER_ID = 4711
 REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 DAYS = 3

@@ -39,7 +39,7 @@ class Received:
             self.texts.append(reply.text())
 
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(3600)
 RUN_MILLISECONDS = 240_000  # the daemon looks for new backfills every half a minute
 
 

@@ -1,8 +1,7 @@
 """Kaltura's CSV, rule by rule (docs/kaltura-api.md section 3), and a parser that loses no line of anything."""
 
-import os
-
 import pytest
+from depth import LONGER
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +13,6 @@ from resources.kaltura.csv import BOM, Rows, parse
 from resources.kaltura.errors import BadReply, ColumnMissing, KalturaError
 from resources.kaltura.query import Filter, Source
 
-LONGER = 15 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 1
 SOURCE = Source(
     report_id=6001,
     columns=("id", "name", "minutes"),
