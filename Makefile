@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-deep test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
-  roles erase retention backup restore deploy docs fuzz faults bench lock clean
+  roles erase retention backup restore deploy docs fuzz faults hostile bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -113,6 +113,9 @@ bench: .venv/bench  ## speed, against COPY's own and against others (QUICK=1: wi
 
 faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
 	@$(BIN)/python -m bench.faults
+
+hostile: .venv/dev  ## measure the table of hostile replies in docs/reliability.md anew: outcome, seconds, peak memory
+	@$(BIN)/python -m bench.hostile
 
 docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
 	$(BIN)/python -m pipelines.docs

@@ -190,8 +190,10 @@ class Client:
 
     def _reply(self, query: Query, raw: Raw, excluded_columns: tuple[str, ...]) -> Reply:
         about = str(query)
-        rows = csv.parse(raw.body, query.source, about, left_out=excluded_columns)
         most = min(self.row_cap, query.limit or self.row_cap)
+        if raw.body.count(b"\n") > most:  # so many that reading them would only take memory
+            raise CutOff(f"the reply was cut off at {most:,} rows", about=about)
+        rows = csv.parse(raw.body, query.source, about, left_out=excluded_columns)
         if rows.line_count >= most:
             raise CutOff(f"the reply was cut off at {most:,} rows", about=about)
         self._check_filters(query, rows)
