@@ -1,0 +1,103 @@
+"""An erased person is nowhere: known by name, in another spelling, in others' rows, in later pulls, in an older backup."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from resources.postgres.backup import BackupError, Manifest, back_up
+from resources.postgres.restore import restore
+from resources.privacy.restored import KeptErasures
+from simulator import Fault, User, View
+from tests.integration.test_privacy import (
+    ADA,
+    BOB,
+    KEY,
+    PSEUDONYMOUS,
+    TABLES,
+    WITH_KEY,
+    Place,
+    Privacy,
+    erased,
+    everything,
+    found,
+    pull,
+    rows,
+)
+from tests.integration.test_privacy import place as place
+from tests.integration.test_whole_days import kaltura as kaltura
+
+LOUD = User(9, " ADA.Inventedson ", ADA.name, ADA.email, "User")
+TRACES = {ADA.user_id, ADA.name, ADA.email, LOUD.user_id.strip()}
+
+
+def in_every_way(place: Place, privacy: Privacy) -> str:
+    """Ada under two spellings, named as who opened a breakout, in Bob's `extra`, in a reject. Returns the URL."""
+    place.breakouts[0] = replace(place.breakouts[0], initiator=ADA.name)
+    place.views.append(View("1_room", "1_a", LOUD, place.second(9), place.second(10)))
+    place.views.append(View("1_room", "1_gone", ADA, place.second(11), place.second(12)))
+    place.kaltura.faults.add(
+        Fault("extra_column", report_id=6001, times=None, column="nickname", value=f"of {ADA.name}")
+    )
+    pull(place, privacy)
+    place.views[0] = replace(place.views[0], left_at=place.views[0].left_at + 60)
+    pull(place, privacy)
+    return place.warehouse.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+
+
+@pytest.mark.parametrize("privacy", [WITH_KEY, PSEUDONYMOUS], ids=["full", "pseudonymous"])
+def test_a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older_backup(
+    privacy: Privacy, place: Place, tmp_path: Path
+) -> None:
+    url = in_every_way(place, privacy)
+    back_up(url, tmp_path / "older.dump", Console(quiet=True), KEY)
+    assert erased(place, privacy, ADA.user_id.upper())
+    assert found(TRACES, everything(place).encode()) == set()
+    pull(place, privacy)
+    assert found(TRACES, everything(place).encode()) == set()
+    kept = KeptErasures(privacy, TABLES)
+    restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, replace=True, key=KEY)
+    assert kept.people == 1
+    assert found(TRACES | {privacy.of_account(1).pseudonym(ADA.user_id)}, everything(place).encode()) == set()
+    pull(place, privacy)
+    assert found(TRACES, everything(place).encode()) == set()
+    assert rows(place, "SELECT count(*) > 0 FROM kaltura.attendees") == [(True,)]
+
+
+def test_a_restore_without_the_key_of_the_erased_restores_nothing(place: Place, tmp_path: Path) -> None:
+    url = in_every_way(place, WITH_KEY)
+    back_up(url, tmp_path / "older.dump", Console(quiet=True))
+    erased(place, WITH_KEY)
+    there = everything(place)
+    kept = KeptErasures(Privacy(), TABLES)
+    with pytest.raises(BackupError, match="PII_KEY"):
+        restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, replace=True, trust=True)
+    assert everything(place) == there
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['x"; \\! touch INJECTED', "x\n\\! touch INJECTED\n", "attendees"],
+    ids=["a command behind a quote", "a command on a line of its own", "another count"],
+)
+def test_a_manifest_that_was_tampered_with_is_not_believed_and_runs_nothing(
+    name: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pull(place, WITH_KEY)
+    url = place.warehouse.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    manifest = back_up(url, tmp_path / "a.dump", Console(quiet=True), KEY)
+    hostile = Manifest.beside(tmp_path / "a.dump")
+    hostile.write_text(json.dumps(asdict(replace(manifest, rows={**manifest.rows, name: 77}))))
+    there = everything(place)
+    for trust, says in ((False, "not signed"), (True, "are missing")):
+        with pytest.raises(BackupError, match=says):
+            restore(
+                url, tmp_path / "a.dump", Console(quiet=True), keeper=KeptErasures(WITH_KEY, TABLES), replace=True,
+                key=KEY, trust=trust,
+            )  # fmt: skip
+    assert everything(place) == there
+    assert not (tmp_path / "INJECTED").exists()
+    assert BOB.user_id in there
