@@ -50,12 +50,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = [item for item in items if item.get_closest_marker("slow")]
     others = [item for item in items if not item.get_closest_marker("slow")]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    total = len(items)
     items.clear()
     for number in range(workers):
         mine = slow[number::workers]
-        share = (number + 1) * (len(slow) + len(others)) // workers - len(items) - len(mine)
+        share = (number + 1) * total // workers - len(items) - len(mine)
         items += mine + others[:share]
         del others[:share]
+    items += others
 
 
 @pytest.hookimpl(trylast=True)
