@@ -1,0 +1,145 @@
+"""What the warehouse holds against what Dagster says, by ranges of days, with what mends each difference.
+
+    python -m pipelines.status [--json]
+
+A failover, a restored backup or a wiped history leave the two apart, and neither notices by itself: a day that is green
+and not there is left out by every backfill of missing days. Reads only. Exit code 1 where something is to be mended.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+
+from resources.errors import ConfigurationError
+from resources.kaltura.errors import KalturaError
+from resources.kaltura.windows import Days, stretches
+from resources.settings import CHECKOUT, SettingError, load_env_file
+
+_LOADED = CHECKOUT / "sql" / "status" / "days.sql"
+
+LOADED, PROVISIONAL, MISSING = "loaded", "provisional", "missing"
+NOT_THERE, NOT_MARKED = "marked and not there", "there and not marked"
+PULL = "pull them: `make ui`, backfill of these days (all, not only missing and failed), or `make run` over them"
+MENDS = {
+    PROVISIONAL: "the next daily pull makes them final",
+    MISSING: PULL,
+    NOT_THERE: f"Dagster shows them green and the warehouse lacks them: {PULL}",
+    NOT_MARKED: f"the warehouse holds them and Dagster shows them missing; nothing is lost. To have them green, {PULL}",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Each day stands in one list of `days`."""
+
+    account: int
+    days: Mapping[str, list[Days]]
+    newest_event_at: dt.datetime | None
+    warehouse_bytes: int
+    history_bytes: int | None = field(default=None)
+
+    @property
+    def is_well(self) -> bool:
+        return not any(self.days[kind] for kind in (MISSING, NOT_THERE, NOT_MARKED))
+
+    def document(self) -> dict[str, object]:
+        return {
+            "account": self.account,
+            "is_well": self.is_well,
+            "days": {kind: [[str(run.first), str(run.last)] for run in runs] for kind, runs in self.days.items()},
+            "newest_event_at": self.newest_event_at.isoformat() if self.newest_event_at else None,
+            "warehouse_bytes": self.warehouse_bytes,
+            "history_bytes": self.history_bytes,
+        }
+
+    def lines(self) -> list[str]:
+        lines = [f"Account {self.account}"]
+        for kind, runs in self.days.items():
+            if runs:
+                count = sum(map(len, runs))
+                shown = ", ".join(str(run).replace("...", " to ") for run in runs)
+                lines.append(f"{kind}: {count:,} day{'s' if count > 1 else ''}: {shown}")
+                lines += [f"    {MENDS[kind]}"] if kind in MENDS else []
+        lines.append(f"newest event: {self.newest_event_at or 'none'}")
+        lines.append(f"size of the warehouse: {self.warehouse_bytes / 1e6:,.0f} MB")
+        if self.history_bytes is not None:
+            lines.append(f"size of Dagster's history: {self.history_bytes / 1e6:,.0f} MB")
+        lines.append("Nothing is wrong." if self.is_well else "Days are to be mended: see above.")
+        return lines
+
+
+def compared(
+    wanted: Collection[dt.date], loaded: Mapping[dt.date, bool], marked: Collection[dt.date]
+) -> dict[str, list[Days]]:
+    """The wanted days by what is known of them; `loaded` says of each day in the warehouse if it is provisional."""
+    marks = set(marked)
+    kinds: dict[str, list[dt.date]] = {kind: [] for kind in (LOADED, PROVISIONAL, MISSING, NOT_THERE, NOT_MARKED)}
+    for day in sorted({*wanted, *loaded, *marks}):
+        if day in loaded:
+            kinds[NOT_MARKED if day not in marks else PROVISIONAL if loaded[day] else LOADED].append(day)
+        else:
+            kinds[NOT_THERE if day in marks else MISSING].append(day)
+    return {kind: stretches(days) for kind, days in kinds.items()}
+
+
+def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Status:
+    """Reads both. Raises `MigrationError` for a schema of a newer version."""
+    from assets.partitions import PARTITIONS
+    from assets.reports import REPORTS
+    from resources.postgres.migrations import Migrations
+
+    Migrations(connection).require_known()
+    parameters = {"partner_id": account, "reports": len(REPORTS)}
+    loaded: dict[dt.date, bool] = dict(connection.execute(_LOADED.read_bytes(), parameters).fetchall())
+    marked = [set(instance.get_materialized_partitions(report.key)) for report in REPORTS]
+    newest, size = connection.execute(
+        "SELECT (SELECT max(session_start_time) FROM kaltura.room_sessions WHERE partner_id = %s),"
+        " pg_database_size(current_database())",
+        [account],
+    ).fetchall()[0]
+    wanted = [dt.date.fromisoformat(key) for key in PARTITIONS.get_partition_keys()]
+    days = compared(wanted, loaded, [dt.date.fromisoformat(key) for key in set.intersection(*marked)])
+    return Status(account, days, newest, size, _bytes_in(instance))
+
+
+def _bytes_in(instance: dg.DagsterInstance) -> int | None:
+    """What the history takes on disk; None where it is in a database of its own."""
+    folder = Path(instance.root_directory) / "storage" if instance.is_persistent else None
+    if folder is None or not folder.is_dir():
+        return None
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.status", description="What the warehouse holds against what Dagster says."
+    )
+    parser.add_argument("--json", action="store_true", help="print a document for programs")
+    given = parser.parse_args()
+    try:
+        load_env_file()
+        from pipelines import dagster_home as home
+        from resources.local.kaltura import CREDENTIALS
+        from resources.postgres.url import database_url
+
+        home.prepare()
+        account = int(os.environ.get("KALTURA_PARTNER_ID", "").strip() or CREDENTIALS.partner_id)
+        with psycopg.connect(database_url()) as connection, dg.DagsterInstance.get() as instance:
+            found = status(connection, instance, account)
+    except (ConfigurationError, SettingError, KalturaError, psycopg.Error) as error:
+        sys.stderr.write(f"status: {str(error).strip().splitlines()[0]}\n")
+        return 2
+    sys.stdout.write(json.dumps(found.document(), indent=2) + "\n" if given.json else "\n".join(found.lines()) + "\n")
+    return 0 if found.is_well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
