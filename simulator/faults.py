@@ -16,8 +16,8 @@ Replacement = Literal[
 ]  # fmt: skip
 # The reply is the report, but not as it should be.
 Change = Literal[
-    "slow", "short_body", "ignore_filters", "missing_column", "extra_column", "truncate", "null_figures",
-    "estimated_users",
+    "slow", "short_body", "unreadable_store", "count_lost", "ignore_filters", "missing_column",
+    "extra_column", "truncate", "null_figures", "estimated_users",
 ]  # fmt: skip
 Kind = Replacement | Change
 

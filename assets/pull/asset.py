@@ -86,6 +86,11 @@ class PullConfig(RestrictionsWithPeople if SETTINGS.privacy.is_full else Restric
     Dagster stores a run's config before the run begins: where no ids of people are kept, it has no place for them.
     """
 
+    accept_empty: bool = Field(
+        default=False,
+        description="Believe that a report was empty, whatever speaks against it: for days that really had nothing.",
+    )
+
 
 @dg.multi_asset(
     name="kaltura_rooms",
@@ -114,7 +119,15 @@ def kaltura_rooms(
             retries.wait_before_retry(context, kaltura.pause_scale)
             windows = Windows(
                 lambda these: extract(
-                    these, reports, client, CALENDAR, filters, number=opened.next_pull(), people=people
+                    these,
+                    reports,
+                    client,
+                    CALENDAR,
+                    filters,
+                    number=opened.next_pull(),
+                    people=people,
+                    against_empty=run.against_empty,
+                    accepts_empty=config.accept_empty,
                 ),
                 client.row_cap,
             )
@@ -169,6 +182,9 @@ class _Run:
             for report in self.reports:
                 self._mark(report, day, {"already loaded by": self.root_run_id})
         return [day for day in days if day not in loaded]
+
+    def against_empty(self, report: Report, days: Days) -> str:
+        return self.warehouse.against_empty(self.people.partner_id, report.report_id, days.first, days.last)
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):
@@ -267,7 +283,9 @@ def _is_outage(error: Exception) -> bool:
 
 
 def _counts(load: Load) -> dict[str, int | str]:
+    empty = {"empty": "the report had no row of this day, and that was believed"} if not load.received else {}
     return {
+        **empty,
         "dagster/partition_row_count": load.inserted + load.updated + load.unchanged + load.superseded,
         "inserted": load.inserted,
         "updated": load.updated,

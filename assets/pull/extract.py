@@ -33,6 +33,7 @@ from assets.pull.assign import (
     with_disposition,
 )
 from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, EXTRA, LINE, REASON, merged, normalize
+from assets.pull.witnesses import Witnesses
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.arrivals import Arrivals, Pull
@@ -63,6 +64,13 @@ class Filters:
         return {name: list(ids) for name, ids in self.ids.items() if ids} or None
 
 
+AgainstEmpty = Callable[[Report, Days], str]
+
+
+def nothing_known(report: Report, days: Days) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Extract:
     """Some days, whole. `pull` began before the first request; `most_rows` are the rows of the largest reply."""
@@ -83,22 +91,16 @@ def extract(
     number: int,
     people: People = EVERYTHING,
     now: Callable[[], float] | None = None,
+    against_empty: AgainstEmpty = nothing_known,
+    accepts_empty: bool = False,
 ) -> Extract:
     """The days' rows for each of `reports`. Raises what `Completion.days` raises; then there is nothing of any day.
 
     `number` is the pull's, given out before. When it began is told by `now`, by default in Kaltura's own time.
+    `against_empty` says what the warehouse knows of days for which a report is empty.
     """
-    pull = _Pull(days, client, calendar, filters, people, now)
-    rows: dict[str, Received] = {}
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        breakouts = thread.submit(pull.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
-        if ROOM_SESSIONS in reports or ATTENDEES in reports:
-            sessions = pull.sessions(ROOM_SESSIONS)
-            rows[ROOM_SESSIONS.table.name] = sessions
-        if ATTENDEES in reports:
-            rows[ATTENDEES.table.name] = pull.attendees(sessions)
-        if breakouts:
-            rows[BREAKOUT_SESSIONS.table.name] = breakouts.result()
+    pull = _Pull(days, client, calendar, filters, people, now, against_empty, accepts_empty)
+    rows = pull.received(reports)
     arrived = {report.table.name: pull.by_day(rows[report.table.name], report) for report in reports}
     return Extract(
         days,
@@ -119,6 +121,8 @@ class _Pull:
         filters: Filters,
         people: People,
         now: Callable[[], float] | None,
+        against_empty: AgainstEmpty,
+        accepts_empty: bool,
     ) -> None:
         self.days = days
         self.calendar = calendar
@@ -130,6 +134,48 @@ class _Pull:
         self.stats = {report.report_id: RequestStats() for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)}
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
+        self.witnesses = Witnesses(filters.of)
+        self.against_empty = against_empty
+        self.accepts_empty = accepts_empty
+
+    def received(self, reports: Sequence[Report]) -> dict[str, Received]:
+        """The reports' rows. One that came empty is asked for again where another report has rows of the same days."""
+        rows: dict[str, Received] = {}
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            breakouts = thread.submit(self.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
+            if ROOM_SESSIONS in reports or ATTENDEES in reports:
+                rows[ROOM_SESSIONS.table.name] = self.sessions(ROOM_SESSIONS)
+            if breakouts:
+                rows[BREAKOUT_SESSIONS.table.name] = breakouts.result()
+        for report in (ROOM_SESSIONS, BREAKOUT_SESSIONS):
+            if report.table.name in rows:
+                self.witnesses.heard(report, rows[report.table.name].frame)
+        for report in (ROOM_SESSIONS, BREAKOUT_SESSIONS):
+            if report.table.name in rows:
+                self._ask_again_if_contradicted(rows, report)
+        if ATTENDEES in reports:
+            rows[ATTENDEES.table.name] = self.attendees(rows[ROOM_SESSIONS.table.name])
+            self.witnesses.heard(ATTENDEES, rows[ATTENDEES.table.name].frame)
+            if self._ask_again_if_contradicted(rows, ROOM_SESSIONS):
+                rows[ATTENDEES.table.name] = self.attendees(rows[ROOM_SESSIONS.table.name])
+        return rows
+
+    def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
+        came = rows[report.table.name]
+        there = set(came.frame["first_day"].tolist())
+        empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
+        if not any(self.witnesses.against(report, days) for days in empty):
+            return False
+        rows[report.table.name] = came = self.sessions(report)
+        self.witnesses.heard(report, came.frame)
+        return True
+
+    def _doubt(self, report: Report, days: Days) -> str:
+        """What speaks against an empty `report` for these days."""
+        against = self.witnesses.against(report, days)
+        if against or self.filters.active:
+            return against
+        return self.against_empty(report, days)
 
     @property
     def now(self) -> float:
@@ -148,7 +194,8 @@ class _Pull:
         completion, column = self._completion(report), report.split_by.column
         for days, window in windows:
             for cover in self._covers(frame[frame[column].notna()], days, window):
-                replies = completion.of_ids(cover.window, sorted(cover.sessions[column].unique()))
+                ids = sorted(cover.sessions[column].unique())
+                replies = completion.of_ids(cover.window, ids, have_rows=not cover.ends_there)
                 again = pd.concat([self._dated(reply, report, days) for reply in replies], ignore_index=True)
                 key, lines = report.table.session_key, self.lines[report.report_id]
                 frame = replaced(frame, again, cover, report, key, lines)
@@ -167,7 +214,8 @@ class _Pull:
         windows = windows_of(parts)
         for days, window in windows:
             for cover in self._covers(sessions.frame, days, window):
-                replies = completion.of_ids(cover.window, self._allowed_cue_points(cover.sessions["cue_point_id"]))
+                ids = self._allowed_cue_points(cover.sessions["cue_point_id"])
+                replies = completion.of_ids(cover.window, ids, have_rows=not cover.ends_there)
                 if replies:
                     again = pd.concat([self._received(reply, ATTENDEES, days) for reply in replies], ignore_index=True)
                     again = self._tied(again, sessions, look_further=False)
@@ -216,6 +264,9 @@ class _Pull:
             self.stats[report.report_id],
             self.filters.of(report),
             self.people.excluded(report.table.personal_columns),
+            doubt=lambda days: self._doubt(report, days),
+            accepts_empty=self.accepts_empty,
+            is_narrowed=report is ATTENDEES and not self.witnesses.may_tell(ROOM_SESSIONS, of=ATTENDEES),
         )
 
     def _received(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from pathlib import Path
 import dagster as dg
 
 from resources.errors import ConfigurationError
-from resources.kaltura.errors import KalturaError, TimedOut, Unavailable
+from resources.kaltura.errors import EmptyReply, KalturaError, TimedOut, Unavailable
 from resources.postgres import outages
 from resources.warehouse.warehouse import WarehouseUnreachable
 
@@ -44,7 +44,7 @@ MAX_RETRIES_TAG = "dagster/max_retries"
 # restart (a minute) or a disturbance (longer than anyone wants a schedule's run to wait).
 BACKOFF_SECONDS = (60, 300)
 
-_PASSING = (Unavailable, TimedOut, WarehouseUnreachable)
+_PASSING = (Unavailable, TimedOut, EmptyReply, WarehouseUnreachable)
 
 
 class Transient(dg.Failure):

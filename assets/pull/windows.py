@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from assets.pull.extract import Extract
-from resources.kaltura.errors import Refused
-from resources.kaltura.windows import Days, stretches
+from resources.kaltura.errors import EmptyReply, Refused
+from resources.kaltura.windows import DAY, Days, stretches
 
 FIRST_WINDOW_DAYS = 7  # until a reply has told how many rows a day has
 WIDEST_WINDOW_DAYS = 92
@@ -63,6 +63,9 @@ class Windows:
         except Exception as error:  # whatever a day does to us, the others go on
             if isinstance(error, Refused):
                 self._refusal = error
+            if isinstance(error, EmptyReply) and error.days:
+                yield from self._around(days, Days(*error.days), error)
+                return
             if len(days) > 1 and not self._refusal:
                 for half in days.halves():
                     yield from self._attempt(half)
@@ -73,6 +76,14 @@ class Windows:
         self._bad_in_a_row = 0
         self._width = self._next_width(extracted)
         yield Fetched(days, extracted)
+
+    def _around(self, days: Days, bad: Days, error: EmptyReply) -> Iterator[Fetched]:
+        """Days that stay empty against what is known of them fail alone. Kaltura answered, so it is not taken for down."""
+        if days.first < bad.first:
+            yield from self._attempt(Days(days.first, bad.first - DAY))
+        yield Fetched(bad, error)
+        if bad.last < days.last:
+            yield from self._attempt(Days(bad.last + DAY, days.last))
 
     def _useless(self) -> str:
         if self._refusal:

@@ -3,14 +3,17 @@
 First the range of days is halved. A single day is split by ids, never by time, for figures of unique users do not add
 up (docs/kaltura-api.md section 2). Where the day's ids are not known from another report, narrower windows tell them:
 such replies serve for their ids alone.
+
+An empty report is no proof that there was nothing (section 3): it is believed only where nothing speaks against it. Else
+it is asked for again, at once and then in parts, as one that is too much; the day for which that brings nothing fails.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.csv import no_rows
-from resources.kaltura.errors import KalturaError, ServerFault, TimedOut, TooMuch, Unsplittable
+from resources.kaltura.errors import CutOff, EmptyReply, KalturaError, ServerFault, TimedOut, TooMuch, Unsplittable
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 
@@ -20,6 +23,14 @@ HEAVY = (TooMuch, ServerFault)  # how a single day that is too much may be answe
 Ids = Mapping[Filter, Sequence[str]]
 KnownIds = Callable[[Days], list[str]]
 """The ids by which a day of a report can be split, if another report has told them already."""
+
+
+Doubt = Callable[[Days], str]
+"""What speaks against an empty report for these days; empty if nothing does."""
+
+
+def no_doubt(days: Days) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -40,47 +51,94 @@ class Completion:
     stats: RequestStats
     ids: Ids
     excluded_columns: tuple[str, ...] = ()
+    doubt: Doubt = field(default=no_doubt)
+    accepts_empty: bool = False  # whatever speaks against it
+    is_narrowed: bool = False  # by a filter that the ids did not come through, so that one of them may have no rows
 
-    def days(self, days: Days, known_ids: KnownIds | None = None) -> list[Part]:
-        """Replies that together hold every row of every day.
+    def days(self, days: Days, known_ids: KnownIds | None = None, *, is_part: bool = False) -> list[Part]:
+        """Replies that together hold every row of every day. `is_part`: of days that were too much together.
 
-        Raises `Unsplittable` where even one id is too much, and what `Client.ask` raises.
+        Raises `Unsplittable` where even one id is too much, `EmptyReply` where a day stays empty against what is known
+        of it, and what `Client.ask` raises.
         """
         window = self.calendar.window(days)
         try:
-            return [Part(days, self._ask(window, self.ids))]
+            return [Part(days, self._believed(window, days, is_part=is_part))]
         except HEAVY as error:
             if len(days) > 1 and isinstance(error, ServerFault):
                 raise
             if len(days) > 1:
-                return [part for half in days.halves() for part in self.days(half, known_ids)]
+                return self._in_halves(days, known_ids, error)
             if isinstance(error, TimedOut):
                 try:  # a passing weakness is likelier than a day that is too much
-                    return [Part(days, self._ask(window, self.ids))]
+                    return [Part(days, self._believed(window, days))]
                 except TooMuch:
                     pass
-            ids = known_ids(days) if known_ids else sorted(self._ids_in_halves(window, error))
-            replies = self.of_ids(window, ids) or [self._nothing(window)]
-            return [Part(days, reply) for reply in replies]
+            return self._by_ids(days, window, known_ids, error)
 
-    def of_ids(self, window: Window, ids: Sequence[str]) -> list[Reply]:
-        """Replies that together hold every row of the `split_by` ids. Raises like `days`."""
-        batches = (ids[start : start + IDS_PER_REQUEST] for start in range(0, len(ids), IDS_PER_REQUEST))
-        return [reply for batch in batches for reply in self._batch(window, batch)]
+    def _believed(self, window: Window, days: Days, *, is_part: bool = False) -> Reply:
+        """A reply with rows, or an empty one against which nothing speaks. Raises `EmptyReply` for one that stays so."""
+        reply = self._ask(window, self.ids)
+        against = "" if reply.rows.received else self.doubt(days)
+        if reply.rows.received or not (against or is_part):
+            return reply
+        reply = self._ask(window, self.ids)
+        if against and not reply.rows.received:
+            raise _empty(against, days, str(reply.query))
+        return reply
 
-    def _batch(self, window: Window, ids: Sequence[str]) -> Iterator[Reply]:
+    def _in_halves(self, days: Days, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
+        parts = [part for half in days.halves() for part in self.days(half, known_ids, is_part=True)]
+        empty = [part.days for part in parts if not part.reply.rows.received]
+        rows = sum(part.reply.rows.line_count for part in parts)
+        if isinstance(error, CutOff) and empty and rows < self.client.row_cap and not self.accepts_empty:
+            against = f"with the days around it there were {self.client.row_cap:,} rows and more, in parts {rows:,}"
+            raise _empty(against, Days(empty[0].first, empty[-1].last), error.about) from error
+        return parts
+
+    def _by_ids(self, days: Days, window: Window, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
+        ids = known_ids(days) if known_ids else sorted(self._ids_in_halves(window, error))
         try:
-            yield self._ask(window, {**self.ids, self.source.split_by: ids})
+            replies = self.of_ids(window, ids, have_rows=True) or [self._nothing(window)]
+        except EmptyReply as empty:
+            if isinstance(error, EmptyReply):
+                raise error from empty
+            empty.days = (days.first, days.last)
+            raise
+        stays_empty = isinstance(error, EmptyReply) and not any(reply.rows.received for reply in replies)
+        if stays_empty and not self.accepts_empty:
+            raise error
+        return [Part(days, reply) for reply in replies]
+
+    def of_ids(self, window: Window, ids: Sequence[str], *, have_rows: bool = False) -> list[Reply]:
+        """Replies that together hold every row of the `split_by` ids, each of which is known to have some or not.
+
+        Raises like `days`.
+        """
+        batches = (ids[start : start + IDS_PER_REQUEST] for start in range(0, len(ids), IDS_PER_REQUEST))
+        return [reply for batch in batches for reply in self._batch(window, batch, have_rows)]
+
+    def _batch(self, window: Window, ids: Sequence[str], have_rows: bool) -> Iterator[Reply]:
+        try:
+            yield self._of_batch(window, ids, have_rows)
         except HEAVY as error:
-            if len(ids) == 1 and isinstance(error, ServerFault):
+            if len(ids) == 1 and isinstance(error, ServerFault | EmptyReply):
                 raise  # what even the least meets is no matter of size
             if len(ids) == 1:
                 raise Unsplittable(
                     f"{self.source.split_by.name}={ids[0]} alone is more than Kaltura sends", about=error.about
                 ) from error
             middle = len(ids) // 2
-            yield from self._batch(window, ids[:middle])
-            yield from self._batch(window, ids[middle:])
+            yield from self._batch(window, ids[:middle], have_rows)
+            yield from self._batch(window, ids[middle:], have_rows)
+
+    def _of_batch(self, window: Window, ids: Sequence[str], have_rows: bool) -> Reply:
+        for _ in range(2):
+            reply = self._ask(window, {**self.ids, self.source.split_by: ids})
+            if reply.rows.received or not have_rows or self.is_narrowed or self.accepts_empty:
+                return reply
+        against = f"other replies have rows of all {len(ids):,} {self.source.split_by.name} that were asked for"
+        raise EmptyReply(f"the report is empty, though {against}", about=str(reply.query))
 
     def _ids_in(self, window: Window) -> set[str]:
         """Every `split_by` id that occurs in the window, found through windows narrow enough to be answered whole."""
@@ -111,3 +169,9 @@ class Completion:
     def _ask(self, window: Window, ids: Ids) -> Reply:
         query = Query(self.source, window, ids)
         return self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+
+
+def _empty(against: str, days: Days, about: str) -> EmptyReply:
+    error = EmptyReply(f"the report is empty, though {against}", about=about)
+    error.days = (days.first, days.last)
+    return error

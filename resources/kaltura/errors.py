@@ -8,7 +8,8 @@
     │   └── ServerFault    ... two more times at most: a server's bug and a wrong parameter look alike
     ├── TooMuch            ask for less
     │   ├── CutOff         the reply holds as many rows as the server ever sends
-    │   └── TimedOut       the server gave the query up
+    │   ├── TimedOut       the server gave the query up
+    │   └── EmptyReply     an empty report against which something speaks: asked for in parts, it may have rows
     └── BadReply           the reply is whole, but not what was asked for
         ├── ColumnMissing  a column that the table needs is not in the header
         ├── FilterIgnored  rows came back that the filter should have kept out
@@ -19,6 +20,7 @@ with its message.
 A message never holds a token: `redacted` is the one place that takes them out.
 """
 
+import datetime as dt
 import html
 import json
 import re
@@ -117,6 +119,16 @@ class CutOff(TooMuch):
 
 class TimedOut(TooMuch):
     pass
+
+
+class EmptyReply(TooMuch):
+    """`days` are those to blame, by their first and last date, where they are known."""
+
+    default_advice = (
+        "Kaltura sends an empty report also where it could not read its own store. Run the days again later. If they "
+        "really had nothing, run them once with `accept_empty: true` in the run's config."
+    )
+    days: tuple[dt.date, dt.date] | None = None
 
 
 class BadReply(KalturaError):

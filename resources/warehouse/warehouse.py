@@ -19,11 +19,14 @@ from resources.postgres.migrations import Migrations
 from resources.postgres.url import sqlalchemy_url
 from resources.privacy.people import DayPrivacy, Roll, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
+from resources.settings import CHECKOUT
 from resources.table import Table
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
 
 CONNECT_TIMEOUT_SECONDS = 10
+ROWS_EXPECTED = CHECKOUT / "sql" / "queries" / "rows_expected.sql"
+TELLING_MEDIAN = 20  # rows: a weekday with fewer may well have none
 
 
 class WarehouseError(ConfigurationError):
@@ -137,6 +140,19 @@ class Warehouse:
                 row = connection.execute("SELECT nextval('kaltura.pulls')").fetchone()
         assert row is not None  # noqa: S101 (a SELECT of a value has one row)
         return int(row[0])
+
+    def against_empty(self, partner_id: int, report_id: int, first: dt.date, last: dt.date) -> str:
+        """What speaks against an empty report for these days; empty if nothing does. An outage is waited for."""
+        asked = {"partner_id": partner_id, "report_id": report_id, "first": first, "last": last}
+        for attempt in outages.attempts(_is_outage):
+            with attempt, self.reading() as connection:
+                days = connection.execute(ROWS_EXPECTED.read_bytes(), asked).fetchall()
+        for day, held, median in days:
+            if held:
+                return f"the warehouse holds {held:,} rows of {day}"
+            if median is not None and median >= TELLING_MEDIAN:
+                return f"{median:,.0f} rows are the median of {day:%A}s before {day}"
+        return ""
 
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
         """Days of which a run with this root has loaded all these tables."""

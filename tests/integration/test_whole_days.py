@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -79,20 +80,29 @@ class Place:
         return self.monday + dt.timedelta(days=number)
 
     def bring(
-        self, first: int, last: int | None = None, reports: Sequence[Report] = REPORTS, filters: Filters = NO_FILTERS
+        self,
+        first: int,
+        last: int | None = None,
+        reports: Sequence[Report] = REPORTS,
+        filters: Filters = NO_FILTERS,
+        **more: Any,
     ) -> Extract:
         self.kaltura.world = ListedWorld(self.sessions, self.breakouts, self.views)
         self.kaltura.requests.clear()
         days = Days(self.day(first), self.day(first if last is None else last))
         with client_of(self.kaltura, pause_scale=0) as client:
             number = self.warehouse.next_pull()
-            return extract(days, reports, client, self.calendar, filters, number=number, now=lambda: self.kaltura.clock)
+            now = lambda: self.kaltura.clock  # noqa: E731
+            return extract(days, reports, client, self.calendar, filters, number=number, now=now, **more)
 
     def pull(self, first: int, last: int | None = None, **more: object) -> Extract:
         extracted = self.bring(first, last, **more)  # type: ignore[arg-type]
+        self.write(extracted)
+        return extracted
+
+    def write(self, extracted: Extract) -> None:
         for day in extracted.days:
             self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pull))
-        return extracted
 
     def bring_changed(
         self, first: int, report: Report, change: Callable[[str], str | None], last: int | None = None

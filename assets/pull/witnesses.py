@@ -1,0 +1,67 @@
+"""What one report tells of another: where 6000 lists sessions of a day, an empty 6001 of that day is not to be believed.
+
+All three reports group the same events, so a session that one of them names has rows in the others.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from assets.attendees import ATTENDEES
+from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.pull.assign import DAY, DISPOSITION, KEPT, NO_SESSION
+from assets.pull.normalize import REASON
+from assets.report import Report
+from assets.room_sessions import ROOM_SESSIONS
+from resources.kaltura.query import Filter
+from resources.kaltura.windows import Days
+from resources.table import UNKNOWN
+
+# Whose rows tell that a report can't be empty.
+WITNESSES: Mapping[str, Sequence[Report]] = {
+    ROOM_SESSIONS.table.name: (BREAKOUT_SESSIONS, ATTENDEES),
+    ATTENDEES.table.name: (ROOM_SESSIONS,),
+    BREAKOUT_SESSIONS.table.name: (ROOM_SESSIONS,),
+}
+
+
+@dataclass
+class Witnesses:
+    """The reports that have come so far. `filters_of` are those that each is restricted by."""
+
+    filters_of: Callable[[Report], Mapping[Filter, Sequence[str]]]
+    _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def heard(self, report: Report, frame: pd.DataFrame) -> None:
+        self._frames[report.table.name] = frame
+
+    def may_tell(self, witness: Report, *, of: Report) -> bool:
+        """Whether every filter of the one holds for the other too; else the one may be empty beside the other's rows."""
+        names, held = ({filter_.name for filter_ in self.filters_of(each)} for each in (of, witness))
+        return names <= held
+
+    def against(self, report: Report, days: Days) -> str:
+        """What speaks against an empty `report` for these days; empty if nothing does."""
+        for witness in WITNESSES[report.table.name]:
+            frame = self._frames.get(witness.table.name)
+            if frame is None or frame.empty or not self.may_tell(witness, of=report):
+                continue
+            count = int(_telling(frame, witness, report, days).sum())
+            if count:
+                what = "breakout rooms" if report is BREAKOUT_SESSIONS else "rows"
+                return f"report {witness.report_id} has {count:,} {what} of {days}"
+        return ""
+
+
+def _telling(frame: pd.DataFrame, witness: Report, report: Report, days: Days) -> pd.Series:
+    """Which rows of the witness have rows of `report` beside them."""
+    if witness is ATTENDEES:  # of sessions that 6000 has not told, only their reply tells the days
+        first, last = frame["first_day"], frame["last_day"]
+        of_days = (first <= pd.Timestamp(days.last)) & (last >= pd.Timestamp(days.first))
+        return of_days & (frame[REASON] == NO_SESSION)
+    of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
+    is_kept = of_days & (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
+    if report is BREAKOUT_SESSIONS:
+        return is_kept & frame["parent_entry_id"].notna() & ~frame["parent_entry_id"].isin(UNKNOWN)
+    return is_kept

@@ -1,0 +1,63 @@
+-- What speaks against an empty report, by day: rows that the warehouse holds of the day, and those that the day's weekday
+-- had at the median of the 8 weeks before it (where there are 3 such days or more). Nothing does where the day's newest
+-- load was empty: that was believed, or accepted, and stays so.
+WITH newest AS (
+    SELECT DISTINCT ON (partition_date)
+        partition_date,
+        rows_received,
+        inserted + updated + unchanged + rows_superseded AS row_count
+    FROM kaltura.loads
+    WHERE
+        partner_id = %(partner_id)s
+        AND report_id = %(report_id)s
+        AND filters IS NULL
+        AND partition_date BETWEEN %(first)s::date - 56 AND %(last)s::date
+    ORDER BY partition_date ASC, pull DESC, id DESC
+),
+
+held AS (
+    SELECT partition_date FROM kaltura.room_sessions
+    WHERE
+        %(report_id)s = 6000
+        AND partner_id = %(partner_id)s
+        AND partition_date BETWEEN %(first)s::date AND %(last)s::date
+    UNION ALL
+    SELECT partition_date FROM kaltura.attendees
+    WHERE
+        %(report_id)s = 6001
+        AND partner_id = %(partner_id)s
+        AND partition_date BETWEEN %(first)s::date AND %(last)s::date
+    UNION ALL
+    SELECT partition_date FROM kaltura.breakout_sessions
+    WHERE
+        %(report_id)s = 6002
+        AND partner_id = %(partner_id)s
+        AND partition_date BETWEEN %(first)s::date AND %(last)s::date
+),
+
+days AS (
+    SELECT %(first)s::date + day_number AS partition_date
+    FROM generate_series(0, %(last)s::date - %(first)s::date) AS numbers (day_number)
+)
+
+SELECT
+    days.partition_date,
+    (SELECT count(*) FROM held WHERE held.partition_date = days.partition_date) AS held_row_count,
+    (
+        SELECT
+            CASE
+                WHEN
+                    count(*) >= 3
+                    THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY earlier.row_count)
+            END
+        FROM newest AS earlier
+        WHERE
+            extract(ISODOW FROM earlier.partition_date)
+            = extract(ISODOW FROM days.partition_date)
+            AND earlier.partition_date < days.partition_date
+            AND earlier.partition_date >= days.partition_date - 56
+    ) AS median_row_count
+FROM days
+LEFT JOIN newest ON days.partition_date = newest.partition_date
+WHERE newest.rows_received IS DISTINCT FROM 0
+ORDER BY days.partition_date

@@ -1,0 +1,193 @@
+"""An empty report is no proof that there was nothing: what speaks against one, and what becomes of the day then."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from assets.attendees import ATTENDEES
+from assets.pull.extract import Extract, Filters
+from assets.pull.windows import Fetched, Windows
+from assets.report import USER_IDS, Report
+from assets.reports import REPORTS
+from assets.room_sessions import ROOM_SESSIONS
+from resources.kaltura.errors import EmptyReply
+from resources.kaltura.windows import Days
+from resources.warehouse.warehouse import Warehouse
+from simulator import Breakout, Fault, ListedWorld, Running, Session, View, serving
+from tests.integration.test_whole_days import PEOPLE, Place
+from tests.truth import assert_equal
+
+WITNESS = {6000: "report 6002 has", 6001: "report 6000 has", 6002: "report 6000 has"}
+
+
+@pytest.fixture(scope="module")
+def kaltura() -> Iterator[Running]:
+    with serving(ListedWorld()) as running:
+        yield running
+
+
+class Campus(Place):
+    """A place where each day has a lecture and a breakout room of it, whose pulls know what the warehouse holds."""
+
+    def __init__(self, kaltura: Running, warehouse: Warehouse) -> None:
+        super().__init__(kaltura, warehouse)
+        self.accepts_empty = False
+
+    def holds(self, *days: int, people: int = 3) -> None:
+        for day in days:
+            start, end = 24 * day + 9, 24 * day + 10
+            self.meets(f"1_{day}", start, end, [(start, end)] * people, entry="1_main")
+            group = ("1_group", f"1_{day}g", self.second(start), self.second(end))
+            self.sessions.append(Session(group[0], "Group", "1_main", group[1], group[2], group[3], "host"))
+            self.breakouts.append(Breakout("1_main", "Room", group[0], "Group", group[1], "host", group[2], group[3]))
+            self.views.append(View(group[0], group[1], PEOPLE[0], group[2], group[3]))
+
+    def asked(self, first: int, last: int | None = None, **more: Any) -> Extract:
+        def known(report: Report, days: Days) -> str:
+            return self.warehouse.against_empty(1, report.report_id, days.first, days.last)
+
+        return self.bring(first, last, against_empty=known, accepts_empty=self.accepts_empty, **more)
+
+    def load(self, extracted: Extract) -> None:
+        self.write(extracted)
+
+    def run(self, first: int, last: int) -> dict[dt.date, EmptyReply]:
+        """The days as a run asks for them, loaded; and those that failed."""
+
+        def of(days: Days) -> Extract:
+            return self.asked((days.first - self.monday).days, (days.last - self.monday).days)
+
+        days = [self.day(number) for number in range(first, last + 1)]
+        failed: dict[dt.date, EmptyReply] = {}
+        for fetched in Windows(of, self.kaltura.row_cap).fetched(days):
+            if isinstance(fetched.outcome, Extract):
+                self.write(fetched.outcome)
+            else:
+                failed |= self._failed(fetched)
+        return failed
+
+    @staticmethod
+    def _failed(fetched: Fetched) -> dict[dt.date, EmptyReply]:
+        assert isinstance(fetched.outcome, EmptyReply), fetched.outcome
+        return dict.fromkeys(fetched.days, fetched.outcome)
+
+
+@pytest.fixture
+def campus(kaltura: Running, warehouse: Warehouse) -> Campus:
+    return Campus(kaltura, warehouse)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_store_that_could_not_be_read_once_is_asked_again_where_another_report_has_rows(
+    campus: Campus, report: Report
+) -> None:
+    campus.holds(0)
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=report.report_id))
+    campus.load(campus.asked(0))
+    assert_equal(campus.tables, campus.truth(0))
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_report_that_stays_empty_beside_another_with_rows_fails_the_day_and_names_the_other(
+    campus: Campus, report: Report
+) -> None:
+    campus.holds(0)
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=report.report_id, times=None))
+    with pytest.raises(EmptyReply, match=f"report {report.report_id}, .*{WITNESS[report.report_id]}.*accept_empty"):
+        campus.asked(0)
+
+
+def test_sessions_that_only_attendees_name_speak_against_an_empty_list_of_sessions(campus: Campus) -> None:
+    campus.meets("1_a", 9, 10)
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=6000, times=None))
+    with pytest.raises(EmptyReply, match="report 6000, .*though report 6001 has 1 rows"):
+        campus.asked(0)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_heavy_window_whose_store_can_not_be_read_is_asked_for_in_parts(campus: Campus, report: Report) -> None:
+    campus.holds(0, 1, 2)
+    heavy = {"report_id": report.report_id, "min_span_seconds": 48 * 3600, "times": None}
+    campus.kaltura.faults.add(Fault("unreadable_store", **heavy))  # type: ignore[arg-type]
+    assert campus.run(0, 2) == {}
+    assert_equal(campus.tables, campus.truth(0, 1, 2))
+
+
+def test_a_count_that_is_lost_at_the_cap_loses_no_row(campus: Campus) -> None:
+    campus.holds(0, 1, 2)
+    campus.kaltura.row_cap = 6
+    campus.kaltura.faults.add(Fault("count_lost", times=None))
+    assert campus.run(0, 2) == {}
+    assert_equal(campus.tables, campus.truth(0, 1, 2))
+
+
+def test_all_three_reports_empty_are_not_believed_where_the_warehouse_holds_rows(campus: Campus) -> None:
+    campus.holds(0)
+    campus.load(campus.asked(0))
+    campus.kaltura.faults.add(Fault("unreadable_store", times=None))
+    with pytest.raises(EmptyReply, match="the warehouse holds 2 rows of"):
+        campus.asked(0)
+
+
+def test_a_weekday_that_has_rows_every_week_is_not_believed_empty_unless_a_run_accepts_it_and_then_stays_so(
+    campus: Campus,
+) -> None:
+    for week in range(4):
+        for hour in range(10):
+            campus.meets(f"1_{week}{hour}", 168 * week + 8 + hour, 168 * week + 9 + hour, entry="1_main")
+            campus.meets(f"2_{week}{hour}", 168 * week + 8 + hour, 168 * week + 9 + hour, entry="1_other")
+    for week in range(3):
+        campus.load(campus.asked(7 * week))
+    campus.kaltura.faults.add(Fault("unreadable_store", times=None))
+    with pytest.raises(EmptyReply, match="20 rows are the median of Mondays before 2026"):
+        campus.asked(21)
+    campus.accepts_empty = True
+    campus.load(campus.asked(21))
+    campus.accepts_empty = False
+    campus.load(campus.asked(21))
+    campus.kaltura.faults.clear()
+    campus.load(campus.asked(21))
+    assert_equal(campus.tables, campus.truth(0, 7, 14, 21))
+
+
+def test_a_day_that_stays_empty_fails_alone_and_its_neighbours_are_loaded(campus: Campus) -> None:
+    campus.holds(0, 1, 2, 3, 4, 5, 6)
+    covered = campus.second(24 * 3 + 18)
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=6001, covers=covered, times=None))
+    failed = campus.run(0, 6)
+    assert set(failed) == {campus.day(3)}
+    assert_equal(campus.tables, campus.truth(0, 1, 2, 4, 5, 6))
+
+
+def test_an_empty_half_of_days_that_were_too_much_is_not_believed_where_the_other_half_is_less(campus: Campus) -> None:
+    campus.meets("1_a", 9, 10, [(9, 10)] * 4)
+    campus.meets("1_b", 24 + 9, 24 + 10, [(24 + 9, 24 + 10)] * 4)
+    campus.kaltura.row_cap = 6
+    campus.kaltura.faults.add(
+        Fault("unreadable_store", report_id=6001, covers=campus.second(24 + 20), after=1, times=None)
+    )
+    assert set(campus.run(0, 1)) == {campus.day(1)}
+    assert_equal(campus.tables, campus.truth(0))
+
+
+def test_days_on_which_nothing_happened_are_believed_and_say_so(campus: Campus) -> None:
+    campus.holds(0)
+    assert campus.run(0, 6) == {}
+    assert campus.run(5, 6) == {}
+    asked = [request.params["from_date"] for request in campus.kaltura.requests]
+    assert len(asked) == len(REPORTS)
+    with campus.warehouse.connection() as connection:
+        found = connection.execute(
+            "SELECT DISTINCT partition_date FROM kaltura.loads WHERE rows_received = 0"
+        ).fetchall()
+    assert {campus.day(5), campus.day(6)} <= {day for (day,) in found}
+
+
+def test_a_person_who_attended_nothing_is_believed(campus: Campus) -> None:
+    campus.holds(0)
+    extracted = campus.asked(0, filters=Filters({USER_IDS: ["somebody.else"]}))
+    at = REPORTS.index(ATTENDEES)
+    assert extracted.by_day[campus.day(0)][at].received == 0
+    assert extracted.by_day[campus.day(0)][REPORTS.index(ROOM_SESSIONS)].received == 2
