@@ -42,7 +42,10 @@ days AS (
 
 SELECT
     days.partition_date,
-    (SELECT count(*) FROM held WHERE held.partition_date = days.partition_date) AS held_row_count,
+    (
+        SELECT count(*) FROM held
+        WHERE held.partition_date = days.partition_date
+    ) AS held_row_count,
     (
         SELECT
             CASE
