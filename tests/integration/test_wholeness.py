@@ -428,10 +428,16 @@ def tell(store: Store, scene: Scene, history: Sequence[Pull], last_pulls: Sequen
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(_PATIENT, max_examples=200 * LONGER)
-@given(_scenes(), st.lists(_pulls, max_size=2), _last_pulls, st.integers(0, 240))
+@pytest.mark.parametrize("share", range(4))  # of 200 examples, so that workers divide them among themselves
+@settings(_PATIENT, max_examples=50 * LONGER)
+@given(
+    scene=_scenes(),
+    history=st.lists(_pulls, max_size=2),
+    last_pulls=_last_pulls,
+    resolved_at=st.integers(0, 240),
+)
 def test_after_any_history_the_tables_equal_the_truth_once_every_day_was_pulled_after_all_was_known(
-    store: Store, scene: Scene, history: list[Pull], last_pulls: list[Pull], resolved_at: int
+    store: Store, share: int, scene: Scene, history: list[Pull], last_pulls: list[Pull], resolved_at: int
 ) -> None:
     tell(store, scene, history, last_pulls, resolved_at)
 
