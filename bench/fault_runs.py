@@ -81,8 +81,6 @@ TROUBLES = (
     Trouble("zero bytes, once", "zero_bytes"),
     Trouble("body shorter than announced, once", "short_body"),
     Trouble("empty report, as the store could not be read, once", "unreadable_store"),
-    Trouble("empty report, as the store could not be read, until mended", "unreadable_store", lasting=True),
-    Trouble("empty report, as the count at the cap was lost, once", "count_lost"),
     Trouble("expired KS, once", "expired_ks"),
     Trouble("KS refused, and echoed in the error, once", "echoed_ks"),
     Trouble("KS refused, and echoed in the error, until mended", "echoed_ks", lasting=True),
