@@ -22,7 +22,6 @@ from assets.attendees import ATTENDEES
 from assets.pull.normalize import normalize
 from bench.replies import Canned, Replies
 from resources.kaltura import csv
-from resources.postgres.url import sqlalchemy_url
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.statements import PARTNER, Merge
 from resources.warehouse.warehouse import Warehouse
@@ -105,7 +104,7 @@ class _OurTableElsewhere:
     """A table of the same shape, for those who bring their own statements."""
 
     def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(sqlalchemy_url(url))
+        self.engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
         self.schema = type(self).__name__.lower()
         with self.engine.begin() as connection:
             connection.execute(sa.text(f"CREATE SCHEMA {self.schema}"))

@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 
-import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +17,7 @@ from assets.reports import REPORTS
 from resources.errors import ConfigurationError
 from resources.local import kaltura as standin
 from resources.postgres.migrations import Migrations
+from resources.postgres.session import opened
 from resources.postgres.url import database_url
 from resources.privacy.erasure import erase, erased_at
 from resources.privacy.people import lock_exclusively, require_mode
@@ -76,7 +76,7 @@ def _is_confirmed(console: Console, people: People) -> bool:
 
 
 def _erased(console: Console, people: People, user_id: str, *, dry_run: bool) -> int:
-    with psycopg.connect(database_url()) as connection:
+    with opened(database_url()) as connection:
         if pending := Migrations(connection).pending():
             raise SettingError(f"The database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
         lock_exclusively(connection)

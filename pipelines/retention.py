@@ -18,6 +18,7 @@ from assets.reports import REPORTS
 from pipelines.erase import print_counts
 from resources.errors import ConfigurationError
 from resources.postgres.migrations import Migrations
+from resources.postgres.session import opened
 from resources.postgres.url import database_url
 from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
@@ -102,7 +103,7 @@ def main() -> int:
 
 
 def _counts(privacy: Privacy, *, everything: bool, dry_run: bool) -> Counts:
-    with psycopg.connect(database_url()) as connection:
+    with opened(database_url()) as connection:
         if pending := Migrations(connection).pending():
             raise SettingError(f"The database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
         counts = converted(connection, privacy) if everything else without_old_names(connection, privacy)

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import dagster as dg
 import psycopg
@@ -32,6 +33,7 @@ from resources.kaltura.resource import is_standin
 from resources.local import kaltura as standin
 from resources.postgres.migrations import migrate
 from resources.postgres.roles import apply_roles
+from resources.postgres.session import opened
 from resources.postgres.url import database_url, is_private
 from resources.runtime.processes import execution_tag
 from resources.settings import SettingError, Settings, load_env_file
@@ -105,8 +107,10 @@ def _pull_and_show(first: dt.date, last: dt.date, url: str, console: Console) ->
     with dg.DagsterInstance.get() as instance:
         end_abandoned_local_runs(instance)
         run_id, failure = _executed(defs, instance, first, last, console)
-    with psycopg.connect(url, row_factory=dict_row) as connection:
-        print_first_look(console, connection, run_id, first, last)
+    with opened(url) as connection:
+        rows_as_dicts = cast(psycopg.Connection[dict[str, Any]], connection)
+        rows_as_dicts.row_factory = dict_row
+        print_first_look(console, rows_as_dicts, run_id, first, last)
     if failure:
         console.print(f"[bold red]The run failed.[/] {escape(failure)}", highlight=False)
         return 1

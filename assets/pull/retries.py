@@ -34,6 +34,7 @@ import dagster as dg
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import EmptyReply, KalturaError, TimedOut, Unavailable
 from resources.postgres import outages
+from resources.postgres.session import refused
 from resources.warehouse.warehouse import WarehouseUnreachable
 
 RETRY_NUMBER_TAG = "dagster/retry_number"  # set by the daemon alone, on the runs that it starts
@@ -94,8 +95,12 @@ def classified(context: dg.AssetExecutionContext) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, KalturaError | ConfigurationError):
             raise failure(context, [error], str(error)) from error
-        context.log.error("".join(traceback.format_tb(error.__traceback__)))
-        described = failure(context, [error], str(Unforeseen(error)))
+        if isinstance(error, psycopg.Error):
+            shown = refused(error)
+            described = failure(context, [shown], str(shown))
+        else:
+            context.log.error("".join(traceback.format_tb(error.__traceback__)))
+            described = failure(context, [error], str(Unforeseen(error)))
     else:
         return
     raise described from None  # nothing carries the error itself, which may quote a row

@@ -29,10 +29,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
+from resources.postgres.session import DatabaseError, connect
 from resources.postgres.url import database_url, libpq_url
 from resources.settings import LOCAL, SettingError, load_env_file, privacy_settings
 
-CONNECT_TIMEOUT_SECONDS = 10
 POLL_SECONDS = 0.3
 BLOCK_BYTES = 1 << 20
 
@@ -121,10 +121,10 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
 def connected(url: str) -> Iterator[psycopg.Connection]:
     """A connection. Raises `BackupError` where there is none to be had."""
     try:
-        connection = psycopg.connect(libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS)
-    except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BackupError(f"the database can't be reached: {reason}. Check DATABASE_URL.") from None
+        connection = connect(url)
+    except DatabaseError as error:
+        raise BackupError(str(error)) from None
+    connection.autocommit = False
     with connection:
         yield connection
 

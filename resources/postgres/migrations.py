@@ -1,7 +1,8 @@
 """Brings a database to this version's schema: `sql/migrations/*.sql` in order, then `sql/views/*.sql`.
 
-One transaction a file, under an advisory lock, so that several starting processes apply each once. A file that was
-edited after it was applied is refused. The files hold plain SQL and also run with `psql -f`.
+One transaction a file, under an advisory lock of the transaction, so that several starting processes apply each once: a
+lock of the session would be left behind with a pooler's connection. A file that was edited after it was applied is
+refused. A schema that is current is only read. The files hold plain SQL and also run with `psql -f`.
 
 A schema with a file that this version does not know is of a newer version, and left alone: its tables may hold what
 this version's loader knows nothing of. A file whose first lines say `-- oldest code: 0.3.0` lets that version, and those
@@ -15,6 +16,8 @@ import hashlib
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,12 +25,14 @@ from pathlib import Path
 import psycopg
 
 from resources.errors import ConfigurationError
-from resources.postgres.url import database_url, libpq_url
+from resources.postgres import refusals
+from resources.postgres.locks import take_schema_lock
+from resources.postgres.session import connect, transaction, unreachable
+from resources.postgres.url import database_url
+from resources.postgres.views import DependentLost, Views, created_by
 from resources.settings import CHECKOUT, load_env_file
 
 FOLDER = CHECKOUT / "sql"
-CONNECT_TIMEOUT_SECONDS = 10
-LOCK = 0x6B616C7475726100  # one number that all runners agree on
 
 _BOOKS = """
 CREATE SCHEMA IF NOT EXISTS kaltura;
@@ -149,21 +154,51 @@ class Migrations:
         }
 
     def apply(self) -> list[str]:
-        """Apply what is pending and return its names. Raises `MigrationError`; what came before the bad file stays.
+        """Apply what is pending and return its names. The connection is in no transaction.
 
-        Nothing is applied to a newer schema that lets this version go on.
+        Raises `MigrationError`; what came before the bad file stays. Nothing is applied to a newer schema that lets this
+        version go on.
         """
-        with self._connection.transaction():
-            self._connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        try:
+        with transaction(self._connection):
             if self.require_known():
                 return []
-            with self._connection.transaction():
-                self._connection.execute(_BOOKS)
             self._refuse_edited()
-            return [*self._apply_migrations(), *self._apply_views()]
-        finally:
-            self._connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+            if not self._new() and self._has_views():
+                return []
+        with self._locked():
+            self._run(_BOOKS, "kaltura.migrations")
+        done = []
+        while name := self._apply_next():
+            done.append(name)
+        return [*done, *self._apply_views()]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with transaction(self._connection):
+            take_schema_lock(self._connection)
+            yield
+
+    def _apply_next(self) -> str | None:
+        """The name of the migration that was next."""
+        with self._locked():
+            self._refuse_edited()  # another version may have been at it meanwhile
+            for file in self._new()[:1]:
+                self._execute(file)
+                return file.name
+        return None
+
+    def _new(self) -> list[File]:
+        applied = self._applied()
+        return [file for file in self._migrations if file.name not in applied]
+
+    def _has_views(self) -> bool:
+        """Just those of this version."""
+        recorded = {name: said.checksum for name, said in self._applied().items() if name.startswith("views/")}
+        return recorded == {file.name: file.checksum for file in self._views}
+
+    def _has_books(self) -> bool:
+        row = self._connection.execute("SELECT to_regclass('kaltura.migrations') IS NOT NULL").fetchone()
+        return row == (True,)
 
     def has(self, file: File) -> bool:
         applied = self._applied().get(file.name)
@@ -179,8 +214,7 @@ class Migrations:
         )
 
     def _applied(self) -> dict[str, Applied]:
-        exists = self._connection.execute("SELECT to_regclass('kaltura.migrations') IS NOT NULL").fetchone()
-        if not exists or not exists[0]:
+        if not self._has_books():
             return {}
         rows = self._connection.execute(  # by way of JSON: an older runner made the table without two of the columns
             "SELECT name, checksum, to_jsonb(migrations) ->> 'version', to_jsonb(migrations) ->> 'oldest_code'"
@@ -201,55 +235,64 @@ class Migrations:
                 "Restore it, and write the change as a new file."
             )
 
-    def _apply_migrations(self) -> list[str]:
-        applied = self._applied()
-        new = [file for file in self._migrations if file.name not in applied]
-        for file in new:
-            with self._connection.transaction():
-                self._execute(file)
-        return [file.name for file in new]
-
     def _apply_views(self) -> list[str]:
         """All views again if one has changed: a view may build on another. They hold no data, so nothing is lost."""
-        applied = self._applied()
-        recorded = {name: said.checksum for name, said in applied.items() if name.startswith("views/")}
-        if recorded == {file.name: file.checksum for file in self._views}:
-            return []
-        with self._connection.transaction():
-            self._drop_views()
-            self._connection.execute("DELETE FROM kaltura.migrations WHERE name LIKE 'views/%'")
-            for file in self._views:
-                self._execute(file)
+        with self._locked():
+            if self._has_views():
+                return []
+            made_before = [_made_by(name) for name in self._applied() if name.startswith("views/")]
+            views = Views(self._connection, made_before)
+            strangers = views.strangers(name for file in self._views for name in created_by(file.text))
+            if strangers:
+                raise MigrationError(
+                    f"{', '.join(strangers)} is there and is not this project's, which now has a view of that name. "
+                    "Rename it: ALTER VIEW ... RENAME TO ..., then run `make migrate` again."
+                )
+            self._make_anew(views)
         return [file.name for file in self._views]
 
-    def _drop_views(self) -> None:
-        """Only views that are ours: those an analyst built on them make this fail, and are named in the error."""
-        names = self._connection.execute(
-            "SELECT format('%I.%I', schemaname, viewname) FROM pg_views WHERE schemaname = 'analytics'"
-        ).fetchall()
-        if names:
-            self._run(f"DROP VIEW {', '.join(name for (name,) in names)}", "sql/views")
+    def _make_anew(self, views: Views) -> None:
+        with _as_migration_error("sql/views"):
+            views.drop()
+        self._connection.execute("DELETE FROM kaltura.migrations WHERE name LIKE 'views/%'")
+        for file in self._views:
+            self._execute(file)
+        try:
+            views.restore()
+        except DependentLost as error:
+            raise MigrationError(str(error)) from None
 
     def _execute(self, file: File) -> None:
         self._run(file.text, f"sql/{file.name}")
         self.note(file)
 
     def _run(self, text: str, what: str) -> None:
-        try:
+        with _as_migration_error(what):
             self._connection.execute(text.encode())
-        except psycopg.Error as error:
-            detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
-            raise MigrationError(f"{what}: {error.diag.message_primary or error}.{detail}") from error
+
+
+def _made_by(file: str) -> str:
+    """The view that a file of `sql/views/` made, of whatever version: each makes the one that it is named for."""
+    return Path(file).stem.partition("_")[2]
+
+
+@contextmanager
+def _as_migration_error(what: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate is None:
+            raise unreachable(error, " any more") from None
+        detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
+        raise MigrationError(f"{what}: {refusals.explained(error)}.{detail}") from None
 
 
 def migrate(url: str) -> list[str]:
-    """Bring the database at `url` to this version's schema; the names of the files applied. Raises `MigrationError`."""
-    try:
-        connection = psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS)
-    except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MigrationError(f"the database can't be reached: {reason}. Check DATABASE_URL.") from None
-    with connection:
+    """Bring the database at `url` to this version's schema; the names of the files applied.
+
+    Raises `MigrationError`, or `DatabaseError` where the database can't be used.
+    """
+    with connect(url) as connection, _as_migration_error("the schema can't be brought up to date"):
         return Migrations(connection).apply()
 
 

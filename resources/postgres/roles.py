@@ -9,8 +9,10 @@ import sys
 import psycopg
 
 from resources.errors import ConfigurationError
-from resources.postgres.migrations import CONNECT_TIMEOUT_SECONDS, FOLDER, LOCK, File, Migrations
-from resources.postgres.url import database_url, libpq_url
+from resources.postgres.locks import take_schema_lock
+from resources.postgres.migrations import FOLDER, File, Migrations
+from resources.postgres.session import connect, transaction
+from resources.postgres.url import database_url
 from resources.settings import load_env_file
 
 FILE = FOLDER / "roles.sql"
@@ -23,22 +25,20 @@ class RolesError(ConfigurationError):
 def apply_roles(url: str, *, again: bool = True) -> None:
     """Make the roles and give them their rights. Safe to repeat, which `again=False` saves. Raises `RolesError`."""
     file = File("roles.sql", FILE.read_text("utf-8"))
-    try:
-        with psycopg.connect(libpq_url(url), connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
-            # Two GRANTs on one object at the same time fail, and migrations grant as well.
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-            if Migrations(connection).require_known() or (not again and Migrations(connection).has(file)):
-                return  # a newer version has given the rights that its schema wants
-            connection.execute(file.text.encode())
-            Migrations(connection).note(file)
-    except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise RolesError(f"the database can't be reached: {reason}. Check DATABASE_URL.") from None
-    except psycopg.Error as error:
-        raise RolesError(
-            f"sql/roles.sql: {error.diag.message_primary or error}. It wants the owner of the schemas, with the right to "
-            "make roles (CREATEROLE), after `make migrate`."
-        ) from error
+    with connect(url) as connection:
+        try:
+            with transaction(connection):
+                # Two GRANTs on one object at the same time fail, and migrations grant as well.
+                take_schema_lock(connection)
+                if Migrations(connection).require_known() or (not again and Migrations(connection).has(file)):
+                    return  # a newer version has given the rights that its schema wants
+                connection.execute(file.text.encode())
+                Migrations(connection).note(file)
+        except psycopg.Error as error:
+            raise RolesError(
+                f"sql/roles.sql: {error.diag.message_primary or error}. It wants the owner of the schemas, with the "
+                "right to make roles (CREATEROLE), after `make migrate`."
+            ) from None
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from resources.arrivals import Arrivals
 from resources.errors import ConfigurationError
 from resources.postgres import copy as copying
 from resources.postgres.locks import LOCK_CLASS, PEOPLE_LOCK, ROLL_LOCK
+from resources.postgres.refusals import waiting_for
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
     ERASED,
@@ -56,7 +57,8 @@ class _Recorded:
 
 def lock_exclusively(connection: psycopg.Connection) -> None:
     """Wait until no load is in flight, and let none begin before the transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+    with waiting_for("the loads that are under way"):
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
 
 
 def require_mode(connection: psycopg.Connection, privacy: Privacy) -> None:
@@ -189,7 +191,8 @@ class DayPrivacy:
         self.privacy = privacy
         self.partner_id = partner_id
         self.day = day
-        connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+        with waiting_for("an erasure, or names being taken out"):
+            connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
         row = connection.execute("SELECT mode, key_fingerprint, removals FROM kaltura.privacy").fetchone()
         if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
             require_mode(connection, privacy)  # raises, or takes the settings on where there are no rows yet

@@ -22,6 +22,7 @@ from psycopg.types.json import Jsonb
 from resources.arrivals import Arrivals, Pull
 from resources.postgres import copy as copying
 from resources.postgres.locks import LOCK_CLASS
+from resources.postgres.refusals import waiting_for
 from resources.privacy.pseudonyms import PEOPLE_FILTER
 from resources.table import Kind, Table
 from resources.warehouse.provenance import Provenance
@@ -209,7 +210,8 @@ class TableLoad:
         return load
 
     def _lock(self) -> None:
-        self.connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, self.table.report_id])
+        with waiting_for(f"another load of {self.table.name}"):
+            self.connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, self.table.report_id])
 
     def _newer_pull(self) -> int | None:
         """A later pull of the whole day that has already been loaded."""

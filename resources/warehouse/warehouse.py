@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from resources.arrivals import Arrivals
-from resources.errors import ConfigurationError
 from resources.postgres import outages
 from resources.postgres.migrations import Migrations
-from resources.postgres.url import sqlalchemy_url
+from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused, transaction
+from resources.postgres.url import libpq_url
 from resources.privacy.people import DayPrivacy, Roll, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.settings import CHECKOUT
@@ -24,17 +24,12 @@ from resources.table import Table
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
 
-CONNECT_TIMEOUT_SECONDS = 10
 ROWS_EXPECTED = CHECKOUT / "sql" / "queries" / "rows_expected.sql"
 TELLING_MEDIAN = 20  # rows: a weekday with fewer may well have none
 
-
-class WarehouseError(ConfigurationError):
-    """The database can't be reached or is not as it should be; the message says what to do."""
-
-
-class WarehouseUnreachable(WarehouseError):
-    """The database does not answer, or lets nobody in. It may be about to start."""
+# What goes wrong between a run and its database, under the name that runs know it by.
+WarehouseError = DatabaseError
+WarehouseUnreachable = DatabaseUnreachable
 
 
 class Warehouse:
@@ -43,21 +38,8 @@ class Warehouse:
     def __init__(self, url: str, privacy: Privacy = FULL) -> None:
         self.privacy = privacy
         self._roll = Roll()
-        try:
-            self.engine = sa.create_engine(
-                sqlalchemy_url(url),
-                pool_pre_ping=True,
-                connect_args={
-                    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                    "application_name": "kaltura-room-warehouse",
-                    # A plan that was kept from when a table was empty would read it whole for each session of a day.
-                    "prepare_threshold": None,
-                },
-            )
-        except sa.exc.ArgumentError:
-            raise WarehouseError(
-                "DATABASE_URL is no database URL. Write it as postgresql://user:password@host/database."
-            ) from None
+        self.url = libpq_url(url)  # raises at once where it is none
+        self.engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connect(self.url), pool_pre_ping=True)
         sa.event.listen(self.engine, "connect", self._forget)
 
     def _forget(self, *_: object) -> None:
@@ -68,25 +50,26 @@ class Warehouse:
         self.engine.dispose()
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection]:
-        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseUnreachable`."""
+    def connection(self, isolation: str = "READ COMMITTED", access: str = "READ WRITE") -> Iterator[psycopg.Connection]:
+        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseError`."""
         try:
-            pooled = self.engine.connect()
-        except sa.exc.OperationalError as error:
-            raise WarehouseUnreachable(
-                f"the database can't be reached: {_first_line(error.orig)}. Check DATABASE_URL."
-            ) from None
-        with pooled:
-            raw = pooled.connection.driver_connection
-            assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
-            with raw.transaction():
-                yield raw
+            with self.engine.connect() as pooled:
+                raw = pooled.connection.driver_connection
+                assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
+                with transaction(raw, isolation, access):
+                    yield raw
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                self.engine.dispose()  # a primary that became a standby: a new connection finds the new one
+            described = refused(error)
+        else:
+            return
+        raise described from None  # out here, so that nothing carries the database's own error, which quotes rows
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection]:
         """As `connection`, but nothing can be written, and all queries see the data of one moment."""
-        with self.connection() as connection:
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with self.connection("REPEATABLE READ", "READ ONLY") as connection:
             yield connection
 
     def require_current_schema(self) -> None:
@@ -110,19 +93,15 @@ class Warehouse:
             for attempt in outages.attempts(_is_outage):
                 with attempt:
                     return self._upserted(day, arrivals, provenance)
-        except psycopg.Error as error:
-            refused = _refused(error)
-        raise refused  # out here, so that nothing carries the database's own error, which quotes rows
+        except WarehouseError as error:
+            described = type(error)(str(error))
+        raise described  # out here, and another one: nothing carries the database's own error, which quotes rows
 
     def _upserted(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
-        try:
-            with self.connection() as connection:
-                roll = self._roll
-                day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, roll)
-                loads = self._loaded(day_privacy, arrivals, provenance)
-        except psycopg.errors.ReadOnlySqlTransaction:
-            self.engine.dispose()  # a primary that became a standby: a new connection finds the new one
-            raise
+        with self.connection() as connection:
+            roll = self._roll
+            day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, roll)
+            loads = self._loaded(day_privacy, arrivals, provenance)
         roll.committed(day_privacy)
         return loads
 
@@ -182,23 +161,5 @@ class Warehouse:
             connection.execute(sql.SQL("ANALYZE {}").format(names))
 
 
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
 def _is_outage(error: Exception) -> bool:
-    return isinstance(error, WarehouseUnreachable) or outages.is_outage(error)
-
-
-def _refused(error: psycopg.Error) -> WarehouseError:
-    """What the database says of its own accord. Detail and context quote the row, and rows belong in no log."""
-    said = error.diag
-    where = ", ".join(part for part in (said.table_name, said.constraint_name) if part)
-    if said.sqlstate is None:  # not the server's word: the connection broke
-        return WarehouseUnreachable(
-            f"the database can't be reached any more: {_first_line(error)}. Check DATABASE_URL."
-        )
-    kind = WarehouseUnreachable if _is_outage(error) else WarehouseError  # it may have been shutting down
-    what = f"{said.message_primary} (SQLSTATE {said.sqlstate})"
-    return kind(f"the database refused the day: {what}{f', at {where}' if where else ''}.")
+    return isinstance(error, WarehouseUnreachable)

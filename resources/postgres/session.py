@@ -1,0 +1,124 @@
+"""A connection on which the settings of a role or a database change nothing: what a session relies on, it sets.
+
+`ALTER ROLE ... SET` and `ALTER DATABASE ... SET` are common on shared servers. Text in a binary COPY is converted from
+`client_encoding`, times are read in the `DateStyle` they are written in, names are found along the `search_path`. The
+settings are given with each BEGIN, in the same message: behind a pooler in transaction mode what is set for a session
+is lost, or reaches the pooler's other clients. Only what poolers keep for each client is set once.
+
+A role's own time limits stay: they are the administrator's, and `refusals` says which of them was met.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from resources.errors import ConfigurationError
+from resources.postgres import outages, refusals
+from resources.postgres.url import libpq_url
+
+CONNECT_TIMEOUT_SECONDS = 10
+APPLICATION_NAME = "kaltura-room-warehouse"
+LEAST_VERSION = 15
+
+# SET LOCAL, so that nothing outlives the transaction.
+_SETTINGS = """
+BEGIN ISOLATION LEVEL {isolation} {access};
+SET LOCAL client_encoding = 'UTF8';
+SET LOCAL datestyle = 'ISO, YMD';
+SET LOCAL intervalstyle = 'postgres';
+SET LOCAL timezone = 'UTC';
+SET LOCAL search_path = pg_catalog;
+SET LOCAL extra_float_digits = 1;
+SET LOCAL standard_conforming_strings = on"""
+
+
+class DatabaseError(ConfigurationError):
+    """The database can't be used as it is; the message says what to do."""
+
+
+class DatabaseUnreachable(DatabaseError):
+    """The database does not answer, or lets nobody in. It may be about to start."""
+
+
+def connect(url: str) -> psycopg.Connection:
+    """A connection outside of any transaction, on a server that can be used. `transaction` begins one.
+
+    Raises `DatabaseUrlError`, `DatabaseUnreachable` or `DatabaseError`.
+    """
+    given = conninfo_to_dict(libpq_url(url))
+    defaults = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": APPLICATION_NAME}
+    try:
+        connection: psycopg.Connection = psycopg.connect(
+            **{**defaults, **given, "client_encoding": "UTF8"},  # type: ignore[arg-type]
+            autocommit=True,
+            # A plan that was kept from when a table was empty would read it whole for each session of a day.
+            prepare_threshold=None,
+        )
+    except psycopg.ProgrammingError:
+        raise DatabaseError("DATABASE_URL has a parameter that can't be used. Check what stands after its ?.") from None
+    except (psycopg.Error, UnicodeError) as error:
+        raise unreachable(error) from None
+    try:
+        _expect_usable(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def opened(url: str) -> Iterator[psycopg.Connection]:
+    """A connection in a transaction that commits at the end. Raises as `connect` does, and where the database refuses."""
+    try:
+        with connect(url) as connection, transaction(connection):
+            yield connection
+    except psycopg.Error as error:
+        described = refused(error)
+    else:
+        return
+    raise described from None  # out here, so that nothing carries the database's own error, which quotes rows
+
+
+@contextmanager
+def transaction(
+    connection: psycopg.Connection, isolation: str = "READ COMMITTED", access: str = "READ WRITE"
+) -> Iterator[None]:
+    """A transaction in which no setting of the role's or the database's counts, but its time limits."""
+    try:
+        connection.execute(_SETTINGS.format(isolation=isolation, access=access).encode())
+        yield
+    except BaseException:
+        with suppress(psycopg.Error):
+            connection.rollback()
+        raise
+    connection.commit()
+
+
+def unreachable(error: BaseException | None, when: str = "") -> DatabaseUnreachable:
+    lines = str(error).strip().splitlines()
+    reason = lines[0] if lines else type(error).__name__
+    return DatabaseUnreachable(f"the database can't be reached{when}: {reason}. Check DATABASE_URL.")
+
+
+def refused(error: psycopg.Error) -> DatabaseError:
+    """What the database says of its own accord. Detail and context quote the row, and rows belong in no log."""
+    if error.sqlstate is None:  # not the server's word: the connection broke
+        return unreachable(error, " any more")
+    # It may have been shutting down.
+    kind = DatabaseUnreachable if outages.is_outage(error) else DatabaseError
+    return kind(f"the database refused: {refusals.explained(error)}.")
+
+
+def _expect_usable(connection: psycopg.Connection) -> None:
+    """Raises `DatabaseError`. The server tells both with its greeting: nothing is asked."""
+    version = connection.info.server_version // 10000
+    if version < LEAST_VERSION:
+        raise DatabaseError(f"the database is Postgres {version}. Postgres {LEAST_VERSION} or newer is needed.")
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"the database is encoded in {encoding}, which can't hold every name. Make one in UTF8: CREATE DATABASE "
+            "name ENCODING 'UTF8' TEMPLATE template0."
+        )

@@ -1,0 +1,126 @@
+"""The views of `sql/views/`, made anew without a trace: what others have built on them and who may read them stays.
+
+Views are dropped to be made anew, as a view's columns can't be changed in place. Only those that this project made go;
+what an analyst has built on them (views and materialized views, wherever they stand) is made anew after them in the same
+transaction, from its own definition.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psycopg
+
+from resources.settings import CHECKOUT
+
+QUERIES = CHECKOUT / "sql" / "queries"
+_GRANTEES = """
+SELECT DISTINCT coalesce(quote_ident(pg_roles.rolname), 'PUBLIC')
+FROM pg_class CROSS JOIN aclexplode(pg_class.relacl) AS held LEFT JOIN pg_roles ON pg_roles.oid = held.grantee
+WHERE pg_class.oid = %s::text::regclass AND held.grantee <> pg_class.relowner
+"""
+_CREATES = re.compile(r"^CREATE VIEW analytics\.(\w+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A view or materialized view that is dropped and made anew: itself, and who may do what with it."""
+
+    name: str
+    is_materialized: bool
+    owner: str
+    options: str
+    definition: str
+    is_populated: bool
+    made_with_it: Sequence[str]
+    grants: Sequence[str]
+
+    @property
+    def kind(self) -> str:
+        return "MATERIALIZED VIEW" if self.is_materialized else "VIEW"
+
+    @property
+    def statements(self) -> list[str]:
+        """What makes a dependent again. `grants` come with them."""
+        data = "" if not self.is_materialized else " WITH DATA" if self.is_populated else " WITH NO DATA"
+        options = f" WITH ({self.options})" if self.options else ""
+        return [f"CREATE {self.kind} {self.name}{options} AS {self.definition.rstrip(';')}{data}", *self.made_with_it]
+
+
+class DependentLost(Exception):
+    """A view of somebody else's can't be made anew on the new views."""
+
+    def __init__(self, relation: Relation, error: psycopg.Error) -> None:
+        self.relation = relation
+        super().__init__(
+            f"{relation.name} is built on the views that change, and can't be made anew on them: "
+            f"{error.diag.message_primary}. It is not this project's. Keep its definition (\\d+ {relation.name} in psql), "
+            f"then: DROP {relation.kind} {relation.name}; and run `make migrate` again."
+        )
+
+
+def created_by(text: str) -> list[str]:
+    """The views that a file of `sql/views/` makes."""
+    return _CREATES.findall(text)
+
+
+class Views:
+    """The views that were made here before, and what is built on them, while they are made anew."""
+
+    def __init__(self, connection: psycopg.Connection, ours: Iterable[str]) -> None:
+        self._connection = connection
+        relations = self._relations(sorted(ours))
+        self.ours = [each for depth, each in relations if depth == 0]
+        self.dependents = [each for depth, each in relations if depth > 0]
+
+    def strangers(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that somebody else's relation in `analytics` has."""
+        mine = {each.name for each in self.ours}
+        found = self._connection.execute(
+            "SELECT format('%%I.%%I', nspname, relname) FROM pg_class"
+            " INNER JOIN pg_namespace ON relnamespace = pg_namespace.oid"
+            " WHERE nspname = 'analytics' AND relname = ANY(%s)",
+            [list(names)],
+        )
+        return [name for (name,) in found if name not in mine]
+
+    def drop(self) -> None:
+        for each in reversed(self.dependents):
+            self._run(f"DROP {each.kind} {each.name}")
+        if self.ours:
+            self._run(f"DROP VIEW {', '.join(each.name for each in self.ours)}")
+
+    def restore(self) -> None:
+        """Make what is built on them anew, and give back who may read what. Raises `DependentLost`."""
+        for each in self.dependents:
+            try:
+                for statement in each.statements:
+                    self._run(statement)
+                self._give_back(each)
+            except psycopg.Error as error:
+                raise DependentLost(each, error) from None
+        listed = "SELECT format('%I.%I', schemaname, viewname) FROM pg_views WHERE schemaname = 'analytics'"
+        still_there = {name for (name,) in self._connection.execute(listed)}
+        for each in self.ours:
+            if each.name in still_there:
+                self._give_back(each)
+
+    def _give_back(self, each: Relation) -> None:
+        """Its grants as they were: those of the default privileges are taken back first."""
+        for (grantee,) in self._connection.execute(_GRANTEES, [each.name]).fetchall():
+            self._run(f"REVOKE ALL ON {each.name} FROM {grantee}")
+        for grant in each.grants:
+            with suppress(psycopg.errors.UndefinedColumn), self._connection.transaction():  # it has gone from the view
+                self._run(grant)
+        is_others = self._connection.execute("SELECT quote_ident(current_user) <> %s", [each.owner]).fetchone()
+        if is_others == (True,):
+            self._run(f"ALTER {each.kind} {each.name} OWNER TO {each.owner}")
+
+    def _relations(self, names: Sequence[str]) -> list[tuple[int, Relation]]:
+        text = (QUERIES / "views_and_dependents.sql").read_text("utf-8")
+        rows = self._connection.execute(text.encode(), {"names": list(names)}).fetchall()
+        return [(row[0], Relation(*row[1:])) for row in rows]
+
+    def _run(self, statement: str) -> None:
+        self._connection.execute(statement.encode())
