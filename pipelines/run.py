@@ -29,7 +29,7 @@ from pipelines.interrupts import Interrupts
 from pipelines.sensors.abandoned_runs import end_abandoned_local_runs
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import KalturaError
-from resources.kaltura.resource import is_standin
+from resources.kaltura.resource import expect_account_or_demo, is_standin
 from resources.local import kaltura as standin
 from resources.postgres.migrations import migrate
 from resources.postgres.roles import apply_roles
@@ -45,6 +45,7 @@ def main() -> int:
     given = _arguments()
     try:
         settings = Settings.from_environment()
+        expect_account_or_demo()
         first, last = _days(given, settings)
         with console.status("Starting ...") as status:
             url = _made_ready(status.update)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from dotenv import load_dotenv
-
+from resources.env_file import expect_known_names, read_env_file
 from resources.privacy.pseudonyms import LEAST_KEY_CHARACTERS, Mode, Privacy
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -27,6 +26,41 @@ SECRETS = (
     "ALERT_WEBHOOK_URL",
     "ALERT_SMTP_URL",
 )
+# Every setting there is, as `.env.example` lists them: of these is known what a name was meant to be.
+NAMES = (
+    *SECRETS,
+    "KALTURA_PARTNER_ID",
+    "KALTURA_BASE_URL",
+    "KALTURA_APP_TOKEN_ID",
+    "KALTURA_APP_TOKEN_HASH",
+    "KALTURA_USER_ID",
+    "KALTURA_MAX_CONCURRENCY",
+    "KALTURA_ENTRY_IDS",
+    "KALTURA_VIRTUAL_EVENT_IDS",
+    "KALTURA_USER_IDS",
+    "KALTURA_CUE_POINT_IDS",
+    "KALTURA_PARENT_ENTRY_IDS",
+    "KALTURA_DEMO",
+    "ASSET_PREFIX",
+    "PII_MODE",
+    "RETENTION_DAYS",
+    "START_DATE",
+    "PARTITION_TIMEZONE",
+    "SESSION_GRACE_HOURS",
+    "LOOKBACK_DAYS",
+    "DAYS_PER_RUN",
+    "ALERT_WEBHOOK_FORMAT",
+    "DAGSTER_UI_URL",
+    "REPORT_DIR",
+    "UI_TRUSTED_HOSTS",
+    "DAGSTER_POSTGRES_HOST",
+    "DAGSTER_POSTGRES_PORT",
+    "DAGSTER_POSTGRES_DB",
+    "DAGSTER_POSTGRES_USER",
+)
+# What else the project reads, for developers and installations.
+_OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "STANDIN_DIR", "PG_BIN", "PORT")
+KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SECRETS)))
 MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'
 
 
@@ -37,9 +71,13 @@ class SettingError(ValueError):
 def load_env_file() -> None:
     """Read `.env` of the checkout, then the files that `<NAME>_FILE` settings name. What is already set wins.
 
-    Raises `SettingError` where such a file can't be read or is empty.
+    Raises `EnvFileError` where `.env` can't be read or sets what resembles a setting and is none, `SettingError` where
+    a file that it names can't be read or is empty.
     """
-    load_dotenv(CHECKOUT / ".env", override=False)
+    if os.environ.get("PYTHON_DOTENV_DISABLED", "").strip().lower() not in ("1", "true", "yes", "on", "t", "y"):
+        for name, value in read_env_file(CHECKOUT / ".env", KNOWN_NAMES).items():
+            os.environ.setdefault(name, value)
+    expect_known_names(os.environ, KNOWN_NAMES)
     _read_secret_files(os.environ)
 
 

@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import psycopg
 
 from resources.errors import ConfigurationError
 from resources.kaltura.errors import EmptyReply, KalturaError, TimedOut, Unavailable

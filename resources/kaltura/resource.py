@@ -34,6 +34,16 @@ def is_standin() -> bool:
     return not os.environ.get("KALTURA_PARTNER_ID", "").strip()
 
 
+def expect_account_or_demo() -> None:
+    """Raises `Refused` where invented data would get into a database that is somebody's own."""
+    has_own_database = bool(os.environ.get("DATABASE_URL", "").strip())
+    if is_standin() and has_own_database and os.environ.get("KALTURA_DEMO", "").strip() != "1":
+        raise Refused(
+            "DATABASE_URL is set and KALTURA_PARTNER_ID is not: invented data would be loaded into that database",
+            advice="Set KALTURA_PARTNER_ID and the account's credentials or, where invented data is wanted, KALTURA_DEMO=1.",
+        )
+
+
 def account_name() -> str:
     """The partner id, or `standin`: what tells one account's pool from another's."""
     return re.sub(r"\W", "_", os.environ.get("KALTURA_PARTNER_ID", "").strip()) or "standin"
@@ -88,6 +98,7 @@ class Kaltura(dg.ConfigurableResource["Kaltura"]):
         if self.partner_id:
             return self._given()
         if is_standin():
+            expect_account_or_demo()
             return standin.CREDENTIALS
         raise Refused(
             "the run's config of the resource `kaltura` has no partner_id, which would pull from the stand-in",

@@ -125,6 +125,8 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
     except DatabaseError as error:
         raise BackupError(str(error)) from None
     connection.autocommit = False
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    connection.read_only = False
     with connection:
         yield connection
 

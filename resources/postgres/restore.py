@@ -28,7 +28,8 @@ from resources.postgres.backup import (
     progress,
     table_rows,
 )
-from resources.postgres.migrations import LOCK, MigrationError, Migrations, files
+from resources.postgres.locks import take_schema_lock
+from resources.postgres.migrations import MigrationError, Migrations, files
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
 
@@ -87,7 +88,7 @@ def restore(
     """Put the backup in the place of what is there. Raises `BackupError`; then nothing has changed."""
     manifest = _believed(file, key, trust)
     with connected(url) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        take_schema_lock(connection)
         _refuse_to_lose_anything(connection, replace)
         keeper.before(connection)
         try:

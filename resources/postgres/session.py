@@ -85,7 +85,14 @@ def opened(url: str) -> Iterator[psycopg.Connection]:
 def transaction(
     connection: psycopg.Connection, isolation: str = "READ COMMITTED", access: str = "READ WRITE"
 ) -> Iterator[None]:
-    """A transaction in which no setting of the role's or the database's counts, but its time limits."""
+    """A transaction in which no setting of the role's or the database's counts, but its time limits.
+
+    Inside another it is a part of that one, which can be undone alone.
+    """
+    if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        with connection.transaction():
+            yield
+        return
     try:
         connection.execute(_SETTINGS.format(isolation=isolation, access=access).encode())
         yield

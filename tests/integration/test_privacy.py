@@ -226,7 +226,7 @@ def place(kaltura: Running, warehouse: Warehouse) -> Place:
 
 def pull(place: Place, privacy: Privacy, *days: int, filters: Filters = Filters({})) -> None:  # noqa: B008
     """Through an installation with these settings, as a run does."""
-    opened = Warehouse(place.warehouse.engine.url.render_as_string(hide_password=False), privacy)
+    opened = Warehouse(place.warehouse.url, privacy)
     try:
         opened.require_privacy_mode()
         people = privacy.of_account(1)
@@ -239,7 +239,7 @@ def pull(place: Place, privacy: Privacy, *days: int, filters: Filters = Filters(
 
 
 def load_alone(place: Place, privacy: Privacy) -> None:
-    opened = Warehouse(place.warehouse.engine.url.render_as_string(hide_password=False), privacy)
+    opened = Warehouse(place.warehouse.url, privacy)
     try:
         brought = place.bring(0)
         opened.upsert(place.day(0), brought.by_day[place.day(0)], Provenance(1, brought.pull))
@@ -476,7 +476,7 @@ def test_analysts_know_a_person_by_one_pseudonym_before_and_after_names_go(place
 @pytest.fixture
 def installation(place: Place, tmp_path: Path) -> Pipeline:
     filled_with_traces(place, WITH_KEY)
-    url = place.warehouse.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    url = place.warehouse.url
     home = tmp_path / "home"
     home.mkdir()
     return Pipeline(place.kaltura, url, home, {"PII_KEY": KEY, "KALTURA_PARTNER_ID": "1"})
