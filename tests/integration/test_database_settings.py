@@ -51,7 +51,7 @@ def placed(kaltura: Running, url: str) -> Iterator[Place]:
 
 
 def beside(url: str, database: str) -> str:
-    return re.sub(r"/test_\d+\?", f"/{database}?", url)
+    return re.sub(r"/test_\w+\?", f"/{database}?", url)
 
 
 def set_for(url: str, settings: dict[str, str], what: str = "DATABASE") -> None:

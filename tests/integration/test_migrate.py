@@ -104,7 +104,7 @@ def test_a_view_that_can_not_be_made_anew_is_named_with_the_command_to_go_on_and
     name = "42_restated_sessions.sql"
     folder = changed_copy(tmp_path, name, "CREATE VIEW analytics.restated_sessions AS SELECT 1 AS other;")
     before = described(sql, "analytics.restated_sessions")
-    monkeypatch.setattr(Migrations.__init__, "__defaults__", (folder,))
+    monkeypatch.setattr(Migrations.__init__, "__defaults__", (folder, None))
 
     with pytest.raises(MigrationError, match=r"public\.theirs.*DROP VIEW public\.theirs"):
         migrate(database)
@@ -120,7 +120,7 @@ def test_a_view_of_an_older_version_goes_and_one_of_an_analyst_with_a_new_view_s
     sql.execute("INSERT INTO kaltura.migrations (name, checksum) VALUES ('views/50_gone.sql', 'x')")
     sql.execute("CREATE VIEW analytics.novel AS SELECT 2 AS theirs")
     folder = changed_copy(tmp_path, "60_novel.sql", "CREATE VIEW analytics.novel AS SELECT 3 AS ours;")
-    monkeypatch.setattr(Migrations.__init__, "__defaults__", (folder,))
+    monkeypatch.setattr(Migrations.__init__, "__defaults__", (folder, None))
 
     with pytest.raises(MigrationError, match=r"analytics\.novel.*RENAME"):
         migrate(database)
