@@ -135,6 +135,7 @@ _USERS = [
     User(LATECOMER, "late", "Late Comer", "", "User"),
 ]
 _lengths = st.sampled_from([0, 40, 1800, HOUR, 2 * HOUR, 13 * HOUR, 30 * HOUR, 72 * HOUR, None])
+_endless_lengths = st.sampled_from([3 * HOUR, 3 * HOUR, 9 * 24 * HOUR])  # beyond the week in which they are followed
 _offsets = st.sampled_from([0, 5, 299, HOUR, 12 * HOUR, 23 * HOUR, 24 * HOUR - 1]) | st.integers(0, 24 * HOUR - 1)
 
 
@@ -162,7 +163,10 @@ def _scenes(draw: st.DrawFn) -> Scene:
             sessions.append(Session(entry, name, parent, cue, start, end, "host"))
         if is_breakout:
             breakouts.append(Breakout("1_room0", names[0], entry, name, cue, "host", start, end))
-        views += draw(_stays(entry, cue, start, length or 3 * HOUR, users))
+        length = length or draw(_endless_lengths)
+        views += draw(_stays(entry, cue, start, length, users))
+        if is_listed and draw(st.sampled_from([False] * 5 + [True])):  # a room that 6000 does not list, in this session
+            views += draw(_stays(f"1_unlisted{number}", cue, start, length, users))
     return Scene(place, draw(st.sampled_from([0, 12])), tuple(sessions), tuple(breakouts), tuple(views))
 
 
