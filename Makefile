@@ -17,54 +17,54 @@ help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: .venv/run  ## pull the last 7 days into Postgres and show what landed (DAYS=30 for more)
-	@$(BIN)/python -m pipelines.run --days="$${DAYS:-7}"
+	@$(BIN)/python -m pipelines pull --days="$${DAYS:-7}"
 
 ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another port)
-	@$(BIN)/python -m pipelines.ui --port="$${PORT:-3000}"
+	@$(BIN)/python -m pipelines ui
 
 report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another, AGAIN=1 to write it anew)
-	@$(BIN)/python -m pipelines.report $${WEEK:+--week="$$WEEK"} $(if $(AGAIN),--again)
+	@$(BIN)/python -m pipelines report $${WEEK:+--week="$$WEEK"} $(if $(AGAIN),--again)
 
 notebook: .venv/notebook  ## explore the views with filters, in a marimo notebook
-	@$(BIN)/python -m marimo run notebooks/explore.py
+	@$(BIN)/python -m pipelines notebook
 
 psql: .venv/run  ## a prompt on the warehouse
-	@$(BIN)/python -m resources.postgres.url psql
+	@$(BIN)/python -m pipelines psql
 
 psql-url: .venv/run  ## print the warehouse's connection string
-	@$(BIN)/python -m resources.postgres.url url
+	@$(BIN)/python -m pipelines psql-url
 
 migrate: .venv/run  ## bring the database to this version's schema
-	@$(BIN)/python -m resources.postgres.migrations
+	@$(BIN)/python -m pipelines migrate
 
 roles: .venv/run  ## make the database's roles for loaders and analysts, or bring them up to date
-	@$(BIN)/python -m resources.postgres.roles
+	@$(BIN)/python -m pipelines roles
 
 erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines.erase --user-id="$$ID" $(if $(DRY_RUN),--dry-run)
+	@$(BIN)/python -m pipelines erase --user-id="$$ID" $(if $(DRY_RUN),--dry-run)
 
 retention: .venv/run  ## take names out of days older than RETENTION_DAYS (DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines.retention $(if $(DRY_RUN),--dry-run)
+	@$(BIN)/python -m pipelines retention $(if $(DRY_RUN),--dry-run)
 
 doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns, clock
-	@$(BIN)/python -m resources.kaltura.doctor
+	@$(BIN)/python -m pipelines doctor
 
 alert-test: .venv/run  ## send a test message to where alerts go
-	@$(BIN)/python -m pipelines.sensors.alerts test
+	@$(BIN)/python -m pipelines alert-test
 
 backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one under .local/backups)
-	@$(BIN)/python -m resources.postgres.backup $${FILE:+-- "$$FILE"}
+	@$(BIN)/python -m pipelines backup $${FILE:+-- "$$FILE"}
 
 restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there, TRUST=1: unsigned)
 	@test -n "$$FILE" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
-	@$(BIN)/python -m pipelines.restore $(if $(REPLACE),--replace) $(if $(TRUST),--trust) -- "$$FILE"
+	@$(BIN)/python -m pipelines restore $(if $(REPLACE),--replace) $(if $(TRUST),--trust) -- "$$FILE"
 
 deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: without an account)
 	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
 	docker compose $(if $(DEMO),--profile demo) up --detach --build
 
 stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
-	@$(BIN)/python -m pipelines.stop
+	@$(BIN)/python -m pipelines stop
 
 test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $$ONLY
@@ -97,7 +97,7 @@ check: .venv/dev secrets  ## formatting, types, SQL, deployment files, secrets, 
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/kubernetes-validate --quiet --strict $(filter-out %/values.yaml,$(wildcard deploy/k8s/*.yaml))
 	$(BIN)/dg check defs 2>/dev/null || $(BIN)/dg check defs
-	$(BIN)/python -m pipelines.docs --check
+	$(BIN)/python -m pipelines docs --check
 	$(BIN)/python .ci/audit.py --may-skip
 
 format: .venv/dev  ## format code and SQL
@@ -118,7 +118,7 @@ hostile: .venv/dev  ## measure the table of hostile replies in docs/reliability.
 	@$(BIN)/python -m bench.hostile
 
 docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
-	$(BIN)/python -m pipelines.docs
+	$(BIN)/python -m pipelines docs
 
 lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
@@ -129,7 +129,7 @@ lock: .venv/dev  ## pin the dependencies anew, with hashes
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
 
 clean: stop  ## delete the private Postgres, Dagster's history and the environment
-	@$(BIN)/python -m resources.local.postgres remove
+	@$(BIN)/python -m pipelines postgres remove
 	rm -rf .local .venv
 
 # uv installs in seconds what pip takes a minute for; where it can't reach the index that pip is set up for, pip does it.

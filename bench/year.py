@@ -153,7 +153,7 @@ def _kaltura() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="bench-kaltura-"))
     port_file = folder / "url"
     process = subprocess.Popen(
-        [sys.executable, "-m", "simulator", "--port", "0", "--port-file", str(port_file)],
+        [sys.executable, "-m", "pipelines", "standin", "--port", "0", "--port-file", str(port_file)],
         cwd=CHECKOUT,
         stdout=subprocess.DEVNULL,
     )

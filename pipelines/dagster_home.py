@@ -1,16 +1,9 @@
-"""Dagster's home: where its instance keeps runs, events and schedules; made from `dagster.yaml` and the environment.
-
-python -m pipelines.dagster_home                # prints the folder
-python -m pipelines.dagster_home COMMAND ...    # becomes the command, with the home made ready and the settings read
-"""
+"""Dagster's home: where its instance keeps runs, events and schedules; made from `dagster.yaml` and the environment."""
 
 import os
-import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from resources.settings import CHECKOUT, LOCAL, SettingError, load_env_file
+from resources.settings import CHECKOUT, LOCAL
 
 # The URL's scheme is spelled out: SQLAlchemy 2.1 reads a bare one as psycopg 3, with which Dagster's storage fails.
 POSTGRES_STORAGE = """
@@ -57,29 +50,3 @@ def _storage(folder: Path) -> str:
     for name, default in (("PORT", "5432"), ("DB", "dagster"), ("USER", "dagster"), ("PASSWORD", "")):
         os.environ.setdefault(f"DAGSTER_POSTGRES_{name}", default)
     return POSTGRES_STORAGE
-
-
-def main(command: Sequence[str]) -> int:
-    try:
-        load_env_file()
-    except SettingError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    folder = prepare()
-    if command:
-        return _become(command)
-    sys.stdout.write(f"{folder}\n")
-    return 0
-
-
-def _become(command: Sequence[str]) -> int:
-    beside = Path(sys.executable).parent / command[0]  # the environment's own programs need not be on PATH
-    program = str(beside) if beside.exists() else shutil.which(command[0])
-    if program is None:
-        sys.stderr.write(f"There is no program {command[0]!r}.\n")
-        return 127
-    return os.execv(program, [program, *command[1:]])  # noqa: S606
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

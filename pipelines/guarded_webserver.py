@@ -1,15 +1,12 @@
 """Dagster's webserver with a guard before its GraphQL: a page of another site can't use the UI of whoever reads it.
 
-    python -m pipelines.guarded_webserver [--trusted-host NAME] and whatever `dagster-webserver` takes
-
-Names may also stand in UI_TRUSTED_HOSTS, separated by commas.
-
 Dagster's UI knows no passwords and takes orders by GET as well, so that a picture's address on any web page would be
 enough to launch a run with credentials sent elsewhere. Browsers say where a request comes from; that is heeded here.
 """
 
 import ipaddress
 import sys
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +18,6 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
-
-from resources.settings import word_list
 
 OURS = ("same-origin", "none")  # what browsers say of requests of the UI's own, and of addresses typed in
 
@@ -80,16 +75,8 @@ def guarded(trusted_hosts: tuple[str, ...]) -> type[Any]:
     return Guarded
 
 
-def main() -> None:
-    words, hosts = sys.argv[1:], word_list("UI_TRUSTED_HOSTS")
-    while "--trusted-host" in words:
-        place = words.index("--trusted-host")
-        hosts += words[place + 1 : place + 2]
-        del words[place : place + 2]
+def serve(trusted_hosts: tuple[str, ...], words: Sequence[str]) -> None:
+    """Dagster's webserver behind the guard, with `words` as its command line, until it ends."""
+    setattr(dagster_app, "DagsterWebserver", guarded(trusted_hosts))  # noqa: B010 - it is no export of that module
     sys.argv[1:] = words
-    setattr(dagster_app, "DagsterWebserver", guarded(tuple(hosts)))  # noqa: B010 - it is no export of that module
     cli.main()  # type: ignore[no-untyped-call]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,29 +1,21 @@
 """Takes the names out of old days: each day's people become pseudonyms `RETENTION_DAYS` after it, names and e-mails go.
 
-    python -m pipelines.retention [--dry-run]     days older than RETENTION_DAYS
-    python -m pipelines.retention --all           every day: turns a warehouse of PII_MODE=full into a pseudonymous one
-
-The job `retention` does the first every night. A pull of an old day is treated alike, so a backfill brings no names back.
+The job `retention` does it every night, the command of that name by hand.
+A pull of an old day is treated alike, so a backfill brings no names back.
 """
-
-import argparse
-import sys
 
 import dagster as dg
 import psycopg
-from rich.console import Console
 
 from assets.partitions import SETTINGS
 from assets.reports import REPORTS
-from pipelines.erase import print_counts
-from resources.errors import ConfigurationError
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
 from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
-from resources.settings import SettingError, load_env_file, privacy_settings
+from resources.settings import SettingError
 from resources.warehouse.resource import Postgres
 
 TABLES = [report.table for report in REPORTS]
@@ -81,28 +73,8 @@ nightly_retention = dg.ScheduleDefinition(
 )
 
 
-def main() -> int:
-    load_env_file()
-    console = Console()
-    given = _arguments()
-    try:
-        privacy = privacy_settings()
-        if not given.all and not privacy.retention_days:
-            raise SettingError("RETENTION_DAYS is not set: names are kept for good. Set it, as in RETENTION_DAYS=365.")
-        with console.status("Taking names out ..."):
-            counts = _counts(privacy, everything=given.all, dry_run=given.dry_run)
-    except (ConfigurationError, SettingError) as error:
-        console.print(f"[bold red]Nothing was changed.[/] {error}", highlight=False)
-        return 1
-    days = "all days" if given.all else f"days before {first_day_kept(privacy)}"
-    console.print(f"Of {days}, in all accounts:")
-    print_counts(console, counts, dry_run=given.dry_run)
-    if given.all and not given.dry_run:
-        console.print("The warehouse holds pseudonyms only. Keep PII_MODE=pseudonymous and this PII_KEY from now on.")
-    return 0
-
-
-def _counts(privacy: Privacy, *, everything: bool, dry_run: bool) -> Counts:
+def counts_of(privacy: Privacy, *, everything: bool, dry_run: bool) -> Counts:
+    """What was changed, or would be: what the command `retention` does. Raises `ProjectError`."""
     with opened(database_url()) as connection:
         if pending := Migrations(connection).pending():
             raise SettingError(f"The database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
@@ -110,18 +82,3 @@ def _counts(privacy: Privacy, *, everything: bool, dry_run: bool) -> Counts:
         if dry_run:
             connection.rollback()
     return counts
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.retention", description="Take names and e-mails out of old days."
-    )
-    parser.add_argument(
-        "--all", action="store_true", help="every day, once, to go from PII_MODE=full to PII_MODE=pseudonymous"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="change nothing; print what would be")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

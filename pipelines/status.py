@@ -1,16 +1,12 @@
 """What the warehouse holds against what Dagster says, by ranges of days, with what mends each difference.
 
-    python -m pipelines.status [--json]
+    python -m pipelines status [--json]
 
 A failover, a restored backup or a wiped history leave the two apart, and neither notices by itself: a day that is green
 and not there is left out by every backfill of missing days. Reads only. Exit code 1 where something is to be mended.
 """
 
-import argparse
 import datetime as dt
-import json
-import os
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +14,8 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 
-from resources.errors import ConfigurationError
-from resources.kaltura.errors import KalturaError
 from resources.kaltura.windows import Days, stretches
-from resources.settings import CHECKOUT, SettingError, load_env_file
+from resources.settings import CHECKOUT
 
 _LOADED = CHECKOUT / "sql" / "status" / "days.sql"
 
@@ -116,30 +110,3 @@ def _bytes_in(instance: dg.DagsterInstance) -> int | None:
     if folder is None or not folder.is_dir():
         return None
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.status", description="What the warehouse holds against what Dagster says."
-    )
-    parser.add_argument("--json", action="store_true", help="print a document for programs")
-    given = parser.parse_args()
-    try:
-        load_env_file()
-        from pipelines import dagster_home as home
-        from resources.local.kaltura import CREDENTIALS
-        from resources.postgres.url import database_url
-
-        home.prepare()
-        account = int(os.environ.get("KALTURA_PARTNER_ID", "").strip() or CREDENTIALS.partner_id)
-        with psycopg.connect(database_url()) as connection, dg.DagsterInstance.get() as instance:
-            found = status(connection, instance, account)
-    except (ConfigurationError, SettingError, KalturaError, psycopg.Error) as error:
-        sys.stderr.write(f"status: {str(error).strip().splitlines()[0]}\n")
-        return 2
-    sys.stdout.write(json.dumps(found.document(), indent=2) + "\n" if given.json else "\n".join(found.lines()) + "\n")
-    return 0 if found.is_well else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

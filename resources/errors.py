@@ -1,5 +1,9 @@
-"""The base of errors that a person mends by changing a setting or running a command."""
+"""The base of all errors that a command ends with in one line, without a traceback."""
 
 
-class ConfigurationError(RuntimeError):
+class ProjectError(Exception):
+    """What went wrong is known, and the message says it to whoever has to act."""
+
+
+class ConfigurationError(ProjectError):
     """Something outside the program is not as it has to be; the message says what, and what to do."""

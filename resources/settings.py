@@ -9,7 +9,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from resources.env_file import expect_known_names, read_env_file
-from resources.privacy.pseudonyms import LEAST_KEY_CHARACTERS, Mode, Privacy
+from resources.errors import ProjectError
+from resources.privacy.settings import LEAST_KEY_CHARACTERS, Mode, Privacy
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCAL = CHECKOUT / ".local"
@@ -64,7 +65,7 @@ KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SEC
 MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'
 
 
-class SettingError(ValueError):
+class SettingError(ProjectError, ValueError):
     """A setting holds something that can't be used; the message names it and says what would do."""
 
 
@@ -180,6 +181,16 @@ def _asset_prefix(read: Mapping[str, str]) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]*", value):
         raise SettingError(f"ASSET_PREFIX={value!r} may have letters, digits and _ alone. Write it as account_1001.")
     return value
+
+
+def ui_port() -> int:
+    """`PORT`, on which `make ui` listens. Raises `SettingError`."""
+    return _count(os.environ, "PORT", "3000", least=1, most=65535)
+
+
+def partner_id(default: str) -> int:
+    """`KALTURA_PARTNER_ID` as a number. Raises `SettingError`."""
+    return _count(os.environ, "KALTURA_PARTNER_ID", default, least=0, most=2**31 - 1)
 
 
 def word_list(name: str) -> list[str]:

@@ -51,11 +51,11 @@ class Ui:
 
 @contextmanager
 def ui_of(pipeline: Pipeline) -> Iterator[Ui]:
-    """`python -m pipelines.ui` on a free port, from its first answer until the block ends."""
+    """`python -m pipelines ui` on a free port, from its first answer until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = pipeline.start("python", "-m", "pipelines.ui", "--port", str(port))
+    process = pipeline.start("python", "-m", "pipelines", "ui", "--port", str(port))
     asked = Ui(port)
     try:
         wait_until(lambda: asked.answers() or process.poll() is not None, 120)

@@ -1,16 +1,12 @@
 """Alerts: one message for all that has gone wrong since the last one, and one when it is well again.
 
-    python -m pipelines.sensors.alerts test         sends a test message to what is configured
-
 The sensor remembers in its cursor what it has told, and moves it only when a channel has taken the message: what can't be
 delivered is told at the next tick.
 """
 
-import argparse
 import datetime as dt
 import json
 import os
-import sys
 import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +14,9 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.sensors.channels import HOW_TO, NotDelivered, channels, deliver
+from pipelines.sensors.channels import HOW_TO, channels, deliver
 from pipelines.sensors.incidents import ERROR, LOAD, WARNING, Collected, Day, Incident, collect
 from resources.kaltura.windows import stretches
-from resources.settings import SettingError, load_env_file
 
 REMIND_AFTER_SECONDS = 24 * 3600 - 600  # once a day, and not ten minutes later every day
 FORGET_WARNINGS_AFTER_SECONDS = 60 * 24 * 3600  # of days that nobody pulled again
@@ -196,33 +191,3 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReas
     for failure in failures:
         context.log.warning(f"One of the channels took no message. {failure}")
     return dg.SensorResult(skip_reason=dg.SkipReason(f"Told: {what.headline}"), cursor=after.written())
-
-
-def main() -> int:
-    load_env_file()
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.sensors.alerts", description="The alerts that are configured."
-    )
-    parser.add_argument("verb", choices=["test"], help="send a test message to every channel, and say what happened")
-    parser.parse_args()
-    try:
-        to = channels()
-    except SettingError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if not to:
-        sys.stderr.write(f"No channel is set. {HOW_TO}\n")
-        return 1
-    failed = 0
-    for channel in to:
-        try:
-            channel.send("Kaltura rooms: a test message", ["If you can read this, alerts arrive. Nothing is wrong."])
-            sys.stdout.write(f"{channel.name}: it took the message. See whether it has arrived.\n")
-        except NotDelivered as error:
-            failed += 1
-            sys.stderr.write(f"{error}\n")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import httpx
 
+from resources.errors import ProjectError
 from resources.runtime.printable import printable
 from resources.settings import SettingError
 
@@ -32,7 +33,7 @@ HOW_TO = "Set ALERT_WEBHOOK_URL or ALERT_SMTP_URL in .env, start Dagster again, 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs the address of each request
 
 
-class NotDelivered(Exception):
+class NotDelivered(ProjectError):
     """No channel took the message; the text says why, without the address."""
 
 

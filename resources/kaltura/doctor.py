@@ -1,21 +1,16 @@
 """An account examined: does it behave as docs/kaltura-api.md says, and if not, what to change.
 
-    python -m resources.kaltura.doctor [--json]
-
 A few dozen small requests, read-only. What is printed is made for a terminal and for a ticket to Kaltura's support: it
 holds counts, column names and the ids that were asked for, and neither secrets nor anything about a person.
 """
 
-import argparse
 import dataclasses
 import datetime as dt
 import difflib
 import email.utils
 import json
-import logging
 import os
 import re
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +30,7 @@ from resources.kaltura.query import CAMEL_DATES, SNAKE_DATES, Filter, Query, Sou
 from resources.kaltura.reply import Raw, http_error
 from resources.kaltura.session import LIFETIME_SECONDS
 from resources.kaltura.windows import HOUR_SECONDS, Window
-from resources.settings import SettingError, Settings, load_env_file
+from resources.settings import SettingError, Settings
 from resources.table import UNKNOWN
 
 SESSIONS, ATTENDEES, BREAKOUTS = 6000, 6001, 6002
@@ -656,32 +651,3 @@ def shown(finding: Finding, console: Console) -> None:
     for number, line in enumerate(textwrap.wrap(finding.advice, width - 3, break_on_hyphens=False)):
         text.append("\n" + " " * left + ("-> " if number == 0 else "   ") + line, style="default")
     console.print(text, soft_wrap=True, highlight=False)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m resources.kaltura.doctor",
-        description="Examine the Kaltura account that the environment and .env name. Changes nothing.",
-        epilog="Exit code: 0 if nothing failed, 1 otherwise.",
-    )
-    parser.add_argument("--json", action="store_true", help="print a document for a ticket to Kaltura's support")
-    wants_json = parser.parse_args(arguments).json
-    load_env_file()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    visit, findings = Visit(), []
-    console = Console(quiet=wants_json)
-    console.print(f"Kaltura account: {visit.account}\n", highlight=False)
-    for finding in visit.findings():
-        findings.append(finding)
-        shown(finding, console)
-    verdicts = [finding.verdict for finding in findings]
-    if wants_json:
-        print(json.dumps(visit.document(findings), indent=2))
-    requests = len(visit.doctor.asked) if visit.doctor else 0
-    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in COLOURS if verdict in verdicts)
-    console.print(f"\n{counts}; {requests} report requests", highlight=False)
-    return 1 if "failed" in verdicts else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

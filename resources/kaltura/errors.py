@@ -26,6 +26,7 @@ import json
 import re
 from urllib.parse import quote, quote_plus
 
+from resources.errors import ProjectError
 from resources.runtime.printable import printable
 from resources.runtime.redaction import is_clean
 
@@ -58,7 +59,7 @@ def _spellings(secret: str) -> set[str]:
     }
 
 
-class KalturaError(Exception):
+class KalturaError(ProjectError):
     """Base of all. `about` names the report and window, `advice` says what to do.
 
     `code` is Kaltura's own word for it, if it sent one; `kaltura_session` is what its support asks for.

@@ -9,12 +9,11 @@ kill or a reboot is found out afresh from the disk and the process table; there 
     home/                  data/, server.log and, where the server's user can't read the installed ones, binaries-*/
     sockets/               the one socket, in a folder that only the server's user (and root) may enter
 
-On the command line: `python -m resources.local.postgres --help`.
+On the command line: `python -m pipelines postgres --help`.
 """
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import os
 import pwd
@@ -159,7 +158,7 @@ def find(folder: Path) -> Server:
     with _as_local_error(folder):
         server = located(folder)
     if server is None:
-        raise LocalPostgresError(f"There is no Postgres in {folder} yet. Start it: python -m {_module()} start")
+        raise LocalPostgresError(f"There is no Postgres in {folder} yet. Start it: python -m pipelines postgres start")
     return server
 
 
@@ -326,76 +325,3 @@ def _tail(log: Path, after: int = 0) -> str:
 
 def _last_lines(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-_LOG_LINES:])
-
-
-def _module() -> str:
-    return __spec__.name if __spec__ else "resources.local.postgres"
-
-
-# --------------------------------------------------------------------------------------------------- the command line
-
-
-def _arguments(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {_module()}",
-        description="The project's private Postgres: one server a folder, made and started on first use.",
-        epilog=(
-            "commands:\n"
-            "  start    start the server if it is not running, and print its connection string\n"
-            "  stop     stop it; the data stay\n"
-            "  status   say whether it runs and where its things are (exit code 3: it does not run)\n"
-            "  url      print the connection string, nothing else\n"
-            "  remove   stop it and delete its data\n"
-            "  psql     open a prompt on it, starting it if need be; further arguments go to psql:\n"
-            "           psql -c 'select now()'\n\n"
-            "environment:\n"
-            "  LOCAL_POSTGRES_DIR   the folder, if not .local/postgres in the checkout\n"
-            "  PG_BIN               a folder with other Postgres programs to use"
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("command", choices=["start", "stop", "status", "url", "psql", "remove"])
-    parser.add_argument("--folder", type=Path, help="the server's folder", default=default_folder())
-    arguments, rest = parser.parse_known_args(words)
-    if rest and arguments.command != "psql":
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    return arguments, rest
-
-
-def _status(folder: Path) -> int:
-    running = is_running(folder)
-    print(f"{'running' if running else 'not running'}: {folder.expanduser().resolve()}")
-    if running:
-        server = find(folder)
-        print(f"  url   {_url(server, DATABASE)}\n  data  {server.data}\n  log   {server.log}")
-    return 0 if running else 3
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Do what the command line asks; the result is the exit code."""
-    arguments, rest = _arguments(sys.argv[1:] if words is None else words)
-    try:
-        match arguments.command:
-            case "start":
-                start(arguments.folder)
-                print(url(arguments.folder))
-            case "stop":
-                stop(arguments.folder)
-            case "url":
-                print(url(arguments.folder))
-            case "status":
-                return _status(arguments.folder)
-            case "psql":
-                start(arguments.folder)
-                return prompt(url(arguments.folder), rest)
-            case "remove":
-                remove(arguments.folder)
-    except LocalPostgresError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

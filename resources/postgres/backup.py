@@ -1,21 +1,17 @@
 """A backup of the warehouse: one file that `pg_dump` writes, and beside it what has to be in it.
 
-    python -m resources.postgres.backup [FILE]
-
 Schema `kaltura` is all there is to keep: the views of `analytics` are made anew from this checkout. The file is pg_dump's
 custom format, so `pg_restore` of any server can read it too. `FILE.json` holds its checksum and the rows of each table,
 counted in the same snapshot, signed with `PII_KEY` where that is set. Who may read what (GRANT) is not in it. Loads can
 go on meanwhile.
 """
 
-import argparse
 import datetime as dt
 import hashlib
 import hmac
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,8 +26,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
 from resources.postgres.session import DatabaseError, connect
-from resources.postgres.url import database_url, libpq_url
-from resources.settings import LOCAL, SettingError, load_env_file, privacy_settings
+from resources.postgres.url import libpq_url
+from resources.settings import LOCAL
 
 POLL_SECONDS = 0.3
 BLOCK_BYTES = 1 << 20
@@ -219,29 +215,3 @@ def _value(connection: psycopg.Connection, query: str) -> str:
 
 def default_file() -> Path:
     return LOCAL / "backups" / f"kaltura-{dt.datetime.now(dt.UTC):%Y-%m-%dT%H%M%SZ}.dump"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m resources.postgres.backup", description="Back the warehouse up: FILE, and FILE.json beside it."
-    )
-    parser.add_argument("file", nargs="?", type=Path, help="default: .local/backups/kaltura-<time>.dump")
-    parser.add_argument("--database-url", help="default: DATABASE_URL, else the private Postgres")
-    given = parser.parse_args()
-    try:
-        load_env_file()
-        file = given.file or default_file()
-        manifest = back_up(given.database_url or database_url(), file, Console(stderr=True), privacy_settings().key)
-    except (ConfigurationError, SettingError) as error:
-        sys.stderr.write(f"backup: {error}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"backup: {error.filename}: {error.strerror}\n")
-        return 1
-    size = file.stat().st_size / 1e6
-    sys.stdout.write(f"backed up {sum(manifest.rows.values()):,} rows, {size:,.1f} MB: {file}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

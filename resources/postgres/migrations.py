@@ -7,14 +7,10 @@ refused. A schema that is current is only read. The files hold plain SQL and als
 A schema with a file that this version does not know is of a newer version, and left alone: its tables may hold what
 this version's loader knows nothing of. A file whose first lines say `-- oldest code: 0.3.0` lets that version, and those
 since, go on beside the newer one: for an upgrade in which both run for a while.
-
-    python -m resources.postgres.migrations [--database-url URL]
 """
 
-import argparse
 import hashlib
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,9 +24,8 @@ from resources.errors import ConfigurationError
 from resources.postgres import refusals
 from resources.postgres.locks import take_schema_lock
 from resources.postgres.session import connect, transaction, unreachable
-from resources.postgres.url import database_url
 from resources.postgres.views import DependentLost, Views, created_by
-from resources.settings import CHECKOUT, load_env_file
+from resources.settings import CHECKOUT
 
 FOLDER = CHECKOUT / "sql"
 
@@ -294,23 +289,3 @@ def migrate(url: str) -> list[str]:
     """
     with connect(url) as connection, _as_migration_error("the schema can't be brought up to date"):
         return Migrations(connection).apply()
-
-
-def main() -> int:
-    load_env_file()
-    parser = argparse.ArgumentParser(
-        prog="python -m resources.postgres.migrations", description="Bring a database to this version's schema."
-    )
-    parser.add_argument("--database-url", help="default: DATABASE_URL, else the private Postgres")
-    given = parser.parse_args()
-    try:
-        applied = migrate(given.database_url or database_url())
-    except ConfigurationError as error:
-        print(f"migrate: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(f"applied sql/{name}" for name in applied) or "the schema is current")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

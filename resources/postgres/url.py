@@ -4,10 +4,8 @@ libpq quotes what it can't parse, and that may be a password. So a URL is read h
 holds any part of it.
 """
 
-import argparse
 import os
 import re
-import sys
 from urllib.parse import quote, unquote
 
 import psycopg
@@ -15,7 +13,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
-from resources.settings import load_env_file
 
 FORM = "Write it as postgresql://user:password@host:5432/database."
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
@@ -82,26 +79,3 @@ def database_url() -> str:
         local_postgres.start(local_postgres.default_folder())
         return local_postgres.url(local_postgres.default_folder())
     return libpq_url(os.environ["DATABASE_URL"])
-
-
-def main() -> int:
-    """`python -m resources.postgres.url url|psql`: the warehouse's connection string, or a prompt on it."""
-    load_env_file()
-    parser = argparse.ArgumentParser(
-        prog="python -m resources.postgres.url", description="The warehouse that is configured."
-    )
-    parser.add_argument("verb", choices=["url", "psql"], help="print the connection string, or open a prompt")
-    given, rest = parser.parse_known_args()
-    try:
-        url = database_url()
-        if given.verb == "url":
-            sys.stdout.write(f"{url}\n")
-            return 0
-        local_postgres.prompt(url, rest)
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

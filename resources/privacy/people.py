@@ -141,7 +141,7 @@ def _other_key(privacy: Privacy) -> str:
 def _other_mode(recorded: Mode, wanted: Mode) -> str:
     steps = [f"set PII_MODE={recorded} again"]
     if (recorded, wanted) == (Mode.FULL, Mode.PSEUDONYMOUS):
-        steps.append("turn what is there into pseudonyms: `python -m pipelines.retention --all`")
+        steps.append("turn what is there into pseudonyms: `python -m pipelines retention --all`")
     steps.append(FRESH_START)
     return f"PII_MODE={wanted}, but the warehouse was filled with PII_MODE={recorded}. Either {'; or '.join(steps)}."
 

@@ -4,57 +4,24 @@ A pseudonym is an HMAC-SHA256 made with `PII_KEY`, here and never in SQL, where 
 the key. The pseudonym of a person in one session is made from that of the person, so both can be had from either.
 """
 
-import enum
-import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 
 from resources.privacy.identity import identity
+from resources.privacy.settings import Mode as Mode
+from resources.privacy.settings import Privacy as Privacy
 from resources.table import UNKNOWN, Table
 
 PEOPLE_FILTER = "user_ids"  # the one filter whose values are ids of people
 NOBODY = UNKNOWN  # how people whom Kaltura can't name are written: these stay, for views count them apart
-LEAST_KEY_CHARACTERS = 32
 PSEUDONYM_PREFIX = "p_"
 PSEUDONYM_DIGITS = 32
 ERASED = "(erased)"
 
 EXTRA, RAW = "extra", "raw"
-
-
-class Mode(enum.StrEnum):
-    """`PII_MODE`."""
-
-    FULL = "full"
-    PSEUDONYMOUS = "pseudonymous"
-    NONE = "none"
-
-
-@dataclass(frozen=True)
-class Privacy:
-    """The installation's settings. `retention_days` 0 keeps names for as long as there are rows."""
-
-    mode: Mode = Mode.FULL
-    key: str = field(default="", repr=False)
-    retention_days: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        return self.mode is Mode.FULL
-
-    @property
-    def fingerprint(self) -> str | None:
-        """By which another key is noticed; it tells nothing of the key."""
-        return self._hmac("fingerprint") if self.key else None
-
-    def of_account(self, partner_id: int) -> "People":
-        return People(self, partner_id)
-
-    def _hmac(self, *parts: str) -> str:
-        return hmac.digest(self.key.encode(), "\0".join(parts).encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,16 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 from aiosmtpd.smtp import AuthResult
 from chat import SECRET, Chat, chatting
+from click.testing import CliRunner, Result
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 from in_process import installed
 
 from assets.attendees import ATTENDEES
 from assets.reports import REPORTS
+from pipelines.command_line import front_door
 from pipelines.sensors import alerts as module
-from pipelines.sensors.alerts import AlertState, alerts, main
+from pipelines.sensors.alerts import AlertState, alerts
 from pipelines.sensors.channels import NotDelivered, channels
 from pipelines.sensors.incidents import said
 from resources.kaltura.windows import Days
@@ -346,18 +348,19 @@ def test_a_setting_that_cannot_be_used_is_named_and_not_shown(settings: dict[str
     assert SECRET not in _everything(failure.value)
 
 
-def test_a_person_who_sets_it_up_can_try_it(chat: Chat, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("sys.argv", ["alerts", "test"])
-    assert main() == 1
-    assert "ALERT_WEBHOOK_URL" in capsys.readouterr().err
+def test_a_person_who_sets_it_up_can_try_it(chat: Chat, monkeypatch) -> None:
+    def tried() -> Result:
+        return CliRunner().invoke(front_door, ["alert-test"])
+
+    assert tried().exit_code == 1
+    assert "ALERT_WEBHOOK_URL" in tried().stderr
 
     monkeypatch.setenv("ALERT_WEBHOOK_URL", chat.url)
-    assert main() == 0
-    assert "took the message" in capsys.readouterr().out
+    assert "took the message" in tried().stdout
     assert "test message" in chat.texts[0]
 
     chat.status = 410
-    assert main() == 1
-    printed = capsys.readouterr().err
-    assert "410" in printed
-    assert SECRET not in printed
+    printed = tried()
+    assert printed.exit_code == 1
+    assert "410" in printed.stderr
+    assert SECRET not in printed.output

@@ -20,17 +20,19 @@ FIRST = dt.date(2026, 3, 2)
 
 
 def command(*words: str | Path, succeeds: bool = True) -> str:
-    code, printed, errors = warm.run("python", "-m", *map(str, words), environment={**os.environ, "COLUMNS": "200"})
+    code, printed, errors = warm.run(
+        "python", "-m", "pipelines", *map(str, words), environment={**os.environ, "COLUMNS": "200"}
+    )
     assert (code == 0) is succeeds, printed + errors
     return printed + errors
 
 
 def backup(url: str, file: Path, succeeds: bool = True) -> str:
-    return command("resources.postgres.backup", file, "--database-url", url, succeeds=succeeds)
+    return command("backup", file, "--database-url", url, succeeds=succeeds)
 
 
 def restore(url: str, file: Path, *words: str, succeeds: bool = True) -> str:
-    return command("pipelines.restore", file, "--database-url", url, "--trust", *words, succeeds=succeeds)
+    return command("restore", file, "--database-url", url, "--trust", *words, succeeds=succeeds)
 
 
 def everything(url: str) -> dict[str, list[tuple[object, ...]]]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import warm
+from click.testing import CliRunner, Result
 
 from assets.reports import REPORTS
-from resources.kaltura import doctor
+from pipelines.command_line import front_door
 from resources.kaltura.client import Client
 from resources.kaltura.doctor import Doctor, Finding, ReportUnderTest, Visit, settings_findings
 from resources.kaltura.session import Credentials
@@ -356,7 +357,7 @@ def test_the_command_prints_a_line_for_each_check_that_fits_80_columns(
     kaltura: Running, account: dict[str, str]
 ) -> None:
     kaltura.faults.add(Fault("echoed_ks"), Fault("missing_column", report_id=6002, column="duration", times=None))
-    code, printed, errors = warm.run("python", "-m", "resources.kaltura.doctor", environment=os.environ | account)
+    code, printed, errors = warm.run("python", "-m", "pipelines", "doctor", environment=os.environ | account)
     assert code == 1
     assert "failed  6002 columns" in printed
     assert "missing: duration" in printed
@@ -366,13 +367,15 @@ def test_the_command_prints_a_line_for_each_check_that_fits_80_columns(
     assert_shows_no_secret_and_nobody(printed + errors, kaltura)
 
 
-def test_json_is_a_document_for_kalturas_support(
-    kaltura: Running, account: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert doctor.main(["--json"]) == 0
-    printed = capsys.readouterr()
-    document = json.loads(printed.out)
-    assert printed.err == ""
+def commanded(*words: str) -> Result:
+    return CliRunner().invoke(front_door, ["doctor", *words])
+
+
+def test_json_is_a_document_for_kalturas_support(kaltura: Running, account: dict[str, str]) -> None:
+    printed = commanded("--json")
+    assert printed.exit_code == 0
+    document = json.loads(printed.stdout)
+    assert printed.stderr == ""
     assert document["account"] == str(kaltura.partner_id)
     assert {finding["verdict"] for finding in document["findings"]} <= {"ok", "differs", "unknown"}
     assert len(document["requests"]) == len(kaltura.requests)
@@ -380,7 +383,7 @@ def test_json_is_a_document_for_kalturas_support(
     for asked in document["requests"]:
         assert told <= asked.keys()
         assert "X-Me simulated-front-1" in asked["kaltura_session"]
-    assert_shows_no_secret_and_nobody(printed.out, kaltura)
+    assert_shows_no_secret_and_nobody(printed.output, kaltura)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
@@ -388,32 +391,33 @@ def test_wrong_credentials_end_with_code_1_and_show_nothing(
     kaltura: Running,
     account: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     arguments: list[str],
 ) -> None:
     monkeypatch.setenv("KALTURA_APP_TOKEN", "wrong-token-of-nobody")
-    assert doctor.main(arguments) == 1
-    printed = capsys.readouterr()
-    assert "INVALID_APP_TOKEN_HASH" in printed.out
-    assert_shows_no_secret_and_nobody(printed.out + printed.err, kaltura)
+    printed = commanded(*arguments)
+    assert printed.exit_code == 1
+    assert "INVALID_APP_TOKEN_HASH" in printed.stdout
+    assert_shows_no_secret_and_nobody(printed.output, kaltura)
 
 
 def test_without_an_account_it_examines_the_stand_in_and_says_so_at_the_top(
-    kaltura: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standin, "start", lambda: kaltura.base_url)
-    assert doctor.main([]) == 0
-    printed = capsys.readouterr().out
+    done = commanded()
+    assert done.exit_code == 0
+    printed = done.stdout
     assert printed.startswith("Kaltura account: the stand-in")
     assert "\nfailed" not in printed
 
 
 def test_a_stand_in_that_does_not_start_is_a_failure_and_no_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken() -> str:
         raise standin.StandinError("the stand-in Kaltura did not start")
 
     monkeypatch.setattr(standin, "start", broken)
-    assert doctor.main([]) == 1
-    assert "did not start" in capsys.readouterr().out
+    done = commanded()
+    assert done.exit_code == 1
+    assert "did not start" in done.stdout

@@ -72,7 +72,7 @@ def folder(used: Path) -> Path:
 
 def command(*words: str | Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "resources.local.postgres", *map(str, words)],
+        [sys.executable, "-m", "pipelines", "postgres", *map(str, words)],
         cwd=CHECKOUT,
         env=os.environ | environment,
         stdout=subprocess.PIPE,

@@ -119,7 +119,7 @@ def test_a_year_killed_at_day_200_keeps_those_days_and_the_next_run_goes_on_to_a
 ) -> None:
     pipeline = replace(pipeline, more={"START_DATE": str(YEAR[0])})
     world = pipeline.kaltura.world = one_late_meeting_a_day()
-    command = ("python", "-m", "pipelines.run", "--to", str(YEAR[-1]), "--from")
+    command = ("python", "-m", "pipelines", "pull", "--to", str(YEAR[-1]), "--from")
     loaded, marked = killed_after(199, pipeline, *command, str(YEAR[0]))
 
     there = [day for day in YEAR if str(day) in loaded]
@@ -143,7 +143,7 @@ def test_ctrl_c_keeps_the_days_that_had_landed_and_says_how_to_go_on(pipeline: P
     later = DAYS[-1] + dt.timedelta(days=3)  # in the second window, which keeps the run waiting
     evening = int(dt.datetime.combine(later, dt.time(18), dt.UTC).timestamp())
     pipeline.kaltura.faults.add(Fault("slow", times=None, covers=evening, seconds=5))
-    process = pipeline.start("python", "-m", "pipelines.run", "--from", str(DAYS[0]), "--to", str(later))
+    process = pipeline.start("python", "-m", "pipelines", "pull", "--from", str(DAYS[0]), "--to", str(later))
     wait_until(lambda: pipeline.query(COUNT_LOADED) == [(7,)], 200)
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=1200)

@@ -300,7 +300,7 @@ def test_a_warehouse_that_was_emptied_takes_on_another_mode_and_forgets_who_was_
 @pytest.mark.parametrize(
     ("before", "after", "step"),
     [
-        (FULL, PSEUDONYMOUS, "pipelines.retention --all"),
+        (FULL, PSEUDONYMOUS, "pipelines retention --all"),
         (FULL, NONE, "set PII_MODE=full again"),
         (PSEUDONYMOUS, WITH_KEY, "fresh database"),
         (NONE, PSEUDONYMOUS, "fresh database"),
@@ -484,24 +484,24 @@ def installation(place: Place, tmp_path: Path) -> Pipeline:
 
 def command(installation: Pipeline, *words: str, succeeds: bool = True, **more: str) -> str:
     with_more = replace(installation, more={**installation.more, **more})
-    return with_more.run("python", "-m", *words, succeeds=succeeds)
+    return with_more.run("python", "-m", "pipelines", *words, succeeds=succeeds)
 
 
 def test_erase_prints_what_it_would_do_then_does_it_and_says_so_the_next_time(
     installation: Pipeline, place: Place
 ) -> None:
     there = versions(place)
-    planned = command(installation, "pipelines.erase", "--user-id", ADA.user_id, "--dry-run")
+    planned = command(installation, "erase", "--user-id", ADA.user_id, "--dry-run")
     assert versions(place) == there
-    done = command(installation, "pipelines.erase", "--user-id", ADA.user_id, "--yes")
+    done = command(installation, "erase", "--user-id", ADA.user_id, "--yes")
     table = [line for line in done.splitlines() if "│" in line]
     assert [line for line in planned.splitlines() if "│" in line] == table
     assert found({ADA.user_id, ADA.name, ADA.email}, everything(place).encode()) == set()
-    assert "was erased on" in command(installation, "pipelines.erase", "--user-id", ADA.user_id, "--yes")
+    assert "was erased on" in command(installation, "erase", "--user-id", ADA.user_id, "--yes")
 
 
 def test_erase_of_somebody_unknown_says_so_and_fails(installation: Pipeline) -> None:
-    printed = command(installation, "pipelines.erase", "--user-id", "nobody.at.all", "--yes", succeeds=False)
+    printed = command(installation, "erase", "--user-id", "nobody.at.all", "--yes", succeeds=False)
     assert "Nobody by that id" in printed
 
 
@@ -516,7 +516,7 @@ def test_erase_of_somebody_unknown_says_so_and_fails(installation: Pipeline) -> 
 )
 def test_erase_refuses(words: list[str], more: dict[str, str], says: str, installation: Pipeline, place: Place) -> None:
     there = versions(place)
-    assert says in " ".join(command(installation, "pipelines.erase", *words, succeeds=False, **more).split())
+    assert says in " ".join(command(installation, "erase", *words, succeeds=False, **more).split())
     assert versions(place) == there
 
 
@@ -524,9 +524,9 @@ def test_the_conversion_to_pseudonyms_leaves_nobody_and_the_warehouse_goes_on_in
     installation: Pipeline, place: Place
 ) -> None:
     there = versions(place)
-    command(installation, "pipelines.retention", "--all", "--dry-run", PII_MODE="pseudonymous")
+    command(installation, "retention", "--all", "--dry-run", PII_MODE="pseudonymous")
     assert versions(place) == there
-    command(installation, "pipelines.retention", "--all", PII_MODE="pseudonymous")
+    command(installation, "retention", "--all", PII_MODE="pseudonymous")
     traces = {each for user in (ADA, BOB) for each in (user.user_id, user.name, user.email)}
     assert found(traces, everything(place).encode()) == set()
     there = versions(place)[:3]  # the tables; a withheld reject has another length where no names were sent
@@ -536,7 +536,7 @@ def test_the_conversion_to_pseudonyms_leaves_nobody_and_the_warehouse_goes_on_in
 
 
 def test_retention_without_the_setting_says_which_to_set(installation: Pipeline) -> None:
-    assert "RETENTION_DAYS" in command(installation, "pipelines.retention", succeeds=False)
+    assert "RETENTION_DAYS" in command(installation, "retention", succeeds=False)
 
 
 def test_the_nightly_job_takes_names_out_of_old_days(installation: Pipeline, place: Place) -> None:

@@ -337,7 +337,7 @@ def test_a_pulled_week_becomes_a_file_and_a_picture_in_dagster(pipeline: Pipelin
         assert "data:image/svg+xml," in day["picture"].value
         assert len(day["picture"].value) < SHOWN_CHARACTERS
 
-    printed = pipeline.run("python", "-m", "pipelines.report", "--no-open")  # which makes the home its own
+    printed = pipeline.run("python", "-m", "pipelines", "report", "--no-open")  # which makes the home its own
 
     [path] = (pipeline.home / "reports").iterdir()
     assert str(path) in printed
@@ -353,10 +353,10 @@ def test_a_pulled_week_becomes_a_file_and_a_picture_in_dagster(pipeline: Pipelin
     assert {name for name in names if name != "NA" and name in path.read_text("utf-8")} == set()
 
     written = path.stat().st_mtime_ns
-    pipeline.run("python", "-m", "pipelines.report", "--no-open")
+    pipeline.run("python", "-m", "pipelines", "report", "--no-open")
     assert path.stat().st_mtime_ns == written
     pipeline.query("UPDATE kaltura.loads SET loaded_at = now() RETURNING id")
-    pipeline.run("python", "-m", "pipelines.report", "--no-open")
+    pipeline.run("python", "-m", "pipelines", "report", "--no-open")
     assert path.stat().st_mtime_ns > written
 
     shown = metadata(pipeline, ROOM_REPORT, str(DAYS[7]))
@@ -367,7 +367,7 @@ def test_a_pulled_week_becomes_a_file_and_a_picture_in_dagster(pipeline: Pipelin
 
 
 def test_without_data_the_command_says_what_to_run_first(pipeline: Pipeline) -> None:
-    printed = pipeline.run("python", "-m", "pipelines.report", "--no-open", succeeds=False)
+    printed = pipeline.run("python", "-m", "pipelines", "report", "--no-open", succeeds=False)
 
     assert "make run" in printed
     assert not (pipeline.home / "reports").exists()

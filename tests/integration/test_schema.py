@@ -7,7 +7,7 @@ import pytest
 
 from assets.report import Report
 from assets.reports import REPORTS
-from pipelines.docs import PAGE, STANDING_ALONE, Column, columns, page
+from pipelines.commands.docs import PAGE, STANDING_ALONE, Column, columns, page
 
 IDENTITY = "partner_id"
 

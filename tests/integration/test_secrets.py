@@ -127,7 +127,7 @@ def test_no_secret_is_left_after_success_refusal_timeout_or_an_error_that_quotes
     pipeline.kaltura.faults.add(
         fails_on("timeout", TIMES_OUT), fails_on("echoed_ks", ECHOES), fails_on("bad_gateway", REFUSED, status=403)
     )
-    pipeline.run("python", "-m", "pipelines.dagster_home")
+    pipeline.run("python", "-m", "pipelines", "home")
     printed = pipeline.materialize("--partition-range", f"{GOOD}...{REFUSED}", succeeds=False)
     for day, said in ((TIMES_OUT, "report 600"), (ECHOES, "INVALID_KS"), (REFUSED, "HTTP 403")):
         assert f"{day}: " in printed

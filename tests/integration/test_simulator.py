@@ -517,7 +517,7 @@ def test_a_window_of_many_years_times_out_on_the_university(caller: Caller) -> N
 
 def test_the_command_says_where_it_listens_and_stops_when_told(tmp_path: Path) -> None:
     port_file = tmp_path / "kaltura.url"
-    command = [sys.executable, "-m", "simulator", "--port", "0", "--port-file", str(port_file)]
+    command = [sys.executable, "-m", "pipelines", "standin", "--port", "0", "--port-file", str(port_file)]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
         try:

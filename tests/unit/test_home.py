@@ -42,7 +42,7 @@ def test_a_command_starts_with_the_home_and_with_secrets_out_of_files(tmp_path: 
     show = "import os; print(os.environ['DAGSTER_HOME'], os.environ['DAGSTER_POSTGRES_PASSWORD'])"
 
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.dagster_home", "python", "-c", show],
+        [sys.executable, "-m", "pipelines", "home", "python", "-c", show],
         cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_a_secret_file_that_is_missing_stops_the_command_with_its_name(tmp_path:
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "KALTURA_KS_FILE": str(tmp_path / "none")}
 
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.dagster_home", "python", "-c", "print('started')"],
+        [sys.executable, "-m", "pipelines", "home", "python", "-c", "print('started')"],
         cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

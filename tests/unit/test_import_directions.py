@@ -12,6 +12,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SHARED = ("resources.settings", "resources.errors", "resources.table", "resources.arrivals", "resources.runtime")
 ALLOWED = {
     "pipelines": ("assets", "resources"),
+    "pipelines.commands.standin": ("pipelines", "resources", "simulator"),
     "assets": ("resources",),
     "resources.kaltura": (*SHARED, "resources.local"),
     "resources.kaltura.doctor": (

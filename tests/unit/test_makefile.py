@@ -27,7 +27,7 @@ HOSTILE = [
     "a#b",
     "a\ntouch INJECTED",
 ]
-TARGETS = {"erase": "ID", "report": "WEEK", "backup": "FILE", "restore": "FILE", "run": "DAYS", "ui": "PORT"}
+TARGETS = {"erase": "ID", "report": "WEEK", "backup": "FILE", "restore": "FILE", "run": "DAYS"}
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def test_what_to_test_may_be_several_words_and_runs_nothing(
 @pytest.mark.parametrize(
     ("target", "given", "wanted"),
     [
-        ("run", {}, ["-m", "pipelines.run", "--days=7"]),
-        ("report", {}, ["-m", "pipelines.report"]),
-        ("backup", {}, ["-m", "resources.postgres.backup"]),
-        ("restore", {"FILE": "a", "REPLACE": "1"}, ["-m", "pipelines.restore", "--replace", "--", "a"]),
+        ("run", {}, ["-m", "pipelines", "pull", "--days=7"]),
+        ("report", {}, ["-m", "pipelines", "report"]),
+        ("backup", {}, ["-m", "pipelines", "backup"]),
+        ("restore", {"FILE": "a", "REPLACE": "1"}, ["-m", "pipelines", "restore", "--replace", "--", "a"]),
     ],
 )
 def test_what_is_left_out_takes_its_default(

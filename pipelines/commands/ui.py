@@ -1,11 +1,8 @@
-"""Dagster's UI on this checkout: code server, daemon and webserver, each a process of its own, until Ctrl-C.
-
-    python -m pipelines.ui [--port 3000]
+"""`ui`: Dagster's UI on this checkout. Code server, daemon and webserver, each a process of its own, until Ctrl-C.
 
 The code server is apart, because a daemon that ran the code itself would take the runs in flight along when it stops.
 """
 
-import argparse
 import ipaddress
 import os
 import signal
@@ -16,42 +13,45 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+import click
 
 from pipelines import dagster_home as home
-from resources.settings import CHECKOUT, load_env_file
+from pipelines.command_line import Command, Stopped
+from resources.settings import CHECKOUT, Settings, ui_port
 
 READY_SECONDS = 90
 STOP_SECONDS = 20
 PROGRAMS = Path(sys.executable).parent
 
 
-def main() -> int:
-    load_env_file()
-    parser = argparse.ArgumentParser(prog="python -m pipelines.ui", description="Dagster's UI, daemon and code server.")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 3000), help="default: PORT, or 3000")
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on. The UI knows no passwords: whoever reaches it can launch runs and use the "
-        "account's credentials. Leave it on 127.0.0.1, and put a proxy that asks who is there before it",
-    )
-    parser.add_argument(
-        "--trusted-host", action="append", default=[], metavar="NAME", help="a name that such a proxy passes on"
-    )
-    given = parser.parse_args()
-    if not _is_this_machine(given.host):
-        sys.stderr.write(f"On {given.host} everybody who reaches this machine has the UI, which knows no passwords.\n")
-    if not _is_free(given.host, given.port):
-        sys.stderr.write(f"Port {given.port} is taken. Stop what listens there, or choose another: make ui PORT=3001\n")
-        return 1
+@click.command(cls=Command)
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: PORT, or 3000.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. The UI knows no passwords: whoever reaches it can launch runs and use the account's "
+    "credentials. Leave it on 127.0.0.1, and put a proxy that asks who is there before it.",
+)
+@click.option("--trusted-host", multiple=True, metavar="NAME", help="A name that such a proxy passes on.")
+def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
+    """Dagster's UI, daemon and code server, until Ctrl-C."""
+    Settings.from_environment()  # the code server reads them; what is wrong with them is said here
+    port = port or ui_port()
+    if not _is_this_machine(host):
+        click.echo(f"On {host} everybody who reaches this machine has the UI, which knows no passwords.", err=True)
+    if not _is_free(host, port):
+        raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make ui PORT=3001")
     folder = home.prepare()
     signal.signal(signal.SIGTERM, _interrupt)
-    processes = _start(folder, given.host, given.port, given.trusted_host)
+    processes = _start(folder, host, port, trusted_host)
     (folder / "ui.pid").write_text(str(os.getpid()))
     try:
-        return _watch(processes, given.host, given.port)
+        _watch(processes, host, port)
     except KeyboardInterrupt:
-        return 0
+        return
     finally:
         _stop(processes)
         (folder / "ui.pid").unlink(missing_ok=True)
@@ -89,16 +89,8 @@ def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> 
         "code server": ["dagster", "code-server", "start", "-m", "pipelines.definitions", "-p", str(code_port)],
         "daemon": ["dagster-daemon", "run", "-w", str(workspace)],
         "webserver": [
-            "python",
-            "-m",
-            "pipelines.guarded_webserver",
-            "-w",
-            str(workspace),
-            "-h",
-            host,
-            "-p",
-            str(port),
-            *trusted,
+            *("python", "-m", "pipelines", "webserver", *trusted),
+            *("-w", str(workspace), "-h", host, "-p", str(port)),
         ],
     }
     # A daemon that starts while the code server is away takes its assets for deleted, and would end the backfill.
@@ -134,18 +126,16 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.1)
 
 
-def _watch(processes: dict[str, subprocess.Popen[bytes]], host: str, port: int) -> int:
-    """Say when the UI answers; return when one of the processes ends."""
+def _watch(processes: dict[str, subprocess.Popen[bytes]], host: str, port: int) -> NoReturn:
+    """Say when the UI answers. Raises `Stopped` when one of the processes ends."""
     url = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
     told = False
     while True:
         for name, process in processes.items():
             if process.poll() is not None:
-                sys.stderr.write(f"The {name} ended. Its log: {_log_of(name)}\n{_tail(_log_of(name))}\n")
-                return 1
+                raise Stopped(f"The {name} ended. Its log: {_log_of(name)}\n{_tail(_log_of(name))}")
         if not told and _answers(host, port):
-            sys.stdout.write(f"Dagster is on {url} (Ctrl-C stops it). Logs are in {os.environ['DAGSTER_HOME']}.\n")
-            sys.stdout.flush()
+            click.echo(f"Dagster is on {url} (Ctrl-C stops it). Logs are in {os.environ['DAGSTER_HOME']}.")
             told = True
         time.sleep(0.5)
 
@@ -175,7 +165,3 @@ def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

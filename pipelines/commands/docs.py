@@ -1,21 +1,16 @@
-"""Writes docs/data-dictionary.md from the catalog of a freshly migrated database: the page says what the database says.
+"""`docs`: writes docs/data-dictionary.md from the catalog of a fresh database: the page says what the database says."""
 
-python -m pipelines.docs            write the page
-python -m pipelines.docs --check    say whether it is current (exit code 1: it is not)
-"""
-
-import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import click
 import psycopg
 from psycopg.rows import class_row
 
-from resources.errors import ConfigurationError
+from pipelines.command_line import Command, Stopped
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT
@@ -157,26 +152,14 @@ def described_anew() -> str:
             local_postgres.remove(folder)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.docs", description="Write docs/data-dictionary.md from the database's comments."
-    )
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not current")
-    check = parser.parse_args().check
-    try:
-        text = described_anew()
-    except ConfigurationError as error:
-        print(f"docs: {error}", file=sys.stderr)
-        return 1
+@click.command(cls=Command)
+@click.option("--check", is_flag=True, help="Write nothing; fail if the page is not current.")
+def command(check: bool) -> None:
+    """Write docs/data-dictionary.md from the comments of a freshly made database."""
+    text = described_anew()
     current = PAGE.read_text("utf-8") if PAGE.exists() else ""
     if check and text != current:
-        print("docs/data-dictionary.md is not what the database says. Run `make docs`.", file=sys.stderr)
-        return 1
+        raise Stopped("docs/data-dictionary.md is not what the database says. Run `make docs`.")
     if text != current:
         PAGE.write_text(text, "utf-8")
-        print("wrote docs/data-dictionary.md")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        click.echo("wrote docs/data-dictionary.md")

@@ -1,0 +1,166 @@
+"""`pull`: the main job at a terminal. Pulls some days into the warehouse through Dagster, and shows what landed.
+
+It starts what the settings leave to the checkout (the private Postgres, the stand-in Kaltura), applies the migrations,
+and makes a run that the UI shows like any other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from pipelines.command_line import Command, Stopped, day_option
+from resources.settings import SettingError, Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from rich.console import Console
+    from rich.status import Status
+
+
+@click.command(cls=Command)
+@click.option(
+    "--days", type=click.IntRange(1), default=7, show_default=True, help="How many full days, up to yesterday."
+)
+@day_option("--from", "first", "First day, as 2026-01-31.")
+@day_option("--to", "last", "Last day (default: yesterday).")
+def command(days: int, first: dt.date | None, last: dt.date | None) -> None:
+    """Pull days of room data into the warehouse, and show what landed."""
+    settings = Settings.from_environment()
+    from resources.kaltura.resource import expect_account_or_demo
+
+    expect_account_or_demo()
+    chosen = _days(days, first, last, settings)
+    try:
+        _pull_and_show(*chosen)
+    except KeyboardInterrupt:
+        raise Stopped("\nStopped. The days that had landed stay; run it again to go on.", 130) from None
+
+
+def _days(days: int, first: dt.date | None, last: dt.date | None, settings: Settings) -> tuple[dt.date, dt.date]:
+    yesterday = dt.datetime.now(settings.timezone).date() - dt.timedelta(days=1)
+    last = last or yesterday
+    if last > yesterday:
+        raise SettingError(f"{last} is not over yet in {settings.timezone}: the last full day is {yesterday}.")
+    if first is None:
+        reach = min(days - 1, max(0, (last - settings.start_date).days))
+        first = last - dt.timedelta(days=reach)
+    if first < settings.start_date:
+        raise SettingError(f"{first} is before START_DATE={settings.start_date}. Set START_DATE to an earlier day.")
+    if last < first:
+        raise SettingError(f"There is no day from {first} to {last}.")
+    return first, last
+
+
+def _pull_and_show(first: dt.date, last: dt.date) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    with console.status("Starting ...") as status:
+        url = _made_ready(status)
+        from assets.reports import REPORTS
+        from pipelines import launch
+
+    days, started = (last - first).days + 1, time.monotonic()
+    result = launch.launch(
+        [report.key for report in REPORTS],
+        tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
+        watch=lambda instance, run_id: _progress(console, instance, run_id, days),
+    )
+    console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {time.monotonic() - started:.1f} s.\n")
+    _print_findings(result, console)
+    _print_what_landed(url, result.run_id, first, last, console)
+    if not result.success:
+        raise Stopped(f"The run failed. {launch.why(result)}")
+    console.print(_whats_next(escape(url)), highlight=False, soft_wrap=True)
+
+
+def _made_ready(status: Status) -> str:
+    """The warehouse's URL, once everything runs that the checkout has to run itself."""
+    from resources.postgres.url import database_url, is_private
+
+    if is_private():
+        status.update("Starting the private Postgres ...")
+    url = database_url()
+    status.update("Applying migrations ...")
+    from resources.postgres.migrations import migrate
+    from resources.postgres.roles import apply_roles
+
+    migrate(url)
+    if is_private():
+        apply_roles(url, again=False)
+    status.update("Loading Dagster ...")
+    return url
+
+
+def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, console: Console) -> None:
+    import psycopg
+    from psycopg.rows import dict_row
+
+    from pipelines.first_look import print_first_look
+    from resources.postgres.session import opened
+
+    with opened(url) as connection:
+        rows_as_dicts = cast("psycopg.Connection[dict[str, Any]]", connection)
+        rows_as_dicts.row_factory = dict_row
+        print_first_look(console, rows_as_dicts, run_id, first, last)
+
+
+def _print_findings(result: dg.ExecuteInProcessResult, console: Console) -> None:
+    """What the checks found; nothing where all is well."""
+    from rich.markup import escape
+
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            color = "red" if check.severity.value == "ERROR" else "yellow"
+            name = f"{check.check_name} of {check.asset_key.path[-1]}"
+            console.print(f"[bold {color}]Check {name}.[/] {escape(check.description or '')}\n", highlight=False)
+
+
+def _whats_next(url: str) -> str:
+    """Where the data is and what to type; the password of a database of one's own is left out."""
+    from resources.kaltura.resource import is_standin
+    from resources.postgres.url import is_private
+
+    lines = ["[bold]A prompt on it[/]   make psql"]
+    if is_private():
+        lines.append(f"[bold]Other clients[/]    {url}")
+    lines.append("[bold]Dagster's UI[/]     make ui, to backfill older days and switch the daily schedule on")
+    if is_standin():
+        lines.append(
+            "[bold]Your account[/]     copy .env.example to .env and fill in KALTURA_*; this was invented data"
+        )
+    return "\n".join(lines)
+
+
+@contextmanager
+def _progress(console: Console, instance: dg.DagsterInstance, run_id: str, days: int) -> Iterator[None]:
+    """A bar that moves as each day's tables are marked."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from pipelines.interrupts import Interrupts
+
+    said = TextColumn("{task.description}")
+    columns = (SpinnerColumn(), said, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"Pulling {days} days", total=days)
+        marked: set[str] = set()
+
+        def on_event(entry: dg.EventLogEntry) -> None:
+            event = entry.dagster_event
+            if event and event.is_step_materialization and event.partition:
+                marked.add(event.partition)
+                progress.update(task, completed=len(marked))
+                if interrupts.any_since_asked():
+                    signal.raise_signal(signal.SIGINT)  # the run goes on all the same
+
+        with Interrupts() as interrupts:
+            instance.add_event_listener(run_id, on_event)
+            yield

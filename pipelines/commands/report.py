@@ -1,0 +1,131 @@
+"""`report`: the week's report. Made through Dagster if it is not there yet or older than the data, and opened.
+
+It makes a run that the UI shows like any other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.command_line import Command, day_option
+from resources.errors import ConfigurationError
+from resources.settings import Settings, report_folder
+
+if TYPE_CHECKING:
+    from assets.room_report.figures import Account
+
+WEEK = dt.timedelta(days=7)
+
+
+class NoReportError(ConfigurationError):
+    """There is nothing to report on; the message says what to do."""
+
+
+@click.command(cls=Command)
+@day_option("--week", "day", "A day of the week, as 2026-11-16 (default: the newest that is over and has data).")
+@click.option("--again", is_flag=True, help="Write it anew, also where it is there already.")
+@click.option("--no-open", is_flag=True, help="Print where the file is, and open nothing.")
+def command(day: dt.date | None, again: bool, no_open: bool) -> None:
+    """Write the week's report, print where it is, and open it in a browser."""
+    settings = Settings.from_environment()
+    from rich.console import Console
+
+    console = Console()
+    with console.status("Reading ..."):
+        known = _accounts()
+        week = _monday(day) if day else newest_week(known, _today(settings))
+        _require_week(week, known, settings)
+    paths = [_path(account, week) for account in known]
+    if again or not all(map(_is_current, known, paths)):
+        with console.status(f"Writing the report of the week of {week} ..."):
+            _write(week)
+    for path in paths:
+        console.print(str(path), highlight=False, soft_wrap=True)
+    if not no_open and _can_open():
+        webbrowser.open(paths[0].as_uri())
+
+
+def newest_week(known: list[Account], today: dt.date) -> dt.date:
+    """The Monday of the newest week that is over on `today` and of which a day was loaded. Raises `NoReportError`."""
+    if not known:
+        raise NoReportError("Nothing has been loaded yet: run `make run` first.")
+    newest = min(max(_monday(account.last_date) for account in known), _monday(today) - WEEK)
+    if newest < min(_monday(account.first_date) for account in known):
+        raise NoReportError(f"All that was loaded is of this week, which is over on {_monday(today) + WEEK}.")
+    return newest
+
+
+def _require_week(week: dt.date, known: list[Account], settings: Settings) -> None:
+    """Raises `NoReportError` where the week is no partition."""
+    from assets.partitions import WEEKS  # Dagster's, which takes a moment
+
+    if not known:
+        raise NoReportError("Nothing has been loaded yet: run `make run` first.")
+    if WEEKS.has_partition_key(str(week)):
+        return
+    if week + WEEK > _today(settings):
+        raise NoReportError(f"The week of {week} is not over yet in {settings.timezone}.")
+    raise NoReportError(f"The week of {week} begins before START_DATE={settings.start_date}.")
+
+
+def _monday(day: dt.date) -> dt.date:
+    return day - dt.timedelta(days=day.weekday())
+
+
+def _today(settings: Settings) -> dt.date:
+    return dt.datetime.now(settings.timezone).date()
+
+
+def _accounts() -> list[Account]:
+    """The accounts in the warehouse; a private one is started and brought up to date."""
+    from assets.room_report.figures import accounts
+    from resources.postgres.migrations import migrate
+    from resources.postgres.url import database_url, is_private
+    from resources.warehouse.warehouse import Warehouse
+
+    url = database_url()
+    if is_private():
+        migrate(url)
+    warehouse = Warehouse(url)
+    try:
+        warehouse.require_current_schema()
+        with warehouse.reading() as connection:
+            return accounts(connection)
+    finally:
+        warehouse.close()
+
+
+def _path(account: Account, week: dt.date) -> Path:
+    from assets.room_report.asset import file_name
+
+    return report_folder() / file_name(account.account_id, week)
+
+
+def _is_current(account: Account, path: Path) -> bool:
+    """Whether the file is there, and nothing was loaded since."""
+    return path.exists() and path.stat().st_mtime > account.loaded_at.timestamp()
+
+
+def _write(week: dt.date) -> None:
+    """Raises `NoReportError` where the run fails."""
+    from assets.room_report.asset import room_report
+    from pipelines import launch
+
+    result = launch.launch([room_report.key], partition_key=str(week))
+    if not result.success:
+        raise NoReportError(f"The run {result.run_id} failed: {launch.why(result)}")
+
+
+def _can_open() -> bool:
+    """Whether a browser would show the file to the person at this terminal."""
+    is_graphical = sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    return is_graphical and sys.stdout.isatty()

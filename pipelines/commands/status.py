@@ -1,0 +1,28 @@
+"""`status`: what the warehouse holds against what Dagster says. Exit code 1: the two differ, or days are missing."""
+
+import json
+
+import click
+
+from pipelines.command_line import Command
+from resources.settings import partner_id
+
+
+@click.command(cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print a document for programs.")
+def command(as_json: bool) -> None:
+    """What the warehouse holds, against what Dagster says, by ranges of days, with the command that mends each."""
+    import dagster as dg
+
+    from pipelines import dagster_home
+    from pipelines.status import status
+    from resources.local.kaltura import CREDENTIALS
+    from resources.postgres.session import opened
+    from resources.postgres.url import database_url
+
+    dagster_home.prepare()
+    with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
+        found = status(connection, instance, int(partner_id(CREDENTIALS.partner_id)))
+    click.echo(json.dumps(found.document(), indent=2) if as_json else "\n".join(found.lines()))
+    if not found.is_well:
+        raise click.exceptions.Exit(1)

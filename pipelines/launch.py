@@ -1,0 +1,67 @@
+"""One way to make a run from a shell: in this process, seen in the UI like any other, and explained where it fails."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import dagster as dg
+
+from pipelines import dagster_home as home
+from pipelines.sensors.abandoned_runs import end_abandoned_local_runs
+from resources.runtime.processes import execution_tag
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+Watch = Callable[[dg.DagsterInstance, str], AbstractContextManager[None]]
+"""What is around a run while it is under way; it is told the instance and the run's id."""
+
+
+def launch(
+    assets: Sequence[dg.AssetKey],
+    *,
+    partition_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    watch: Watch = lambda *_: nullcontext(),
+) -> dg.ExecuteInProcessResult:
+    """The run, whether it succeeded or not: `why` says what went wrong. Raises KeyboardInterrupt where Ctrl-C ended it."""
+    from pipelines.definitions import defs  # reads the settings, and takes seconds: not before they are checked
+
+    home.prepare()
+    run_id = str(uuid.uuid4())
+    with dg.DagsterInstance.get() as instance:
+        end_abandoned_local_runs(instance)
+        with watch(instance, run_id):
+            result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                asset_selection=assets,
+                partition_key=partition_key,
+                run_config=QUIET,
+                tags={**(tags or {}), **execution_tag(run_id)},
+                raise_on_error=False,
+            )
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
+    return result
+
+
+def why(result: dg.ExecuteInProcessResult) -> str:
+    """Why the run failed; empty where it did not."""
+    if result.success:
+        return ""
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return failure.user_failure_data.description
+            if failure.error:
+                return (failure.error.cause or failure.error).message.strip()
+    return f"the events of run {result.run_id} say why, in `make ui`"
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Dagster takes the signal for itself, and tells of it as of a failure."""
+    failures = (event.step_failure_data for event in result.all_events if event.is_step_failure)
+    return any(
+        failure.error and failure.error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for failure in failures
+    )

@@ -1,0 +1,123 @@
+"""The front door: every command answers `--help`, and ends with one line over a setting that can't be used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.command_line import COMMANDS, NAMES, front_door
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+NOWHERE = "postgresql://nobody:hidden@127.0.0.1:1/none"  # no server listens there
+WORDS = {
+    "erase": ["--user-id", "ada", "--yes"],
+    "restore": ["none.dump"],
+    "postgres": ["status"],
+    "retention": ["--all"],
+}
+
+# What each setting's command says; the commands that don't read it go on, as far as a database that isn't there.
+BAD = {
+    "DATABASE_URL_FILE": ("/nope", NAMES),
+    "START_DATE": ("1.1.2025", ["pull", "report", "ui", "standin", "erase", "retention"]),
+    "PARTITION_TIMEZONE": ("x", ["pull", "report", "ui", "standin", "erase", "retention"]),
+    "PORT": ("abc", ["ui"]),
+    "PII_MODE": ("some", ["pull", "report", "ui", "erase", "retention"]),
+    "KALTURA_PARTNER_ID": ("one", ["erase"]),
+    "ALERT_WEBHOOK_URL": ("here", ["alert-test"]),
+}
+CASES = [(name, value, command) for name, (value, commands) in BAD.items() for command in commands]
+
+
+def invoked(command: str, tmp_path: Path, **settings: str) -> Result:
+    environment = {"DATABASE_URL": NOWHERE, "DAGSTER_HOME": str(tmp_path), "PII_KEY": "k" * 32, **settings}
+    if "DATABASE_URL_FILE" in settings:
+        del environment["DATABASE_URL"]
+    return CliRunner().invoke(front_door, [command, *WORDS.get(command, [])], env=environment)
+
+
+def assert_one_line(result: Result) -> None:
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", NAMES)
+def test_every_command_answers_help_whatever_the_settings_hold(command: str, tmp_path: Path) -> None:
+    bad = {name: value for name, (value, _) in BAD.items()}
+    done = CliRunner().invoke(front_door, [command, "--help"], env=bad)
+    assert done.exit_code == 0, done.output
+    assert "Usage:" in done.output
+
+
+def test_help_lists_every_command_in_its_group_and_each_has_a_file() -> None:
+    printed = CliRunner().invoke(front_door, ["--help"]).output
+    assert all(f"{section}:" in printed for section in COMMANDS)
+    listed = [line.split()[0] for line in printed.splitlines() if line.startswith("  ") and line.strip()]
+    assert set(NAMES) <= set(listed)
+    files = {file.stem.replace("_", "-") for file in (CHECKOUT / "pipelines" / "commands").glob("[a-z]*.py")}
+    assert files == set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "value", "command"), CASES, ids=[f"{case[2]} {case[0]}" for case in CASES])
+def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(
+    name: str, value: str, command: str, tmp_path: Path
+) -> None:
+    done = invoked(command, tmp_path, **{name: value})
+    assert_one_line(done)
+    assert name in done.stderr
+
+
+@pytest.mark.parametrize("command", ["pull", "report", "migrate", "roles", "backup", "erase", "retention"])
+def test_a_database_that_cannot_be_reached_is_one_line_without_its_password(command: str, tmp_path: Path) -> None:
+    done = invoked(command, tmp_path)
+    assert_one_line(done)
+    assert "hidden" not in done.output
+
+
+def test_a_backup_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    assert_one_line(invoked("restore", tmp_path))
+
+
+def test_a_folder_that_cannot_be_made_is_one_line_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = invoked("home", tmp_path, DAGSTER_HOME=str(tmp_path / "file" / "home"))
+    assert_one_line(done)
+    assert "file" in done.stderr
+
+
+def test_a_day_that_is_none_and_a_command_that_is_none_are_the_words_fault(tmp_path: Path) -> None:
+    for words in (["pull", "--from", "1.1.2025"], ["pull", "--days", "0"], ["ui", "--port", "abc"], ["fetch"]):
+        done = CliRunner().invoke(front_door, words)
+        assert done.exit_code == 2
+        assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("command", ["stop", "psql-url"])
+def test_what_has_to_answer_at_once_imports_neither_dagster_nor_pandas(command: str, tmp_path: Path) -> None:
+    show = (
+        "import sys\nfrom pipelines.command_line import front_door\n"
+        f"front_door(['{command}'], standalone_mode=False)\n"
+        "print(sorted({'dagster', 'pandas', 'pydantic', 'httpx', 'rich.console', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    environment = {"DATABASE_URL": NOWHERE, "DAGSTER_HOME": str(tmp_path), "LOCAL_POSTGRES_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", show],
+        cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_ctrl_c_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("resources.postgres.migrations.migrate", interrupted)
+    for command in ("migrate", "pull"):
+        done = invoked(command, tmp_path)
+        assert done.exit_code == 130
+        assert done.stderr.strip().startswith("Stopped.")
+        assert len(done.stderr.strip().splitlines()) == 1
