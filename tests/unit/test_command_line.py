@@ -116,6 +116,7 @@ def test_ctrl_c_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("resources.postgres.migrations.migrate", interrupted)
+    monkeypatch.setenv("KALTURA_DEMO", "1")  # invented data in a database of one's own only on purpose
     for command in ("migrate", "pull"):
         done = invoked(command, tmp_path)
         assert done.exit_code == 130
