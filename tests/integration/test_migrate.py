@@ -119,6 +119,7 @@ def test_a_view_of_an_older_version_goes_and_one_of_an_analyst_with_a_new_view_s
     sql.execute("CREATE VIEW analytics.gone AS SELECT 1 AS one")
     sql.execute("INSERT INTO kaltura.migrations (name, checksum) VALUES ('views/50_gone.sql', 'x')")
     sql.execute("CREATE VIEW analytics.novel AS SELECT 2 AS theirs")
+    monkeypatch.setattr("resources.postgres.migrations.FORMER_VIEWS", frozenset({"views/50_gone.sql"}))
     folder = changed_copy(tmp_path, "60_novel.sql", "CREATE VIEW analytics.novel AS SELECT 3 AS ours;")
     monkeypatch.setattr(Migrations.__init__, "__defaults__", (folder, None))
 
