@@ -73,7 +73,13 @@ _JOINER = "\u2060"
 
 
 def as_chat_text(line: str) -> str:
-    """A line as Slack, Mattermost and their like show it: as text, whatever a server or a room's name says in it."""
+    """A line as Slack, Mattermost and their like show it: as text, whatever a server or a room's name says in it.
+
+    The link to the run at its end is ours and stays one.
+    """
+    ui = os.environ.get("DAGSTER_UI_URL", "").strip().rstrip("/")
+    if ui and (link := re.search(rf" {re.escape(ui)}/runs/[0-9a-f-]{{36}}$", line)):
+        return as_chat_text(line[: link.start()]) + escape(link[0], quote=False)
     return escape(_MARKDOWN.sub(lambda found: _JOINER.join((*found[0], "")), printable(line)), quote=False)
 
 

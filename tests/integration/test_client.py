@@ -507,7 +507,7 @@ GOOD = b"\xef\xbb\xbf" + ",".join(SESSION_COLUMNS).encode() + b"\n"
         ((200, {"content-length": ""}, GOOD + b"1_a,half a li"), Unavailable, "broke off within a line"),
         ((200, {}, GOOD + b"1_a,half a line of a gateway that has counted it"), Unavailable, "broke off within a line"),
         ((200, {}, GOOD.rstrip(b"\n")), Unavailable, "broke off within a line"),
-        ((200, {"content-encoding": "gzip"}, GOOD), Unavailable, "DecodingError"),
+        ((200, {"content-encoding": "gzip"}, GOOD), Unavailable, "can.t be unpacked"),
         ((200, {"content-type": "text/csv"}, GOOD.removeprefix(b"\xef\xbb\xbf")), Unavailable, "a page came back"),
         ((429, {}, b""), RateLimited, "HTTP 429"),
         ((408, {}, b""), Unavailable, "HTTP 408"),

@@ -298,8 +298,8 @@ def test_a_report_can_not_write(seeded: psycopg.Connection, database: str) -> No
     opened = Warehouse(database)
     with opened.reading() as connection:
         assert [account.account_id for account in accounts(connection)] == [101, 202, 303]
-        with pytest.raises(WarehouseError, match="25006"):
-            connection.execute("DELETE FROM kaltura.loads")
+    with pytest.raises(WarehouseError, match="25006"), opened.reading() as connection:
+        connection.execute("DELETE FROM kaltura.loads")
     opened.close()
 
 

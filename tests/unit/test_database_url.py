@@ -20,8 +20,10 @@ PASSWORD = "Zq9-Xv7-Kw3"  # pragma: allowlist secret
         ("postgresql://u:hidden@h:5433/d", {"user": "u", "password": "hidden", "host": "h", "port": "5433", "dbname": "d"}),
         ("postgres://u:hidden@h/d", {"user": "u", "password": "hidden", "host": "h", "dbname": "d"}),
         (" postgresql+psycopg://h/d\n", {"host": "h", "dbname": "d"}),
-        ("postgresql://u:a%25b%40c%2Fd@h/d", {"user": "u", "password": "a%b@c/d", "host": "h", "dbname": "d"}),
-        ("postgresql://u:a?b#c@h/d", {"user": "u", "password": "a?b#c", "host": "h", "dbname": "d"}),
+        # pragma: allowlist nextline secret
+        ("postgresql://u:hidden%25%2F%40@h/d", {"user": "u", "password": "hidden%/@", "host": "h", "dbname": "d"}),
+        # pragma: allowlist nextline secret
+        ("postgresql://u:hidden?b#c@h/d", {"user": "u", "password": "hidden?b#c", "host": "h", "dbname": "d"}),
         ("postgresql://u:ä@h/d", {"user": "u", "password": "ä", "host": "h", "dbname": "d"}),
         ("postgresql:///d?host=/tmp/s", {"host": "/tmp/s", "dbname": "d"}),
         ("postgresql://u@%2Ftmp%2Fs:5433/d", {"user": "u", "host": "/tmp/s", "port": "5433", "dbname": "d"}),
