@@ -87,7 +87,7 @@ def test_a_manifest_that_was_tampered_with_is_not_believed_and_runs_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     pull(place, WITH_KEY)
-    url = place.warehouse.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    url = place.warehouse.url
     manifest = back_up(url, tmp_path / "a.dump", Console(quiet=True), KEY)
     hostile = Manifest.beside(tmp_path / "a.dump")
     hostile.write_text(json.dumps(asdict(replace(manifest, rows={**manifest.rows, name: 77}))))
