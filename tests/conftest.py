@@ -2,23 +2,12 @@
 
 import os
 
-# Before anything of the project is imported: a developer's own settings must not reach the tests.
+# Before anything else of the project is imported: a developer's own settings must not reach the tests.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
-for _name in [name for name in os.environ if name.startswith(("KALTURA_", "DAGSTER_", "PG"))]:
+from resources.settings import NAMES  # which reads no setting when it is imported
+
+for _name in [name for name in os.environ if name in NAMES or name.startswith(("KALTURA_", "DAGSTER_", "PG"))]:
     del os.environ[_name]
-for _name in (
-    "DATABASE_URL",
-    "START_DATE",
-    "PARTITION_TIMEZONE",
-    "SESSION_GRACE_HOURS",
-    "LOOKBACK_DAYS",
-    "DAYS_PER_RUN",
-    "ASSET_PREFIX",
-    "PII_MODE",
-    "PII_KEY",
-    "RETENTION_DAYS",
-):
-    os.environ.pop(_name, None)
 
 import itertools
 from collections.abc import Callable, Iterator
