@@ -15,7 +15,6 @@ from resources.postgres.url import database_url
 from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
-from resources.settings import SettingError
 from resources.warehouse.resource import Postgres
 
 TABLES = [report.table for report in REPORTS]
@@ -76,8 +75,7 @@ nightly_retention = dg.ScheduleDefinition(
 def counts_of(privacy: Privacy, *, everything: bool, dry_run: bool) -> Counts:
     """What was changed, or would be: what the command `retention` does. Raises `ProjectError`."""
     with opened(database_url()) as connection:
-        if pending := Migrations(connection).pending():
-            raise SettingError(f"The database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
+        Migrations(connection).require_current()
         counts = converted(connection, privacy) if everything else without_old_names(connection, privacy)
         if dry_run:
             connection.rollback()

@@ -68,8 +68,7 @@ def _erase(console: Console, people: People, user_id: str, *, dry_run: bool) -> 
     from resources.privacy.people import lock_exclusively, require_mode
 
     with opened(database_url()) as connection:
-        if pending := Migrations(connection).pending():
-            raise SettingError(f"The database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
+        Migrations(connection).require_current()
         lock_exclusively(connection)
         require_mode(connection, people.privacy)
         before = erased_at(connection, people, user_id)

@@ -12,7 +12,7 @@ since, go on beside the newer one: for an upgrade in which both run for a while.
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -111,16 +111,24 @@ class Migrations:
 
     def pending(self) -> list[str]:
         """Files that the database lacks or has in another version. Raises `MigrationError` for one that is newer."""
-        is_beside = self.require_known()
         applied = self._applied()
+        is_beside = self._require_known(applied)
         wanted = self._migrations if is_beside else [*self._migrations, *self._views]
         return [
             file.name for file in wanted if file.name not in applied or applied[file.name].checksum != file.checksum
         ]
 
+    def require_current(self) -> None:
+        """Raises `MigrationError` where the database lacks files of this version, or is of a newer one."""
+        if pending := self.pending():
+            raise MigrationError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
+
     def require_known(self) -> bool:
         """Raises `MigrationError` where the schema is of a newer version. Whether it is, and lets this one go on."""
-        newer = self._newer()
+        return self._require_known(self._applied())
+
+    def _require_known(self, known: Mapping[str, Applied]) -> bool:
+        newer = self._newer(known)
         if not newer:
             return False
         migrations = [applied for name, applied in newer.items() if name.startswith("migrations/")]
@@ -134,12 +142,12 @@ class Migrations:
             )
         return True
 
-    def _newer(self) -> dict[str, Applied]:
+    def _newer(self, known: Mapping[str, Applied]) -> dict[str, Applied]:
         """What was applied and is not of this version: unknown files, and views as a newer version has them."""
         own = {file.name: file.checksum for file in (*self._migrations, *self._views)}
         return {
             name: applied
-            for name, applied in self._applied().items()
+            for name, applied in known.items()
             if (name.startswith(("migrations/", "views/")) and name not in own and name not in FORMER_VIEWS)
             or (
                 name.startswith("views/")
@@ -155,10 +163,11 @@ class Migrations:
         version go on.
         """
         with transaction(self._connection):
-            if self.require_known():
+            applied = self._applied()
+            if self._require_known(applied):
                 return []
-            self._refuse_edited()
-            if not self._new() and self._has_views():
+            self._refuse_edited(applied)
+            if not self._new(applied) and self._has_views(applied):
                 return []
         with self._locked():
             self._run(_BOOKS, "kaltura.migrations")
@@ -176,19 +185,19 @@ class Migrations:
     def _apply_next(self) -> str | None:
         """The name of the migration that was next."""
         with self._locked():
-            self._refuse_edited()  # another version may have been at it meanwhile
-            for file in self._new()[:1]:
+            applied = self._applied()
+            self._refuse_edited(applied)  # another version may have been at it meanwhile
+            for file in self._new(applied)[:1]:
                 self._execute(file)
                 return file.name
         return None
 
-    def _new(self) -> list[File]:
-        applied = self._applied()
+    def _new(self, applied: Mapping[str, Applied]) -> list[File]:
         return [file for file in self._migrations if file.name not in applied]
 
-    def _has_views(self) -> bool:
+    def _has_views(self, applied: Mapping[str, Applied]) -> bool:
         """Just those of this version."""
-        recorded = {name: said.checksum for name, said in self._applied().items() if name.startswith("views/")}
+        recorded = {name: said.checksum for name, said in applied.items() if name.startswith("views/")}
         return recorded == {file.name: file.checksum for file in self._views}
 
     def _has_books(self) -> bool:
@@ -217,8 +226,7 @@ class Migrations:
         ).fetchall()
         return {name: Applied(*said) for name, *said in rows}
 
-    def _refuse_edited(self) -> None:
-        applied = self._applied()
+    def _refuse_edited(self, applied: Mapping[str, Applied]) -> None:
         edited = [
             file.name
             for file in self._migrations
@@ -233,9 +241,10 @@ class Migrations:
     def _apply_views(self) -> list[str]:
         """All views again if one has changed: a view may build on another. They hold no data, so nothing is lost."""
         with self._locked():
-            if self._has_views():
+            applied = self._applied()
+            if self._has_views(applied):
                 return []
-            made_before = [_made_by(name) for name in self._applied() if name.startswith("views/")]
+            made_before = [_made_by(name) for name in applied if name.startswith("views/")]
             views = Views(self._connection, made_before)
             strangers = views.strangers(name for file in self._views for name in created_by(file.text))
             if strangers:

@@ -22,10 +22,11 @@ def apply_roles(url: str, *, again: bool = True) -> None:
             with transaction(connection):
                 # Two GRANTs on one object at the same time fail, and migrations grant as well.
                 take_schema_lock(connection)
-                if Migrations(connection).require_known() or (not again and Migrations(connection).has(file)):
+                migrations = Migrations(connection)
+                if migrations.require_known() or (not again and migrations.has(file)):
                     return  # a newer version has given the rights that its schema wants
                 connection.execute(file.text.encode())
-                Migrations(connection).note(file)
+                migrations.note(file)
         except psycopg.Error as error:
             raise RolesError(
                 f"sql/roles.sql: {error.diag.message_primary or error}. It wants the owner of the schemas, with the "

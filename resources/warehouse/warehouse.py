@@ -73,11 +73,9 @@ class Warehouse:
             yield connection
 
     def require_current_schema(self) -> None:
-        """Raises `WarehouseError` where the migrations of this version are not all applied."""
+        """Raises `MigrationError` where the migrations of this version are not all applied, or newer ones are."""
         with self.connection() as connection:
-            pending = Migrations(connection).pending()
-        if pending:
-            raise WarehouseError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
+            Migrations(connection).require_current()
 
     def require_privacy_mode(self) -> None:
         """Raises `PrivacyError` where the warehouse was filled with another PII_MODE or PII_KEY."""
