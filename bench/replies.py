@@ -10,6 +10,7 @@ import numpy as np
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.extract import Extract, Filters, extract
+from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import Client, RequestStats
 from resources.kaltura.csv import BOM
@@ -18,7 +19,6 @@ from resources.kaltura.reply import Raw
 from resources.kaltura.session import Credentials
 from resources.kaltura.windows import Calendar, Days
 
-REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 ATTENDEES_A_SESSION = 40
 PEOPLE = 20_000
 CALENDAR = Calendar(ZoneInfo("UTC"), 12)

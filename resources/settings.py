@@ -60,7 +60,7 @@ NAMES = (
     "DAGSTER_POSTGRES_USER",
 )
 # What else the project reads, for developers and installations.
-_OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "STANDIN_DIR", "PG_BIN", "PORT")
+_OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT")
 KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SECRETS)))
 MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'
 

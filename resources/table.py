@@ -30,6 +30,10 @@ class Kind(enum.Enum):
         return self.value.strip()
 
 
+# What is measured: it depends on the window that a row was asked for with, and one that can't be read costs no row.
+FIGURES = (Kind.COUNT, Kind.MINUTES, Kind.RATIO, Kind.SECONDS)
+
+
 ID_BYTES = 512
 TEXT_BYTES = 16_384
 

@@ -16,12 +16,12 @@ from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.checks import query
 from assets.checks.query import CheckResult
 from assets.report import Report
+from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.windows import Days, stretches
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
-ALL = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 STRETCHES_IN_A_SENTENCE = 5
 
 # Names of metadata, which alerts read too.
@@ -66,7 +66,7 @@ CHECKS = (
     ),
     Check(
         "figures_in_range",
-        ALL,
+        REPORTS,
         ERROR,
         "Ratios are 0 to 1; minutes, counts and durations are not negative.",
         "Rows with a figure that can't be",
@@ -110,7 +110,7 @@ CHECKS = (
     ),
     Check(
         "usual_row_count",
-        ALL,
+        REPORTS,
         WARN,
         "A day has half to twice the rows that its weekday had at the median of the 8 weeks before.",
         "Days with far fewer or more rows than their weekday usually has",
@@ -118,7 +118,7 @@ CHECKS = (
     ),
     Check(
         "no_rows_in_term",
-        ALL,
+        REPORTS,
         WARN,
         "A day has rows where its weekday had some in at least 3 of the 4 weeks before.",
         "Days without any row although their weekday usually has some",
@@ -126,7 +126,7 @@ CHECKS = (
     ),
     Check(
         "few_rejects",
-        ALL,
+        REPORTS,
         WARN,
         "No more than 0.5 % of the rows of the days pulled together had to be set aside, or lost a figure.",
         "Days and reasons for which too many rows could not be used",
@@ -134,7 +134,7 @@ CHECKS = (
     ),
     Check(
         "known_columns",
-        ALL,
+        REPORTS,
         WARN,
         "Kaltura sends no columns that this version does not know.",
         "Days and columns that are new",

@@ -170,7 +170,7 @@ def unread(received: Received, report: Report, lines: Lines) -> pd.DataFrame:
     without an id in a session that Kaltura does not know are a matter of course, and may belong to anything.
     """
     key, frame = list(report.table.key), received.frame
-    if key == list(report.table.session_key):
+    if report.table.rows_are_sessions:
         return frame.loc[frame.index[:0], key]
     broken = is_no_row(frame, report)
     refused = frame.loc[frame[REASON].notna() & ~broken, key]

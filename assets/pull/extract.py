@@ -35,6 +35,7 @@ from assets.pull.assign import (
 from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, EXTRA, LINE, REASON, merged, normalize
 from assets.pull.witnesses import Witnesses
 from assets.report import Report
+from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.arrivals import Arrivals, Pull
 from resources.kaltura.client import Client, Reply, RequestStats
@@ -131,7 +132,7 @@ class _Pull:
         self._moment = client.clock.steady()
         self._now = now() if now else None
         self.most_rows = 0
-        self.stats = {report.report_id: RequestStats() for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)}
+        self.stats = {report.report_id: RequestStats() for report in REPORTS}
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
         self.witnesses = Witnesses(filters.of)

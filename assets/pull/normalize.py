@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.privacy.pseudonyms import EVERYTHING, NOBODY, People
-from resources.table import UNKNOWN, Column, Kind
+from resources.table import FIGURES, UNKNOWN, Column, Kind
 
 # Seconds since 1970 that a session can have started at. Milliseconds taken for seconds give the year 58132.
 EARLIEST = pd.Timestamp("2000-01-01", tz="UTC").timestamp()
@@ -31,7 +31,6 @@ NO_KEY = "is empty or unknown"
 
 LINE, EXTRA = "line", "extra"
 REASON, COLUMN, REPAIR = "reason", "column_name", "repair"
-FIGURES = (Kind.COUNT, Kind.MINUTES, Kind.RATIO, Kind.SECONDS)
 
 
 def normalize(

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from assets.pull.assign import DAY, DISPOSITION, KEPT, NO_SESSION, REPLACED
-from assets.pull.normalize import COLUMN, FIGURES, NO_KEY, REASON, REPAIR, names_column
+from assets.pull.normalize import COLUMN, NO_KEY, REASON, REPAIR, names_column
 from assets.report import Report
 from resources.kaltura.errors import BadReply
 from resources.kaltura.windows import Days
-from resources.table import Kind
+from resources.table import FIGURES, Kind
 
 LEAST_ROWS = 10  # below that half is no sign of anything
 _EXPECTED = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipelines.command_line import Command
+from resources.local.kaltura import ROOMS, SEED
 from resources.settings import Settings
 
 DEFAULT_PORT = 8999
@@ -16,8 +17,10 @@ DEFAULT_PORT = 8999
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: a free one.")
 @click.option("--port-file", type=click.Path(path_type=Path), help="Write the base URL here once it listens.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Another number is another university.")
-@click.option("--rooms", type=click.IntRange(1), default=60, show_default=True, help="60: a million attendees a year.")
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Another number is another university.")
+@click.option(
+    "--rooms", type=click.IntRange(1), default=ROOMS, show_default=True, help="60: a million attendees a year."
+)
 @click.option(
     "--delay", type=click.IntRange(0), default=0, metavar="MS", help="Milliseconds that a report takes longer."
 )

@@ -22,7 +22,7 @@ def command(as_json: bool) -> None:
 
     dagster_home.prepare()
     with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
-        found = status(connection, instance, int(partner_id(CREDENTIALS.partner_id)))
+        found = status(connection, instance, partner_id(CREDENTIALS.partner_id))
     click.echo(json.dumps(found.document(), indent=2) if as_json else "\n".join(found.lines()))
     if not found.is_well:
         raise click.exceptions.Exit(1)

@@ -29,7 +29,7 @@ def _stop_ui() -> bool:
     file = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster") / "ui.pid"
     try:
         process = psutil.Process(int(file.read_text()))
-        if process.cmdline()[-1:] == [] or not {"pipelines", "ui"} <= set(process.cmdline()):
+        if not {"pipelines", "ui"} <= set(process.cmdline()):
             return False
         process.terminate()
         process.wait(UI_STOP_SECONDS)

@@ -1,6 +1,7 @@
 """People in the database: in which mode it is filled, who is known by which pseudonym, who has been erased.
 
-Loads hold the people lock together, what takes people out holds it alone: an erasure never meets a load in flight.
+Loads take the people lock shared; erasure, retention and conversion take it exclusively, so that none of them meets a
+load in flight.
 """
 
 import datetime as dt

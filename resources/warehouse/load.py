@@ -78,11 +78,11 @@ class _Resolution:
         stale = ~is_new & _knows_less(known, pull)
         if partial.empty:
             return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), nothing)
-        ends_at = known.groupby(session_key, as_index=False)["ends_at"].max()
-        windows = known.groupby(session_key, as_index=False)["window_end"].max()
-        of_pull = partial.merge(ends_at, on=session_key).merge(windows, on=session_key)
+        reach = known.groupby(session_key, as_index=False)[list(_KNOWN)].max()
+        of_pull = partial.merge(reach, on=session_key)
         kept = of_pull.loc[_knows_less(of_pull, pull), list(table.key)]
-        stale = stale | (pd.MultiIndex.from_frame(rows.select(table.key).to_pandas()).isin(_index(kept)) & ~is_new)
+        keys, kept_keys = (pd.MultiIndex.from_frame(each) for each in (rows.select(table.key).to_pandas(), kept))
+        stale = stale | (keys.isin(kept_keys) & ~is_new)
         return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), kept)
 
 
@@ -92,10 +92,6 @@ def _knows_less(known: pd.DataFrame, pull: Pull) -> "npt.NDArray[np.bool_]":
     existing_reach = known[["existing_until", "ends_at"]].min(axis=1).where(known["existing_until"].notna())
     is_older = (reach == existing_reach) & (known["existing_pull"] > pull.number)
     return ((reach < existing_reach) | is_older).to_numpy()
-
-
-def _index(keys: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(keys)
 
 
 @dataclass(frozen=True)
@@ -264,7 +260,7 @@ class TableLoad:
 
     def _partial_loads(self) -> list[int]:
         """The loads of the day whose pull was restricted to some people: they tell nothing of anybody else's rows."""
-        if self.table.key == self.table.session_key:
+        if self.table.rows_are_sessions:
             return []
         found = self.connection.execute(
             "SELECT id FROM kaltura.loads WHERE partner_id = %s AND report_id = %s AND partition_date = %s"

@@ -12,10 +12,9 @@ import pandas as pd
 import psycopg
 
 from resources.arrivals import Arrivals, values_in
-from resources.table import Kind, Table
+from resources.table import FIGURES, Table
 from resources.warehouse.provenance import Provenance
 
-_FIGURES = (Kind.COUNT, Kind.MINUTES, Kind.RATIO, Kind.SECONDS)
 _WHAT = ["raw", "reason", "column_name", "is_repaired"]
 
 _Reject = tuple[str, str, str | None, bool]
@@ -81,7 +80,8 @@ class RejectsLoad:
                 narrower.append(line.place)
             if again is not None:
                 now[again] -= 1
-        self.connection.execute("DELETE FROM kaltura.rejects WHERE ctid = ANY (%s::tid[])", [gone]) if gone else None
+        if gone:
+            self.connection.execute("DELETE FROM kaltura.rejects WHERE ctid = ANY (%s::tid[])", [gone])
         if narrower:  # the events of a line that came with both windows lie in both
             self.connection.execute(
                 "UPDATE kaltura.rejects SET window_start = greatest(window_start, %s),"
@@ -140,4 +140,4 @@ def _without_figures(raw: str, table: Table) -> list[str]:
     values = raw.split(",")
     if len(values) < len(kinds):
         return values
-    return [value for at, value in enumerate(values) if at >= len(kinds) or kinds[at] not in _FIGURES]
+    return [value for at, value in enumerate(values) if at >= len(kinds) or kinds[at] not in FIGURES]

@@ -15,6 +15,7 @@ from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.extract import Extract, Filters, extract
 from assets.pull.usable import MostlyUnusable
 from assets.report import ENTRY_IDS, Report
+from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura import csv
 from resources.kaltura.errors import ColumnMissing, FilterIgnored, ServerFault, Unsplittable
@@ -26,7 +27,6 @@ from simulator import Breakout, Fault, ListedWorld, Running, Session, University
 from tests.conftest import client_of
 from tests.truth import Tables, assert_equal, expected, landed
 
-REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 UTC = ZoneInfo("UTC")
 MONDAY = dt.date(2026, 5, 4)
 HOUR = 3600

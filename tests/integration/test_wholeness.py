@@ -20,13 +20,11 @@ from depth import LONGER
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from assets.attendees import ATTENDEES
-from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull import usable
 from assets.pull.extract import Extract, Filters, extract
 from assets.pull.windows import Windows
 from assets.report import ENTRY_IDS, USER_IDS, Report
-from assets.room_sessions import ROOM_SESSIONS
+from assets.reports import REPORTS
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
 from resources.warehouse.load import Load, TableLoad
@@ -39,7 +37,6 @@ from tests.truth import Tables, assert_equal, expected, landed
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PARTNER_ID = 4711
-REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
 DAYS = 3
 HOUR = 3600
 ALL_IS_KNOWN_AFTER_HOURS = 14 * 24
