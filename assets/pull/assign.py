@@ -92,6 +92,13 @@ def with_disposition(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def asked_again(before: Received, now: Received) -> Received:
+    """`now`, with the rows of `before` counted as those that it replaces: what was received once is never forgotten."""
+    old = before.frame
+    old[DISPOSITION] = old[DISPOSITION].mask(old[DISPOSITION] == KEPT, REPLACED)
+    return Received(pd.concat([old, now.frame], ignore_index=True), now.windows, now.known)
+
+
 def is_no_row(frame: pd.DataFrame, report: Report) -> pd.Series:
     """Lines of which no key can be read."""
     is_refused: pd.Series = frame[REASON].notna()

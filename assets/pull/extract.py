@@ -25,6 +25,7 @@ from assets.pull.assign import (
     Cover,
     Lines,
     Received,
+    asked_again,
     by_counting_day,
     rejects,
     replaced,
@@ -158,7 +159,8 @@ class _Pull:
             rows[ATTENDEES.table.name] = self.attendees(rows[ROOM_SESSIONS.table.name])
             self.witnesses.heard(ATTENDEES, rows[ATTENDEES.table.name].frame)
             if self._ask_again_if_contradicted(rows, ROOM_SESSIONS):
-                rows[ATTENDEES.table.name] = self.attendees(rows[ROOM_SESSIONS.table.name])
+                attendees = self.attendees(rows[ROOM_SESSIONS.table.name])
+                rows[ATTENDEES.table.name] = asked_again(rows[ATTENDEES.table.name], attendees)
         return rows
 
     def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
@@ -167,7 +169,7 @@ class _Pull:
         empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
         if not any(self.witnesses.against(report, days) for days in empty):
             return False
-        rows[report.table.name] = came = self.sessions(report)
+        rows[report.table.name] = came = asked_again(came, self.sessions(report))
         self.witnesses.heard(report, came.frame)
         return True
 

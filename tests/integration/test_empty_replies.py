@@ -106,6 +106,20 @@ def test_sessions_that_only_attendees_name_speak_against_an_empty_list_of_sessio
         campus.asked(0)
 
 
+def test_rows_that_came_before_the_sessions_were_asked_for_again_are_accounted_for(campus: Campus) -> None:
+    campus.meets("1_a", 9, 10, [(9, 10)] * 3)
+    campus.kaltura.requests.clear()
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=6000, times=2))
+
+    extracted = campus.asked(0)
+
+    for report, arrived in zip(REPORTS, extracted.by_day[campus.day(0)], strict=True):
+        of_report = [each for each in campus.kaltura.requests if each.report_id == report.report_id]
+        assert arrived.received == sum(each.rows or 0 for each in of_report)
+    assert [len(each.frame) for each in extracted.by_day[campus.day(0)]] == [1, 3, 0]
+    assert extracted.by_day[campus.day(0)][1].merged == 3
+
+
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_heavy_window_whose_store_can_not_be_read_is_asked_for_in_parts(campus: Campus, report: Report) -> None:
     campus.holds(0, 1, 2)
