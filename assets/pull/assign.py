@@ -92,11 +92,14 @@ def with_disposition(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def counted_alone(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that others stand for: they are counted, and not loaded."""
+    return frame.assign(**{DISPOSITION: frame[DISPOSITION].mask(frame[DISPOSITION] == KEPT, REPLACED)})
+
+
 def asked_again(before: Received, now: Received) -> Received:
     """`now`, with the rows of `before` counted as those that it replaces: what was received once is never forgotten."""
-    old = before.frame
-    old[DISPOSITION] = old[DISPOSITION].mask(old[DISPOSITION] == KEPT, REPLACED)
-    return Received(pd.concat([old, now.frame], ignore_index=True), now.windows, now.known)
+    return Received(pd.concat([counted_alone(before.frame), now.frame], ignore_index=True), now.windows, now.known)
 
 
 def is_no_row(frame: pd.DataFrame, report: Report) -> pd.Series:

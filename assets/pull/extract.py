@@ -27,6 +27,7 @@ from assets.pull.assign import (
     Received,
     asked_again,
     by_counting_day,
+    counted_alone,
     rejects,
     replaced,
     unread,
@@ -34,7 +35,7 @@ from assets.pull.assign import (
     with_disposition,
 )
 from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, EXTRA, LINE, REASON, merged, normalize
-from assets.pull.witnesses import Witnesses
+from assets.pull.witnesses import AgainstEmpty, Witnesses, nothing_known
 from assets.report import Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
@@ -64,13 +65,6 @@ class Filters:
     @property
     def active(self) -> dict[str, Sequence[str]] | None:
         return {name: list(ids) for name, ids in self.ids.items() if ids} or None
-
-
-AgainstEmpty = Callable[[Report, Days], str]
-
-
-def nothing_known(report: Report, days: Days) -> str:
-    return ""
 
 
 @dataclass(frozen=True)
@@ -194,15 +188,30 @@ class _Pull:
 
     def _covered(self, frame: pd.DataFrame, windows: Iterable[tuple[Days, Window]], report: Report) -> pd.DataFrame:
         """`frame` with the sessions that their days' windows do not fit pulled again, each in a window of its own."""
-        completion, column = self._completion(report), report.split_by.column
+        column, key, lines = report.split_by.column, report.table.session_key, self.lines[report.report_id]
         for days, window in windows:
             for cover in self._covers(frame[frame[column].notna()], days, window):
-                ids = sorted(cover.sessions[column].unique())
-                replies = completion.of_ids(cover.window, ids, have_rows=not cover.ends_there)
+                replies, control = self._in_cover(report, cover, sorted(cover.sessions[column].unique()), window)
                 again = pd.concat([self._dated(reply, report, days) for reply in replies], ignore_index=True)
-                key, lines = report.table.session_key, self.lines[report.report_id]
                 frame = replaced(frame, again, cover, report, key, lines)
+                extra = [counted_alone(self._dated(reply, report, days)) for reply in control]
+                frame = pd.concat([frame, *extra], ignore_index=True)
         return frame
+
+    def _in_cover(
+        self, report: Report, cover: Cover, ids: Sequence[str], window: Window
+    ) -> tuple[list[Reply], list[Reply]]:
+        """Replies of the cover's window, and those by which it was seen whether empty ones can be believed.
+
+        A session without an end may have no event in its week. The window that it was found in has some: where that
+        comes empty too, nothing can be read at the moment.
+        """
+        completion = self._completion(report)
+        replies = completion.of_ids(cover.window, ids, have_rows=not cover.ends_there)
+        if not replies or any(reply.rows.received for reply in replies):
+            return replies, []
+        control = completion.of_ids(window, ids, have_rows=True)
+        return completion.of_ids(cover.window, ids), control
 
     def attendees(self, sessions: Received) -> Received:
         """Rows that only their session ties to a day: report 6001.
@@ -210,19 +219,23 @@ class _Pull:
         Its windows need not be those of `sessions`: it has more rows, its days are the first to be asked one by one.
         A session is known by its cue point alone: 6000 need not list every room that one takes place in.
         """
-        completion, lines = self._completion(ATTENDEES), self.lines[ATTENDEES.report_id]
-        parts = completion.days(self.days, lambda days: self._cue_points(sessions, days))
+        lines = self.lines[ATTENDEES.report_id]
+        parts = self._completion(ATTENDEES).days(self.days, lambda days: self._cue_points(sessions, days))
         frame = pd.concat([self._received(part.reply, ATTENDEES, part.days) for part in parts], ignore_index=True)
         frame = self._tied(frame, sessions)
         windows = windows_of(parts)
         for days, window in windows:
             for cover in self._covers(sessions.frame, days, window):
                 ids = self._allowed_cue_points(cover.sessions["cue_point_id"])
-                replies = completion.of_ids(cover.window, ids, have_rows=not cover.ends_there)
-                if replies:
-                    again = pd.concat([self._received(reply, ATTENDEES, days) for reply in replies], ignore_index=True)
+                for these, is_control in zip(self._in_cover(ATTENDEES, cover, ids, window), (False, True), strict=True):
+                    if not these:
+                        continue
+                    again = pd.concat([self._received(reply, ATTENDEES, days) for reply in these], ignore_index=True)
                     again = self._tied(again, sessions, look_further=False)
-                    frame = replaced(frame, again, cover, ATTENDEES, ["cue_point_id"], lines)
+                    if is_control:
+                        frame = pd.concat([frame, counted_alone(again)], ignore_index=True)
+                    else:
+                        frame = replaced(frame, again, cover, ATTENDEES, ["cue_point_id"], lines)
         return Received(frame, windows, known=sessions.frame)
 
     def by_day(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:

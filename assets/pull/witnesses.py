@@ -26,6 +26,14 @@ WITNESSES: Mapping[str, Sequence[Report]] = {
 }
 
 
+AgainstEmpty = Callable[[Report, Days], str]
+"""What the warehouse knows that speaks against an empty report for these days; empty if nothing does."""
+
+
+def nothing_known(report: Report, days: Days) -> str:
+    return ""
+
+
 @dataclass
 class Witnesses:
     """The reports that have come so far. `filters_of` are those that each is restricted by."""

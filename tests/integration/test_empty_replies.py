@@ -120,6 +120,21 @@ def test_rows_that_came_before_the_sessions_were_asked_for_again_are_accounted_f
     assert extracted.by_day[campus.day(0)][1].merged == 3
 
 
+@pytest.mark.parametrize("times", [1, 2, 3, None])
+def test_a_session_without_an_end_is_not_lost_where_its_own_window_can_not_be_read(
+    campus: Campus, times: int | None
+) -> None:
+    campus.meets("1_a", 9, None, [(9, 10)])
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=6000, times=times, after=1))
+    try:
+        campus.load(campus.asked(0))
+    except EmptyReply:
+        assert campus.tables == {name: {} for name in campus.tables}, "nothing of a red day is written"
+        assert times != 1, "once is asked for again"
+    else:
+        assert_equal(campus.tables, campus.truth(0))
+
+
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_heavy_window_whose_store_can_not_be_read_is_asked_for_in_parts(campus: Campus, report: Report) -> None:
     campus.holds(0, 1, 2)
