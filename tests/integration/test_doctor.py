@@ -15,14 +15,19 @@ from click.testing import CliRunner, Result
 
 from assets.reports import REPORTS
 from pipelines.command_line import front_door
+from pipelines.examination import Examination
 from resources.kaltura.client import Client
-from resources.kaltura.doctor import Doctor, Finding, ReportUnderTest, Visit, settings_findings
+from resources.kaltura.doctor import history
+from resources.kaltura.doctor import reports as report_checks
+from resources.kaltura.doctor.account import settings_findings
+from resources.kaltura.doctor.doctor import Doctor
+from resources.kaltura.doctor.probe import Finding, ReportUnderTest
 from resources.kaltura.session import Credentials
 from resources.local import kaltura as standin
 from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 
 HOUR, DAY = 3600, 86_400
-SUBJECTS = [ReportUnderTest(report.table.name, report.source, report.table.key) for report in REPORTS]
+UNDER_TEST = [ReportUnderTest(report.table.name, report.source, report.table.key) for report in REPORTS]
 YESTERDAY = int(time.time()) // DAY * DAY - DAY + 10 * HOUR
 ADA = User(1, "ada.private", "Ada Private", "ada@private.example", "User")
 AGAIN = User(2, "ada.private", "Ada Private", "ada@private.example", "User")
@@ -85,9 +90,9 @@ def examined(
     """Findings about some reports, or about all three."""
     by_app_token = Credentials(str(kaltura.partner_id), app_token_id=kaltura.app_token_id, app_token=kaltura.app_token)
     client = Client(kaltura.base_url, credentials or by_app_token, row_cap=kaltura.row_cap, pause_scale=0.001)
-    subjects = [subject for subject in SUBJECTS if not reports or subject.source.report_id in reports]
+    under_test = [each for each in UNDER_TEST if not reports or each.source.report_id in reports]
     try:
-        return Findings(list(Doctor(client, subjects, start_date, clock).findings()))
+        return Findings(list(Doctor(client, under_test, start_date, clock).findings()))
     finally:
         client.close()
 
@@ -245,7 +250,7 @@ def test_no_whole_hour_of_a_session_means_that_hours_can_not_be_told(kaltura: Ru
 
 def test_a_store_that_keeps_events_by_the_hour_is_recognised(kaltura: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     shares = iter([60.0, 60.0, 0.0, 60.0, 60.0, 60.0, 60.0, 30.0, 20.0])
-    monkeypatch.setattr(Doctor, "_minutes", lambda *_: next(shares))
+    monkeypatch.setattr(history, "_minutes", lambda *_: next(shares))
     said = [examined(kaltura, 6000, 6001).one("hours") for _ in range(3)]
     assert "kept by the hour" in said[0].found
     assert "widened to whole hours" in said[1].found
@@ -283,7 +288,7 @@ def test_a_check_that_breaks_is_a_finding_without_the_values_it_broke_on(
     def broken(*_: object) -> Iterator[Finding]:
         raise KeyError("Ada Private")
 
-    monkeypatch.setattr(Doctor, "_columns", broken)
+    monkeypatch.setitem(report_checks.CHECKS, "columns", broken)
     found = examined(kaltura, 6000)
     assert found.one("6000 columns").found == "the check itself broke (KeyError)"
     assert found.one("6000 limit").verdict == "ok"
@@ -291,7 +296,7 @@ def test_a_check_that_breaks_is_a_finding_without_the_values_it_broke_on(
 
 def test_an_address_of_nobody_ends_in_one_failure(kaltura: Running) -> None:
     client = Client("http://127.0.0.1:9", Credentials("99", ks="k"), pause_scale=0.0)
-    found = Findings(list(Doctor(client, SUBJECTS, dt.date(2025, 1, 1)).findings()))
+    found = Findings(list(Doctor(client, UNDER_TEST, dt.date(2025, 1, 1)).findings()))
     assert found.that_are("failed") == ["host"]
     assert "KALTURA_BASE_URL" in found.one("host").advice
 
@@ -320,7 +325,7 @@ def test_settings_are_named_and_their_values_are_not(environment: dict[str, str]
 
 def test_a_setting_that_can_not_be_read_stops_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("START_DATE", "soon")
-    found = list(Visit().findings())
+    found = list(Examination().findings())
     assert [finding.verdict for finding in found] == ["ok", "failed", "unknown"]
     assert "START_DATE='soon' is not a date" in found[1].found
 

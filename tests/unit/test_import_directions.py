@@ -15,11 +15,6 @@ ALLOWED = {
     "pipelines.commands.standin": ("pipelines", "resources", "simulator"),
     "assets": ("resources",),
     "resources.kaltura": (*SHARED, "resources.local"),
-    "resources.kaltura.doctor": (
-        *SHARED,
-        "resources.kaltura",
-        "assets.reports",
-    ),  # examines the reports that are declared
     "resources.warehouse": (*SHARED, "resources.privacy", "resources.postgres"),
     "resources.privacy": (*SHARED, "resources.postgres"),
     "resources.postgres": (*SHARED, "resources.local"),

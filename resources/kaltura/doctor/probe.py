@@ -1,0 +1,129 @@
+"""What the doctor's checks share: how a report is asked, what is known of it so far, and what a check may say.
+
+A finding is made for a terminal and for a ticket to Kaltura's support: it holds counts, column names and the ids that
+were asked for, and neither secrets nor anything about a person.
+"""
+
+import dataclasses
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from resources.kaltura import csv
+from resources.kaltura.client import Client, RequestStats
+from resources.kaltura.errors import KalturaError, redacted
+from resources.kaltura.query import Query, Source
+from resources.kaltura.windows import Window
+
+SESSIONS, ATTENDEES, BREAKOUTS = 6000, 6001, 6002
+DAY_SECONDS = 86_400
+
+Verdict = Literal["ok", "differs", "failed", "unknown"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. `differs` can be lived with, `failed` can't; `unknown` is what this account can't tell."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+    kaltura_session: str = ""
+
+
+class ReportUnderTest(NamedTuple):
+    """A report to examine: the name of its table, what Kaltura is expected to send, and its key."""
+
+    name: str
+    source: Source
+    key: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.source.report_id} {self.name}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as Kaltura's support needs it."""
+
+    at: str
+    report_id: int
+    params: str
+    outcome: str
+    rows: int | None
+    seconds: float
+    kaltura_session: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply's rows as strings, under whatever columns came. An empty report may come without a header."""
+
+    frame: pd.DataFrame
+    rows: int
+    has_header: bool
+    kaltura_session: str
+
+
+@dataclass
+class Probe:
+    """What is known of a report under test so far: some rows, and a window that is sure to hold rows and is small."""
+
+    report: ReportUnderTest
+    recent: Answer
+    within_days: int | None  # None: there are no rows in the last year
+    window: Window
+    sample: Answer | None = None
+
+
+@dataclass
+class Requests:
+    """The requests of one examination, each noted. `clock` is this machine's."""
+
+    client: Client
+    clock: Callable[[], float] = time.time
+    asked: list[Asked] = field(default_factory=list)
+
+    def ask(self, query: Query, *, lean: bool = False, once: bool = False) -> Answer:
+        """`lean`: without the personal columns. `once`: the error may be the answer, so it is not asked again."""
+        excluded = query.source.personal_columns if lean else ()
+        started = self.clock()
+        try:
+            if once:
+                raw = self.client.post_report(query, self.client.session.get(), excluded_columns=excluded)
+            else:
+                raw = self.client.raw(query, RequestStats(), excluded_columns=excluded)
+            # Whatever columns came are taken: what is expected is a check's business.
+            rows = csv.parse(raw.body, dataclasses.replace(query.source, columns=()), str(query))
+        except KalturaError as error:
+            self._note(query, started, error.code or type(error).__name__, None, error.kaltura_session)
+            raise
+        self._note(query, started, "ok", rows.received, raw.kaltura_session)
+        has_header = bool(raw.body.removeprefix(csv.BOM).partition(b"\n")[0].strip())
+        return Answer(rows.frame, rows.received, has_header, raw.kaltura_session)
+
+    def guarded(self, title: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+        """A check's findings under its title. Raises nothing: a check that breaks is a finding."""
+        try:
+            for finding in check():
+                found = redacted(finding.found, *self.client.session.secrets)
+                yield dataclasses.replace(finding, check=finding.check or title, found=found)
+        except KalturaError as error:
+            yield failed(title, error)
+        except Exception as error:  # its text may hold a row's values
+            yield Finding(title, "failed", f"the check itself broke ({type(error).__name__})", "Please report this.")
+
+    def _note(self, query: Query, started: float, outcome: str, rows: int | None, session: str) -> None:
+        at = dt.datetime.fromtimestamp(started, dt.UTC).isoformat(timespec="seconds")
+        seconds = round(self.clock() - started, 2)
+        self.asked.append(Asked(at, query.source.report_id, query.params(), outcome, rows, seconds, session))
+
+
+def failed(check: str, error: KalturaError) -> Finding:
+    return Finding(check, "failed", error.what_and_where, error.advice, error.kaltura_session)

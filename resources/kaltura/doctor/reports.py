@@ -1,0 +1,228 @@
+"""Each report: whether it answers, its columns, `limit`, a busy day, its filters, the form of an empty one."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import pandas as pd
+
+from resources.kaltura.doctor.probe import (
+    DAY_SECONDS,
+    SESSIONS,
+    Answer,
+    Finding,
+    Probe,
+    ReportUnderTest,
+    Requests,
+    failed,
+)
+from resources.kaltura.errors import KalturaError, TooMuch, Unavailable
+from resources.kaltura.query import Filter, Query
+from resources.kaltura.windows import HOUR_SECONDS, Window
+from resources.table import UNKNOWN
+
+FORBIDDEN = "SERVICE_FORBIDDEN"
+RECENT_DAYS = (7, 35, 366)  # where rows are looked for: a week of term, the last month, a year with its holidays
+LONG_AGO = Window.around(1_262_304_000, 1_262_304_000)  # an hour of 2010, before there were Rooms: an empty report
+NO_SUCH_ID = "0_nosuchid"
+NAME_OF_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")  # anything else in a header may be a row's value
+
+Probes = dict[int, Probe]
+
+
+def answering(requests: Requests, reports: Sequence[ReportUnderTest], probes: Probes) -> Iterator[Finding]:
+    """Whether each report answers at all, and where its rows are."""
+    errors: list[tuple[ReportUnderTest, KalturaError]] = []
+    for report in reports:
+        try:
+            probes[report.source.report_id] = _probe(requests, report, probes)
+        except KalturaError as error:
+            errors.append((report, error))
+    forbidden = [(report, error) for report, error in errors if error.code == FORBIDDEN]
+    if forbidden:
+        titles = ", ".join(report.title for report, _ in forbidden)
+        refusal = forbidden[0][1]
+        found = f"may not read {titles} ({FORBIDDEN})"
+        yield Finding("permission", "failed", found, refusal.advice, refusal.kaltura_session)
+    elif probes:
+        yield Finding("permission", "ok", f"may read {', '.join(map(str, probes))}")
+    for report, problem in errors:
+        if problem.code != FORBIDDEN:
+            yield failed(report.title, problem)
+    for probe in probes.values():
+        yield _probe_finding(probe)
+
+
+def _probe(requests: Requests, report: ReportUnderTest, probes: Probes) -> Probe:
+    """Asks wider and wider until there is a row; a year that times out is left at what the month told."""
+    now = requests.clock()
+    probe: Probe | None = None
+    for days in RECENT_DAYS:
+        window = Window.around(now - days * DAY_SECONDS, now)
+        try:
+            answer = requests.ask(Query(report.source, window, limit=1))
+        except TooMuch:
+            if probe is None:
+                raise
+            return probe
+        if answer.rows:
+            return Probe(report, answer, days, _busy_day(answer, window, probes))
+        probe = Probe(report, answer, None, window)
+    assert probe is not None  # noqa: S101 - RECENT_DAYS is not empty
+    return probe
+
+
+def _busy_day(answer: Answer, window: Window, probes: Probes) -> Window:
+    """The day of the row that came first. Attendees have no time: theirs is the day of the room session."""
+    start = _number(answer.frame, "session_start_time")
+    if start is None:
+        return probes[SESSIONS].window if SESSIONS in probes else window
+    return Window.around(start - HOUR_SECONDS, start + DAY_SECONDS)
+
+
+def _probe_finding(probe: Probe) -> Finding:
+    session = probe.recent.kaltura_session
+    if probe.within_days is None:
+        advice = "Check that Rooms are used in this account and that its region is right."
+        found = "answers, but has no rows in the last 366 days"
+        return Finding(probe.report.title, "unknown", found, advice, session)
+    found = f"answers, with rows in the last {probe.within_days} days"
+    return Finding(probe.report.title, "ok", found, kaltura_session=session)
+
+
+def _columns(requests: Requests, probe: Probe) -> Iterator[Finding]:
+    if not probe.recent.has_header:
+        yield Finding("", "unknown", "an empty report shows no columns")
+        return
+    came, expected = list(probe.recent.frame.columns), probe.report.source.columns
+    missing = [name for name in expected if name not in came]
+    more = [name for name in came if name not in expected]
+    session = probe.recent.kaltura_session
+    if not missing and not more:
+        yield Finding("", "ok", f"all {len(expected)} are there, and no other", kaltura_session=session)
+    if missing:
+        found = f"missing: {', '.join(_with_candidates(missing, more))}"
+        advice = "No day of this report can be loaded. Ask Kaltura's support for the columns, with what --json prints."
+        yield Finding("", "failed", found, advice, session)
+    if more:
+        shown = [name if NAME_OF_COLUMN.fullmatch(name) else "one that is no name" for name in more]
+        advice = "Nothing to do: values of columns that are not known are kept under `extra`."
+        yield Finding("", "differs", f"additional: {', '.join(shown)}", advice, session)
+
+
+def _limit(requests: Requests, probe: Probe) -> Iterator[Finding]:
+    if probe.within_days is None:
+        return
+    two = requests.ask(Query(probe.report.source, probe.window, limit=2), lean=True)
+    counts = f"limit=1 gave {probe.recent.rows:,}, limit=2 gave {two.rows:,}"
+    if probe.recent.rows == 1 and two.rows == 2:
+        yield Finding("", "ok", f"heeded ({counts})", kaltura_session=two.kaltura_session)
+    elif max(probe.recent.rows - 1, two.rows - 2) > 0:
+        advice = "The report pins its size. A pull sends no limit, but rely on the row cap only after asking Kaltura."
+        yield Finding("", "differs", f"not heeded ({counts})", advice, two.kaltura_session)
+    else:
+        yield Finding("", "unknown", f"too few rows to tell ({counts})")
+
+
+def _one_day(requests: Requests, probe: Probe) -> Iterator[Finding]:
+    """The day's rows, on which other checks rest: rows with equal keys, and columns that were left out."""
+    if probe.within_days is None:
+        return
+    source, key = probe.report.source, list(probe.report.key)
+    probe.sample = sample = requests.ask(Query(source, probe.window), lean=True)
+    if sample.rows >= requests.client.row_cap:
+        advice = "Nothing to do: a pull asks again in parts."
+        yield Finding("", "differs", f"{probe.window} is cut off at {sample.rows:,} rows", advice)
+    if set(key) <= set(sample.frame.columns):
+        twice = int(sample.frame.duplicated(key).sum())
+        more = f", {twice:,} of them repeat a key: they are merged" if twice else ", each key once"
+        yield Finding("", "ok", f"{sample.rows:,} rows{more}", kaltura_session=sample.kaltura_session)
+    came = [name for name in source.personal_columns if name in sample.frame.columns]
+    if came and sample.has_header:
+        found = f"excludedFields is not heeded: {', '.join(came)} came all the same"
+        advice = "Names and e-mail addresses can't be kept from being sent; they can still be dropped on arrival."
+        yield Finding("", "differs", found, advice, sample.kaltura_session)
+
+
+def _filters(requests: Requests, probe: Probe) -> Iterator[Finding]:
+    """An id that no row has must bring no row; one that rows have must bring those alone."""
+    if probe.sample is None or not probe.sample.rows:
+        return
+    source = probe.report.source
+    ignored = [filter_ for filter_ in source.filters if _rows_of(requests, probe, filter_, NO_SUCH_ID).rows]
+    names = ", ".join(filter_.name for filter_ in source.filters)
+    wrong = _wrong_of_real_id(requests, probe) if source.split_by not in ignored else ""
+    session = requests.asked[-1].kaltura_session
+    if not ignored and not wrong:
+        yield Finding("", "ok", f"heeded: {names}", kaltura_session=session)
+        return
+    if source.split_by in ignored or wrong:
+        found = wrong or f"ignored: {', '.join(filter_.name for filter_ in ignored)}"
+        advice = (
+            "Days that are too large for one reply can't be loaded. Ask Kaltura's support, with what --json prints."
+        )
+        yield Finding("", "failed", found, advice, session)
+    else:
+        found = f"ignored: {', '.join(filter_.name for filter_ in ignored)}"
+        advice = "Leave the setting for it empty (KALTURA_*_IDS), or whole reports are stored under its name."
+        yield Finding("", "differs", found, advice, session)
+
+
+def _wrong_of_real_id(requests: Requests, probe: Probe) -> str:
+    """What is wrong with the rows of one id that the day's rows have; empty if nothing is."""
+    assert probe.sample is not None  # noqa: S101 - `_filters` has looked
+    filter_ = probe.report.source.split_by
+    if filter_.column not in probe.sample.frame:
+        return ""
+    ids = probe.sample.frame[filter_.column]
+    ids = ids[~ids.isin(UNKNOWN)]
+    if ids.empty:
+        return ""
+    asked = str(ids.mode()[0])
+    answer = _rows_of(requests, probe, filter_, asked, limit=None)
+    others = set(answer.frame[filter_.column]) - {asked} if answer.rows else set()
+    if others:
+        return f"{filter_.name}={asked} brought rows of {len(others):,} others"
+    return "" if answer.rows else f"{filter_.name}={asked} brought no rows, though the day has some"
+
+
+def _rows_of(requests: Requests, probe: Probe, filter_: Filter, value: str, limit: int | None = 1) -> Answer:
+    return requests.ask(Query(probe.report.source, probe.window, {filter_: [value]}, limit=limit), lean=True)
+
+
+def _empty_form(requests: Requests, probe: Probe) -> Iterator[Finding]:
+    source = probe.report.source
+    try:
+        answer = requests.ask(Query(source, LONG_AGO, limit=1), once=True)
+    except Unavailable as error:
+        found = f"a window without rows gave no empty report: {error.what_and_where}"
+        advice = "Such a reply counts as an outage: a day without rows would fail. Ask Kaltura's support."
+        yield Finding("", "failed", found, advice, error.kaltura_session)
+        return
+    if answer.rows:
+        yield Finding("", "differs", f"{LONG_AGO} has rows", "Ask Kaltura's support whether dates are heeded.")
+        return
+    form = "a header line alone" if answer.has_header else "an empty line alone"
+    yield Finding("", "ok", f"an empty report is {form}; zero bytes would be an error")
+
+
+def _number(frame: pd.DataFrame, column: str) -> float | None:
+    if column not in frame or frame.empty:
+        return None
+    value = pd.to_numeric(frame[column], errors="coerce").iloc[0]
+    return float(value) if value > 0 else None
+
+
+def _with_candidates(missing: Sequence[str], more: Sequence[str]) -> list[str]:
+    """The missing names, each with the additional one that it may have become."""
+    near = {name: difflib.get_close_matches(name, more, n=1, cutoff=0.6) for name in missing}
+    return [f"{name} (renamed {near[name][0]}?)" if near[name] else name for name in missing]
+
+
+CHECKS: dict[str, Callable[[Requests, Probe], Iterator[Finding]]] = {
+    "columns": _columns,
+    "limit": _limit,
+    "one day": _one_day,
+    "filters": _filters,
+    "empty": _empty_form,
+}
