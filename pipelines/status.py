@@ -85,12 +85,14 @@ def compared(
 
 
 def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Status:
-    """Reads both. Raises `MigrationError` for a schema of a newer version."""
-    from assets.partitions import PARTITIONS
+    """Reads both. Raises `MigrationError` for a schema of a newer version, `CalendarError` for another zone's days."""
+    from assets.partitions import CALENDAR, PARTITIONS
     from assets.reports import REPORTS
     from resources.postgres.migrations import Migrations
+    from resources.warehouse.calendars import expect_none_but
 
     Migrations(connection).require_known()
+    expect_none_but(connection, account, CALENDAR.timezone)
     parameters = {"partner_id": account, "reports": len(REPORTS)}
     loaded: dict[dt.date, bool] = dict(connection.execute(_LOADED.read_bytes(), parameters).fetchall())
     marked = [set(instance.get_materialized_partitions(report.key)) for report in REPORTS]

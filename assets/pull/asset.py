@@ -111,6 +111,7 @@ def kaltura_rooms(
     with retries.classified(context), warehouse.opened() as opened, kaltura.client() as client:
         opened.require_current_schema()
         opened.require_privacy_mode()
+        opened.require_timezone(kaltura.account, CALENDAR.timezone)
         people = opened.privacy.of_account(kaltura.account)
         run = _Run(context, reports, opened, people, filters)
         days = run.days()
@@ -245,6 +246,7 @@ class _Run:
             filters=self.people.filters(self.filters.active),
             run_id=self.context.run.run_id,
             root_run_id=self.root_run_id,
+            timezone=CALENDAR.timezone,
         )
         arrivals = extracted.by_day[day]
         try:

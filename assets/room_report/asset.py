@@ -52,7 +52,7 @@ def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.Ma
         with opened.reading() as connection:
             read_at = dt.datetime.now(dt.UTC)
             weeks = [
-                figures(connection, account.account_id, week_date, SETTINGS.timezone)
+                figures(connection, account.account_id, week_date, account.zone or SETTINGS.timezone)
                 for account in accounts(connection)
             ]
     if not weeks:

@@ -30,6 +30,12 @@ class Account:
     first_date: dt.date
     last_date: dt.date
     loaded_at: dt.datetime
+    timezone: str | None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Where its days are cut; None where that is not recorded yet."""
+        return ZoneInfo(self.timezone) if self.timezone else None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import psycopg
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from resources.privacy.people import DayPrivacy, Roll, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.settings import CHECKOUT
 from resources.table import Table
+from resources.warehouse.calendars import expect_recorded, require_timezone
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
 
@@ -82,10 +84,15 @@ class Warehouse:
         with self.connection() as connection:
             require_mode(connection, self.privacy)
 
+    def require_timezone(self, partner_id: int, timezone: ZoneInfo) -> None:
+        """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""
+        with self.connection() as connection:
+            require_timezone(connection, partner_id, timezone)
+
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
         """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.
 
-        Raises `WarehouseError` or `PrivacyError`; then nothing of the day was written.
+        Raises `WarehouseError`, `PrivacyError` or `CalendarError`; then nothing of the day was written.
         """
         try:
             for attempt in outages.attempts(_is_outage):
@@ -99,6 +106,8 @@ class Warehouse:
         with self.connection() as connection:
             roll = self._roll
             day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, roll)
+            if provenance.timezone:
+                expect_recorded(connection, provenance.partner_id, provenance.timezone)
             loads = self._loaded(day_privacy, arrivals, provenance)
         roll.committed(day_privacy)
         return loads
@@ -135,7 +144,7 @@ class Warehouse:
         """Days of which a run with this root has loaded all these tables."""
         query = (
             "SELECT partition_date FROM kaltura.loads WHERE root_run_id = %s AND report_id = ANY(%s)"
-            " GROUP BY partition_date HAVING count(DISTINCT report_id) = %s"
+            " AND NOT coalesce(filters ? 'started', FALSE) GROUP BY partition_date HAVING count(DISTINCT report_id) = %s"
         )
         with self.connection() as connection:
             rows = connection.execute(query, [root_run_id, [table.report_id for table in tables], len(tables)])

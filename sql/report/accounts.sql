@@ -1,9 +1,11 @@
--- The accounts that a report can be made for, and the days from the first to the last that was loaded.
+-- The accounts that a report can be made for, the days from the first to the last that was loaded, and where they are cut.
 SELECT
-    account_id,
-    min(first_date) AS first_date,
-    max(last_date) AS last_date,
-    max(newest_load_at) AS loaded_at
+    data_freshness.account_id,
+    min(data_freshness.first_date) AS first_date,
+    max(data_freshness.last_date) AS last_date,
+    max(data_freshness.newest_load_at) AS loaded_at,
+    max(calendars.timezone) AS timezone
 FROM analytics.data_freshness
-GROUP BY account_id
-ORDER BY account_id
+LEFT JOIN kaltura.calendars ON data_freshness.account_id = calendars.partner_id
+GROUP BY data_freshness.account_id
+ORDER BY data_freshness.account_id

@@ -16,6 +16,12 @@ ALLOWED = {
     "assets": ("resources",),
     "resources.kaltura": (*SHARED, "resources.local"),
     "resources.warehouse": (*SHARED, "resources.privacy", "resources.postgres"),
+    "resources.warehouse.calendars": (  # whose midnights cut the days
+        *SHARED,
+        "resources.privacy",
+        "resources.postgres",
+        "resources.kaltura.windows",
+    ),
     "resources.privacy": (*SHARED, "resources.postgres"),
     "resources.postgres": (*SHARED, "resources.local"),
     "resources.local.kaltura": (*SHARED, "resources.kaltura", "simulator"),
