@@ -42,12 +42,9 @@ class Examination:
             yield Finding("settings", "failed", redacted(str(error)))
 
     def _examined(self) -> Iterator[Finding]:
-        from assets.reports import REPORTS  # reads the settings, so it comes after they were found to be readable
-
-        reports = [ReportUnderTest(report.table.name, report.source, report.table.key) for report in REPORTS]
         kaltura = Kaltura.from_environment().process_config_and_initialize()
         with kaltura.client() as client:
-            self.doctor = Doctor(client, reports, Settings.from_environment().start_date)
+            self.doctor = Doctor(client, reports_under_test(), Settings.from_environment().start_date)
             yield from self.doctor.findings()
 
     def document(self, findings: Sequence[Finding]) -> dict[str, object]:
@@ -59,3 +56,19 @@ class Examination:
             "findings": [dataclasses.asdict(finding) for finding in findings],
             "requests": [dataclasses.asdict(asked) for asked in self.asked],
         }
+
+
+def reports_under_test() -> list[ReportUnderTest]:
+    """The reports that are declared, each judged as a pull judges it."""
+    from assets.pull.busy_day import judge  # reads the settings, so it comes after they were found to be readable
+    from assets.reports import REPORTS
+
+    return [
+        ReportUnderTest(
+            report.table.name,
+            report.source,
+            report.table.key,
+            lambda rows, window, report=report: judge(rows, report, window),  # type: ignore[misc]
+        )
+        for report in REPORTS
+    ]

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 UNKNOWN = ("", "0", "Unknown", "Error")
 
 
+# Unix seconds at which a session can have started, 2000 to 2100. Milliseconds taken for seconds give the year 58132.
+EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0
+
+
 class Kind(enum.Enum):
     """What a column measures; the value is its type in Postgres."""
 

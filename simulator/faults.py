@@ -5,7 +5,7 @@ planned one that fits a request is used and the others wait for later requests; 
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -17,7 +17,7 @@ Replacement = Literal[
 # The reply is the report, but not as it should be.
 Change = Literal[
     "slow", "short_body", "unreadable_store", "count_lost", "ignore_filters", "missing_column",
-    "extra_column", "truncate", "null_figures", "estimated_users",
+    "extra_column", "truncate", "null_figures", "estimated_users", "rewritten",
 ]  # fmt: skip
 Kind = Replacement | Change
 
@@ -51,6 +51,9 @@ class Fault:
     column: str = ""  # missing_column, extra_column, null_figures: the column's name
     value: str = ""  # extra_column: what its cells hold; refused_ks: the reason
     rows: int = 0  # truncate: how many rows are left
+    rewrite: Callable[[str], str] = (
+        str  # rewritten: the report's text, without its mark, as Kaltura may come to send it
+    )
     percent: float = 2.0  # estimated_users: how far off the counts are
     status: int = 502  # bad_gateway: the HTTP status
 

@@ -15,7 +15,7 @@ from simulator.faults import FAILING_DOCUMENTS, REPLACES_REPLY, Call, Fault
 from simulator.params import MissingDateError, Question
 from simulator.replies import ShortBody
 from simulator.running import Request, Running
-from simulator.wire import Report, csv_bytes, printed_metric
+from simulator.wire import BOM, Report, csv_bytes, printed_metric
 from simulator.world import WindowTooWideError
 
 CACHED_FOR_100_DAYS = "public, max-age=8640000"
@@ -91,6 +91,9 @@ class ReportCall:
     def _sent(self, report: Report, faults: list[Fault]) -> Response:
         quoted = reports.NAME_COLUMNS if self.running.quote_names else ()
         content = csv_bytes(report.without(self.excluded), empty=self.running.empty_report, quoted=quoted)
+        for fault in faults:
+            if fault.kind == "rewritten" and len(report):
+                content = (BOM + fault.rewrite(content.decode("utf-8-sig"))).encode()
         named = re.sub(r"[^\w.,=;-]", "_", f"{self.report_id}_{self.fields.get('params', '')}", flags=re.ASCII)
         headers = {
             "Cache-Control": CACHED_FOR_100_DAYS,

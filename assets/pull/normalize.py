@@ -17,11 +17,8 @@ import pyarrow.compute as pc
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.privacy.pseudonyms import EVERYTHING, NOBODY, People
-from resources.table import FIGURES, UNKNOWN, Column, Kind
+from resources.table import EARLIEST, FIGURES, LATEST, UNKNOWN, Column, Kind
 
-# Seconds since 1970 that a session can have started at. Milliseconds taken for seconds give the year 58132.
-EARLIEST = pd.Timestamp("2000-01-01", tz="UTC").timestamp()
-LATEST = pd.Timestamp("2100-01-01", tz="UTC").timestamp()
 INTEGER_MOST = 2**31 - 1  # Postgres's integer
 ROUNDING = 1e-9  # a ratio above 1 by less is 1
 MOST_MINUTES = (LATEST - EARLIEST) / 60

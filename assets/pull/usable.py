@@ -16,7 +16,7 @@ from resources.kaltura.windows import Days
 from resources.table import FIGURES, Kind
 
 LEAST_ROWS = 10  # below that half is no sign of anything
-_EXPECTED = {
+EXPECTED = {
     Kind.TIME: "Unix seconds",
     Kind.RATIO: "0 to 1",
     Kind.MINUTES: "minutes, 0 or more",
@@ -65,7 +65,7 @@ def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Da
         if column.kind in FIGURES and len(rows) >= LEAST_ROWS and 2 * int(lost.sum()) > len(rows):
             raise MostlyUnusable(
                 f"{column.name} can't be read in {lost.sum():,} of {len(rows):,} rows; expected is "
-                f"{_EXPECTED[column.kind]}",
+                f"{EXPECTED[column.kind]}",
                 about=f"report {report.report_id} for {days}",
             )
 
@@ -73,5 +73,5 @@ def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Da
 def _counted(rows: pd.DataFrame, report: Report) -> Iterator[str]:
     kinds: dict[object, Kind] = {column.name: column.kind for column in report.table.columns}
     for (reason, column), of_reason in rows.groupby([rows[REASON], rows[COLUMN].fillna("")]):
-        expected = _EXPECTED.get(kinds.get(column, Kind.TEXT), "")
+        expected = EXPECTED.get(kinds.get(column, Kind.TEXT), "")
         yield f"{reason} ({len(of_reason):,} rows{f', expected is {expected}' if expected else ''})"

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from resources.kaltura.errors import BadReply, ColumnMissing, redacted
+from resources.kaltura.header import in_place_of_header, names_in
 from resources.kaltura.query import Source
 
 BOM = b"\xef\xbb\xbf"
@@ -121,17 +122,18 @@ def _rows_of_broken(lines: bytes, header: list[str], free_text: frozenset[str]) 
 
 
 def _header(line: bytes, required: tuple[str, ...], about: str) -> list[str]:
-    names = [name.strip().strip('"') for name in _postgres_can_hold(line).decode().split(",")]
+    text = _postgres_can_hold(line).decode()
+    names = names_in(text)
     missing = [name for name in required if name not in names]
     if missing:
         # Without any column that is expected, the line may be a row of data: those stand in no message.
-        there = (
-            f"it has {redacted(', '.join(names))}" if len(missing) < len(required) else "its first line is no header"
-        )
+        is_header = len(missing) < len(required)
+        there = f"it has {redacted(', '.join(names))}" if is_header else in_place_of_header(text, required)
         raise ColumnMissing(f"the reply has no column {', '.join(missing)}; {there}", about=about)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadReply(f"the reply has the column {redacted(', '.join(twice))} twice", about=about)
+        named = redacted(", ".join(name for name in twice if name in required))
+        raise BadReply(f"the reply has {f'the column {named}' if named else 'a column'} twice", about=about)
     return names
 
 

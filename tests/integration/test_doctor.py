@@ -13,39 +13,38 @@ import pytest
 import warm
 from click.testing import CliRunner, Result
 
-from assets.reports import REPORTS
 from pipelines.command_line import front_door
-from pipelines.examination import Examination
+from pipelines.examination import Examination, reports_under_test
 from resources.kaltura.client import Client
 from resources.kaltura.doctor import history
 from resources.kaltura.doctor import reports as report_checks
 from resources.kaltura.doctor.account import settings_findings
 from resources.kaltura.doctor.doctor import Doctor
-from resources.kaltura.doctor.probe import Finding, ReportUnderTest
+from resources.kaltura.doctor.probe import Finding
 from resources.kaltura.session import Credentials
 from resources.local import kaltura as standin
 from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 
 HOUR, DAY = 3600, 86_400
-UNDER_TEST = [ReportUnderTest(report.table.name, report.source, report.table.key) for report in REPORTS]
+UNDER_TEST = reports_under_test()
 YESTERDAY = int(time.time()) // DAY * DAY - DAY + 10 * HOUR
 ADA = User(1, "ada.private", "Ada Private", "ada@private.example", "User")
 AGAIN = User(2, "ada.private", "Ada Private", "ada@private.example", "User")
 PRIVATE = ("ada.private", "Ada Private", "ada@private.example", "host.private", "Secret Talk")
 
 
-def world(at: int = YESTERDAY, minutes: int = 150) -> ListedWorld:
-    """Two rooms and two breakouts on a day, and one person who is two to Kaltura."""
+def world(at: int = YESTERDAY, minutes: int = 150, rooms: str = "ab") -> ListedWorld:
+    """Two rooms, or as many as `rooms` has letters, and their breakouts on a day, and one person who is two to Kaltura."""
     end = at + minutes * 60
-    rooms = [Session(f"1_room{n}", "Secret Talk", "", f"1_cue{n}", at, end, "host.private") for n in "ab"]
+    sessions = [Session(f"1_room{n}", "Secret Talk", "", f"1_cue{n}", at, end, "host.private") for n in rooms]
     breakouts = [
         Breakout(f"1_room{n}", "Secret Talk", f"1_group{n}", "Secret Talk", f"1_cug{n}", "host.private", at, end)
-        for n in "ab"
+        for n in rooms
     ]
-    keys = [(room.entry_id, room.cue_point_id) for room in rooms]
+    keys = [(session.entry_id, session.cue_point_id) for session in sessions]
     keys += [(room.breakout_entry_id, room.cue_point_id) for room in breakouts]
     views = [View(entry, cue, user, at, end, ((at, end),)) for entry, cue in keys for user in (ADA, AGAIN)]
-    return ListedWorld(rooms, breakouts, views)
+    return ListedWorld(sessions, breakouts, views)
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +298,112 @@ def test_an_address_of_nobody_ends_in_one_failure(kaltura: Running) -> None:
     found = Findings(list(Doctor(client, UNDER_TEST, dt.date(2025, 1, 1)).findings()))
     assert found.that_are("failed") == ["host"]
     assert "KALTURA_BASE_URL" in found.one("host").advice
+
+
+# --- values that a pull could not use ------------------------------------------------------------------------------
+
+
+def each(column: str, change: Callable[[str], str], rows: int | None = None) -> Callable[[str], str]:
+    """A report's text with the values of a column changed, in all of its rows or in the first ones."""
+
+    def rewrite(text: str) -> str:
+        header, *lines = text.removesuffix("\n").split("\n")
+        at = header.split(",").index(column)
+        for number, line in enumerate(lines[:rows]):
+            cells = line.split(",")
+            cells[at] = change(cells[at])
+            lines[number] = ",".join(cells)
+        return "\n".join([header, *lines, ""])
+
+    return rewrite
+
+
+def in_quotes(text: str) -> str:
+    return "".join(",".join(f'"{cell}"' for cell in line.split(",")) + "\n" for line in text.splitlines())
+
+
+def with_a_comma(text: str) -> str:
+    return in_quotes(text).replace("Secret Talk", "Secret Talk, part one")
+
+
+def under_header(line: Callable[[str], str]) -> Callable[[str], str]:
+    def rewrite(text: str) -> str:
+        header, _, rows = text.partition("\n")
+        return f"{line(header)}\n{rows}" if header else text
+
+    return rewrite
+
+
+def friendly(header: str) -> str:
+    return header.replace("_", " ").title()
+
+
+def translated(header: str) -> str:
+    return ",".join(f"Spalte {'ABCDEFGHIJK'[at]}" for at in range(header.count(",") + 1))
+
+
+def one_friendly(header: str) -> str:
+    return header.replace("entry_name", "Entry name", 1)
+
+
+START, RATIO, MINUTES = "session_start_time", "meeting_engaged_play_time_ratio", "meeting_view_time"
+OTHER_REPLIES = [
+    (6000, each(START, lambda cell: cell + "000"), "values", f"{START} is in Unix milliseconds in 12 of 12 rows", "Unix seconds"),
+    (6000, each(START, lambda cell: cell + "000000"), "values", f"{START} is in Unix microseconds in 12", "Unix seconds"),
+    (6002, each("session_end_time", lambda cell: cell + "000"), "values", "session_end_time is in Unix milli", "Unix seconds"),
+    (6000, each(START, lambda cell: "2026-11-19 10:00:00"), "values", f"{START} is a date as text in 12 of 12", "Unix seconds"),
+    (6002, each(START, lambda cell: "19.11.2026 10:00"), "values", f"{START} is a date as text in 12 of 12", "Unix seconds"),
+    (6002, each(START, lambda cell: "Nov 19 2026 10:00 AM"), "values", f"{START} is a date as text in 12 of 12", "Unix seconds"),
+    (6001, each(RATIO, lambda cell: f"{83.5 * float(cell)}"), "values", f"{RATIO} is in percent in 48 of 48 rows", "0 to 1"),
+    (6000, each(RATIO, lambda cell: "83%"), "values", f"{RATIO} is in percent in 12 of 12 rows", "0 to 1"),
+    (6002, each("engagement_rate", lambda cell: "83.5 %"), "values", "engagement_rate is in percent in 12 of 12", "0 to 1"),
+    (6001, each(RATIO, lambda cell: "0 83"), "values", f"{RATIO} has a blank inside, as for a decimal comma", "0 to 1"),
+    (6001, each(MINUTES, lambda cell: "150 25"), "values", f"{MINUTES} has a blank inside", "minutes"),
+    (6001, each(MINUTES, lambda cell: "2:30:00"), "values", f"{MINUTES} is in hours, minutes and seconds", "minutes"),
+    (6002, each("duration", lambda cell: "02:30:00"), "values", "duration is in hours, minutes and seconds", "seconds"),
+    (6001, each(MINUTES, lambda cell: "-150"), "values", f"{MINUTES} is below 0 in 48 of 48", "minutes, 0 or more"),
+    (6002, each("participant_count", lambda cell: "2.5"), "values", "participant_count is not a whole number in 12", "whole"),
+    (6001, each(RATIO, lambda cell: '"0.5"', rows=40), "values", f"{RATIO} is in double quotes in 40 of 48", "0 to 1"),
+    (6000, with_a_comma, "values", "quoted CSV: 12 of 12 lines make no row", "none in quotes"),
+    (6002, with_a_comma, "values", "quoted CSV: 12 of 12 lines make no row", "none in quotes"),
+    (6000, each("entry_name", lambda cell: "a,b"), "values", "12 of 12 lines have not as many fields", "expected is 9"),
+    (6000, under_header(friendly), "columns", "'Entry Id' for entry_id", "entry_id,entry_name"),
+    (6001, under_header(friendly), "columns", "'Meeting View Time' for meeting_view_time", "entry_id,cue_point_id"),
+    (6002, under_header(friendly), "columns", "'Duration' for duration", "parent_entry_id"),
+    (6000, under_header(one_friendly), "columns", "entry_name (renamed Entry name?)", ""),
+    (6001, under_header(translated), "columns", "no header that is known: 'Spalte A,Spalte B", "entry_id,cue_point_id"),
+    (6001, lambda text: text.replace(",", ";"), "columns", "separated by semicolons", "entry_id,cue_point_id"),
+    (6001, lambda text: text.replace(",", "\t"), "columns", "separated by tabs", "entry_id,cue_point_id"),
+    (6001, lambda text: text.partition("\n")[2], "columns", "may be a row", "entry_id,cue_point_id"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "rewrite", "check", "says", "expected"), OTHER_REPLIES)
+def test_a_reply_that_a_pull_could_not_use_is_told_with_what_is_expected(
+    kaltura: Running, number: int, rewrite: Callable[[str], str], check: str, says: str, expected: str
+) -> None:
+    kaltura.world = world(rooms="abcdefghijkl")
+    kaltura.faults.add(Fault("rewritten", report_id=number, rewrite=rewrite, times=None))
+    found = examined(kaltura, number)
+    told = [each for each in found[f"{number} {check}"] if each.verdict == "failed"]
+    assert any(says in each.found and expected in each.found for each in told), found
+    assert "itself broke" not in str(found)
+    assert [value for value in PRIVATE if value in str(found)] == []
+
+
+@pytest.mark.parametrize("number", [6000, 6001, 6002])
+def test_quotes_around_every_value_do_no_harm(kaltura: Running, number: int) -> None:
+    kaltura.faults.add(Fault("rewritten", report_id=number, rewrite=in_quotes, times=None))
+    assert examined(kaltura, number).one(f"{number} values").verdict == "ok"
+
+
+def test_a_figure_that_a_few_rows_lack_differs_and_does_not_fail(kaltura: Running) -> None:
+    kaltura.faults.add(
+        Fault("rewritten", report_id=6001, rewrite=each(MINUTES, lambda cell: "long", rows=1), times=None)
+    )
+    finding = examined(kaltura, 6001).one("6001 values")
+    assert (finding.verdict, "is not a number in 1 of 8 rows" in finding.found) == ("differs", True)
+    assert "kaltura.rejects" in finding.advice
 
 
 # --- settings ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from resources.kaltura.doctor.probe import (
 from resources.kaltura.errors import ServerFault
 from resources.kaltura.query import CAMEL_DATES, SNAKE_DATES, Query
 from resources.kaltura.windows import HOUR_SECONDS, Window
-from resources.table import UNKNOWN
+from resources.table import EARLIEST, LATEST, UNKNOWN
 
 QUARTER_DAYS = 92  # the widest window asked for on the way back: a whole year may be too much for one query
 QUARTERS_BACK = 24
@@ -107,6 +107,7 @@ def _session_of_an_hour(sample: Answer | None) -> tuple[str, int] | None:
         return None
     frame = sample.frame[~sample.frame["cue_point_id"].isin(UNKNOWN)]
     start = pd.to_numeric(frame["session_start_time"], errors="coerce")
+    start = start.where(start.between(EARLIEST, LATEST))
     hour = -(-start // HOUR_SECONDS) * HOUR_SECONDS
     fits = frame[pd.to_numeric(frame["session_end_time"], errors="coerce") >= hour + HOUR_SECONDS]
     return (str(fits["cue_point_id"].iloc[0]), int(hour[fits.index[0]])) if len(fits) else None

@@ -36,12 +36,17 @@ class Finding:
     kaltura_session: str = ""
 
 
+Judge = Callable[[csv.Rows, Window], Iterator[Finding]]
+"""What of a window's rows a pull could not use, and why."""
+
+
 class ReportUnderTest(NamedTuple):
-    """A report to examine: the name of its table, what Kaltura is expected to send, and its key."""
+    """A report to examine: the name of its table, what Kaltura is expected to send, its key, and who judges its rows."""
 
     name: str
     source: Source
     key: tuple[str, ...]
+    judge: Judge
 
     @property
     def title(self) -> str:
@@ -65,10 +70,21 @@ class Asked:
 class Answer:
     """A reply's rows as strings, under whatever columns came. An empty report may come without a header."""
 
-    frame: pd.DataFrame
-    rows: int
-    has_header: bool
+    parsed: csv.Rows
+    header: str
     kaltura_session: str
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return self.parsed.frame
+
+    @property
+    def rows(self) -> int:
+        return self.parsed.received
+
+    @property
+    def has_header(self) -> bool:
+        return bool(self.header)
 
 
 @dataclass
@@ -105,8 +121,8 @@ class Requests:
             self._note(query, started, error.code or type(error).__name__, None, error.kaltura_session)
             raise
         self._note(query, started, "ok", rows.received, raw.kaltura_session)
-        has_header = bool(raw.body.removeprefix(csv.BOM).partition(b"\n")[0].strip())
-        return Answer(rows.frame, rows.received, has_header, raw.kaltura_session)
+        header = raw.body.removeprefix(csv.BOM).partition(b"\n")[0].decode("utf-8", "replace").strip()
+        return Answer(rows, header, raw.kaltura_session)
 
     def guarded(self, title: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         """A check's findings under its title. Raises nothing: a check that breaks is a finding."""

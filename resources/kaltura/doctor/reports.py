@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -17,14 +18,16 @@ from resources.kaltura.doctor.probe import (
     failed,
 )
 from resources.kaltura.errors import KalturaError, TooMuch, Unavailable
+from resources.kaltura.header import friendly_names, in_place_of_header
 from resources.kaltura.query import Filter, Query
 from resources.kaltura.windows import HOUR_SECONDS, Window
-from resources.table import UNKNOWN
+from resources.table import EARLIEST, LATEST, UNKNOWN
 
 FORBIDDEN = "SERVICE_FORBIDDEN"
 RECENT_DAYS = (7, 35, 366)  # where rows are looked for: a week of term, the last month, a year with its holidays
 LONG_AGO = Window.around(1_262_304_000, 1_262_304_000)  # an hour of 2010, before there were Rooms: an empty report
 NO_SUCH_ID = "0_nosuchid"
+NO_DAY = "No day of this report can be loaded. Ask Kaltura's support for the columns, with what --json prints."
 NAME_OF_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")  # anything else in a header may be a row's value
 
 Probes = dict[int, Probe]
@@ -74,10 +77,18 @@ def _probe(requests: Requests, report: ReportUnderTest, probes: Probes) -> Probe
 
 def _busy_day(answer: Answer, window: Window, probes: Probes) -> Window:
     """The day of the row that came first. Attendees have no time: theirs is the day of the room session."""
-    start = _number(answer.frame, "session_start_time")
+    start = _start(answer.frame)
     if start is None:
         return probes[SESSIONS].window if SESSIONS in probes else window
     return Window.around(start - HOUR_SECONDS, start + DAY_SECONDS)
+
+
+def _start(frame: pd.DataFrame) -> float | None:
+    """When the first row's session began, in whatever unit it came: what is wrong with it is told elsewhere."""
+    if "session_start_time" not in frame or frame.empty:
+        return None
+    value = float(pd.to_numeric(frame["session_start_time"], errors="coerce").iloc[0])
+    return next((value / unit for unit in (1, 1e3, 1e6) if EARLIEST <= value / unit < LATEST), None)
 
 
 def _probe_finding(probe: Probe) -> Finding:
@@ -98,6 +109,10 @@ def _columns(requests: Requests, probe: Probe) -> Iterator[Finding]:
     missing = [name for name in expected if name not in came]
     more = [name for name in came if name not in expected]
     session = probe.recent.kaltura_session
+    if len(missing) == len(expected):
+        found = f"none of the {len(expected)} came; {in_place_of_header(probe.recent.header, expected)}"
+        yield Finding("", "failed", f"{found}; expected is {','.join(expected)}", NO_DAY, session)
+        return
     if not missing and not more:
         yield Finding("", "ok", f"all {len(expected)} are there, and no other", kaltura_session=session)
     if missing:
@@ -144,6 +159,13 @@ def _one_day(requests: Requests, probe: Probe) -> Iterator[Finding]:
         yield Finding("", "differs", found, advice, sample.kaltura_session)
 
 
+def _values(requests: Requests, probe: Probe) -> Iterator[Finding]:
+    """What a pull would do with the day's rows."""
+    if probe.sample is not None and probe.sample.rows:
+        for finding in probe.report.judge(probe.sample.parsed, probe.window):
+            yield replace(finding, kaltura_session=probe.sample.kaltura_session)
+
+
 def _filters(requests: Requests, probe: Probe) -> Iterator[Finding]:
     """An id that no row has must bring no row; one that rows have must bring those alone."""
     if probe.sample is None or not probe.sample.rows:
@@ -180,9 +202,9 @@ def _wrong_of_real_id(requests: Requests, probe: Probe) -> str:
         return ""
     asked = str(ids.mode()[0])
     answer = _rows_of(requests, probe, filter_, asked, limit=None)
-    others = set(answer.frame[filter_.column]) - {asked} if answer.rows else set()
+    others = filter_.strangers(answer.frame[filter_.column], [asked]) if answer.rows else 0
     if others:
-        return f"{filter_.name}={asked} brought rows of {len(others):,} others"
+        return f"{filter_.name}={asked} brought rows of {others:,} others"
     return "" if answer.rows else f"{filter_.name}={asked} brought no rows, though the day has some"
 
 
@@ -206,16 +228,10 @@ def _empty_form(requests: Requests, probe: Probe) -> Iterator[Finding]:
     yield Finding("", "ok", f"an empty report is {form}; zero bytes would be an error")
 
 
-def _number(frame: pd.DataFrame, column: str) -> float | None:
-    if column not in frame or frame.empty:
-        return None
-    value = pd.to_numeric(frame[column], errors="coerce").iloc[0]
-    return float(value) if value > 0 else None
-
-
 def _with_candidates(missing: Sequence[str], more: Sequence[str]) -> list[str]:
     """The missing names, each with the additional one that it may have become."""
     near = {name: difflib.get_close_matches(name, more, n=1, cutoff=0.6) for name in missing}
+    near |= {name: [came] for name, came in friendly_names(more, missing).items()}
     return [f"{name} (renamed {near[name][0]}?)" if near[name] else name for name in missing]
 
 
@@ -223,6 +239,7 @@ CHECKS: dict[str, Callable[[Requests, Probe], Iterator[Finding]]] = {
     "columns": _columns,
     "limit": _limit,
     "one day": _one_day,
+    "values": _values,
     "filters": _filters,
     "empty": _empty_form,
 }

@@ -1,0 +1,143 @@
+"""What a pull would make of a day's rows: what of them could not be used, as what it came, and what is expected.
+
+The doctor asks this of an account before any day is loaded. It tells columns, counts and units, never a value.
+"""
+
+import csv as quoted_csv
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+
+from assets.pull import usable
+from assets.pull.assign import DAY, DISPOSITION, KEPT
+from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, NO_KEY, REASON, REPAIR, names_column, normalize
+from assets.report import Report
+from resources.kaltura.csv import Rows
+from resources.kaltura.doctor.probe import Finding
+from resources.kaltura.windows import Days, Window
+from resources.table import EARLIEST, LATEST, Column, Kind
+
+FAILS = (
+    "A day like this one fails, and nothing of it is loaded. Kaltura may have changed the report: look for a newer "
+    "version of this pipeline, and ask Kaltura's support, with what --json prints."
+)
+IS_SET_ASIDE = (
+    "Nothing to do: such rows go to kaltura.rejects, and of those that lack only a figure the rest is loaded."
+)
+MINUTES_A_SECOND = 1 / 60
+
+
+def judge(rows: Rows, report: Report, window: Window) -> Iterator[Finding]:
+    """The verdict on the rows as a whole, with what is wrong with each column."""
+    frame = normalize(rows, report, most_minutes=(window.end - window.start) * MINUTES_A_SECOND * DEVICES_AT_ONCE)
+    found = list(_wrong(frame, rows, report))
+    if not found:
+        of_no_session = int(_is_of_no_session(frame).sum())
+        good = f"{rows.received - of_no_session:,} of {rows.received:,} rows can be used"
+        note = f"; {of_no_session:,} are of no session that Kaltura knows" if of_no_session else ""
+        yield Finding("", "ok", good + note)
+        return
+    fails = _fails(frame, report)
+    for what in found:
+        yield Finding("", "failed" if fails else "differs", what, FAILS if fails else IS_SET_ASIDE)
+
+
+def _fails(frame: pd.DataFrame, report: Report) -> bool:
+    """Whether a day of these rows would be red."""
+    frame[DISPOSITION], frame[DAY] = KEPT, pd.Timestamp(_A_DAY)
+    try:
+        usable.require(frame, report, Days(_A_DAY, _A_DAY))
+    except usable.MostlyUnusable:
+        return True
+    return False
+
+
+def _is_of_no_session(frame: pd.DataFrame) -> pd.Series:
+    return frame[REASON].str.endswith(NO_KEY).fillna(False).astype(bool)
+
+
+_A_DAY = dt.date(2000, 1, 1)  # any: the rows are judged as those of one day
+
+
+def _wrong(frame: pd.DataFrame, rows: Rows, report: Report) -> Iterator[str]:
+    if rows.rejects:
+        yield _wrong_lines(rows)
+    unreadable = (frame[REASON].notna() & ~_is_of_no_session(frame)) | frame[REPAIR].notna()
+    for column in report.table.columns:
+        which = unreadable & names_column(frame[COLUMN], column.name)
+        if column.name not in rows.frame or not which.any():
+            continue
+        sent = rows.frame[column.name].iloc[frame.index[which]]
+        expected = usable.EXPECTED.get(column.kind, "")
+        came = _as_what(sent, column) or _reasons(frame[which], column)
+        yield (
+            f"{column.name} {came} in {len(sent):,} of {rows.received:,} rows"
+            f"{f'; expected is {expected}' if expected else ''}"
+        )
+
+
+def _wrong_lines(rows: Rows) -> str:
+    count = f"{len(rows.rejects):,} of {rows.received:,} lines"
+    fields = len(rows.frame.columns)
+    if any(_is_quoted(reject.raw, fields) for reject in rows.rejects):
+        return f"quoted CSV: {count} make no row; expected is none in quotes, with a blank for each comma in a value"
+    return f"{count} have not as many fields as the header; expected is {fields}"
+
+
+def _is_quoted(line: str, fields: int) -> bool:
+    """Whether a line has as many fields as the header once its quotes are read as CSV's usual ones."""
+    return '"' in line and len(next(quoted_csv.reader([line], strict=False), [])) == fields
+
+
+def _reasons(frame: pd.DataFrame, column: Column) -> str:
+    """What `normalize` says is wrong with the column; it says so in the same words for every row."""
+    reason = frame[REASON].dropna().str.removeprefix(f"{column.name} ")
+    repair = frame[REPAIR].dropna().str.extract(rf"(?:^|; ){column.name} ([^;]*)")[0].dropna()
+    return str(pd.concat([reason, repair]).mode().iloc[0])
+
+
+def _as_what(sent: pd.Series, column: Column) -> str:
+    """As what the values seem to have come, where that is known of more than half of them."""
+    for what, fits in _FORMS.get(column.kind, ()):
+        if 2 * int(fits(sent).sum()) > len(sent):
+            return what
+    return ""
+
+
+Form = tuple[str, Callable[[pd.Series], pd.Series]]
+
+
+def _numbers(sent: pd.Series) -> pd.Series:
+    return pd.to_numeric(sent, errors="coerce")
+
+
+def _time_in(unit: float) -> Callable[[pd.Series], pd.Series]:
+    return lambda sent: (_numbers(sent) / unit).between(EARLIEST, LATEST)
+
+
+def _matching(pattern: str) -> Callable[[pd.Series], pd.Series]:
+    return lambda sent: sent.str.strip().str.fullmatch(pattern)
+
+
+_IN_QUOTES: Form = ("is in double quotes", _matching('".*"'))
+# Kaltura turns each comma inside a value into a blank.
+_DECIMAL_COMMA: Form = ("has a blank inside, as for a decimal comma", _matching(r"-?\d+ \d+"))
+_CLOCK: Form = ("is in hours, minutes and seconds", _matching(r"\d+:\d\d(:\d\d)?"))
+_FORMS: dict[Kind, tuple[Form, ...]] = {
+    Kind.TIME: (
+        _IN_QUOTES,
+        ("is in Unix milliseconds", _time_in(1e3)),
+        ("is in Unix microseconds", _time_in(1e6)),
+        ("is a date as text", _matching(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|.*\b\d{4}\b.*\d{1,2}:\d\d.*")),
+    ),
+    Kind.RATIO: (
+        _IN_QUOTES,
+        ("is in percent", _matching(r"\d+([. ]\d+)?\s*%")),
+        ("is in percent", lambda sent: _numbers(sent).between(1, 100, inclusive="right")),
+        _DECIMAL_COMMA,
+    ),
+    Kind.MINUTES: (_IN_QUOTES, _CLOCK, _DECIMAL_COMMA),
+    Kind.SECONDS: (_IN_QUOTES, _CLOCK, _DECIMAL_COMMA),
+    Kind.COUNT: (_IN_QUOTES, _DECIMAL_COMMA),
+}

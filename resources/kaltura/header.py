@@ -1,0 +1,48 @@
+"""What a first line says that lacks the columns which are expected: friendly names, another separator, other words.
+
+It may as well be a row, and hold a person. Of it nothing is told but what can be nobody's: names that are the columns'
+own but for blanks and case, and the first characters of a line in which no figure, id or e-mail address can be.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from resources.kaltura.errors import redacted
+
+SHOWN_CHARACTERS = 60
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def in_place_of_header(line: str, expected: Sequence[str]) -> str:
+    """What stands there, as the end of a sentence about the reply."""
+    names = names_in(line)
+    friendly = friendly_names(names, expected)
+    if friendly:
+        pairs = ", ".join(f"{came!r} for {name}" for name, came in friendly.items())
+        return f"it has friendly names in place of the columns' own ({pairs})"
+    for separator, word in SEPARATORS.items():
+        if set(names_in(line, separator)) & set(expected):
+            return f"its columns are separated by {word}, and not by commas"
+    if _may_be_a_row(line):
+        return "its first line is no header, and may be a row"
+    return f"its first line is no header that is known: {redacted(line[:SHOWN_CHARACTERS])!r}"
+
+
+def names_in(line: str, separator: str = ",") -> list[str]:
+    return [name.strip().strip('"') for name in line.split(separator)]
+
+
+def friendly_names(came: Iterable[str], expected: Iterable[str]) -> dict[str, str]:
+    """The expected columns that came written for people: `Entry ID` for entry_id."""
+    by_letters = {_letters(name): name for name in came}
+    spelt = {name: by_letters.get(_letters(name), name) for name in expected}
+    return {name: spelling for name, spelling in spelt.items() if spelling != name}
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _may_be_a_row(line: str) -> bool:
+    """A row has an entry's id and figures, and so digits; a piece of a row may be anything."""
+    return "," not in line or bool(re.search(r"[\d@]", line))
