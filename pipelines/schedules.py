@@ -1,4 +1,7 @@
-"""When days are pulled: every day yesterday, and again the days before it, because data arrives late."""
+"""When days are pulled: every day yesterday, and again the days before it, because data arrives late.
+
+Days that are missing are asked for besides.
+"""
 
 import datetime as dt
 
@@ -7,6 +10,12 @@ import dagster as dg
 from assets.partitions import SETTINGS, WEEKS
 from assets.report import GROUP
 from assets.room_report.asset import room_report
+from pipelines.catch_up import missing_days
+from resources.errors import ProjectError
+from resources.kaltura.windows import Days
+from resources.local.kaltura import CREDENTIALS
+from resources.settings import partner_id
+from resources.warehouse.resource import Postgres
 
 PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enough for the morning's readers
 SWEEP_AT = "30 5 * * 0"
@@ -16,28 +25,48 @@ REPORT_AT = "30 6 * * 1"  # Monday, when daily_pull has brought Sunday in
 KALTURA_ROOMS = dg.AssetSelection.groups(GROUP)
 
 
-def range_request(last: dt.date, days: int) -> dg.RunRequest | dg.SkipReason:
-    """One run over the `days` days that end with `last`, as far as they are partitions."""
-    first = max(last - dt.timedelta(days=days - 1), SETTINGS.start_date)
-    if last < first:
-        return dg.SkipReason(f"START_DATE is {SETTINGS.start_date}: there is no full day yet.")
+def _days_up_to(last: dt.date, count: int) -> Days | None:
+    """The `count` days that end with `last`, as far as they are partitions."""
+    first = max(last - dt.timedelta(days=count - 1), SETTINGS.start_date)
+    return Days(first, last) if first <= last else None
+
+
+def _request(days: Days) -> dg.RunRequest:
+    """One run over the days. Dagster wants a key of each where a tick asks for more than one run."""
     return dg.RunRequest(
-        run_key=None,
+        run_key=str(days),
         tags={
-            "dagster/asset_partition_range_start": str(first),
-            "dagster/asset_partition_range_end": str(last),
+            "dagster/asset_partition_range_start": str(days.first),
+            "dagster/asset_partition_range_end": str(days.last),
         },
     )
+
+
+_NO_FULL_DAY = f"START_DATE is {SETTINGS.start_date}: there is no full day yet."
 
 
 @dg.schedule(
     cron_schedule=PULL_AT,
     execution_timezone=str(SETTINGS.timezone),
     target=KALTURA_ROOMS,
-    description=f"Yesterday, and again the {SETTINGS.lookback_days} days before it (LOOKBACK_DAYS).",
+    description=(
+        f"Yesterday, and again the {SETTINGS.lookback_days} days before it (LOOKBACK_DAYS). Besides, of the days that "
+        f"are missing since the first load the oldest {SETTINGS.catch_up_days} (CATCH_UP_DAYS)."
+    ),
 )
-def daily_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    return range_request(_yesterday(context), SETTINGS.lookback_days + 1)
+def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> list[dg.RunRequest] | dg.SkipReason:
+    usual = _days_up_to(_yesterday(context), SETTINGS.lookback_days + 1)
+    if usual is None:
+        return dg.SkipReason(_NO_FULL_DAY)
+    try:
+        account = partner_id(CREDENTIALS.partner_id)
+        missing = missing_days(context.instance, warehouse, account, usual)
+    except ProjectError as error:
+        missing = []
+        context.log.warning(f"Which days are missing is not known: {error} The usual days are asked for.")
+    if missing:
+        context.log.info(f"Missing in the warehouse, and asked for: {', '.join(map(str, missing))}")
+    return [_request(days) for days in (usual, *missing)]
 
 
 @dg.schedule(
@@ -47,7 +76,8 @@ def daily_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Skip
     description=f"The last {SWEEP_DAYS} days again, for what arrived later still. Costs little where nothing changed.",
 )
 def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    return range_request(_yesterday(context), SWEEP_DAYS)
+    days = _days_up_to(_yesterday(context), SWEEP_DAYS)
+    return _request(days) if days else dg.SkipReason(_NO_FULL_DAY)
 
 
 @dg.schedule(

@@ -14,19 +14,31 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 
+from assets.checks import missing_days
+from assets.partitions import CALENDAR, PARTITIONS, SETTINGS
+from assets.report import Report
+from assets.reports import REPORTS
 from resources.kaltura.windows import Days, stretches
-from resources.settings import CHECKOUT
+from resources.postgres.migrations import Migrations
+from resources.settings import CHECKOUT, keeps_to_ids
+from resources.warehouse.calendars import expect_none_but
 
-_LOADED = CHECKOUT / "sql" / "status" / "days.sql"
+_LOADED = CHECKOUT / "sql" / "status" / "loaded_days.sql"
 
-LOADED, PROVISIONAL, MISSING = "loaded", "provisional", "missing"
+LOADED, PROVISIONAL, MISSING, NEVER = "loaded", "provisional", "missing", "before the first load"
 NOT_THERE, NOT_MARKED = "marked and not there", "there and not marked"
-PULL = "pull them: `make ui`, backfill of these days (all, not only missing and failed), or `make run` over them"
+PULL = "a backfill of these days in `make ui`, or `python -m pipelines pull --from DAY --to DAY`"
+_BY_ITSELF = (
+    f"daily_pull brings the oldest {SETTINGS.catch_up_days} a day back (CATCH_UP_DAYS). At once: "
+    if SETTINGS.catch_up_days
+    else "nothing brings them back by itself, as CATCH_UP_DAYS is 0: "
+)
 MENDS = {
     PROVISIONAL: "the next daily pull makes them final",
-    MISSING: PULL,
-    NOT_THERE: f"Dagster shows them green and the warehouse lacks them: {PULL}",
-    NOT_MARKED: f"the warehouse holds them and Dagster shows them missing; nothing is lost. To have them green, {PULL}",
+    MISSING: f"{_BY_ITSELF}{PULL}",
+    NEVER: f"nobody has asked for them. For a history that begins earlier: {PULL}",
+    NOT_THERE: f"Dagster shows them green and the warehouse lacks them: {PULL} (all, not only missing and failed)",
+    NOT_MARKED: f"the warehouse holds them and Dagster shows them missing; nothing is lost. To have them green: {PULL}",
 }
 
 
@@ -71,39 +83,75 @@ class Status:
 
 
 def compared(
-    wanted: Collection[dt.date], loaded: Mapping[dt.date, bool], marked: Collection[dt.date]
+    wanted: Collection[dt.date],
+    loaded: Mapping[dt.date, bool],
+    missing: Collection[dt.date],
+    marked: Collection[dt.date],
 ) -> dict[str, list[Days]]:
-    """The wanted days by what is known of them; `loaded` says of each day in the warehouse if it is provisional."""
+    """The wanted days by what is known of them; `loaded` says of each day that is there whole if it is provisional."""
     marks = set(marked)
-    kinds: dict[str, list[dt.date]] = {kind: [] for kind in (LOADED, PROVISIONAL, MISSING, NOT_THERE, NOT_MARKED)}
-    for day in sorted({*wanted, *loaded, *marks}):
+    kinds: dict[str, list[dt.date]] = {
+        kind: [] for kind in (LOADED, PROVISIONAL, MISSING, NEVER, NOT_THERE, NOT_MARKED)
+    }
+    for day in sorted({*wanted, *loaded, *missing, *marks}):
         if day in loaded:
             kinds[NOT_MARKED if day not in marks else PROVISIONAL if loaded[day] else LOADED].append(day)
         else:
-            kinds[NOT_THERE if day in marks else MISSING].append(day)
+            kinds[NOT_THERE if day in marks else MISSING if day in missing else NEVER].append(day)
     return {kind: stretches(days) for kind, days in kinds.items()}
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """What the account's warehouse holds, since START_DATE.
+
+    `loaded` days are there whole, and may be provisional; of `missing` days some reports may be there.
+    """
+
+    loaded: Mapping[dt.date, bool]
+    missing: Mapping[dt.date, frozenset[int]]
+
+    def days_of(self, report: Report) -> set[dt.date]:
+        """Days of which the report is there, whole."""
+        return {*self.loaded, *(day for day, reports in self.missing.items() if report.report_id in reports)}
+
+
+def held(connection: psycopg.Connection, account: int) -> Warehouse:
+    lacking = missing_days.missing(connection, account, _partitions()[-1] if _partitions() else SETTINGS.start_date)
+    parameters = {"partner_id": account, "is_filtered": keeps_to_ids()}
+    days = connection.execute(_LOADED.read_bytes(), parameters).fetchall()
+    return Warehouse({day: late for day, late in days if day >= SETTINGS.start_date and day not in lacking}, lacking)
+
+
+def marks(instance: dg.DagsterInstance) -> dict[int, set[dt.date]]:
+    """Days that Dagster has marked, since START_DATE, by report."""
+    return {
+        report.report_id: {
+            day
+            for day in map(dt.date.fromisoformat, instance.get_materialized_partitions(report.key))
+            if day >= SETTINGS.start_date
+        }
+        for report in REPORTS
+    }
 
 
 def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Status:
     """Reads both. Raises `MigrationError` for a schema of a newer version, `CalendarError` for another zone's days."""
-    from assets.partitions import CALENDAR, PARTITIONS
-    from assets.reports import REPORTS
-    from resources.postgres.migrations import Migrations
-    from resources.warehouse.calendars import expect_none_but
-
     Migrations(connection).require_known()
     expect_none_but(connection, account, CALENDAR.timezone)
-    parameters = {"partner_id": account, "reports": len(REPORTS)}
-    loaded: dict[dt.date, bool] = dict(connection.execute(_LOADED.read_bytes(), parameters).fetchall())
-    marked = [set(instance.get_materialized_partitions(report.key)) for report in REPORTS]
+    marked = marks(instance)  # before the warehouse: a run loads a day before it marks it
+    there = held(connection, account)
     newest, size = connection.execute(
         "SELECT (SELECT max(session_start_time) FROM kaltura.room_sessions WHERE partner_id = %s),"
         " pg_database_size(current_database())",
         [account],
     ).fetchall()[0]
-    wanted = [dt.date.fromisoformat(key) for key in PARTITIONS.get_partition_keys()]
-    days = compared(wanted, loaded, [dt.date.fromisoformat(key) for key in set.intersection(*marked)])
+    days = compared(_partitions(), there.loaded, there.missing, set.intersection(*marked.values()))
     return Status(account, days, newest, size, _bytes_in(instance))
+
+
+def _partitions() -> list[dt.date]:
+    return [dt.date.fromisoformat(key) for key in PARTITIONS.get_partition_keys()]
 
 
 def _bytes_in(instance: dg.DagsterInstance) -> int | None:

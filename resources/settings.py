@@ -49,6 +49,7 @@ NAMES = (
     "PARTITION_TIMEZONE",
     "SESSION_GRACE_HOURS",
     "LOOKBACK_DAYS",
+    "CATCH_UP_DAYS",
     "DAYS_PER_RUN",
     "ALERT_WEBHOOK_FORMAT",
     "DAGSTER_UI_URL",
@@ -102,7 +103,8 @@ class Settings:
     """How days are cut, and how much is pulled at once.
 
     `start_date` is the first partition, in `timezone`. `grace_hours` is how long past midnight a session may run
-    before it has to be asked for by itself; `days_per_run` 0 means a whole backfill is one run;
+    before it has to be asked for by itself; `catch_up_days` is how many missing days the daily schedule asks for, beside
+    the usual ones; `days_per_run` 0 means a whole backfill is one run;
     `max_concurrency` is how many requests may be under way at once; `privacy` what is kept of people;
     `asset_prefix` stands before the keys of the assets.
     """
@@ -111,6 +113,7 @@ class Settings:
     timezone: ZoneInfo
     grace_hours: int
     lookback_days: int
+    catch_up_days: int
     days_per_run: int
     max_concurrency: int
     privacy: Privacy
@@ -125,6 +128,7 @@ class Settings:
             timezone=_timezone(read, "PARTITION_TIMEZONE", "UTC"),
             grace_hours=_count(read, "SESSION_GRACE_HOURS", "12", least=0, most=168),
             lookback_days=_count(read, "LOOKBACK_DAYS", "3", least=0, most=90),
+            catch_up_days=_count(read, "CATCH_UP_DAYS", "31", least=0, most=3660),
             days_per_run=_count(read, "DAYS_PER_RUN", "0", least=0, most=3660),
             max_concurrency=_count(read, "KALTURA_MAX_CONCURRENCY", "2", least=1, most=16),
             privacy=privacy_settings(read),
@@ -196,6 +200,11 @@ def partner_id(default: str) -> int:
 def word_list(name: str) -> list[str]:
     """What a setting lists, separated by commas: ids of `KALTURA_*_IDS`, host names."""
     return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+
+
+def keeps_to_ids() -> bool:
+    """Whether every pull is restricted by a `KALTURA_*_IDS` setting, unless its run says otherwise."""
+    return any(word_list(name) for name in NAMES if name.startswith("KALTURA_") and name.endswith("_IDS"))
 
 
 def report_folder() -> Path:

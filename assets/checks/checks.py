@@ -13,8 +13,9 @@ import psycopg
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.checks import query
+from assets.checks import missing_days, query
 from assets.checks.query import CheckResult
+from assets.partitions import SETTINGS
 from assets.report import Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
@@ -33,7 +34,8 @@ class Check:
     """One thing that has to hold for each of `reports`.
 
     `found` is what the rows of its query are, `advice` what to do about them. A check that compares tables `needs` them
-    all to be in the run, and, with `whole`, pulled without a filter.
+    all to be in the run, and, with `whole`, pulled without a filter. One `of_account` looks at all days that have
+    to be there, whichever the run has.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Check:
     advice: str
     needs: tuple[Report, ...] = ()
     whole: bool = False
+    of_account: bool = False
 
     def spec(self, report: Report) -> dg.AssetCheckSpec:
         return dg.AssetCheckSpec(
@@ -53,6 +56,13 @@ class Check:
             metadata={"severity": self.severity.value.lower(), "sql": f"sql/checks/{self.name}.sql"},
         )
 
+
+_COME_BACK = (
+    f"they come back by themselves where the schedule daily_pull is on, the oldest {SETTINGS.catch_up_days} a day "
+    "(CATCH_UP_DAYS); "
+    if SETTINGS.catch_up_days
+    else "nothing brings them back by itself, as CATCH_UP_DAYS is 0; "
+)
 
 CHECKS = (
     Check(
@@ -156,6 +166,16 @@ CHECKS = (
         "Days that were pulled with a clock that is more than a minute off",
         "set the clock of the machine that pulls (NTP). What was loaded stands: it goes by Kaltura's clock.",
     ),
+    Check(
+        missing_days.NAME,
+        (ROOM_SESSIONS,),
+        WARN,
+        "Every day since the account's first load, or since START_DATE where that is later, is loaded whole.",
+        "Days that are missing",
+        f"{_COME_BACK}at once: a backfill of these days in `make ui` (all of them, not only missing and failed), or "
+        "`python -m pipelines pull --from DAY --to DAY`.",
+        of_account=True,
+    ),
 )
 _OF_NAME = {check.name: check for check in CHECKS}
 
@@ -200,12 +220,9 @@ class ChecksNotDone(Exception):
 def _result(
     check: Check, report: Report, days: Days, account: int, connection: psycopg.Connection
 ) -> dg.AssetCheckResult:
-    parameters = {
-        "partner_id": account,
-        "report_id": report.report_id,
-        "first": days.first,
-        "last": days.last,
-    }
+    if check.of_account:
+        days = missing_days.reach(connection, account, days.last) or days
+    parameters = {**missing_days.parameters(account, days), "report_id": report.report_id}
     text = query.query(connection, check.name, parameters)
     metadata: dict[str, dg.MetadataValue] = {
         FIRST_DAY: dg.MetadataValue.text(str(days.first)),

@@ -52,11 +52,11 @@ def query(connection: psycopg.Connection, name: str, parameters: Mapping[str, ob
 
 
 @contextmanager
-def reading(connection: psycopg.Connection) -> Iterator[psycopg.Connection]:
+def reading(connection: psycopg.Connection, timeout_seconds: int = TIMEOUT_SECONDS) -> Iterator[psycopg.Connection]:
     """The connection, for queries of which a failed one does not spoil the next. To be entered in a transaction."""
     connection.execute("SET TRANSACTION READ ONLY")
     connection.execute("SET LOCAL jit = off")  # compiling takes longer than any of the queries
-    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{TIMEOUT_SECONDS}s")))
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{timeout_seconds}s")))
     yield connection
 
 

@@ -17,6 +17,7 @@ from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from assets.checks import checks
 from assets.reports import REPORTS
+from pipelines.run_days import days_of
 from resources.kaltura.errors import redacted
 
 # How long a run may wait for its retry, and a failure for the end of its backfill, before it is told all the same.
@@ -196,23 +197,13 @@ def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, fo
         found.runs_until = event_id
         if record is None or run_id in found.red_runs or not ours & set(record.dagster_run.asset_selection or ours):
             continue
-        days = _days_of(record.dagster_run)
+        days = days_of(record.dagster_run)
         if days & found.red:
             continue  # another run was at them since, in vain: the days themselves are told
         text = reasons.of(run_id)
         if "dagster/auto_retry_run_id" not in record.dagster_run.tags and "days could not be loaded" not in text:
             are_in = " All its days are in now." if days and days <= found.loaded else ""
             found.once.append(("a run failed", Incident(ERROR, said(text) + are_in, (), run_id)))
-
-
-def _days_of(run: dg.DagsterRun) -> set[Day]:
-    first, last = (run.tags.get(f"dagster/asset_partition_range_{end}", "") for end in ("start", "end"))
-    one = run.tags.get("dagster/partition", "")
-    try:
-        start, end = dt.date.fromisoformat(first or one), dt.date.fromisoformat(last or one)
-    except ValueError:
-        return set()  # of checks alone, or of another job
-    return {start + dt.timedelta(days=n) for n in range((end - start).days + 1)}
 
 
 def _latest_checks(instance: dg.DagsterInstance, found: Collected) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import dagster as dg
@@ -324,6 +325,21 @@ def test_days_that_load_and_hold_nothing_warn_first_and_are_an_error_later(
     _loads(week, {WEEK.last + dt.timedelta(days=n): 0 for n in range(1, empty_days + 1)})
     result = failed(week.database, Days(last, last)).get(("room_sessions", "recent_events"))
     assert (result.severity if result else None) is severity
+
+
+@pytest.mark.parametrize("setting", [31, 0], ids=["come back", "stay away"])
+def test_days_that_are_missing_since_the_first_load_are_counted_and_told_how_they_come_back(
+    setting: int, week, monkeypatch
+) -> None:
+    week.sql("DELETE FROM kaltura.loads WHERE partition_date IN ('2026-03-04', '2026-03-05') AND report_id = 6001")
+    monkeypatch.setattr(checks.missing_days, "SETTINGS", replace(checks.SETTINGS, catch_up_days=setting))
+    today = WEEK.last + dt.timedelta(days=100)
+    result = failed(week.database, Days(today, today))["room_sessions", "missing_days"]
+    assert "102, on 2026-03-04 to 2026-03-05, 2026-03-09 to 2026-06-16." in result.description
+    assert "the oldest 31 a day" in result.description
+    assert "python -m pipelines pull --from" in result.description
+    assert result.metadata["first day"].value == "2026-03-02"
+    assert result.severity is (dg.AssetCheckSeverity.WARN if setting else dg.AssetCheckSeverity.ERROR)
 
 
 def test_another_accounts_rows_are_not_looked_at(week) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from in_process import installed
 
-from pipelines.status import LOADED, MISSING, NOT_MARKED, NOT_THERE, PROVISIONAL, compared, status
+from pipelines.status import LOADED, MISSING, NEVER, NOT_MARKED, NOT_THERE, PROVISIONAL, compared, status
 from resources.kaltura.windows import Days
 from simulator import University, serving
 
@@ -16,16 +16,18 @@ WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))
 a_day = st.integers(0, 20).map(lambda n: dt.date(2026, 3, 1) + dt.timedelta(days=n))
 
 
-@given(st.sets(a_day), st.dictionaries(a_day, st.booleans()), st.sets(a_day))
+@given(st.sets(a_day), st.dictionaries(a_day, st.booleans()), st.sets(a_day), st.sets(a_day))
 def test_each_day_is_said_once_and_as_it_is(
-    wanted: set[dt.date], loaded: dict[dt.date, bool], marked: set[dt.date]
+    wanted: set[dt.date], loaded: dict[dt.date, bool], missing: set[dt.date], marked: set[dt.date]
 ) -> None:
-    found = compared(wanted, loaded, marked)
+    missing -= loaded.keys()
+    found = compared(wanted, loaded, missing, marked)
     said = [(day, kind) for kind, runs in found.items() for run in runs for day in run]
-    assert sorted(day for day, _ in said) == sorted({*wanted, *loaded, *marked})
+    assert sorted(day for day, _ in said) == sorted({*wanted, *loaded, *missing, *marked})
     for day, kind in said:
         assert (day in loaded) is (kind in (LOADED, PROVISIONAL, NOT_MARKED))
         assert (day in marked) is (kind in (LOADED, PROVISIONAL, NOT_THERE))
+        assert (day in missing - marked) is (kind == MISSING)
 
 
 def test_days_that_a_failover_took_are_said_to_be_marked_and_not_there_and_days_of_a_wiped_history_not_marked(
@@ -41,7 +43,8 @@ def test_days_that_a_failover_took_are_said_to_be_marked_and_not_there_and_days_
         before = status(connection, instance, kaltura.partner_id)
         assert before.days[LOADED] == [WEEK]
         assert before.days[NOT_THERE] == before.days[NOT_MARKED] == []
-        assert Days(dt.date(2025, 1, 1), dt.date(2026, 3, 1)) in before.days[MISSING]
+        assert before.days[NEVER] == [Days(dt.date(2025, 1, 1), dt.date(2026, 3, 1))]
+        assert [run.first for run in before.days[MISSING]] == [dt.date(2026, 3, 9)]
 
         connection.execute("DELETE FROM kaltura.loads WHERE partition_date >= '2026-03-06' AND report_id = 6001")
         lost = status(connection, instance, kaltura.partner_id)

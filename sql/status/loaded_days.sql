@@ -1,4 +1,5 @@
--- Days that an account's reports were all loaded of, whole, and whether a day was over everywhere when that was.
+-- Days of which anything was loaded, and whether a report of the day was last pulled before it was over everywhere.
+-- Which of them are not loaded whole is told by sql/checks/missing_days.sql.
 SELECT
     partition_date,
     min(pulled_at)
@@ -7,11 +8,10 @@ FROM (
     SELECT
         partition_date,
         report_id,
-        max(pulled_at) AS pulled_at
+        max(pulled_at) FILTER (WHERE filters IS NULL OR %(is_filtered)s) AS pulled_at
     FROM kaltura.loads
-    WHERE partner_id = %(partner_id)s AND filters IS NULL
+    WHERE partner_id = %(partner_id)s
     GROUP BY partition_date, report_id
 ) AS newest
 GROUP BY partition_date
-HAVING count(*) = %(reports)s
 ORDER BY partition_date

@@ -1,0 +1,56 @@
+"""Days that nobody pulled while nothing ran come back: some of them at each tick of `daily_pull`, the oldest first.
+
+Dagster makes up for one tick that was missed, and the look-back is a few days: what is missing longer is asked for here.
+Which days those are is told by the warehouse. Marks in Dagster outlive the days where a backup is restored.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+
+import dagster as dg
+
+from assets.checks import query
+from assets.checks.missing_days import missing
+from assets.partitions import SETTINGS
+from assets.reports import REPORTS
+from pipelines.run_days import days_under_way
+from resources.kaltura.windows import Days, stretches
+from resources.warehouse.resource import Postgres
+
+TIMEOUT_SECONDS = 20  # the daemon waits a minute for a tick
+
+
+def missing_days(
+    instance: dg.DagsterInstance, warehouse: Postgres, account: int, usual: Days, most: int | None = None
+) -> list[Days]:
+    """Missing days before the `usual` ones that no run is at, `most` of them (CATCH_UP_DAYS). Raises `ProjectError`.
+
+    Days whose last attempt failed come after those that nobody has tried: if Kaltura no longer has the oldest ones, the
+    others get their turn all the same.
+    """
+    most = SETTINGS.catch_up_days if most is None else most
+    if not most:
+        return []
+    with warehouse.opened() as opened, opened.connection() as connection, query.reading(connection, TIMEOUT_SECONDS):
+        found = missing(connection, account, usual.last)
+    wanted = {day for day in found if day < usual.first} - days_under_way(instance)
+    return stretches(_chosen(wanted, _failed(instance), most))
+
+
+def _chosen(wanted: Collection[dt.date], failed: Mapping[dt.date, int], most: int) -> list[dt.date]:
+    return sorted(wanted, key=lambda day: (failed.get(day, 0), day))[:most]
+
+
+def _failed(instance: dg.DagsterInstance) -> dict[dt.date, int]:
+    """Days whose newest attempt did not load them, and a number that is the higher, the later that was."""
+    found: dict[dt.date, int] = {}
+    for report in REPORTS:
+        newest = (
+            instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(
+                report.key
+            )
+        )
+        for day, (_, event_id) in newest.items():
+            date = dt.date.fromisoformat(day)
+            found[date] = max(event_id, found.get(date, 0))
+    return found

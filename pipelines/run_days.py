@@ -1,0 +1,41 @@
+"""Which days a run is about, by its tags; and which days are being brought in just now."""
+
+import datetime as dt
+
+import dagster as dg
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+
+from assets.reports import REPORTS
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def days_of(run: dg.DagsterRun) -> set[dt.date]:
+    """None where the run is of checks alone, or of another job."""
+    first, last = (run.tags.get(f"dagster/asset_partition_range_{end}", "") for end in ("start", "end"))
+    one = run.tags.get("dagster/partition", "")
+    try:
+        start, end = dt.date.fromisoformat(first or one), dt.date.fromisoformat(last or one)
+    except ValueError:
+        return set()
+    return {start + dt.timedelta(days=n) for n in range((end - start).days + 1)}
+
+
+def days_under_way(instance: dg.DagsterInstance) -> set[dt.date]:
+    """Days that a queued or running run, or a backfill, is to bring in whole."""
+    ours = {report.key for report in REPORTS}
+    found: set[dt.date] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
+        if ours <= set(run.asset_selection or ours):
+            found |= days_of(run)
+    for backfill in instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
+        targets = backfill.asset_backfill_data.target_subset if backfill.asset_backfill_data else None
+        if targets and ours <= targets.asset_keys:
+            days = [set(targets.get_partitions_subset(key).get_partition_keys()) for key in ours]
+            found |= {dt.date.fromisoformat(day) for day in set.intersection(*days)}
+    return found

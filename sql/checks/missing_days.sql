@@ -1,0 +1,29 @@
+-- Days that are not loaded whole: of a report at least there was no pull, or none but pulls restricted to some ids. An
+-- installation whose settings keep to some ids (is_filtered) counts those.
+-- The days are those from START_DATE or the account's first load, whichever is later: before it nothing is missing.
+WITH loaded AS (
+    SELECT
+        partition_date,
+        array_agg(DISTINCT report_id ORDER BY report_id) AS loaded_reports
+    FROM kaltura.loads
+    WHERE
+        partner_id = %(partner_id)s
+        AND partition_date BETWEEN %(first)s AND %(last)s
+        AND (filters IS NULL OR %(is_filtered)s)
+    GROUP BY partition_date
+),
+
+days AS (
+    SELECT
+        generate_series(%(first)s::timestamp, %(last)s::timestamp, interval '1 day')::date
+            AS partition_date
+)
+
+SELECT
+    days.partition_date,
+    loaded.loaded_reports,
+    %(catch_up_days)s = 0 AS is_error
+FROM days
+LEFT JOIN loaded ON days.partition_date = loaded.partition_date
+WHERE coalesce(cardinality(loaded.loaded_reports), 0) < %(reports)s
+ORDER BY days.partition_date

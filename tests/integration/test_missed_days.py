@@ -1,0 +1,243 @@
+"""Days that nobody pulled while nothing ran: what the daily schedule asks for, and that they all come back."""
+
+import datetime as dt
+import tempfile
+import time
+import uuid
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.execution.backfill import PartitionBackfill
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from hypothesis import given
+from hypothesis import strategies as st
+from in_process import installed
+
+from assets.checks import missing_days as check
+from assets.reports import REPORTS
+from pipelines import catch_up
+from pipelines.definitions import defs
+from pipelines.schedules import daily_pull
+from resources.kaltura.windows import DAY, Days, stretches
+from resources.warehouse.resource import Postgres
+from simulator import DEMO, University, serving
+
+MEMORY = Path("/dev/shm")  # Dagster waits for the disk at each event
+ACCOUNT = DEMO.partner_id
+FIRST = dt.date(2026, 3, 2)
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "ours"), "__ASSET_JOB")
+KEYS = [report.key for report in REPORTS]
+
+
+@pytest.fixture
+def books(database: str) -> Iterator[SimpleNamespace]:
+    """The books of a warehouse, to write loads into, and a Dagster that has seen none of them."""
+    with (
+        psycopg.connect(database, autocommit=True) as connection,
+        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as home,
+        dg.DagsterInstance.local_temp(home) as instance,
+    ):
+        yield SimpleNamespace(sql=connection, url=database, instance=instance)
+
+
+def load(
+    books: SimpleNamespace, days: Collection[dt.date], reports: Collection[int] = (), filters: str | None = None
+) -> None:
+    books.sql.cursor().executemany(
+        "INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at, filters,"
+        " requests, rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)"
+        " VALUES (%s, %s, %s, now(), now(), now(), %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)",
+        [(ACCOUNT, id_, day, filters) for day in days for id_ in reports or [report.report_id for report in REPORTS]],
+    )
+
+
+def tick(instance: dg.DagsterInstance, url: str, day: dt.date) -> list[Days]:
+    """The ranges that `daily_pull` asks for in the morning of the day."""
+    context = dg.build_schedule_context(
+        instance,
+        scheduled_execution_time=dt.datetime.combine(day, dt.time(4, 30), dt.UTC),
+        repository_def=defs.get_repository_def(),
+        resources={"warehouse": Postgres(url=url)},
+    )
+    requests = daily_pull.evaluate_tick(context).run_requests
+    assert len({request.run_key for request in requests}) == len(requests)  # else Dagster takes them for one
+    return [
+        Days(*(dt.date.fromisoformat(request.tags[end]) for end in (RANGE_START, RANGE_END))) for request in requests
+    ]
+
+
+def test_a_server_that_was_off_for_a_hundred_days_gets_them_back_oldest_first_31_a_tick(books: SimpleNamespace) -> None:
+    load(books, Days(FIRST, FIRST + 9 * DAY))
+    gap = Days(FIRST + 10 * DAY, FIRST + 109 * DAY)
+    today = gap.last + DAY
+    asked: list[dt.date] = []
+    for _ in range(4):
+        usual, *missing = tick(books.instance, books.url, today)
+        assert usual == Days(today - 4 * DAY, today - DAY)
+        days = [day for each in missing for day in each]
+        assert days == sorted(days)
+        assert len(days) <= 31
+        asked += days
+        for each in (usual, *missing):
+            load(books, each)
+        today += DAY
+    assert asked == list(Days(gap.first, gap.last - 4 * DAY))
+    assert tick(books.instance, books.url, today) == [Days(today - 4 * DAY, today - DAY)]
+
+
+def test_days_before_the_first_load_are_nobodys_loss_and_an_empty_warehouse_lacks_nothing(
+    books: SimpleNamespace,
+) -> None:
+    today = FIRST + 30 * DAY
+    assert len(tick(books.instance, books.url, today)) == 1
+    load(books, [FIRST + 20 * DAY])
+    assert tick(books.instance, books.url, today)[1:] == [Days(FIRST + 21 * DAY, today - 5 * DAY)]
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.table.name)
+def test_a_day_that_lacks_one_report_or_was_pulled_for_some_people_alone_is_missing(
+    report, books: SimpleNamespace
+) -> None:
+    load(books, Days(FIRST, FIRST + 30 * DAY))
+    day = FIRST + 7 * DAY
+    books.sql.execute("DELETE FROM kaltura.loads WHERE partition_date = %s AND report_id = %s", [day, report.report_id])
+    today = FIRST + 31 * DAY
+    assert tick(books.instance, books.url, today)[1:] == [Days(day, day)]
+    load(books, [day], [report.report_id], '{"user_ids": ["ann"]}')
+    assert tick(books.instance, books.url, today)[1:] == [Days(day, day)]
+    load(books, [day], [report.report_id])
+    assert tick(books.instance, books.url, today)[1:] == []
+
+
+def test_an_installation_that_keeps_to_some_rooms_is_not_asked_for_its_days_for_ever(
+    books: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(books, Days(FIRST, FIRST + 30 * DAY), filters='{"entry_ids": ["1_a"]}')
+    today = FIRST + 31 * DAY
+    assert len(tick(books.instance, books.url, today)) > 1
+    monkeypatch.setenv("KALTURA_ENTRY_IDS", "1_a")
+    assert len(tick(books.instance, books.url, today)) == 1
+
+
+def test_another_accounts_loads_fill_no_gap(books: SimpleNamespace) -> None:
+    load(books, [FIRST])
+    books.sql.execute(
+        "INSERT INTO kaltura.loads SELECT (jsonb_populate_record(loads, jsonb_build_object('partner_id', 4711, 'id',"
+        " id + 100, 'partition_date', partition_date + 1))).* FROM kaltura.loads"
+    )
+    assert check.missing(books.sql, ACCOUNT, FIRST + DAY) == {FIRST + DAY: frozenset()}
+
+
+def test_nothing_is_caught_up_where_catch_up_days_is_0(books: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(books, [FIRST])
+    monkeypatch.setattr(catch_up, "SETTINGS", SimpleNamespace(catch_up_days=0))
+    assert len(tick(books.instance, books.url, FIRST + 30 * DAY)) == 1
+
+
+def test_a_warehouse_that_is_away_leaves_the_usual_days_and_is_said(
+    books: SimpleNamespace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load(books, [FIRST])
+    nobody = "postgresql://nobody@127.0.0.1:1/nothing"
+    assert tick(books.instance, nobody, FIRST + 30 * DAY) == [Days(FIRST + 26 * DAY, FIRST + 29 * DAY)]
+    said = capfd.readouterr().err
+    assert "can't be reached" in said
+    assert "The usual days are asked for" in said
+
+
+def _run(
+    instance: dg.DagsterInstance, days: Days, status: dg.DagsterRunStatus, keys: Collection[dg.AssetKey] = KEYS
+) -> None:
+    tags = {RANGE_START: str(days.first), RANGE_END: str(days.last)}
+    if len(days) == 1:
+        tags = {"dagster/partition": str(days.first)}
+    instance.add_run(
+        dg.DagsterRun(
+            "__ASSET_JOB",
+            str(uuid.uuid4()),
+            status=status,
+            tags=tags,
+            asset_selection=frozenset(keys),
+            remote_job_origin=ORIGIN,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
+)
+def test_days_that_a_run_or_a_backfill_is_at_are_not_asked_for_twice(status, books: SimpleNamespace) -> None:
+    load(books, [FIRST])
+    today = FIRST + 31 * DAY
+    _run(books.instance, Days(FIRST + DAY, FIRST + 5 * DAY), status)
+    _run(books.instance, Days(FIRST + 8 * DAY, FIRST + 8 * DAY), status)
+    _run(books.instance, Days(FIRST + 9 * DAY, FIRST + 26 * DAY), status, KEYS[:1])  # one of three tables
+    _run(books.instance, Days(FIRST + 9 * DAY, FIRST + 26 * DAY), dg.DagsterRunStatus.FAILURE)
+    books.instance.add_backfill(
+        PartitionBackfill.from_asset_partitions(
+            "a backfill",
+            asset_graph=defs.resolve_asset_graph(),
+            partition_names=[str(day) for day in Days(FIRST + 20 * DAY, FIRST + 22 * DAY)],
+            asset_selection=KEYS,
+            backfill_timestamp=time.time(),
+            tags={},
+            dynamic_partitions_store=books.instance,
+            all_partitions=False,
+            title=None,
+            description=None,
+            run_config=None,
+        )
+    )
+    assert tick(books.instance, books.url, today)[1:] == [
+        Days(FIRST + 6 * DAY, FIRST + 7 * DAY),
+        Days(FIRST + 9 * DAY, FIRST + 19 * DAY),
+        Days(FIRST + 23 * DAY, FIRST + 26 * DAY),
+    ]
+
+
+@given(
+    st.sets(st.integers(0, 60)),
+    st.sets(st.integers(0, 60)),
+    st.integers(1, 20),
+)
+def test_days_that_failed_wait_behind_the_others_and_nobody_waits_for_ever(
+    wanted: set[int], hopeless: set[int], most: int
+) -> None:
+    """Each tick brings in all that it asks for but the hopeless days, which fail."""
+    missing = {FIRST + n * DAY for n in wanted}
+    lost = {FIRST + n * DAY for n in hopeless} & missing
+    failed: dict[dt.date, int] = {}
+    asked: set[dt.date] = set()
+    for number in range(1, -(-len(missing) // most) + 1):
+        chosen = catch_up._chosen(missing, failed, most)
+        assert len(chosen) == min(most, len(missing))
+        failed.update({day: number for day in chosen if day in lost})
+        missing -= set(chosen) - lost
+        asked |= set(chosen)
+    assert missing == lost
+    assert lost <= asked
+
+
+def test_a_gap_comes_back_by_real_runs(database: str) -> None:
+    """The days between two pulls, five a tick, until the warehouse holds all of them."""
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as dagster,
+        psycopg.connect(database, autocommit=True) as connection,
+    ):
+        last = FIRST + 11 * DAY
+        assert dagster.pull(Days(FIRST, FIRST)).success
+        assert dagster.pull(Days(last, last)).success
+        for _ in range(2):
+            for days in catch_up.missing_days(instance, Postgres(url=database), ACCOUNT, Days(last, last), 5):
+                assert dagster.pull(days).success
+        assert check.missing(connection, ACCOUNT, last) == {}
+        assert stretches(row[0] for row in connection.execute("SELECT partition_date FROM kaltura.loads")) == [
+            Days(FIRST, last)
+        ]
