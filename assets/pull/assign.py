@@ -8,6 +8,7 @@ import bisect
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import pandas as pd
 
@@ -155,8 +156,10 @@ def rejects(frame: pd.DataFrame, lines: Lines) -> pd.DataFrame:
 
     And whether the row is used nevertheless, and whether it belongs to no day that is known.
     """
-    is_refused = frame[REASON].notna()
-    bad = frame[(frame[DISPOSITION] == KEPT) & (is_refused | frame[REPAIR].notna())]
+    is_bad = frame[REASON].notna() | frame[REPAIR].notna()
+    if not is_bad.any():
+        return _no_rejects()
+    bad = frame[(frame[DISPOSITION] == KEPT) & is_bad]
     return pd.DataFrame(
         {
             RAW: lines.of(bad).map(_shortened, na_action="ignore").astype("str"),
@@ -167,6 +170,14 @@ def rejects(frame: pd.DataFrame, lines: Lines) -> pd.DataFrame:
             COUNTED_ON: bad[COUNTED_ON],
         }
     )
+
+
+@cache
+def _no_rejects() -> pd.DataFrame:
+    """Made once, for nobody writes into it: nearly every reply has none, and a load would make three."""
+    texts = {name: pd.Series(dtype="str") for name in (RAW, REASON, COLUMN)}
+    flags = {name: pd.Series(dtype="bool") for name in (IS_REPAIRED, IS_UNDATED)}
+    return pd.DataFrame({**texts, **flags, COUNTED_ON: pd.Series(dtype="datetime64[us]")})
 
 
 def _shortened(raw: str) -> str:
@@ -180,7 +191,7 @@ def unread(received: Received, report: Report, lines: Lines) -> pd.DataFrame:
     without an id in a session that Kaltura does not know are a matter of course, and may belong to anything.
     """
     key, frame = list(report.table.key), received.frame
-    if report.table.rows_are_sessions:
+    if report.table.rows_are_sessions or frame[REASON].isna().all():
         return frame.loc[frame.index[:0], key]
     broken = is_no_row(frame, report)
     refused = frame.loc[frame[REASON].notna() & ~broken, key]

@@ -159,7 +159,7 @@ class _Pull:
 
     def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
         came = rows[report.table.name]
-        there = set(came.frame["first_day"].tolist())
+        there = set(came.frame["first_day"].unique())
         empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
         if not any(self.witnesses.against(report, days) for days in empty):
             return False
@@ -363,10 +363,12 @@ class _Pull:
         until = sessions["ends_at"].where(~has_end, sessions["ends_at"] + EDGE)
         is_over = ~has_end & (until < now)  # the week of a session without an end
         until = until.where(has_end | is_over, now)
-        until_hour = until.dt.ceil("h")
         beyond = ~is_over & (until > ends_at)
         if beyond.any():
             yield _cover(sessions[beyond], until[beyond].max(), ends_there=False)
+        if not is_over.any():
+            return
+        until_hour = until.dt.ceil("h")
         known_until = min(ends_at, now.ceil("h"))
         misfits = is_over & ((until_hour > ends_at) | (until_hour < known_until))
         for _, which in sessions[misfits].groupby(until_hour[misfits]):

@@ -65,7 +65,7 @@ class _Problems:
         self.repairs, self.repaired = nothing, nothing
 
     def refuse(self, bad: pd.Series, column: str, what: str) -> None:
-        new = bad & self.reasons.isna()
+        new = bad & self.reasons.isna() if bad.any() else bad
         if new.any():
             self.reasons = self.reasons.mask(new, what)
             self.columns = self.columns.mask(new, column)
@@ -79,9 +79,10 @@ class _Problems:
         return names_column(self.repaired, column)
 
     def write_to(self, frame: pd.DataFrame) -> None:
+        is_refused = self.reasons.notna()
         frame[REASON] = self.reasons
-        frame[REPAIR] = self.repairs.mask(self.reasons.notna())
-        frame[COLUMN] = self.columns.where(self.reasons.notna(), self.repaired)
+        frame[REPAIR] = self.repairs.mask(is_refused) if is_refused.any() else self.repairs
+        frame[COLUMN] = self.columns.where(is_refused, self.repaired) if is_refused.any() else self.repaired
 
 
 def _appended(texts: pd.Series, where: pd.Series, more: str, between: str) -> pd.Series:
@@ -98,9 +99,7 @@ def names_column(columns: pd.Series, name: str) -> pd.Series:
 def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes: float) -> pd.Series:
     """The column in its own type. What can't be read is null, and a problem."""
     if column.kind is Kind.TEXT:
-        problems.refuse(
-            _is_too_long(values, column), column.name, f"{column.name} is longer than {column.most_bytes:,} bytes"
-        )
+        _refuse_too_long(values, column, problems)
         unknown = () if column.empty_is_a_value else ("",) if column.nullable else UNKNOWN
         return values.mask(values.isin(unknown))
     numbers = _numbers(values)
@@ -123,10 +122,11 @@ def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes:
     return numbers.astype("Int64") if column.kind is Kind.COUNT else numbers
 
 
-def _is_too_long(values: pd.Series, column: Column) -> pd.Series:
-    return pd.Series(
-        pc.greater(pc.binary_length(pa.array(values)), column.most_bytes).to_numpy(False), index=values.index
-    )
+def _refuse_too_long(values: pd.Series, column: Column, problems: _Problems) -> None:
+    lengths = pc.binary_length(pa.array(values))
+    if (pc.max(lengths).as_py() or 0) > column.most_bytes:
+        bad = pd.Series(lengths.to_numpy(zero_copy_only=False) > column.most_bytes, index=values.index)
+        problems.refuse(bad, column.name, f"{column.name} is longer than {column.most_bytes:,} bytes")
 
 
 def _fits(numbers: pd.Series, kind: Kind, most_minutes: float) -> pd.Series:

@@ -38,10 +38,10 @@ def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
     A row that tells no day may be one of any: it is held against each. A row of a session that Kaltura does not know
     can be read well, there is only nothing to tie it to; such rows count where they are most of all that came.
     """
+    if frame[REASON].isna().all() and frame[REPAIR].isna().all():
+        return
     received = frame[frame[DISPOSITION] != REPLACED]
     reasons = received[REASON]
-    if reasons.isna().all() and received[REPAIR].isna().all():
-        return
     is_of_no_session = reasons.str.endswith(NO_KEY).fillna(False).astype(bool) | (reasons == NO_SESSION).fillna(False)
     kept = received[received[DISPOSITION] == KEPT]
     unreadable = kept[REASON].notna() & ~is_of_no_session[kept.index]

@@ -87,7 +87,10 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
     Raises `ColumnMissing` where the header lacks a column of `source`, `BadReply` where there are rows under no header.
     """
     required = tuple(name for name in source.columns if name not in left_out)
-    header_line, _, lines = body.removeprefix(BOM).partition(b"\n")
+    start = len(BOM) if body.startswith(BOM) else 0  # one copy of what can be megabytes, where partition makes two
+    end = body.find(b"\n", start)
+    end = len(body) if end < 0 else end
+    header_line, lines = body[start:end], body[end + 1 :]
     if header_line.endswith(b"\r"):
         header_line, lines = header_line.rstrip(b"\r"), lines.replace(b"\r\n", b"\n")
     if not header_line.strip():

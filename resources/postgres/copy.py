@@ -114,6 +114,18 @@ def rows_out(
     ).combine_chunks()
 
 
+def array_literal(texts: pa.Array | pa.ChunkedArray) -> str:
+    """Texts as Postgres writes an array of them, `{"a","b",NULL}`, for a parameter that is cast to `text[]`.
+
+    psycopg's own way looks at each text by itself: 2.6 ms for 2,500 ids, where a whole day of 100,000 rows takes 250.
+    """
+    escaped = pc.replace_substring_regex(_contiguous(texts).cast(pa.string()), r'(["\\])', r"\\\1")
+    quote, nothing = (pa.scalar(each, pa.string()) for each in ('"', ""))
+    quoted = pc.fill_null(pc.binary_join_element_wise(quote, escaped, quote, nothing), "NULL")
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(quoted)], pa.int32()), quoted), ",")
+    return f"{{{joined[0].as_py()}}}"
+
+
 def digest(table: pa.Table) -> bytes:
     """The same 32 bytes for the same rows in the same order. Another release of Arrow may give others."""
     sink = io.BytesIO()

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import psycopg
 import pyarrow as pa
-import pyarrow.compute as pc
 from psycopg import sql
 
 from resources.arrivals import Arrivals
@@ -29,6 +28,7 @@ from resources.privacy.pseudonyms import (
     Mode,
     People,
     Privacy,
+    distinct,
     replaced,
     withheld,
 )
@@ -300,8 +300,8 @@ def _without_ids(each: Arrivals, erased: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _ids(arrived: Iterable[Arrivals]) -> set[str]:
-    columns = (pa.array(each.frame[name]) for each in arrived for name in each.table.person_columns)
-    return {user_id for column in columns for user_id in pc.unique(column).to_pylist() if user_id not in _NO_IDS}
+    columns = (each.frame[name] for each in arrived for name in each.table.person_columns)
+    return {user_id for column in columns for user_id in distinct(column) if user_id not in _NO_IDS}
 
 
 def is_past_retention(day: dt.date, privacy: Privacy) -> bool:

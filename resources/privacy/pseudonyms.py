@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from resources.privacy.identity import identity
 from resources.privacy.settings import Mode as Mode
@@ -121,7 +123,7 @@ def without_names(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
 def one_spelling(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """Somebody who is in one session under several spellings of the id is there under one, so that the rows merge."""
     for column in (name for name in table.person_columns if name in table.key):
-        people = {each: identity(each) for each in frame[column].dropna().unique()}
+        people = {each: identity(each) for each in distinct(frame[column])}
         if len(set(people.values())) == len(people):
             continue
         counts = pd.Series(people).value_counts()
@@ -131,6 +133,12 @@ def one_spelling(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
         greatest = rows[column].groupby([*by, rows[column].map(people)], dropna=False).transform("max")
         frame = frame.assign(**{column: frame[column].mask(several, greatest.reindex(frame.index)).astype("str")})
     return frame
+
+
+def distinct(ids: pd.Series) -> list[str]:
+    """The ids that there are, each once. Arrow's own way to a list takes ten times as long as numpy's."""
+    found: list[str] = pc.unique(pa.array(ids).drop_null()).to_numpy(zero_copy_only=False).tolist()
+    return found
 
 
 def replaced(ids: pd.Series, made: Mapping[str, str]) -> pd.Series:

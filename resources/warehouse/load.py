@@ -307,7 +307,7 @@ class TableLoad:
     def _sessions(self, rows: pa.Table) -> dict[str, Any]:
         names = list(self.table.session_key)
         sessions = rows.select(names).group_by(names).aggregate([]).sort_by([(name, "ascending") for name in names])
-        return {PARTNER: self.provenance.partner_id, **{name: sessions[name].to_pylist() for name in names}}
+        return {PARTNER: self.provenance.partner_id, **{name: copying.array_literal(sessions[name]) for name in names}}
 
     def _update(self, rows: pa.Table) -> int:
         if not rows.num_rows:
@@ -321,7 +321,7 @@ class TableLoad:
         """A row that a session no longer lists. Of a filtered pull nobody knows what it left out."""
         if not keys.num_rows or self.provenance.filters:
             return 0
-        arrays = {name: keys[name].to_pylist() for name in keys.column_names}
+        arrays = {name: copying.array_literal(keys[name]) for name in keys.column_names}
         parameters = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, **arrays}
         return self.connection.execute(self.merge.remove_vanished, parameters).rowcount
 

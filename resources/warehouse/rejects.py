@@ -46,9 +46,9 @@ class RejectsLoad:
     def run(self) -> None:
         rejects = self.arrivals.rejects
         is_undated = rejects["is_undated"].astype(bool)
-        self._write_dated(_counted(rejects[~is_undated]))
+        self._write_dated(_counted(rejects, ~is_undated))
         if self.arrivals.tells_undated:
-            self._write_undated(_counted(rejects[is_undated]))
+            self._write_undated(_counted(rejects, is_undated))
 
     def _write_dated(self, now: "Counter[_Reject]") -> None:
         """In the place of those there. A filtered pull knows of a part of them alone, and removes none."""
@@ -129,8 +129,11 @@ class RejectsLoad:
             )
 
 
-def _counted(rejects: pd.DataFrame) -> "Counter[_Reject]":
-    plain = rejects[_WHAT].astype("object").where(rejects[_WHAT].notna(), None)
+def _counted(rejects: pd.DataFrame, which: pd.Series) -> "Counter[_Reject]":
+    if rejects.empty:  # nearly always, and pandas takes milliseconds to find nothing in it
+        return Counter()
+    wanted = rejects.loc[which, _WHAT]
+    plain = wanted.astype("object").where(wanted.notna(), None)
     return Counter(plain.itertuples(index=False, name=None))
 
 
