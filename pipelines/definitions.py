@@ -5,7 +5,7 @@ import dagster as dg
 from assets.pull.asset import kaltura_rooms
 from assets.room_report.asset import room_report
 from pipelines.retention import nightly_retention, retention
-from pipelines.schedules import daily_pull, weekly_report, weekly_sweep
+from pipelines.schedules import daily_pull, nightly_check, weekly_report, weekly_sweep
 from pipelines.sensors.abandoned_runs import abandoned_runs
 from pipelines.sensors.alerts import alerts
 from resources.kaltura.resource import Kaltura
@@ -15,7 +15,7 @@ from resources.warehouse.resource import Postgres
 defs = dg.Definitions(
     assets=[kaltura_rooms, room_report],
     jobs=[retention],
-    schedules=[daily_pull, weekly_sweep, weekly_report, nightly_retention],
+    schedules=[daily_pull, weekly_sweep, weekly_report, nightly_check, nightly_retention],
     sensors=[abandoned_runs, alerts],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,

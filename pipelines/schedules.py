@@ -7,10 +7,12 @@ import datetime as dt
 
 import dagster as dg
 
+from assets.checks import missing_days
 from assets.partitions import SETTINGS, WEEKS
 from assets.report import GROUP
 from assets.room_report.asset import room_report
-from pipelines.catch_up import missing_days
+from assets.room_sessions import ROOM_SESSIONS
+from pipelines import catch_up
 from resources.errors import ProjectError
 from resources.kaltura.windows import Days
 from resources.local.kaltura import CREDENTIALS
@@ -21,6 +23,8 @@ PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enoug
 SWEEP_AT = "30 5 * * 0"
 SWEEP_DAYS = 30
 REPORT_AT = "30 6 * * 1"  # Monday, when daily_pull has brought Sunday in
+
+CHECK_AT = "0 6 * * *"  # when daily_pull has had its time
 
 KALTURA_ROOMS = dg.AssetSelection.groups(GROUP)
 
@@ -60,7 +64,7 @@ def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> li
         return dg.SkipReason(_NO_FULL_DAY)
     try:
         account = partner_id(CREDENTIALS.partner_id)
-        missing = missing_days(context.instance, warehouse, account, usual)
+        missing = catch_up.missing_days(context.instance, warehouse, account, usual)
     except ProjectError as error:
         missing = []
         context.log.warning(f"Which days are missing is not known: {error} The usual days are asked for.")
@@ -92,6 +96,17 @@ def weekly_report(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] 
     if not weeks:
         return dg.SkipReason(f"START_DATE is {SETTINGS.start_date}: no week is over yet.")
     return [dg.RunRequest(run_key=f"{week} on {due.date()}", partition_key=week) for week in weeks]
+
+
+# On from the start: a day that nobody pulls is told by no run.
+nightly_check = dg.ScheduleDefinition(
+    name="nightly_check",
+    target=dg.AssetSelection.checks(dg.AssetCheckKey(ROOM_SESSIONS.key, missing_days.NAME)),
+    cron_schedule=CHECK_AT,
+    execution_timezone=str(SETTINGS.timezone),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Which days are missing, also where nothing is pulled: the check missing_days, and its alert. Reads alone.",
+)
 
 
 def _yesterday(context: dg.ScheduleEvaluationContext) -> dt.date:

@@ -208,9 +208,16 @@ def results(
     try:
         with warehouse.connection() as connection, query.reading(connection):
             for check, report in due:
-                yield _result(check, report, days, account, connection)
+                looked_at = _of_account(days, account, connection, bool(pulled)) if check.of_account else days
+                yield _result(check, report, looked_at, account, connection)
     except (WarehouseError, psycopg.Error) as error:
         raise ChecksNotDone(str(error).splitlines()[0]) from None
+
+
+def _of_account(days: Days, account: int, connection: psycopg.Connection, is_pull: bool) -> Days:
+    """All days that have to be there: where nothing was pulled up to yesterday, for it may be long ago that a run was."""
+    last = days.last if is_pull else missing_days.last_full_day(connection)
+    return missing_days.reach(connection, account, last) or days
 
 
 class ChecksNotDone(Exception):
@@ -220,8 +227,6 @@ class ChecksNotDone(Exception):
 def _result(
     check: Check, report: Report, days: Days, account: int, connection: psycopg.Connection
 ) -> dg.AssetCheckResult:
-    if check.of_account:
-        days = missing_days.reach(connection, account, days.last) or days
     parameters = {**missing_days.parameters(account, days), "report_id": report.report_id}
     text = query.query(connection, check.name, parameters)
     metadata: dict[str, dg.MetadataValue] = {

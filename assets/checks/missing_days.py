@@ -29,6 +29,15 @@ def reach(connection: psycopg.Connection, account: int, last: dt.date) -> Days |
     return Days(*row) if row and row[0] <= row[1] else None
 
 
+def last_full_day(connection: psycopg.Connection) -> dt.date:
+    """Yesterday, by the database's clock."""
+    yesterday = "SELECT (now() AT TIME ZONE %s)::date - 1"
+    row = connection.execute(yesterday, [str(SETTINGS.timezone)]).fetchone()
+    assert row is not None  # noqa: S101 (a SELECT of a value has one row)
+    day: dt.date = row[0]
+    return day
+
+
 def parameters(account: int, days: Days) -> dict[str, object]:
     """Of the query."""
     return {

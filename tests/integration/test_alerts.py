@@ -22,8 +22,10 @@ from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 from in_process import installed
 
 from assets.attendees import ATTENDEES
+from assets.pull.asset import kaltura_rooms
 from assets.reports import REPORTS
 from pipelines.command_line import front_door
+from pipelines.schedules import nightly_check
 from pipelines.sensors import alerts as module
 from pipelines.sensors.alerts import AlertState, alerts
 from pipelines.sensors.channels import NotDelivered, channels
@@ -98,7 +100,14 @@ def watched(kaltura, database: str, chat: Chat, monkeypatch) -> Iterator[SimpleN
             return result.skip_message or ""
 
         yield SimpleNamespace(
-            tick=tick, pull=dagster.pull, sql=dagster.sql, kaltura=kaltura, chat=chat, instance=instance, clock=clock
+            tick=tick,
+            pull=dagster.pull,
+            defs=dagster.defs,
+            sql=dagster.sql,
+            kaltura=kaltura,
+            chat=chat,
+            instance=instance,
+            clock=clock,
         )
 
 
@@ -364,3 +373,36 @@ def test_a_person_who_sets_it_up_can_try_it(chat: Chat, monkeypatch) -> None:
     assert printed.exit_code == 1
     assert "410" in printed.stderr
     assert SECRET not in printed.output
+
+
+def nightly_check_of(watched) -> dg.ExecuteInProcessResult:
+    """The run that the schedule asks for."""
+    defs = dg.Definitions(assets=[kaltura_rooms], schedules=[nightly_check], resources=watched.defs.resources)
+    return defs.resolve_job_def(nightly_check.job_name).execute_in_process(instance=watched.instance)
+
+
+def test_days_that_nobody_pulled_are_told_though_no_run_pulls_and_told_to_be_back_when_they_are(watched) -> None:
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    gap = Days(yesterday - dt.timedelta(days=2), yesterday)
+    watched.pull(Days(gap.first - dt.timedelta(days=1), gap.first - dt.timedelta(days=1)))
+    watched.tick()
+    said_before = len(watched.chat.texts)
+    assert nightly_check_of(watched).success
+    watched.tick()
+    [text] = watched.chat.texts[said_before:]
+    assert f"WARNING: missing_days of room_sessions, {gap.first} to {gap.last}: Days that are missing: 3, on" in text
+    assert "They come back by themselves" in text
+    assert "python -m pipelines pull --from" in text
+    nightly_check_of(watched)
+    watched.tick(24)
+    assert len(watched.chat.texts) == said_before + 1  # told once
+
+    watched.pull(gap)
+    watched.tick()
+    assert f"RECOVERED: missing_days of room_sessions, {gap.first} to {gap.last}" in watched.chat.texts[-1]
+
+
+def test_a_nightly_check_of_an_empty_warehouse_says_nothing(watched) -> None:
+    assert nightly_check_of(watched).success
+    watched.tick()
+    assert watched.chat.texts == []

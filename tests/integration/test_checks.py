@@ -333,9 +333,10 @@ def test_days_that_are_missing_since_the_first_load_are_counted_and_told_how_the
 ) -> None:
     week.sql("DELETE FROM kaltura.loads WHERE partition_date IN ('2026-03-04', '2026-03-05') AND report_id = 6001")
     monkeypatch.setattr(checks.missing_days, "SETTINGS", replace(checks.SETTINGS, catch_up_days=setting))
-    today = WEEK.last + dt.timedelta(days=100)
-    result = failed(week.database, Days(today, today))["room_sessions", "missing_days"]
-    assert "102, on 2026-03-04 to 2026-03-05, 2026-03-09 to 2026-06-16." in result.description
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    result = failed(week.database)["room_sessions", "missing_days"]
+    count = 2 + (yesterday - WEEK.last).days
+    assert f"{count:,}, on 2026-03-04 to 2026-03-05, 2026-03-09 to {yesterday}." in result.description
     assert "the oldest 31 a day" in result.description
     assert "python -m pipelines pull --from" in result.description
     assert result.metadata["first day"].value == "2026-03-02"

@@ -9,7 +9,7 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from pipelines.definitions import defs
-from pipelines.schedules import daily_pull, weekly_sweep
+from pipelines.schedules import daily_pull, nightly_check, weekly_sweep
 from resources.warehouse.resource import Postgres
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -61,3 +61,10 @@ def test_before_the_first_full_day_there_is_nothing_to_pull(instance: dg.Dagster
 @pytest.mark.parametrize("schedule", [daily_pull, weekly_sweep])
 def test_schedules_are_off_until_somebody_switches_them_on(schedule: dg.ScheduleDefinition) -> None:
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_missing_days_are_looked_for_every_night_from_the_start_and_by_no_pull() -> None:
+    assert nightly_check.default_status is dg.DefaultScheduleStatus.RUNNING
+    job = defs.resolve_job_def(nightly_check.job_name)
+    assert not job.asset_layer.selected_asset_keys
+    assert {key.name for key in job.asset_layer.asset_graph.asset_check_keys} == {"missing_days"}
