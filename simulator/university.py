@@ -1,4 +1,4 @@
-"""An invented university whose rooms have always been in use and go on being used: a world for any window, any year.
+"""An invented university whose rooms are in use since 2015 and go on being used: a world for any window, any year.
 
 Each local day is drawn from the seed and its date alone, when it is first asked for, so the same window always holds
 the same, and time can pass. About a million attendee rows a year with 60 rooms.
@@ -16,6 +16,7 @@ from simulator.people import Kind, Room, invented_people, kaltura_id, main_rooms
 from simulator.viewing import Ints, RoomKey, Viewing, ints, joined
 from simulator.world import UNKNOWN, Activity, Breakout, Session, WindowTooWideError
 
+FOUNDED = date(2015, 1, 1)  # before it nothing is seen, as of Kaltura before there were Rooms
 LONGEST_WINDOW_DAYS = 800  # wider ones time out, as they would with the real API
 _CACHED_DAYS = 70
 # A session is drawn with the day on which it starts: the longest runs 30 hours, nobody joins over 15 minutes early.
@@ -84,6 +85,8 @@ class University:
 
     def _drawn(self, on: date) -> Activity:
         day = _Day(on, np.random.default_rng([self.seed, on.toordinal()]))
+        if on < FOUNDED:
+            return Activity((), (), _viewing(day, self))
         share = _WEEKDAY_SHARE[on.weekday()]
         for number, room in enumerate(self.rooms):
             for nth in range(_meetings(day, room, share)):
