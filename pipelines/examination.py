@@ -11,7 +11,7 @@ from resources.kaltura.doctor.doctor import Doctor
 from resources.kaltura.doctor.probe import Asked, Finding, ReportUnderTest, failed
 from resources.kaltura.errors import KalturaError, redacted
 from resources.kaltura.resource import Kaltura
-from resources.settings import Settings
+from resources.settings import Settings, word_list
 
 
 class Examination:
@@ -69,6 +69,7 @@ def reports_under_test() -> list[ReportUnderTest]:
             report.source,
             report.table.key,
             lambda rows, window, report=report: judge(rows, report, window),  # type: ignore[misc]
+            {filter_: ids for name, filter_ in report.filters.items() if (ids := word_list(f"KALTURA_{name.upper()}"))},
         )
         for report in REPORTS
     ]

@@ -35,7 +35,7 @@ from resources.kaltura.errors import (
     redacted,
 )
 from resources.kaltura.query import Query
-from resources.kaltura.reply import ADDRESS_ADVICE, Raw, raise_for_csv, raise_for_error
+from resources.kaltura.reply import ADDRESS_ADVICE, CHECK_IDS, Raw, raise_for_csv, raise_for_error
 from resources.kaltura.session import Credentials, SessionToken
 
 log = logging.getLogger("kaltura")
@@ -94,6 +94,7 @@ class Client:
         self.base_url = str(address)
         self.is_remote = not _is_this_machine(address.host)
         self.row_cap = row_cap
+        self.tries = ATTEMPTS  # at one question, of which each is unavailable
         self.clock = Clock()
         self._pause_scale = pause_scale
         self._places = threading.BoundedSemaphore(max_concurrency)
@@ -134,10 +135,15 @@ class Client:
             error.kaltura_session = raw.kaltura_session
             raise
 
-    def raw(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
-        """Some CSV that answers `query`, as it came. Raises like `ask`, except for what only its rows can tell."""
+    def raw(
+        self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = (), tries: int | None = None
+    ) -> Raw:
+        """Some CSV that answers `query`, as it came. Raises like `ask`, except for what only its rows can tell.
+
+        `tries` are fewer than the client's where an error may be the answer.
+        """
         gives_up_at = time.monotonic() + QUESTION_LIMIT_SECONDS
-        for attempt in self._attempts(renewals=1):
+        for attempt in self._attempts(renewals=1, tries=tries):
             ks = self._ks(query)  # has tries of its own, so it stands outside of this question's
             with attempt:
                 stats.requests += 1
@@ -145,6 +151,7 @@ class Client:
                 try:
                     raw = self.post_report(query, ks, excluded_columns=excluded_columns, gives_up_at=gives_up_at)
                 except KalturaError as error:
+                    error.tries = attempt.num
                     stats.kaltura_session = error.kaltura_session or stats.kaltura_session
                     raise
                 stats.kaltura_session = raw.kaltura_session or stats.kaltura_session
@@ -160,7 +167,8 @@ class Client:
             fields["excludedFields"] = ",".join(excluded_columns)
         try:
             raw = self.post("report", "getCsvFromStringParams", fields, about=str(query), gives_up_at=gives_up_at)
-            raise_for_csv(raw, str(query), (*self._secrets(fields), *query.people))
+            secrets = (*self._secrets(fields), *query.people)
+            raise_for_csv(raw, str(query), secrets, has_chosen_ids=bool(query.chosen))
         except SessionInvalid:
             self.session.discard(ks)
             raise
@@ -206,10 +214,10 @@ class Client:
             error.about = f"{query}: {error.about}" if error.about else str(query)
             raise
 
-    def _attempts(self, *, renewals: int) -> Iterator[stamina.Attempt]:
+    def _attempts(self, *, renewals: int, tries: int | None = None) -> Iterator[stamina.Attempt]:
         return iter(
             stamina.retry_context(
-                on=_RetryPolicy(self._pause_scale, renewals),
+                on=_RetryPolicy(self._pause_scale, renewals, min(tries or self.tries, self.tries)),
                 attempts=ATTEMPTS,
                 timeout=QUESTION_LIMIT_SECONDS,
                 wait_initial=FIRST_PAUSE_SECONDS * self._pause_scale,
@@ -229,7 +237,9 @@ class Client:
                 continue
             foreign = filter_.strangers(rows.frame[filter_.column].unique(), asked)
             if foreign:
-                raise FilterIgnored(f"rows of {foreign:,} other {filter_.column} came back", about=str(query))
+                what = f"rows of {foreign:,} other {filter_.column} came back"
+                advice = f"{FilterIgnored.default_advice} {CHECK_IDS}" if filter_ in query.chosen else ""
+                raise FilterIgnored(what, about=str(query), advice=advice)
 
     def _call(self, service: str, action: str, fields: Mapping[str, str]) -> Any:
         """A service that answers with JSON; `session.py` gets its tokens through here."""
@@ -237,27 +247,34 @@ class Client:
         gives_up_at = time.monotonic() + QUESTION_LIMIT_SECONDS
         for attempt in self._attempts(renewals=0):  # the same fields would meet the same refusal
             with attempt:
-                raw = self.post(service, action, fields, about=about, gives_up_at=gives_up_at)
-                raise_for_error(raw, about, self._secrets(fields))
                 try:
-                    return json.loads(raw.body.decode("utf-8-sig"))
-                except (ValueError, RecursionError):
-                    raise Unavailable(
-                        "the reply is not JSON",
-                        about=about,
-                        advice=ADDRESS_ADVICE,
-                        kaltura_session=raw.kaltura_session,
-                    ) from None
+                    return self._document(
+                        self.post(service, action, fields, about=about, gives_up_at=gives_up_at), about
+                    )
+                except KalturaError as error:
+                    error.tries = attempt.num
+                    raise
         raise AssertionError("an attempt either returns or raises")
+
+    def _document(self, raw: Raw, about: str) -> Any:
+        raise_for_error(raw, about, raw.secrets)
+        try:
+            return json.loads(raw.body.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            session = raw.kaltura_session
+            raise Unavailable(
+                "the reply is not JSON", about=about, advice=ADDRESS_ADVICE, kaltura_session=session
+            ) from None
 
 
 class _RetryPolicy:
     """What stamina asks after each failure of one question: how long to wait, or whether to give up.
 
-    `renewals` is how often a dead session token is worth another try.
+    `renewals` is how often a dead session token is worth another try, `tries` how often what is unavailable is asked.
     """
 
-    def __init__(self, pause_scale: float, renewals: int) -> None:
+    def __init__(self, pause_scale: float, renewals: int, tries: int) -> None:
+        self._tries = tries
         self._pause_scale = pause_scale
         self._renewals = renewals
         self._server_faults = 0
@@ -266,6 +283,9 @@ class _RetryPolicy:
         if isinstance(error, SessionInvalid):
             self._renewals -= 1
             return 0.0 if self._renewals >= 0 else False
+        self._tries -= 1
+        if self._tries <= 0:
+            return False
         if isinstance(error, ServerFault):
             self._server_faults += 1
             return self._server_faults < SERVER_FAULT_ATTEMPTS

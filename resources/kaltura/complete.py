@@ -167,7 +167,7 @@ class Completion:
         return Reply(Query(self.source, window, self.ids), no_rows(columns))
 
     def _ask(self, window: Window, ids: Ids) -> Reply:
-        query = Query(self.source, window, ids)
+        query = Query(self.source, window, ids, chosen=frozenset(self.ids))
         return self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
 
 

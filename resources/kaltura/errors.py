@@ -2,6 +2,7 @@
 
     KalturaError
     ├── Refused            a person must change something: credentials, permission, a report id, a setting
+    │   └── UnknownCode    ... or ask Kaltura what it means
     ├── SessionInvalid     the session token (KS) is dead: get a new one, once
     ├── Unavailable        ask again after a pause
     │   ├── RateLimited    ... a long one
@@ -31,6 +32,7 @@ from resources.runtime.printable import printable
 from resources.runtime.redaction import is_clean
 
 LEFT_OUT = "(left out: it may hold a part of a credential)"
+ASK_SUPPORT = "Ask Kaltura's support, with what --json prints."
 MESSAGE_LIMIT = 600  # characters of what a server says; a gateway's page would fill an event log
 
 # A KS is base64-ish and long, perhaps URL-encoded; app tokens, secrets and token hashes are 32 or more hex digits.
@@ -62,10 +64,13 @@ def _spellings(secret: str) -> set[str]:
 class KalturaError(ProjectError):
     """Base of all. `about` names the report and window, `advice` says what to do.
 
-    `code` is Kaltura's own word for it, if it sent one; `kaltura_session` is what its support asks for.
+    `code` is Kaltura's own word for it, if it sent one; `kaltura_session` is what its support asks for; `tries` is how
+    often it was asked. `doctors_advice` stands in place of the default one where nobody pulls days.
     """
 
     default_advice = ""
+    doctors_advice = ""
+    tries = 1
 
     def __init__(
         self, what: str, *, about: str = "", advice: str = "", code: str = "", kaltura_session: str = ""
@@ -84,12 +89,29 @@ class KalturaError(ProjectError):
         trace = f" (X-Kaltura-Session {self.kaltura_session})" if self.kaltura_session else ""
         return f"{subject}{self.what.rstrip('.')}{trace}."
 
+    @property
+    def how_often(self) -> str:
+        return f"It was tried {self.tries} times." if self.tries > 1 else ""
+
+    @property
+    def advice_to_the_doctor(self) -> str:
+        return self.doctors_advice or self.advice if self.advice == self.default_advice else self.advice
+
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what_and_where, self.advice) if part)
+        return " ".join(part for part in (self.what_and_where, self.how_often, self.advice) if part)
 
 
 class Refused(KalturaError):
     default_advice = "Asking again will not help: correct the setting it names, then run the failed days again."
+    doctors_advice = "Asking again will not help: correct the setting it names."
+
+
+class UnknownCode(Refused):
+    default_advice = (
+        "This version does not know that code, so it does not ask again. Run `make doctor`, and ask Kaltura's support what "
+        "it means."
+    )
+    doctors_advice = f"This version does not know that code. {ASK_SUPPORT}"
 
 
 class SessionInvalid(KalturaError):
@@ -97,21 +119,25 @@ class SessionInvalid(KalturaError):
 
 
 class Unavailable(KalturaError):
-    default_advice = "It was tried several times. Run the failed days again later."
+    default_advice = "Run the failed days again later."
+    doctors_advice = "Ask again later."
 
 
 class RateLimited(Unavailable):
     default_advice = "Kaltura is limiting requests. Run the failed days again later, or lower KALTURA_MAX_CONCURRENCY."
+    doctors_advice = "Kaltura is limiting requests. Ask again later."
 
 
 class ServerFault(Unavailable):
     default_advice = (
         "Kaltura answers a wrong or missing parameter this way too: run `make doctor`, then ask Kaltura's support."
     )
+    doctors_advice = f"Kaltura answers a wrong or missing parameter this way too. {ASK_SUPPORT}"
 
 
 class TooMuch(KalturaError):
     default_advice = "It has to be asked for in smaller parts."
+    doctors_advice = "A pull asks for it in smaller parts."
 
 
 class CutOff(TooMuch):
@@ -136,6 +162,7 @@ class BadReply(KalturaError):
     default_advice = (
         "Nothing of these days was written. Run `make doctor` to compare the account with what is expected."
     )
+    doctors_advice = f"Days like these can't be loaded. {ASK_SUPPORT}"
 
 
 class ColumnMissing(BadReply):
@@ -143,7 +170,7 @@ class ColumnMissing(BadReply):
 
 
 class FilterIgnored(BadReply):
-    default_advice = "The server ignored a filter. Nothing of these days was written; check the KALTURA_*_IDS settings."
+    default_advice = "The server ignored a filter. Nothing of these days was written; ask Kaltura's support."
 
 
 class Unsplittable(BadReply):

@@ -55,6 +55,7 @@ class Query:
     source: Source
     window: Window
     ids: Mapping[Filter, Sequence[str]] = field(default_factory=dict, repr=False)  # people's are in no message
+    chosen: frozenset[Filter] = frozenset()  # those of `ids` that a setting or a run's config asks for
     limit: int | None = None
     dates: tuple[tuple[str, str], ...] = (SNAKE_DATES, CAMEL_DATES)
 

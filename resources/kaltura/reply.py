@@ -21,10 +21,14 @@ from resources.kaltura.errors import (
     SessionInvalid,
     TimedOut,
     Unavailable,
+    UnknownCode,
     redacted,
 )
+from resources.kaltura.header import SHOWN_CHARACTERS, may_be_a_row
 
 ERROR_LIMIT_BYTES = 65536  # no error document is longer, and none that is gets read
+PAGE_LIMIT_BYTES = 1024  # of one that is no report: as far as is looked at
+CHECK_IDS = "Check the KALTURA_*_IDS settings, and the filters in the run's config."
 TRACE_LIMIT = 100  # characters kept of what a server says to identify itself
 
 _ADVICE = {
@@ -40,15 +44,11 @@ _ADVICE = {
     "APP_TOKEN_EXPIRED": "The app token has expired: make a new one.",
     "INVALID_APP_TOKEN_HASH": "Check KALTURA_APP_TOKEN, and KALTURA_APP_TOKEN_HASH against the token's hash type.",
     "REPORT_NOT_FOUND": "The account has no such report: ask Kaltura to switch on Rooms analytics.",
-    "INVALID_PARAMETER_CHAR": "A filter holds a character that Kaltura refuses: check the KALTURA_*_IDS settings.",
+    "INVALID_PARAMETER_CHAR": "A parameter holds a character that Kaltura refuses.",
     "SERVICE_DOES_NOT_EXISTS": "That address is not Kaltura's API, or an old version of it: check KALTURA_BASE_URL.",
     "ACTION_DOES_NOT_EXISTS": "That address is not Kaltura's API, or an old version of it: check KALTURA_BASE_URL.",
 }
 _APP_TOKENS_ADVICE = "Check KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN, and the token itself in Kaltura's console."
-_UNKNOWN_CODE_ADVICE = (
-    "This version does not know that code, so it does not ask again. Run `make doctor`, and ask Kaltura's support what "
-    "it means."
-)
 # Why a session is refused: the words that an INVALID_KS can have in KSID, where any other text may be the KS itself.
 # Of the first two a new session may be rid. The others are the account's or the token's own, and refuse every new one.
 _ENDED: dict[str, str] = {
@@ -87,7 +87,12 @@ _SESSION_REFUSED: dict[str, str] = {
 _STATUS_ADVICE = {
     401: "A proxy or firewall before Kaltura asks for credentials of its own: check the proxy settings.",
     403: "A firewall or an access rule before Kaltura refuses this machine: ask for its address to be let through.",
-    413: "The request is too large for a gateway: give fewer ids in the KALTURA_*_IDS settings.",
+    413: "The request is too large for a gateway, which should let 32 kB through.",
+}
+# What else to say where a setting, or a run's config, keeps a report to some ids.
+_CHOSEN_IDS_ADVICE: dict[str | int, str] = {
+    "INVALID_PARAMETER_CHAR": CHECK_IDS,
+    413: "Give fewer ids in the KALTURA_*_IDS settings or in the run's config.",
 }
 ADDRESS_ADVICE = "Check KALTURA_BASE_URL: it has to be the API of your region, as https://www.kaltura.com."
 _BY_CODE: dict[str, type[KalturaError]] = {
@@ -116,14 +121,20 @@ class Raw:
         return redacted(", ".join(part for part in (session, me and f"X-Me {me}") if part), *self.secrets)[:TRACE_LIMIT]
 
 
-def raise_for_csv(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
+def raise_for_csv(raw: Raw, about: str, secrets: tuple[str, ...], *, has_chosen_ids: bool = False) -> None:
     """Return if the reply is a whole CSV; otherwise raise what it is."""
-    raise_for_error(raw, about, secrets)
+    try:
+        raise_for_error(raw, about, secrets)
+    except Refused as error:
+        if has_chosen_ids and (more := _CHOSEN_IDS_ADVICE.get(error.code or raw.status)):
+            error.advice = f"{error.advice} {more}"
+        raise
     session = raw.kaltura_session
     if not raw.body:
         raise Unavailable("the reply is empty, which not even an empty report is", about=about, kaltura_session=session)
     if not raw.body.startswith(csv.BOM):
-        raise Unavailable("a page came back in place of a report", about=about, kaltura_session=session)
+        what = f"a page came back in place of a report{_beginning(raw.body, secrets)}"
+        raise Unavailable(what, about=about, kaltura_session=session)
     if not raw.body.endswith(b"\n"):  # every whole one does; a gateway may announce the length of what it has got
         raise Unavailable("the reply broke off within a line", about=about, kaltura_session=session)
 
@@ -145,10 +156,8 @@ def raise_for_error(raw: Raw, about: str, secrets: tuple[str, ...]) -> None:
             advice = _SESSION_REFUSED[reason]
             raise Refused(what, about=about, advice=advice, code=code, kaltura_session=session)
         raise SessionInvalid(what, about=about, advice=_ENDED.get(reason, ""), code=code, kaltura_session=session)
-    error = _BY_CODE.get(code, Refused)
-    advice = _ADVICE.get(code, "")
-    if error is Refused and not advice:
-        advice = _APP_TOKENS_ADVICE if code.startswith("APP_TOKEN_") else _UNKNOWN_CODE_ADVICE
+    advice = _ADVICE.get(code, _APP_TOKENS_ADVICE if code.startswith("APP_TOKEN_") else "")
+    error = _BY_CODE.get(code, Refused if advice else UnknownCode)
     what = redacted(f"{code}: {message}" if message else code, *secrets)
     raise error(what, about=about, advice=advice, code=redacted(code, *secrets), kaltura_session=session)
 
@@ -165,6 +174,14 @@ def http_error(raw: Raw, about: str) -> KalturaError:
         return Refused(what, about=about, advice=ADDRESS_ADVICE, kaltura_session=session)
     advice = _STATUS_ADVICE.get(status, ADDRESS_ADVICE)
     return Refused(f"HTTP {status}", about=about, advice=advice, kaltura_session=session)
+
+
+def _beginning(body: bytes, secrets: tuple[str, ...]) -> str:
+    """How a page begins: as far as it is markup, or can be nobody's."""
+    line = body[:PAGE_LIMIT_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
+    markup = re.match(r"(<[^<>\d@]*>\s*)+", line)
+    begins = markup[0] if markup else "" if may_be_a_row(line) else line
+    return f", which begins {redacted(begins[:SHOWN_CHARACTERS], *secrets)!r}" if begins else ""
 
 
 def _host(raw: Raw) -> str:

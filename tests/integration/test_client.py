@@ -32,6 +32,7 @@ from resources.kaltura.errors import (
     SessionInvalid,
     TimedOut,
     Unavailable,
+    UnknownCode,
 )
 from resources.kaltura.query import CAMEL_DATES, SNAKE_DATES, Filter, Query, Source
 from resources.kaltura.session import Credentials
@@ -358,7 +359,7 @@ BY_CODE = [
     ("INVALID_APP_TOKEN_HASH", Refused),
     ("REPORT_NOT_FOUND", Refused),
     ("INVALID_PARAMETER_CHAR", Refused),
-    ("A_CODE_OF_NEXT_YEAR", Refused),
+    ("A_CODE_OF_NEXT_YEAR", UnknownCode),
     ("ACTION_BLOCKED", RateLimited),
     ("DRUID_QUERY_TIMED_OUT", TimedOut),
     ("INTERNAL_SERVERL_ERROR", ServerFault),
@@ -495,7 +496,7 @@ GOOD = b"\xef\xbb\xbf" + ",".join(SESSION_COLUMNS).encode() + b"\n"
         ((500, {"X-Kaltura": "error- REPORT_NOT_FOUND"}, json_error("MISSING_KS")), Unavailable, "HTTP 500"),
         ((200, {"X-Kaltura": "error- REPORT_NOT_FOUND"}, json_error("MISSING_KS")), Refused, "REPORT_NOT_FOUND"),
         ((200, {"X-Kaltura": "ERROR- REPORT_NOT_FOUND"}, GOOD), Refused, "REPORT_NOT_FOUND"),
-        ((200, {"X-Kaltura": "error-"}, b""), Refused, "an error without a code"),
+        ((200, {"X-Kaltura": "error-"}, b""), UnknownCode, "an error without a code"),
         ((200, {}, b"\xef\xbb\xbf" + json_error("MISSING_KS")), Refused, "MISSING_KS"),
         ((200, {}, b"\n " + xml_error("MISSING_KS")), Refused, "MISSING_KS"),
         ((200, {}, b'{"code": 5'), Unavailable, "a page came back"),
@@ -515,7 +516,7 @@ GOOD = b"\xef\xbb\xbf" + ",".join(SESSION_COLUMNS).encode() + b"\n"
         ((403, {}, b"<html>"), Refused, "firewall"),
         ((407, {}, b"<html>"), Refused, "KALTURA_BASE_URL"),
         ((404, {}, b"<html>"), Refused, "KALTURA_BASE_URL"),
-        ((413, {}, b"<html>"), Refused, "fewer ids"),
+        ((413, {}, b"<html>"), Refused, "too large for a gateway"),
     ],
 )
 def test_what_a_reply_means_is_decided_in_the_order_of_section_5(
@@ -529,7 +530,7 @@ def test_what_a_reply_means_is_decided_in_the_order_of_section_5(
     with pytest.raises(expected, match=says) as caught:
         scripted_client.ask(Query(ROOMS, DAY), RequestStats())
     assert type(caught.value) is expected
-    assert len(scripted.bodies) == (1 if expected is Refused else ATTEMPTS)
+    assert len(scripted.bodies) == (1 if issubclass(expected, Refused) else ATTEMPTS)
 
 
 def test_a_whole_report_without_a_length_is_taken(scripted: Scripted, scripted_client: Client) -> None:
@@ -789,6 +790,60 @@ def test_a_filter_that_the_server_ignores_in_silence_is_an_error(kaltura: Runnin
     kaltura.faults.add(Fault("ignore_filters"))
     with pytest.raises(FilterIgnored, match="report 6000, .*1 entry_ids: rows of 1 other entry_id"):
         asking.ask(Query(ROOMS, DAY, {ENTRY: ["1_lecture"]}), RequestStats())
+
+
+REFUSALS = [
+    (200, {"x-kaltura": "error- INVALID_PARAMETER_CHAR"}, b""),
+    (413, {}, b"<html>"),
+    (200, {}, GOOD + b"1_other,,,1_cue,1,2,,1,0\n"),  # the rows of another room
+]
+
+
+@pytest.mark.parametrize("reply", REFUSALS)
+@pytest.mark.parametrize("is_chosen", [True, False])
+def test_the_settings_of_filters_are_named_only_where_one_asks_for_the_ids(
+    scripted: Scripted, scripted_client: Client, reply: tuple[int, dict[str, str], bytes], is_chosen: bool
+) -> None:
+    scripted.replies = [reply]
+    query = Query(ROOMS, DAY, {ENTRY: ["1_asked"]}, chosen=frozenset({ENTRY} if is_chosen else ()))
+    with pytest.raises((Refused, FilterIgnored)) as caught:
+        scripted_client.ask(query, RequestStats())
+    assert ("KALTURA_*_IDS" in str(caught.value)) is is_chosen
+
+
+def test_how_often_it_was_tried_is_said_where_it_was_more_than_once(kaltura: Running, asking: Client) -> None:
+    kaltura.faults.add(Fault("bad_gateway", times=ATTEMPTS), Fault("internal_error", times=SERVER_FAULT_ATTEMPTS))
+    said = []
+    for _ in range(2):
+        with pytest.raises(Unavailable) as caught:
+            asking.ask(Query(ROOMS, DAY), RequestStats())
+        said.append(str(caught.value))
+    assert f"It was tried {ATTEMPTS} times." in said[0]
+    assert f"It was tried {SERVER_FAULT_ATTEMPTS} times." in said[1]
+    kaltura.faults.add(Fault("bad_gateway"))
+    with pytest.raises(Unavailable) as caught:
+        asking.raw(Query(ROOMS, DAY), RequestStats(), tries=1)
+    assert "tried" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("page", "begins"),
+    [
+        (b"<html><head><title>Down for 3 hours</title>", "'<html><head><title>'"),
+        (b"Access denied, by policy\n", "'Access denied, by policy'"),
+        (b"1_room,1_cue,ada,Ada Example,ada@example.edu\n", ""),
+        (b"Ada Example\n", ""),
+        (b"<p>" + b"x" * 70 + b"</p>", "'<p>'"),
+    ],
+)
+def test_a_page_is_told_by_how_it_begins_and_not_what_may_be_a_row(
+    scripted: Scripted, scripted_client: Client, page: bytes, begins: str
+) -> None:
+    scripted.replies = [(200, {}, page)]
+    with pytest.raises(Unavailable, match="a page came back in place of a report") as caught:
+        scripted_client.raw(Query(ROOMS, DAY), RequestStats(), tries=1)
+    assert ("begins" in caught.value.what) == bool(begins)
+    assert begins in caught.value.what
 
 
 def test_a_misspelt_filter_is_an_error_and_not_the_whole_report(kaltura: Running, asking: Client) -> None:

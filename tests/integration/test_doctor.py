@@ -20,10 +20,10 @@ from resources.kaltura.doctor import history
 from resources.kaltura.doctor import reports as report_checks
 from resources.kaltura.doctor.account import settings_findings
 from resources.kaltura.doctor.doctor import Doctor
-from resources.kaltura.doctor.probe import Finding
+from resources.kaltura.doctor.probe import Finding, ReportUnderTest
 from resources.kaltura.session import Credentials
 from resources.local import kaltura as standin
-from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, User, View, serving
+from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
 
 HOUR, DAY = 3600, 86_400
 UNDER_TEST = reports_under_test()
@@ -33,7 +33,9 @@ AGAIN = User(2, "ada.private", "Ada Private", "ada@private.example", "User")
 PRIVATE = ("ada.private", "Ada Private", "ada@private.example", "host.private", "Secret Talk")
 
 
-def world(at: int = YESTERDAY, minutes: int = 150, rooms: str = "ab") -> ListedWorld:
+def world(
+    at: int = YESTERDAY, minutes: int = 150, rooms: str = "ab", people: Sequence[User] = (ADA, AGAIN)
+) -> ListedWorld:
     """Two rooms, or as many as `rooms` has letters, and their breakouts on a day, and one person who is two to Kaltura."""
     end = at + minutes * 60
     sessions = [Session(f"1_room{n}", "Secret Talk", "", f"1_cue{n}", at, end, "host.private") for n in rooms]
@@ -43,7 +45,7 @@ def world(at: int = YESTERDAY, minutes: int = 150, rooms: str = "ab") -> ListedW
     ]
     keys = [(session.entry_id, session.cue_point_id) for session in sessions]
     keys += [(room.breakout_entry_id, room.cue_point_id) for room in breakouts]
-    views = [View(entry, cue, user, at, end, ((at, end),)) for entry, cue in keys for user in (ADA, AGAIN)]
+    views = [View(entry, cue, user, at, end, ((at, end),)) for entry, cue in keys for user in people]
     return ListedWorld(sessions, breakouts, views)
 
 
@@ -85,13 +87,15 @@ def examined(
     start_date: dt.date = dt.date(2025, 1, 1),
     credentials: Credentials | None = None,
     clock: Callable[[], float] = time.time,
+    pause_scale: float = 0.001,
+    under_test: Sequence[ReportUnderTest] = UNDER_TEST,
 ) -> Findings:
     """Findings about some reports, or about all three."""
     by_app_token = Credentials(str(kaltura.partner_id), app_token_id=kaltura.app_token_id, app_token=kaltura.app_token)
-    client = Client(kaltura.base_url, credentials or by_app_token, row_cap=kaltura.row_cap, pause_scale=0.001)
-    under_test = [each for each in UNDER_TEST if not reports or each.source.report_id in reports]
+    client = Client(kaltura.base_url, credentials or by_app_token, row_cap=kaltura.row_cap, pause_scale=pause_scale)
+    chosen = [each for each in under_test if not reports or each.source.report_id in reports]
     try:
-        return Findings(list(Doctor(client, under_test, start_date, clock).findings()))
+        return Findings(list(Doctor(client, chosen, start_date, clock).findings()))
     finally:
         client.close()
 
@@ -227,7 +231,7 @@ def test_the_form_of_an_empty_report_is_told(kaltura: Running, form: Any, says: 
 
 def test_an_empty_report_of_zero_bytes_fails_as_it_looks_like_an_outage(kaltura: Running) -> None:
     kaltura.world = ListedWorld()
-    kaltura.faults.add(Fault("zero_bytes", report_id=6000, after=3))  # after the three looks for rows
+    kaltura.faults.add(Fault("zero_bytes", report_id=6000, after=4))  # after the four looks for rows
     found = examined(kaltura, 6000)
     assert found.that_are("failed") == ["6000 empty"]
     assert "the reply is empty" in found.one("6000 empty").found
@@ -267,6 +271,85 @@ def test_a_passing_error_is_asked_again_and_a_lasting_one_ends_one_check(kaltura
     found = examined(kaltura)
     assert found.that_are("failed") == ["6001 filters", "hours"]
     assert found.one("6002 filters").verdict == "ok"
+
+
+@pytest.mark.parametrize("kind", ["html", "bad_gateway", "zero_bytes"])
+@pytest.mark.parametrize("after", [0, 1, 5, 12])
+def test_a_gateway_that_answers_in_kalturas_place_is_waited_for_half_a_minute_at_most(
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch, kind: Any, after: int
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    kaltura.faults.add(Fault(kind, after=after, times=None))
+    found = examined(kaltura, pause_scale=1.0)
+    assert found.that_are("failed")
+    assert sum(pauses) <= 30
+    assert "It was tried 3 times." in str(found)
+
+
+def test_a_gateway_before_the_session_is_waited_for_half_a_minute_at_most(
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    kaltura.faults.add(Fault("html", on="session", times=None))
+    found = examined(kaltura, pause_scale=1.0)
+    assert found.that_are("failed") == ["credentials"]
+    assert 0 < sum(pauses) <= 30
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ['{"code":"A_CODE_OF_NEXT_YEAR","message":"new"}', '{"code":"INTERNAL_SERVERL_ERROR","message":"?"}', "a,a\n1,1\n"],
+)
+def test_the_doctor_sends_nobody_to_the_doctor(kaltura: Running, reply: str) -> None:
+    kaltura.faults.add(Fault("rewritten", rewrite=lambda _: reply, times=None))
+    found = examined(kaltura)
+    assert found.that_are("failed")
+    assert "make doctor" not in str(found)
+    assert "Kaltura's support" in found.one("6000 room_sessions").advice
+
+
+def test_rows_that_a_limit_hides_are_found_without_one(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("truncate", report_id=6002, rows=0, times=1))
+    found = examined(kaltura, 6002)
+    assert "rows in the last 7 days" in found.one("6002 breakout_sessions").found
+    assert "limit=1 gave no row, though there are some" in found.one("6002 limit").found
+    assert found.one("6002 values").verdict == "ok"
+
+
+HASHED = User(3, "0123456789ABCDEF0123456789ABCDEF", "", "", "User")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "verdict", "says"),
+    [
+        ([], "differs", "hashes in place of ids (each of 1 is 32 hex digits)"),
+        ([HASHED.user_id], "differs", "hashes in place of ids"),
+        ([HASHED.user_id.lower()], "failed", "1 of 1 ids in KALTURA_USER_IDS are no such hash in upper case"),
+        ([HASHED.user_id, "ada.private"], "failed", "1 of 2 ids in KALTURA_USER_IDS are no such hash"),
+    ],
+)
+def test_an_account_with_hashes_in_place_of_people_is_told_with_what_its_filter_can_match(
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch, chosen: list[str], verdict: str, says: str
+) -> None:
+    kaltura.world = world(people=(HASHED,))
+    monkeypatch.setenv("KALTURA_USER_IDS", ",".join(chosen))
+    finding = examined(kaltura, 6001, under_test=reports_under_test()).one("6001 people")
+    assert (finding.verdict, says in finding.found) == (verdict, True)
+    assert "ada" not in str(finding)
+    assert HASHED.user_id not in str(finding)
+
+
+@pytest.mark.parametrize(("setting", "verdict"), [("", "differs"), ("1_event", "failed")])
+def test_a_filter_that_is_ignored_matters_where_a_setting_asks_for_it(
+    kaltura: Running, monkeypatch: pytest.MonkeyPatch, setting: str, verdict: str
+) -> None:
+    monkeypatch.setenv("KALTURA_VIRTUAL_EVENT_IDS", setting)
+    monkeypatch.setattr("simulator.params._FILTERS", {6000: ("entry_ids",), 6001: (), 6002: ()})
+    finding = examined(kaltura, 6000, under_test=reports_under_test()).one("6000 filters")
+    assert (finding.verdict, "ignored: virtual_event_ids" in finding.found) == (verdict, True)
+    assert ("KALTURA_*_IDS" in finding.advice) == bool(setting)
 
 
 def test_a_year_that_times_out_leaves_what_the_month_told(kaltura: Running) -> None:
@@ -508,6 +591,12 @@ def test_wrong_credentials_end_with_code_1_and_show_nothing(
     assert printed.exit_code == 1
     assert "INVALID_APP_TOKEN_HASH" in printed.stdout
     assert_shows_no_secret_and_nobody(printed.output, kaltura)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"])
+def test_the_stand_ins_university_is_an_account_as_it_is_expected(kaltura: Running, zone: str) -> None:
+    kaltura.world = University(timezone=zone, rooms=12)
+    assert examined(kaltura).that_are("failed", "differs", "unknown") == []
 
 
 def test_without_an_account_it_examines_the_stand_in_and_says_so_at_the_top(

@@ -1,6 +1,8 @@
 """What an error says: the report, the window, what to do; and never a secret, however a server spells it."""
 
 import pickle
+import re
+from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -9,6 +11,7 @@ from resources.kaltura.errors import (
     BadReply,
     ColumnMissing,
     CutOff,
+    EmptyReply,
     FilterIgnored,
     KalturaError,
     RateLimited,
@@ -18,17 +21,21 @@ from resources.kaltura.errors import (
     TimedOut,
     TooMuch,
     Unavailable,
+    UnknownCode,
     Unsplittable,
     redacted,
 )
 
 EVERY_ERROR = [
     Refused,
+    UnknownCode,
     SessionInvalid,
     Unavailable,
+    UnknownCode,
     RateLimited,
     ServerFault,
     CutOff,
+    EmptyReply,
     TimedOut,
     BadReply,
     ColumnMissing,
@@ -44,6 +51,21 @@ def test_every_error_says_where_what_and_what_to_do(error: type[KalturaError]) -
     assert text.startswith("report 6000, events in [a, b): it broke (X-Kaltura-Session 123, X-Me front). ")
     assert error.default_advice
     assert text.endswith(error.default_advice)
+
+
+def descendants(kind: type[KalturaError]) -> Iterator[type[KalturaError]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from descendants(each)
+
+
+@pytest.mark.parametrize("error", sorted(set(descendants(KalturaError)) - {KalturaError}, key=str))
+def test_the_doctor_is_not_sent_to_the_doctor_nor_told_of_days(error: type[KalturaError]) -> None:
+    if error.__module__.startswith("resources.") and error is not EmptyReply:  # which only a pull doubts
+        advice = error("it broke").advice_to_the_doctor
+        assert advice
+        assert not re.search(r"make doctor|days again|was written", advice)
+        assert error("it broke", advice="Mend it.").advice_to_the_doctor == "Mend it."
 
 
 def test_advice_for_the_case_at_hand_takes_the_place_of_the_general() -> None:

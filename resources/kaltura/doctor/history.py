@@ -30,7 +30,7 @@ def date_spelling(requests: Requests, probe: Probe) -> Iterator[Finding]:
     heeded: list[str] = []
     for names in (SNAKE_DATES, CAMEL_DATES):
         try:
-            answer = requests.ask(Query(probe.report.source, probe.window, limit=1, dates=(names,)), once=True)
+            answer = requests.ask(Query(probe.report.source, probe.window, dates=(names,)), lean=True, once=True)
         except ServerFault:  # how a missing date is answered
             continue
         if answer.rows or probe.within_days is None:

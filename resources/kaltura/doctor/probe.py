@@ -7,7 +7,7 @@ were asked for, and neither secrets nor anything about a person.
 import dataclasses
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -16,11 +16,12 @@ import pandas as pd
 from resources.kaltura import csv
 from resources.kaltura.client import Client, RequestStats
 from resources.kaltura.errors import KalturaError, redacted
-from resources.kaltura.query import Query, Source
+from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Window
 
 SESSIONS, ATTENDEES, BREAKOUTS = 6000, 6001, 6002
 DAY_SECONDS = 86_400
+TRIES = 3  # with pauses of 8 s at most between them
 
 Verdict = Literal["ok", "differs", "failed", "unknown"]
 
@@ -41,12 +42,16 @@ Judge = Callable[[csv.Rows, Window], Iterator[Finding]]
 
 
 class ReportUnderTest(NamedTuple):
-    """A report to examine: the name of its table, what Kaltura is expected to send, its key, and who judges its rows."""
+    """A report to examine: the name of its table, what Kaltura is expected to send, its key, and who judges its rows.
+
+    `chosen` are the ids that settings keep its pulls to.
+    """
 
     name: str
     source: Source
     key: tuple[str, ...]
     judge: Judge
+    chosen: Mapping[Filter, Sequence[str]]
 
     @property
     def title(self) -> str:
@@ -96,28 +101,36 @@ class Probe:
     within_days: int | None  # None: there are no rows in the last year
     window: Window
     sample: Answer | None = None
+    is_thinned: bool = False  # a question with a limit brought no row, one without brought some
 
 
 @dataclass
 class Requests:
-    """The requests of one examination, each noted. `clock` is this machine's."""
+    """The requests of one examination, each noted. `clock` is this machine's.
+
+    Somebody waits for it: less often than in a pull is asked again, and not at all once that was in vain twice.
+    """
 
     client: Client
     clock: Callable[[], float] = time.time
     asked: list[Asked] = field(default_factory=list)
+    in_vain: int = 0
+
+    def __post_init__(self) -> None:
+        self.client.tries = TRIES
 
     def ask(self, query: Query, *, lean: bool = False, once: bool = False) -> Answer:
         """`lean`: without the personal columns. `once`: the error may be the answer, so it is not asked again."""
         excluded = query.source.personal_columns if lean else ()
         started = self.clock()
         try:
-            if once:
-                raw = self.client.post_report(query, self.client.session.get(), excluded_columns=excluded)
-            else:
-                raw = self.client.raw(query, RequestStats(), excluded_columns=excluded)
+            raw = self.client.raw(query, RequestStats(), excluded_columns=excluded, tries=1 if once else None)
             # Whatever columns came are taken: what is expected is a check's business.
             rows = csv.parse(raw.body, dataclasses.replace(query.source, columns=()), str(query))
         except KalturaError as error:
+            if error.tries >= TRIES:
+                self.in_vain += 1
+                self.client.tries = TRIES if self.in_vain < 2 else 1
             self._note(query, started, error.code or type(error).__name__, None, error.kaltura_session)
             raise
         self._note(query, started, "ok", rows.received, raw.kaltura_session)
@@ -142,4 +155,5 @@ class Requests:
 
 
 def failed(check: str, error: KalturaError) -> Finding:
-    return Finding(check, "failed", error.what_and_where, error.advice, error.kaltura_session)
+    found = " ".join(part for part in (error.what_and_where, error.how_often) if part)
+    return Finding(check, "failed", found, error.advice_to_the_doctor, error.kaltura_session)

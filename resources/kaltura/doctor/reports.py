@@ -24,9 +24,11 @@ from resources.kaltura.windows import HOUR_SECONDS, Window
 from resources.table import EARLIEST, LATEST, UNKNOWN
 
 FORBIDDEN = "SERVICE_FORBIDDEN"
+HIDDEN_DAYS = 7  # where rows are also looked for without a limit: they can be dropped after the query has counted them
 RECENT_DAYS = (7, 35, 366)  # where rows are looked for: a week of term, the last month, a year with its holidays
 LONG_AGO = Window.around(1_262_304_000, 1_262_304_000)  # an hour of 2010, before there were Rooms: an empty report
 NO_SUCH_ID = "0_nosuchid"
+HASH = r"[0-9A-F]{32}"
 NO_DAY = "No day of this report can be loaded. Ask Kaltura's support for the columns, with what --json prints."
 NAME_OF_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")  # anything else in a header may be a row's value
 
@@ -46,7 +48,7 @@ def answering(requests: Requests, reports: Sequence[ReportUnderTest], probes: Pr
         titles = ", ".join(report.title for report, _ in forbidden)
         refusal = forbidden[0][1]
         found = f"may not read {titles} ({FORBIDDEN})"
-        yield Finding("permission", "failed", found, refusal.advice, refusal.kaltura_session)
+        yield Finding("permission", "failed", found, refusal.advice_to_the_doctor, refusal.kaltura_session)
     elif probes:
         yield Finding("permission", "ok", f"may read {', '.join(map(str, probes))}")
     for report, problem in errors:
@@ -64,12 +66,14 @@ def _probe(requests: Requests, report: ReportUnderTest, probes: Probes) -> Probe
         window = Window.around(now - days * DAY_SECONDS, now)
         try:
             answer = requests.ask(Query(report.source, window, limit=1))
+            hidden = not answer.rows and days <= HIDDEN_DAYS
+            answer = requests.ask(Query(report.source, window)) if hidden else answer
         except TooMuch:
             if probe is None:
                 raise
             return probe
         if answer.rows:
-            return Probe(report, answer, days, _busy_day(answer, window, probes))
+            return Probe(report, answer, days, _busy_day(answer, window, probes), is_thinned=hidden)
         probe = Probe(report, answer, None, window)
     assert probe is not None  # noqa: S101 - RECENT_DAYS is not empty
     return probe
@@ -127,6 +131,10 @@ def _columns(requests: Requests, probe: Probe) -> Iterator[Finding]:
 
 def _limit(requests: Requests, probe: Probe) -> Iterator[Finding]:
     if probe.within_days is None:
+        return
+    if probe.is_thinned:
+        advice = "Nothing to do: a pull sends no limit. Rows are dropped after the query has counted them."
+        yield Finding("", "differs", "limit=1 gave no row, though there are some", advice)
         return
     two = requests.ask(Query(probe.report.source, probe.window, limit=2), lean=True)
     counts = f"limit=1 gave {probe.recent.rows:,}, limit=2 gave {two.rows:,}"
@@ -186,8 +194,35 @@ def _filters(requests: Requests, probe: Probe) -> Iterator[Finding]:
         yield Finding("", "failed", found, advice, session)
     else:
         found = f"ignored: {', '.join(filter_.name for filter_ in ignored)}"
-        advice = "Leave the setting for it empty (KALTURA_*_IDS), or whole reports are stored under its name."
-        yield Finding("", "differs", found, advice, session)
+        is_chosen = not probe.report.chosen.keys().isdisjoint(ignored)
+        advice = "Nothing to do: no setting asks for it."
+        if is_chosen:
+            advice = "Leave the setting for it empty (KALTURA_*_IDS), or whole reports are stored under its name."
+        yield Finding("", "failed" if is_chosen else "differs", found, advice, session)
+
+
+def _people(requests: Requests, probe: Probe) -> Iterator[Finding]:
+    """Whether the account shows hashes in place of people, which changes what a filter of people can ask for."""
+    filter_ = next((each for each in probe.report.source.filters if each.names_people), None)
+    if filter_ is None or probe.sample is None or filter_.column not in probe.sample.frame:
+        return
+    ids = probe.sample.frame[filter_.column]
+    ids = ids[~ids.isin(UNKNOWN)].drop_duplicates()
+    if ids.empty:
+        return
+    if not ids.str.fullmatch(HASH, flags=re.IGNORECASE).all():
+        yield Finding("", "ok", "ids as the account has made them")
+        return
+    found = f"hashes in place of ids (each of {len(ids):,} is 32 hex digits): names are empty, and guests read User"
+    chosen = probe.report.chosen.get(filter_, ())
+    wrong = sum(not re.fullmatch(HASH, value) for value in chosen)
+    if wrong:
+        found += f"; {wrong:,} of {len(chosen):,} ids in KALTURA_{filter_.name.upper()} are no such hash in upper case"
+        advice = "Those match nobody, without an error: write each as its 32 upper-case hex digits."
+        yield Finding("", "failed", found, advice)
+        return
+    advice = f"Nothing to do. {filter_.name} match nothing but the 32 upper-case hex digits."
+    yield Finding("", "differs", found, advice)
 
 
 def _wrong_of_real_id(requests: Requests, probe: Probe) -> str:
@@ -241,5 +276,6 @@ CHECKS: dict[str, Callable[[Requests, Probe], Iterator[Finding]]] = {
     "one day": _one_day,
     "values": _values,
     "filters": _filters,
+    "people": _people,
     "empty": _empty_form,
 }
