@@ -1,9 +1,10 @@
 """What the warehouse holds against what Dagster says, by ranges of days, with what mends each difference.
 
-    python -m pipelines status [--json]
+    python -m pipelines status [--json] [--mend]
 
 A failover, a restored backup or a wiped history leave the two apart, and neither notices by itself: a day that is green
-and not there is left out by every backfill of missing days. Reads only. Exit code 1 where something is to be mended.
+and not there is left out by every backfill of missing days. Reads only; `mend.py` is what mends the
+marks. Exit code 1 where something is to be mended.
 """
 
 import datetime as dt
@@ -37,8 +38,10 @@ MENDS = {
     PROVISIONAL: "the next daily pull makes them final",
     MISSING: f"{_BY_ITSELF}{PULL}",
     NEVER: f"nobody has asked for them. For a history that begins earlier: {PULL}",
-    NOT_THERE: f"Dagster shows them green and the warehouse lacks them: {PULL} (all, not only missing and failed)",
-    NOT_MARKED: f"the warehouse holds them and Dagster shows them missing; nothing is lost. To have them green: {PULL}",
+    NOT_THERE: "Dagster shows them green and the warehouse lacks them: `python -m pipelines status --mend` takes the marks "
+    "away. Then they are missing, and come back as missing days do",
+    NOT_MARKED: "the warehouse holds them and Dagster shows them missing; nothing is lost: `python -m pipelines status "
+    "--mend` marks them",
 }
 
 
@@ -117,6 +120,9 @@ class Warehouse:
 
 
 def held(connection: psycopg.Connection, account: int) -> Warehouse:
+    """Raises `MigrationError` for a schema of a newer version, `CalendarError` for another zone's days."""
+    Migrations(connection).require_known()
+    expect_none_but(connection, account, CALENDAR.timezone)
     lacking = missing_days.missing(connection, account, _partitions()[-1] if _partitions() else SETTINGS.start_date)
     parameters = {"partner_id": account, "is_filtered": keeps_to_ids()}
     days = connection.execute(_LOADED.read_bytes(), parameters).fetchall()
@@ -136,9 +142,7 @@ def marks(instance: dg.DagsterInstance) -> dict[int, set[dt.date]]:
 
 
 def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Status:
-    """Reads both. Raises `MigrationError` for a schema of a newer version, `CalendarError` for another zone's days."""
-    Migrations(connection).require_known()
-    expect_none_but(connection, account, CALENDAR.timezone)
+    """Reads both. Raises as `held` does."""
     marked = marks(instance)  # before the warehouse: a run loads a day before it marks it
     there = held(connection, account)
     newest, size = connection.execute(

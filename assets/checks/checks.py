@@ -172,8 +172,8 @@ CHECKS = (
         WARN,
         "Every day since the account's first load, or since START_DATE where that is later, is loaded whole.",
         "Days that are missing",
-        f"{_COME_BACK}at once: a backfill of these days in `make ui` (all of them, not only missing and failed), or "
-        "`python -m pipelines pull --from DAY --to DAY`.",
+        f"{_COME_BACK}at once: a backfill of these days in `make ui`, or `python -m pipelines pull --from DAY --to DAY`. Where "
+        "Dagster shows them green: `python -m pipelines status --mend`.",
         of_account=True,
     ),
 )

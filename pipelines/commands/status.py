@@ -10,11 +10,18 @@ from resources.settings import partner_id
 
 @click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print a document for programs.")
-def command(as_json: bool) -> None:
+@click.option(
+    "--mend",
+    "mends",
+    is_flag=True,
+    help="First make Dagster's marks those of the warehouse: mark days that are there, take marks of lost days away.",
+)
+def command(as_json: bool, mends: bool) -> None:
     """What the warehouse holds, against what Dagster says, by ranges of days, with the command that mends each."""
     import dagster as dg
 
     from pipelines import dagster_home
+    from pipelines.mend import mend
     from pipelines.status import status
     from resources.local.kaltura import CREDENTIALS
     from resources.postgres.session import opened
@@ -22,7 +29,12 @@ def command(as_json: bool) -> None:
 
     dagster_home.prepare()
     with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
-        found = status(connection, instance, partner_id(CREDENTIALS.partner_id))
-    click.echo(json.dumps(found.document(), indent=2) if as_json else "\n".join(found.lines()))
+        account = partner_id(CREDENTIALS.partner_id)
+        mended = mend(connection, instance, account) if mends else None
+        found = status(connection, instance, account)
+    if as_json:
+        click.echo(json.dumps({**found.document(), **({"mended": mended.document()} if mended else {})}, indent=2))
+    else:
+        click.echo("\n".join([*(mended.lines() if mended else []), *found.lines()]))
     if not found.is_well:
         raise click.exceptions.Exit(1)

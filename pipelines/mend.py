@@ -1,0 +1,96 @@
+"""Makes Dagster's marks those of the warehouse: `status --mend`. Nothing is pulled, and no row is written or removed.
+
+Days that the warehouse holds are marked. A day that it does not hold loses its mark, so that "only missing and failed"
+takes it. Dagster's storages can't take away the mark of one day (`wipe_asset_partitions` is not implemented there): all
+marks of the asset are wiped and those of the days that are there written anew, with the figures that they had. Ended in
+between, it leaves good days without a mark, and the next time marks them.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+import psycopg
+
+from assets.report import Report
+from assets.reports import REPORTS
+from pipelines.status import held, marks
+from resources.kaltura.windows import Days, stretches
+
+MARKS_AT_ONCE = 500
+MARKED_BY = "marked by"
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Days that got a mark, of any report, and days that lost theirs."""
+
+    marked: list[Days]
+    unmarked: list[Days]
+
+    def document(self) -> dict[str, list[list[str]]]:
+        return {
+            "marked": [[str(days.first), str(days.last)] for days in self.marked],
+            "unmarked": [[str(days.first), str(days.last)] for days in self.unmarked],
+        }
+
+    def lines(self) -> list[str]:
+        said = {
+            "Marked, as the warehouse holds them": self.marked,
+            "Marks taken away, as the warehouse does not hold them": self.unmarked,
+        }
+        return [f"{what}: {', '.join(map(_shown, days))}" for what, days in said.items() if days]
+
+
+def _shown(days: Days) -> str:
+    return str(days).replace("...", " to ")
+
+
+def mend(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Mended:
+    """Raises as `held` does, before anything is written."""
+    lost = _lost(connection, instance, account)
+    figures = {report.report_id: _newest(instance, report) for report in REPORTS if lost[report.report_id]}
+    instance.wipe_assets([report.key for report in REPORTS if lost[report.report_id]])
+    # Read anew: what a run has loaded and marked since, the wipe has taken away too.
+    marked = marks(instance)
+    there = held(connection, account)
+    added: set[dt.date] = set()
+    for report in REPORTS:
+        known = figures.get(report.report_id, {})
+        unmarked = there.days_of(report) - marked[report.report_id]
+        _mark(instance, report, unmarked, known)
+        added |= unmarked - known.keys()
+    return Mended(stretches(added), stretches(set.union(*lost.values())))
+
+
+def _lost(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> dict[int, set[dt.date]]:
+    """By report, days that are marked and not there. Marks are read first: a run loads a day before it marks it."""
+    marked = marks(instance)
+    there = held(connection, account)
+    return {report.report_id: marked[report.report_id] - there.days_of(report) for report in REPORTS}
+
+
+def _mark(
+    instance: dg.DagsterInstance,
+    report: Report,
+    days: Collection[dt.date],
+    figures: Mapping[dt.date, Mapping[str, dg.MetadataValue]],
+) -> None:
+    for day in sorted(days):
+        metadata = {**figures.get(day, {}), MARKED_BY: dg.MetadataValue.text("python -m pipelines status --mend")}
+        instance.report_runless_asset_event(dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata))
+
+
+def _newest(instance: dg.DagsterInstance, report: Report) -> dict[dt.date, Mapping[str, dg.MetadataValue]]:
+    """What the newest mark of each day says."""
+    found: dict[dt.date, Mapping[str, dg.MetadataValue]] = {}
+    cursor, has_more = None, True
+    while has_more:
+        page = instance.fetch_materializations(report.key, limit=MARKS_AT_ONCE, cursor=cursor)
+        for record in page.records:
+            mark = record.asset_materialization
+            if mark and mark.partition:
+                found.setdefault(dt.date.fromisoformat(mark.partition), mark.metadata)
+        cursor, has_more = page.cursor, page.has_more
+    return found

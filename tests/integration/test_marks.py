@@ -1,0 +1,202 @@
+"""Marks that are those of the warehouse after `status --mend`, on both of Dagster's storages."""
+
+import datetime as dt
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import psycopg
+import pytest
+import yaml
+from click.testing import CliRunner
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from in_process import installed
+from rich.console import Console
+
+from assets.partitions import PARTITIONS
+from assets.reports import REPORTS
+from pipelines import catch_up
+from pipelines.command_line import front_door
+from pipelines.mend import MARKED_BY, mend
+from pipelines.status import MISSING, NOT_MARKED, NOT_THERE, status
+from resources.kaltura.windows import DAY, Days
+from resources.postgres.backup import back_up
+from resources.warehouse.resource import Postgres
+from simulator import DEMO, University, serving
+
+ACCOUNT = DEMO.partner_id
+MEMORY = Path("/dev/shm")  # Dagster waits for the disk at each event
+LAST = dt.datetime.now(dt.UTC).date() - DAY
+WEEK = Days(LAST - 6 * DAY, LAST)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def home(
+    request: pytest.FixtureRequest, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A folder for Dagster, on one of its storages."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        storage: dict[str, object] = {"sqlite": {"base_dir": f"{folder}/storage"}}
+        if request.param == "postgres":
+            url = new_database().replace("postgresql://", "postgresql+psycopg2://")
+            storage = {"postgres": {"postgres_url": url}}
+        (Path(folder) / "dagster.yaml").write_text(
+            yaml.safe_dump({"storage": storage, "telemetry": {"enabled": False}})
+        )
+        monkeypatch.setenv("DAGSTER_HOME", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def books(home: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A warehouse that `status` finds by the settings, and a Dagster of the same installation."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    with psycopg.connect(database, autocommit=True) as sql, dg.DagsterInstance.get() as instance:
+        yield SimpleNamespace(sql=sql, url=database, instance=instance)
+
+
+def load(books: SimpleNamespace, report_id: int, day: dt.date) -> None:
+    books.sql.execute(
+        "INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at,"
+        " requests, rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)"
+        " VALUES (%s, %s, %s, now(), now(), now(), 1, 0, 0, 0, 0, 0, 0, 0, 0)",
+        [ACCOUNT, report_id, day],
+    )
+
+
+def mark(books: SimpleNamespace, key: dg.AssetKey, day: dt.date) -> None:
+    books.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=str(day)))
+
+
+def green(books: SimpleNamespace, key: dg.AssetKey) -> set[str]:
+    """The days that the UI shows as materialized, and leaves out by "only missing and failed"."""
+    value = get_and_update_asset_status_cache_value(books.instance, key, PARTITIONS)
+    if value is None:
+        return set()
+    return set(value.deserialize_materialized_partition_subsets(PARTITIONS).get_partition_keys())
+
+
+def said(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(front_door, ["status", *words])
+    return result.exit_code, result.output
+
+
+def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_nothing_is_wrong(
+    books: SimpleNamespace, tmp_path: Path
+) -> None:
+    there, lost = Days(WEEK.first, WEEK.first + 2 * DAY), Days(WEEK.first + 3 * DAY, LAST)
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        installed(kaltura, books.url, books.instance) as dagster,
+    ):
+        assert dagster.pull(there).success
+        back_up(books.url, tmp_path / "old.dump", Console(quiet=True))
+        assert dagster.pull(lost).success
+        assert said() == (0, said()[1])
+        words = ["restore", str(tmp_path / "old.dump"), "--database-url", books.url, "--trust", "--replace"]
+        assert CliRunner().invoke(front_door, words).exit_code == 0
+        code, text = said()
+        assert code == 1
+        assert f"{NOT_THERE}: 4 days: {lost.first} to {lost.last}" in text
+        assert "status --mend" in text
+
+        code, text = said("--mend")
+
+        assert code == 1  # they are missing still
+        assert f"Marks taken away, as the warehouse does not hold them: {lost.first} to {lost.last}" in text
+        assert f"{MISSING}: 4 days: {lost.first} to {lost.last}" in text
+        assert NOT_THERE not in text
+        assert NOT_MARKED not in text
+        for report in REPORTS:
+            assert green(books, report.key) == {str(day) for day in there}
+            newest = books.instance.fetch_materializations(report.key, limit=1).records[0].asset_materialization
+            assert {"inserted", "window", MARKED_BY} <= newest.metadata.keys()
+
+        usual = Days(LAST - DAY, LAST)
+        missing = catch_up.missing_days(books.instance, Postgres(url=books.url), ACCOUNT, usual)
+        assert missing == [Days(lost.first, usual.first - DAY)]
+        for days in (usual, *missing):
+            assert dagster.pull(days).success
+        code, text = said()
+        assert "Nothing is wrong." in text
+        assert code == 0
+
+
+def test_after_a_wiped_history_the_days_that_are_there_are_marked_and_nothing_is_wrong(books: SimpleNamespace) -> None:
+    for day in WEEK:
+        for report in REPORTS:
+            load(books, report.report_id, day)
+    code, text = said()
+    assert code == 1
+    assert f"{NOT_MARKED}: 7 days" in text
+    code, text = said("--mend", "--json")
+    assert code == 0
+    document = json.loads(text)
+    assert document["is_well"]
+    assert document["mended"] == {"marked": [[str(WEEK.first), str(WEEK.last)]], "unmarked": []}
+    assert json.loads(said("--mend", "--json")[1])["mended"] == {"marked": [], "unmarked": []}
+    assert all(green(books, report.key) == {str(day) for day in WEEK} for report in REPORTS)
+
+
+some_days = st.lists(st.sets(st.integers(0, 6)), min_size=len(REPORTS), max_size=len(REPORTS))
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
+@given(some_days, some_days)
+def test_each_assets_marks_are_the_days_that_the_warehouse_holds_of_it(
+    books: SimpleNamespace, there: list[set[int]], marked: list[set[int]]
+) -> None:
+    books.sql.execute("TRUNCATE kaltura.loads CASCADE")
+    books.instance.wipe()
+    for report, held, marks in zip(REPORTS, there, marked, strict=True):
+        for n in held:
+            load(books, report.report_id, WEEK.first + n * DAY)
+        for n in marks:
+            mark(books, report.key, WEEK.first + n * DAY)
+
+    mended = mend(books.sql, books.instance, ACCOUNT)
+
+    for report, held in zip(REPORTS, there, strict=True):
+        assert green(books, report.key) == {str(WEEK.first + n * DAY) for n in held}
+    added = {n for held, marks in zip(there, marked, strict=True) for n in held - marks}
+    taken = {n for held, marks in zip(there, marked, strict=True) for n in marks - held}
+    assert {day for days in mended.marked for day in days} == {WEEK.first + n * DAY for n in added}
+    assert {day for days in mended.unmarked for day in days} == {WEEK.first + n * DAY for n in taken}
+    after = status(books.sql, books.instance, ACCOUNT)
+    assert after.days[NOT_THERE] == after.days[NOT_MARKED] == []
+
+
+def test_a_day_that_a_run_loads_meanwhile_keeps_its_mark(
+    books: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for report in REPORTS:
+        load(books, report.report_id, WEEK.first)
+        mark(books, report.key, WEEK.first)
+        mark(books, report.key, LAST)
+    wipe = dg.DagsterInstance.wipe_assets
+
+    def run_ends_then_wipe(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> None:
+        for report in REPORTS:
+            load(books, report.report_id, WEEK.first + DAY)
+            mark(books, report.key, WEEK.first + DAY)
+        wipe(instance, keys)
+
+    monkeypatch.setattr(dg.DagsterInstance, "wipe_assets", run_ends_then_wipe)
+    mend(books.sql, books.instance, ACCOUNT)
+    for report in REPORTS:
+        assert green(books, report.key) == {str(WEEK.first), str(WEEK.first + DAY)}
+
+
+def test_nothing_is_mended_in_a_schema_of_a_newer_version(books: SimpleNamespace) -> None:
+    load(books, 6000, WEEK.first)
+    mark(books, REPORTS[0].key, LAST)
+    books.sql.execute("INSERT INTO kaltura.migrations (name, checksum) VALUES ('migrations/9999_later.sql', 'x')")
+    code, text = said("--mend")
+    assert code == 1
+    assert "9999_later.sql" in text
+    assert green(books, REPORTS[0].key) == {str(LAST)}
