@@ -3,7 +3,7 @@
 Documents are JSON with `format=1` and XML without, and come with HTTP 200 whatever they say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -20,10 +20,26 @@ _GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>An in
 def result(value: object, fields: Mapping[str, str]) -> Response:
     if fields.get("format") == "1":
         return JSONResponse(value)
+    return _xml(_inner(value))
+
+
+def results(values: Sequence[object], fields: Mapping[str, str]) -> Response:
+    """Those of a multirequest, errors among them."""
+    if fields.get("format") == "1":
+        return JSONResponse([value.as_document() if isinstance(value, ApiError) else value for value in values])
+    items = (value.as_element() if isinstance(value, ApiError) else _inner(value) for value in values)
+    return _xml("".join(f"<item>{item}</item>" for item in items))
+
+
+def _inner(value: object) -> str:
     if isinstance(value, dict):
-        inner = "".join(f"<{name}>{escape(str(member))}</{name}>" for name, member in value.items())
-    else:
-        inner = escape(str(value or ""))
+        return "".join(f"<{name}>{_inner(member)}</{name}>" for name, member in value.items())
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return "" if value is None else escape(str(value))
+
+
+def _xml(inner: str) -> Response:
     xml = f'<?xml version="1.0" encoding="utf-8"?><xml><result>{inner}</result></xml>'
     return Response(xml, media_type="text/xml")
 

@@ -14,19 +14,26 @@ class ApiError(Exception):
         self.message = message
         self.details = dict(details or {})
 
-    def as_json(self) -> bytes:
+    def as_document(self) -> dict[str, object]:
         document = {"code": self.code, "message": self.message, "objectType": "KalturaAPIException"}
-        return json.dumps(document | {"args": self.details}).encode()
+        return document | {"args": self.details}
 
-    def as_xml(self) -> bytes:
+    def as_json(self) -> bytes:
+        return json.dumps(self.as_document()).encode()
+
+    def as_element(self) -> str:
         details = "".join(
             f"<item><objectType>KalturaApiExceptionArg</objectType><name>{escape(name)}</name>"
             f"<value>{escape(value)}</value></item>"
             for name, value in self.details.items()
         )
         return (
-            '<?xml version="1.0" encoding="utf-8"?><xml><result><error>'
-            f"<code>{escape(self.code)}</code><message>{escape(self.message)}</message>"
-            f"<objectType>KalturaAPIException</objectType><args>{details}</args>"
-            "</error></result><executionTime>0.01</executionTime></xml>"
+            f"<error><code>{escape(self.code)}</code><message>{escape(self.message)}</message>"
+            f"<objectType>KalturaAPIException</objectType><args>{details}</args></error>"
+        )
+
+    def as_xml(self) -> bytes:
+        return (
+            f'<?xml version="1.0" encoding="utf-8"?><xml><result>{self.as_element()}</result>'
+            "<executionTime>0.01</executionTime></xml>"
         ).encode()

@@ -36,6 +36,9 @@ DEMO = Credentials()
 class _Ks:
     valid_until: float
     may_report: bool
+    kind: int = USER_SESSION_TYPE
+    user_id: str = ""
+    privileges: str = ""
     app_token_id: str = ""
     ended_as: str = ""  # EXPIRED or LOGOUT once it is dead
 
@@ -56,14 +59,16 @@ class Tokens:
         if not hmac.compare_digest(fields.get("secret", "").encode(), self.credentials.admin_secret.encode()):
             raise ApiError("START_SESSION_ERROR", f"No session for partner {self.credentials.partner_id}")
         is_admin = _whole(fields.get("type", ""), USER_SESSION_TYPE) == ADMIN_SESSION_TYPE
-        return self._issue(fields, may_report=is_admin and self.may_report)[0]
+        kind = ADMIN_SESSION_TYPE if is_admin else USER_SESSION_TYPE
+        privileges = fields.get("privileges", "")
+        return self._issue(fields, is_admin and self.may_report, kind=kind, privileges=privileges)
 
     def start_widget(self, fields: Mapping[str, str]) -> dict[str, object]:
         """session.startWidgetSession: a KS that may do no more than start an app token's session."""
         widget_id = fields.get("widgetId", "")
         if widget_id != f"_{self.credentials.partner_id}":
             raise ApiError("INVALID_WIDGET_ID", "No such widget")
-        ks, _ = self._issue(fields, may_report=False)
+        ks = self._issue({**fields, "userId": "0"}, may_report=False)
         return {
             "ks": ks,
             "partnerId": self.credentials.partner_id,
@@ -83,16 +88,28 @@ class Tokens:
         kind = self.credentials.app_token_type
         if kind is None:
             kind = _whole(fields.get("type", ""), USER_SESSION_TYPE)
-        privileges = self.credentials.app_token_privileges
-        may_report = self.may_report and (kind == ADMIN_SESSION_TYPE or "setrole:" in privileges)
-        ks, valid_until = self._issue(fields, may_report=may_report, app_token_id=self.credentials.app_token_id)
+        privileges = _merged(self.credentials.app_token_privileges, fields.get("sessionPrivileges", ""))
+        may_report = self.may_report and (
+            kind == ADMIN_SESSION_TYPE or "setrole:" in self.credentials.app_token_privileges
+        )
+        return self._info(self._issue(fields, may_report, kind, privileges, self.credentials.app_token_id))
+
+    def get(self, fields: Mapping[str, str]) -> dict[str, object]:
+        """session.get: what is known of `session`, or of the KS itself."""
+        self._expect_live(fields.get("ks", ""))
+        asked = fields.get("session") or fields["ks"]
+        self._expect_live(asked)
+        return self._info(asked)
+
+    def _info(self, ks: str) -> dict[str, object]:
+        session = self._issued[ks]
         return {
             "ks": ks,
-            "sessionType": kind,
+            "sessionType": session.kind,
             "partnerId": self.credentials.partner_id,
-            "userId": fields.get("userId", ""),
-            "expiry": int(valid_until),
-            "privileges": privileges,
+            "userId": session.user_id,
+            "expiry": int(session.valid_until),
+            "privileges": session.privileges,
             "objectType": "KalturaSessionInfo",
         }
 
@@ -119,13 +136,20 @@ class Tokens:
         for ks in list(self._issued):
             self.expire(ks)
 
-    def _issue(self, fields: Mapping[str, str], *, may_report: bool, app_token_id: str = "") -> tuple[str, float]:
+    def _issue(
+        self,
+        fields: Mapping[str, str],
+        may_report: bool,
+        kind: int = USER_SESSION_TYPE,
+        privileges: str = "",
+        app_token_id: str = "",
+    ) -> str:
         asked_seconds = _whole(fields.get("expiry", ""), LONGEST_SESSION_SECONDS)
         valid_until = time.time() + min(asked_seconds, LONGEST_SESSION_SECONDS)
         ks = secrets.token_urlsafe(60)
         with self._lock:
-            self._issued[ks] = _Ks(valid_until, may_report, app_token_id)
-        return ks, valid_until
+            self._issued[ks] = _Ks(valid_until, may_report, kind, fields.get("userId", ""), privileges, app_token_id)
+        return ks
 
     def _expect_partner(self, partner_id: str) -> None:
         if partner_id != str(self.credentials.partner_id):
@@ -151,6 +175,13 @@ def invalid_ks(ks_id: str) -> ApiError:
     """
     message = f'Invalid KS "{ks_id}", Error "-1,INVALID_STR"'
     return ApiError("INVALID_KS", message, {"KSID": ks_id, "ERR_CODE": "-1", "ERR_DESC": "INVALID_STR"})
+
+
+def _merged(of_token: str, asked: str) -> str:
+    """An app token's own privileges, and of those asked for the ones that it has not."""
+    own = [each for each in of_token.split(",") if each]
+    names = {each.partition(":")[0] for each in own}
+    return ",".join([*own, *(each for each in asked.split(",") if each and each.partition(":")[0] not in names)])
 
 
 def _whole(text: str, default: int) -> int:
