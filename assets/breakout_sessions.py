@@ -1,6 +1,7 @@
 """Breakout sessions (report 6002): one row for each time a breakout room was open."""
 
 from assets.report import PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
+from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.query import Filter
 from resources.table import Column, Kind, Table
 
@@ -36,4 +37,5 @@ BREAKOUT_SESSIONS = Report(
     split_by=_PARENT_ENTRY_IDS,
     filters={PARENT_ENTRY_IDS: _PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS: Filter("virtual_event_ids", None)},
     lineage=("room_sessions",),
+    drawn_from=ROOM_SESSIONS,
 )

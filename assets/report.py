@@ -50,7 +50,11 @@ def asset_key(name: str) -> dg.AssetKey:
 
 @dataclass(frozen=True)
 class Report:
-    """One of Kaltura's Room reports. `filters` maps a setting's name to the report's own filter."""
+    """One of Kaltura's Room reports. `filters` maps a setting's name to the report's own filter.
+
+    `drawn_from`: this report finds the rows of that one and keeps some of them, once the server's cap was applied. So a
+    reply that was cut can be shorter than the cap.
+    """
 
     table: Table
     split_by: Filter
@@ -58,6 +62,7 @@ class Report:
     title: str
     description: str
     lineage: tuple[str, ...] = ()
+    drawn_from: "Report | None" = None
 
     @property
     def report_id(self) -> int:
@@ -73,6 +78,7 @@ class Report:
             free_text=frozenset(c.name for c in columns if c.kind is Kind.TEXT and c.name not in self.table.key),
             split_by=self.split_by,
             filters=tuple(self.filters.values()),
+            may_be_thinned=self.drawn_from is not None,
         )
 
     @cached_property

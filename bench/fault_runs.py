@@ -81,6 +81,7 @@ TROUBLES = (
     Trouble("zero bytes, once", "zero_bytes"),
     Trouble("body shorter than announced, once", "short_body"),
     Trouble("empty report, as the store could not be read, once", "unreadable_store"),
+    Trouble("count at the cap lost, so that the report is empty, once", "count_lost"),
     Trouble("expired KS, once", "expired_ks"),
     Trouble("KS refused, and echoed in the error, once", "echoed_ks"),
     Trouble("KS refused, and echoed in the error, until mended", "echoed_ks", lasting=True),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 BREAKOUT_REPORT_ID = 6002
+PARENTS = "parentEntryIds"
 
 BreakoutDates = Literal["both", "fromDate", "from_date"]
 
@@ -12,7 +13,7 @@ _DATE_SPELLINGS = {"from_date": ("from_date", "to_date"), "fromDate": ("fromDate
 _FILTERS: Mapping[int, tuple[str, ...]] = {
     6000: ("entry_ids", "virtual_event_ids"),
     6001: ("entry_ids", "virtual_event_ids", "user_ids", "cue_point_ids"),
-    6002: ("parentEntryIds", "virtual_event_ids"),
+    6002: (PARENTS, "virtual_event_ids"),
 }
 
 

@@ -76,7 +76,13 @@ class ReportCall:
     def _drawn(self, question: Question) -> Report:
         running = self.running
         try:
-            return reports.answer(running.world, question, now=running.clock, row_cap=running.row_cap)
+            return reports.answer(
+                running.world,
+                question,
+                now=running.clock,
+                row_cap=running.row_cap,
+                thins_breakouts=running.thins_breakouts,
+            )
         except WindowTooWideError:
             raise ApiError(*FAILING_DOCUMENTS["timeout"]) from None
 
@@ -127,11 +133,11 @@ def _changed(report: Report, faults: list[Fault], most: int) -> Report:
                 columns[fault.column or "an_unknown_column"] = [fault.value] * len(report)
             case "null_figures":
                 columns[fault.column] = [printed_metric(None)] * len(report)
-            case "count_lost" if len(report) >= most:  # a second query counts, and is answered nothing
+            case "count_lost" if report.found_row_count >= most:  # a second query counts, and is answered nothing
                 columns = {name: [] for name in columns}
             case "truncate":
                 columns = {name: cells[: fault.rows] for name, cells in columns.items()}
             case "estimated_users":
                 for name in columns.keys() & {"meeting_view_period_unique_users", "participant_count"}:
                     columns[name] = [str(round(int(cell) * (1 + fault.percent / 100))) for cell in columns[name]]
-    return Report(columns)
+    return Report(columns, report.found_row_count)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulator.params import Question
+from simulator.params import BREAKOUT_REPORT_ID, PARENTS, Question
 from simulator.viewing import TICK_SECONDS, Ints, RoomKey, Viewing, ints
 from simulator.wire import Report, printed_dimension, printed_metric
 from simulator.world import UNKNOWN, Activity, Breakout, Session, World
@@ -48,7 +48,7 @@ class _RoomFigures:
     ratio: float
 
 
-def answer(world: World, question: Question, *, now: float, row_cap: int) -> Report:
+def answer(world: World, question: Question, *, now: float, row_cap: int, thins_breakouts: bool = True) -> Report:
     """The report's rows, largest first figure first, cut in silence at the cap or at the question's smaller limit."""
     visible_until = min(question.end, int(now))
     if visible_until > question.start:
@@ -56,8 +56,12 @@ def answer(world: World, question: Question, *, now: float, row_cap: int) -> Rep
     else:
         activity = Activity((), (), _NO_VIEWING)
     figures = _figures(activity.viewing, question, int(now))
-    capped = replace(question, limit=min(row_cap, question.limit or row_cap))
-    return _REPORTS[question.report_id](activity, capped, figures, int(now)).first(capped.limit)
+    limit = row_cap if question.limit is None else min(row_cap, question.limit)
+    capped = replace(question, limit=limit)
+    if thins_breakouts and question.report_id == BREAKOUT_REPORT_ID:
+        return _thinned_breakouts(activity, capped, figures, int(now), limit)
+    report = _REPORTS[question.report_id](activity, capped, figures, int(now)).first(limit)
+    return replace(report, found_row_count=len(report))
 
 
 def _figures(viewing: Viewing, question: Question, now: int) -> _Figures:
@@ -110,7 +114,7 @@ def _breakouts(activity: Activity, question: Question, figures: _Figures, now: i
     for key, room in breakouts.items():
         if (
             key in seen
-            and question.admits("parentEntryIds", room.parent_entry_id)
+            and question.admits(PARENTS, room.parent_entry_id)
             and question.admits("virtual_event_ids", room.virtual_event_id)
         ):
             start, end, initiator = _looked_up(room, room.initiator, now)
@@ -120,6 +124,24 @@ def _breakouts(activity: Activity, question: Question, figures: _Figures, now: i
             figures_of_room = (duration, seen[key].users, seen[key].ratio)
             rows.append((seen[key].users, (*names, room.cue_point_id, initiator, start, end), figures_of_room))
     return _printed(BREAKOUT_COLUMNS, rows)
+
+
+def _thinned_breakouts(activity: Activity, question: Question, figures: _Figures, now: int, limit: int) -> Report:
+    """The breakouts among the first rooms, up to `limit`, that the query found: every room that 6000 lists, by users.
+
+    Restricted to main rooms it finds their breakouts alone.
+    """
+    breakouts = _breakouts(activity, question, figures, now)
+    keys = set(zip(breakouts.columns["breakout_entry_id"], breakouts.columns["cue_point_id"], strict=True))
+    users = list(map(int, breakouts.columns["participant_count"]))
+    others: list[int] = []
+    if PARENTS not in question.filters:
+        rooms = _sessions(activity, question, figures, now).columns
+        names = ("entry_id", "cue_point_id", "meeting_view_period_unique_users")
+        listed = zip(*(rooms[name] for name in names), strict=True)
+        others = [int(count) for *key, count in listed if tuple(key) not in keys]
+    kept = sum(1 for at, count in enumerate(users) if at + sum(other >= count for other in others) < limit)
+    return replace(breakouts.first(kept), found_row_count=min(limit, len(users) + len(others)))
 
 
 def _attendees(activity: Activity, question: Question, figures: _Figures, now: int) -> Report:

@@ -37,6 +37,7 @@ class Running:
     delay_seconds: float = 0.0
     empty_report: EmptyReport = "newline"
     quote_names: bool = False
+    thins_breakouts: bool = True  # 6002 finds all rooms, and keeps the breakouts alone once the cap was applied
     breakout_dates: BreakoutDates = "both"  # which spelling of its dates report 6002 knows
     may_report: bool = True  # whether the account's sessions hold the permission for reports
     base_url: str = ""

@@ -15,9 +15,13 @@ EmptyReport = Literal["newline", "header"]
 
 @dataclass(frozen=True)
 class Report:
-    """A report's printed cells, column by column, in the order in which they are sent."""
+    """A report's printed cells, column by column, in the order in which they are sent.
+
+    `found_row_count` is what its query found, up to the limit: more than its rows where some were dropped after that.
+    """
 
     columns: Mapping[str, list[str]]
+    found_row_count: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))

@@ -5,7 +5,7 @@ others. A session that ends after its day's window is pulled again by its ids, w
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -34,7 +34,9 @@ from assets.pull.assign import (
     windows_of,
     with_disposition,
 )
+from assets.pull.covers import FOLLOWED, covers
 from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, EXTRA, LINE, REASON, merged, normalize
+from assets.pull.thinning import Thinning
 from assets.pull.witnesses import AgainstEmpty, Witnesses, nothing_known
 from assets.report import Report
 from assets.reports import REPORTS
@@ -43,13 +45,9 @@ from resources.arrivals import Arrivals, Pull
 from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.complete import Completion
 from resources.kaltura.query import Filter
-from resources.kaltura.windows import EDGE_SECONDS, Calendar, Days, Window
+from resources.kaltura.windows import Calendar, Days, Window
 from resources.privacy.pseudonyms import EVERYTHING, People
 
-# How long a session without an end is taken to run on: its figures are those of the events before, however wide a
-# window they come from.
-FOLLOWED = pd.Timedelta(days=7)
-EDGE = pd.Timedelta(seconds=EDGE_SECONDS)
 ARRIVING = ("window_start", "window_end", "ends_at", EXTRA)  # beside the report's columns, what a load asks for
 
 
@@ -102,7 +100,7 @@ def extract(
         days,
         Pull(number, dt.datetime.fromtimestamp(pull.now, dt.UTC), client.clock.ahead_seconds),
         {day: [arrived[report.table.name][day] for report in reports] for day in days},
-        pull.most_rows,
+        max(pull.most_rows, pull.thinning.most_rows),
     )
 
 
@@ -133,16 +131,24 @@ class _Pull:
         self.witnesses = Witnesses(filters.of)
         self.against_empty = against_empty
         self.accepts_empty = accepts_empty
+        held = filters.of(BREAKOUT_SESSIONS)
+        shared = {filter_: ids for filter_, ids in filters.of(ROOM_SESSIONS).items() if filter_ in held}
+        self.thinning = Thinning(
+            BREAKOUT_SESSIONS, client, self.stats[BREAKOUT_SESSIONS.report_id], shared, accepts_empty
+        )
 
     def received(self, reports: Sequence[Report]) -> dict[str, Received]:
         """The reports' rows. One that came empty is asked for again where another report has rows of the same days."""
         rows: dict[str, Received] = {}
         with ThreadPoolExecutor(max_workers=1) as thread:
-            breakouts = thread.submit(self.sessions, BREAKOUT_SESSIONS) if BREAKOUT_SESSIONS in reports else None
-            if ROOM_SESSIONS in reports or ATTENDEES in reports:
-                rows[ROOM_SESSIONS.table.name] = self.sessions(ROOM_SESSIONS)
-            if breakouts:
-                rows[BREAKOUT_SESSIONS.table.name] = breakouts.result()
+            needs_rooms = ROOM_SESSIONS in reports or ATTENDEES in reports
+            rooms = thread.submit(self.sessions, ROOM_SESSIONS) if needs_rooms else None
+            if rooms and self.witnesses.may_tell(BREAKOUT_SESSIONS, of=ROOM_SESSIONS):
+                self.thinning.received = rooms.result
+            if BREAKOUT_SESSIONS in reports:
+                rows[BREAKOUT_SESSIONS.table.name] = self.sessions(BREAKOUT_SESSIONS)
+            if rooms:
+                rows[ROOM_SESSIONS.table.name] = rooms.result()
         for report in (ROOM_SESSIONS, BREAKOUT_SESSIONS):
             if report.table.name in rows:
                 self.witnesses.heard(report, rows[report.table.name].frame)
@@ -157,6 +163,14 @@ class _Pull:
                 rows[ATTENDEES.table.name] = asked_again(rows[ATTENDEES.table.name], attendees)
         return rows
 
+    def _rooms_asked_again(self, rows: dict[str, Received]) -> None:
+        """More rooms than before: 6002 may have lost more than it seemed."""
+        if self.thinning.received:
+            self.thinning.received = lambda: rows[ROOM_SESSIONS.table.name]
+        breakouts = rows.get(BREAKOUT_SESSIONS.table.name)
+        if breakouts and self.thinning.has_lost(breakouts):
+            rows[BREAKOUT_SESSIONS.table.name] = asked_again(breakouts, self.sessions(BREAKOUT_SESSIONS))
+
     def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
         came = rows[report.table.name]
         there = set(came.frame["first_day"].unique())
@@ -165,6 +179,8 @@ class _Pull:
             return False
         rows[report.table.name] = came = asked_again(came, self.sessions(report))
         self.witnesses.heard(report, came.frame)
+        if report is ROOM_SESSIONS:
+            self._rooms_asked_again(rows)
         return True
 
     def _doubt(self, report: Report, days: Days) -> str:
@@ -190,7 +206,7 @@ class _Pull:
         """`frame` with the sessions that their days' windows do not fit pulled again, each in a window of its own."""
         column, key, lines = report.split_by.column, report.table.session_key, self.lines[report.report_id]
         for days, window in windows:
-            for cover in self._covers(frame[frame[column].notna()], days, window):
+            for cover in covers(frame[frame[column].notna()], days, window, self.now):
                 replies, control = self._in_cover(report, cover, sorted(cover.sessions[column].unique()), window)
                 again = pd.concat([self._dated(reply, report, days) for reply in replies], ignore_index=True)
                 frame = replaced(frame, again, cover, report, key, lines)
@@ -225,7 +241,7 @@ class _Pull:
         frame = self._tied(frame, sessions)
         windows = windows_of(parts)
         for days, window in windows:
-            for cover in self._covers(sessions.frame, days, window):
+            for cover in covers(sessions.frame, days, window, self.now):
                 ids = self._allowed_cue_points(cover.sessions["cue_point_id"])
                 for these, is_control in zip(self._in_cover(ATTENDEES, cover, ids, window), (False, True), strict=True):
                     if not these:
@@ -281,6 +297,7 @@ class _Pull:
             self.filters.of(report),
             self.people.excluded(report.table.personal_columns),
             doubt=lambda days: self._doubt(report, days),
+            most_dropped=self.thinning.most_dropped,
             accepts_empty=self.accepts_empty,
             is_narrowed=report is ATTENDEES and not self.witnesses.may_tell(ROOM_SESSIONS, of=ATTENDEES),
         )
@@ -351,29 +368,6 @@ class _Pull:
         sessions.frame = pd.concat([sessions.frame, self._covered(rows, windows, ROOM_SESSIONS)], ignore_index=True)
         return has_news
 
-    def _covers(self, sessions: pd.DataFrame, days: Days, window: Window) -> Iterator[Cover]:
-        """Those of the days' sessions whose figures `window` does not tell, with windows that do.
-
-        It is too narrow for a session that ends after it, and too wide for one without an end whose week is over before.
-        """
-        now, ends_at = pd.Timestamp(self.now, unit="s", tz="UTC"), pd.Timestamp(window.ends_at)
-        of_days = sessions[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
-        sessions = sessions[of_days & (sessions[DISPOSITION] == KEPT) & sessions[REASON].isna()]
-        has_end = sessions["session_end_time"].notna()
-        until = sessions["ends_at"].where(~has_end, sessions["ends_at"] + EDGE)
-        is_over = ~has_end & (until < now)  # the week of a session without an end
-        until = until.where(has_end | is_over, now)
-        beyond = ~is_over & (until > ends_at)
-        if beyond.any():
-            yield _cover(sessions[beyond], until[beyond].max(), ends_there=False)
-        if not is_over.any():
-            return
-        until_hour = until.dt.ceil("h")
-        known_until = min(ends_at, now.ceil("h"))
-        misfits = is_over & ((until_hour > ends_at) | (until_hour < known_until))
-        for _, which in sessions[misfits].groupby(until_hour[misfits]):
-            yield _cover(which, until[which.index].max(), ends_there=True)
-
     def _cue_points(self, sessions: Received, days: Days) -> list[str]:
         frame = sessions.frame
         of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
@@ -390,8 +384,3 @@ class _Pull:
     def _known_until(self, window: Window) -> dt.datetime:
         """A window that reaches into the future tells nothing of it."""
         return min(window.ends_at, dt.datetime.fromtimestamp(self.now, dt.UTC))
-
-
-def _cover(sessions: pd.DataFrame, until: pd.Timestamp, *, ends_there: bool) -> Cover:
-    first = (sessions["session_start_time"] - EDGE).min()
-    return Cover(sessions, Window.around(first.timestamp(), until.timestamp()), ends_there)

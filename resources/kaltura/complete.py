@@ -6,6 +6,9 @@ such replies serve for their ids alone.
 
 An empty report is no proof that there was nothing (section 3): it is believed only where nothing speaks against it. Else
 it is asked for again, at once and then in parts, as one that is too much; the day for which that brings nothing fails.
+
+A report that the server thins after its query may be cut and yet short (section 3). It is whole where its rows and all
+that can have been dropped are fewer than the cap; else it is asked for in parts like one that is too much.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +16,16 @@ from dataclasses import dataclass, field
 
 from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.csv import no_rows
-from resources.kaltura.errors import CutOff, EmptyReply, KalturaError, ServerFault, TimedOut, TooMuch, Unsplittable
+from resources.kaltura.errors import (
+    CutOff,
+    EmptyReply,
+    KalturaError,
+    PerhapsCut,
+    ServerFault,
+    TimedOut,
+    TooMuch,
+    Unsplittable,
+)
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 
@@ -31,6 +43,14 @@ Doubt = Callable[[Days], str]
 
 def no_doubt(days: Days) -> str:
     return ""
+
+
+MostDropped = Callable[[Window, int], int]
+"""How many rows the server can have dropped at most from a report that has so many rows in this window."""
+
+
+def nothing_dropped(window: Window, kept: int) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +72,7 @@ class Completion:
     ids: Ids
     excluded_columns: tuple[str, ...] = ()
     doubt: Doubt = field(default=no_doubt)
+    most_dropped: MostDropped = field(default=nothing_dropped)
     accepts_empty: bool = False  # whatever speaks against it
     is_narrowed: bool = False  # by a filter that the ids did not come through, so that one of them may have no rows
 
@@ -97,11 +118,12 @@ class Completion:
         return parts
 
     def _by_ids(self, days: Days, window: Window, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
-        ids = known_ids(days) if known_ids else sorted(self._ids_in_halves(window, error))
         try:
+            ids = known_ids(days) if known_ids else sorted(self._ids_in_halves(window, error))
             replies = self.of_ids(window, ids, have_rows=True) or [self._nothing(window)]
         except EmptyReply as empty:
             if isinstance(error, EmptyReply):
+                error.days = (days.first, days.last)
                 raise error from empty
             empty.days = (days.first, days.last)
             raise
@@ -155,7 +177,7 @@ class Completion:
 
     def _ids_in_halves(self, window: Window, error: KalturaError) -> set[str]:
         halves = window.halves()
-        if halves is None and isinstance(error, ServerFault):
+        if halves is None and isinstance(error, ServerFault | EmptyReply):
             raise error
         if halves is None:
             raise Unsplittable("a single hour is more than Kaltura sends", about=error.about) from error
@@ -168,7 +190,13 @@ class Completion:
 
     def _ask(self, window: Window, ids: Ids) -> Reply:
         query = Query(self.source, window, ids, chosen=frozenset(self.ids))
-        return self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        if self.source.may_be_thinned and self.source.split_by not in ids:
+            kept, dropped = reply.rows.line_count, self.most_dropped(window, reply.rows.line_count)
+            if kept + dropped >= self.client.row_cap:
+                what = f"{kept:,} rows came, and beside {dropped:,} that may have been dropped others may have been cut off"
+                raise PerhapsCut(what, about=str(query))
+        return reply
 
 
 def _empty(against: str, days: Days, about: str) -> EmptyReply:

@@ -9,6 +9,7 @@
     │   └── ServerFault    ... two more times at most: a server's bug and a wrong parameter look alike
     ├── TooMuch            ask for less
     │   ├── CutOff         the reply holds as many rows as the server ever sends
+    │   ├── PerhapsCut     rows may be missing, as the server drops some after it has cut the others off
     │   ├── TimedOut       the server gave the query up
     │   └── EmptyReply     an empty report against which something speaks: asked for in parts, it may have rows
     └── BadReply           the reply is whole, but not what was asked for
@@ -16,7 +17,7 @@
         ├── FilterIgnored  rows came back that the filter should have kept out
         └── Unsplittable   too much even for a single session or room
 
-`client.py` raises them after docs/kaltura-api.md section 5; `whole.py` answers `TooMuch`; everything else ends a day
+`client.py` raises them after docs/kaltura-api.md section 5; `complete.py` answers `TooMuch`; everything else ends a day
 with its message.
 A message never holds a token: `redacted` is the one place that takes them out.
 """
@@ -141,6 +142,10 @@ class TooMuch(KalturaError):
 
 
 class CutOff(TooMuch):
+    pass
+
+
+class PerhapsCut(TooMuch):
     pass
 
 

@@ -34,7 +34,8 @@ class Source:
 
     `columns` have to be in the header, others may be; the `personal_columns` can be left out on request; `free_text` are
     those that people type, where a newline may stand. `split_by` is the filter by which a day that is too much for one
-    reply is asked for in parts.
+    reply is asked for in parts. `may_be_thinned`: the server drops rows after it has applied its cap, where it is not
+    asked by that filter.
     """
 
     report_id: int
@@ -43,6 +44,7 @@ class Source:
     free_text: frozenset[str]
     split_by: Filter
     filters: tuple[Filter, ...]
+    may_be_thinned: bool = False
 
 
 @dataclass(frozen=True)

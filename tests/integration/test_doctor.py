@@ -376,6 +376,21 @@ def test_a_check_that_breaks_is_a_finding_without_the_values_it_broke_on(
     assert found.one("6000 limit").verdict == "ok"
 
 
+@pytest.mark.parametrize(("days_ago", "found_within"), [(0, 7), (20, 35), (200, 366)])
+def test_breakouts_that_one_row_does_not_show_are_found_without_a_limit(
+    kaltura: Running, days_ago: int, found_within: int
+) -> None:
+    kaltura.world = world(YESTERDAY - days_ago * DAY)
+    found = examined(kaltura, 6002)
+    assert f"rows in the last {found_within} days" in found.one("6002 breakout_sessions").found
+    assert found.one("6002 limit").verdict == "ok"
+
+
+def test_a_filter_that_is_ignored_is_seen_where_one_row_would_be_dropped(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("ignore_filters", report_id=6002, times=None))
+    assert "ignored: parentEntryIds" in examined(kaltura, 6002).one("6002 filters").found
+
+
 def test_an_address_of_nobody_ends_in_one_failure(kaltura: Running) -> None:
     client = Client("http://127.0.0.1:9", Credentials("99", ks="k"), pause_scale=0.0)
     found = Findings(list(Doctor(client, UNDER_TEST, dt.date(2025, 1, 1)).findings()))

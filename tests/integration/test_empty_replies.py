@@ -144,10 +144,12 @@ def test_a_heavy_window_whose_store_can_not_be_read_is_asked_for_in_parts(campus
     assert_equal(campus.tables, campus.truth(0, 1, 2))
 
 
-def test_a_count_that_is_lost_at_the_cap_loses_no_row(campus: Campus) -> None:
+@pytest.mark.parametrize("times", [1, 2, None])
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_count_that_is_lost_at_the_cap_loses_no_row(campus: Campus, report: Report, times: int | None) -> None:
     campus.holds(0, 1, 2)
     campus.kaltura.row_cap = 6
-    campus.kaltura.faults.add(Fault("count_lost", times=None))
+    campus.kaltura.faults.add(Fault("count_lost", report_id=report.report_id, times=times))
     assert campus.run(0, 2) == {}
     assert_equal(campus.tables, campus.truth(0, 1, 2))
 

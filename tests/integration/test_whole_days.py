@@ -463,13 +463,15 @@ def test_attendees_of_a_session_that_kaltura_does_not_know_are_rejects_of_the_fi
     assert rejected == {place.day(0): 1, place.day(1): 0}
 
 
-def test_a_pull_of_breakouts_alone_asks_for_nothing_else(place: Place) -> None:
+def test_a_pull_of_breakouts_alone_asks_once_for_the_keys_of_the_rooms_and_for_nothing_of_people(place: Place) -> None:
     place.meets("1_a", 9, 10)
     place.breakouts.append(
         Breakout("1_main", "Main", "1_room", "Group", "1_a", "host", place.second(9), place.second(10))
     )
     place.pull(0, reports=[BREAKOUT_SESSIONS])
-    assert {request.report_id for request in place.kaltura.requests} == {6002}
+    [rooms] = [request for request in place.kaltura.requests if request.report_id == 6000]
+    assert set(ROOM_SESSIONS.source.columns) - set(rooms.excluded_fields) == {"entry_id", "cue_point_id"}
+    assert {request.report_id for request in place.kaltura.requests} == {6000, 6002}
     assert_equal(
         {**place.truth(), "breakout_sessions": place.tables["breakout_sessions"]},
         {**place.truth(), "breakout_sessions": place.truth(0)["breakout_sessions"]},
