@@ -23,7 +23,9 @@ def in_place_of_header(line: str, expected: Sequence[str]) -> str:
     for separator, word in SEPARATORS.items():
         if set(names_in(line, separator)) & set(expected):
             return f"its columns are separated by {word}, and not by commas"
-    if may_be_a_row(line):
+    if len(names) < len(expected) or re.search(
+        r"[\d@]", line
+    ):  # a row has an entry's id and figures, a piece fewer fields
         return "its first line is no header, and may be a row"
     return f"its first line is no header that is known: {redacted(line[:SHOWN_CHARACTERS])!r}"
 
@@ -43,6 +45,6 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 
 
-def may_be_a_row(line: str) -> bool:
-    """A row has an entry's id and figures, and so digits; a piece of a row may be anything."""
-    return "," not in line or bool(re.search(r"[\d@]", line))
+def is_of_columns(line: str) -> bool:
+    """Whether a line lists names as Kaltura's columns have them, and so can be no row."""
+    return "_" in line and re.fullmatch(r"[a-z_]+(,[a-z_]+)+", line) is not None

@@ -24,7 +24,7 @@ from resources.kaltura.errors import (
     UnknownCode,
     redacted,
 )
-from resources.kaltura.header import SHOWN_CHARACTERS, may_be_a_row
+from resources.kaltura.header import SHOWN_CHARACTERS, is_of_columns
 
 ERROR_LIMIT_BYTES = 65536  # no error document is longer, and none that is gets read
 PAGE_LIMIT_BYTES = 1024  # of one that is no report: as far as is looked at
@@ -177,10 +177,10 @@ def http_error(raw: Raw, about: str) -> KalturaError:
 
 
 def _beginning(body: bytes, secrets: tuple[str, ...]) -> str:
-    """How a page begins: as far as it is markup, or can be nobody's."""
+    """How a page begins: as far as it is markup, or names of columns."""
     line = body[:PAGE_LIMIT_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
     markup = re.match(r"(<[^<>\d@]*>\s*)+", line)
-    begins = markup[0] if markup else "" if may_be_a_row(line) else line
+    begins = markup[0] if markup else line if is_of_columns(line) else ""
     return f", which begins {redacted(begins[:SHOWN_CHARACTERS], *secrets)!r}" if begins else ""
 
 

@@ -830,7 +830,8 @@ def test_how_often_it_was_tried_is_said_where_it_was_more_than_once(kaltura: Run
     ("page", "begins"),
     [
         (b"<html><head><title>Down for 3 hours</title>", "'<html><head><title>'"),
-        (b"Access denied, by policy\n", "'Access denied, by policy'"),
+        (b"Access denied, by policy\n", ""),
+        (b"entry_id,entry_name,cue_point_id\n1_room,Secret Talk,1_cue\n", "'entry_id,entry_name,cue_point_id'"),
         (b"1_room,1_cue,ada,Ada Example,ada@example.edu\n", ""),
         (b"Ada Example\n", ""),
         (b"<p>" + b"x" * 70 + b"</p>", "'<p>'"),
