@@ -23,9 +23,8 @@ def in_place_of_header(line: str, expected: Sequence[str]) -> str:
     for separator, word in SEPARATORS.items():
         if set(names_in(line, separator)) & set(expected):
             return f"its columns are separated by {word}, and not by commas"
-    if len(names) < len(expected) or re.search(
-        r"[\d@]", line
-    ):  # a row has an entry's id and figures, a piece fewer fields
+    # A row has an entry's id and figures, and so digits; a piece of one has fewer fields.
+    if len(names) < len(expected) or re.search(r"[\d@]", line):
         return "its first line is no header, and may be a row"
     return f"its first line is no header that is known: {redacted(line[:SHOWN_CHARACTERS])!r}"
 
