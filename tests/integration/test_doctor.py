@@ -156,7 +156,9 @@ def test_a_slip_in_a_tokens_privileges_is_told_with_the_privileges_name(
     kaltura.faults.add(Fault("refused_ks", value=reason, times=None))
     found = examined(kaltura)
     assert found.one("credentials").verdict == "ok"
-    assert advice in found.one("6000 room_sessions").advice
+    assert found.that_are("failed") == ["permission"]
+    assert reason in found.one("permission").found
+    assert advice in found.one("permission").advice
 
 
 def test_a_report_that_the_account_lacks_does_not_stop_the_others(kaltura: Running) -> None:

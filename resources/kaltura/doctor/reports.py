@@ -17,7 +17,7 @@ from resources.kaltura.doctor.probe import (
     Requests,
     failed,
 )
-from resources.kaltura.errors import KalturaError, TooMuch, Unavailable
+from resources.kaltura.errors import KalturaError, Refused, TooMuch, Unavailable
 from resources.kaltura.header import friendly_names, in_place_of_header
 from resources.kaltura.query import Filter, Query
 from resources.kaltura.windows import HOUR_SECONDS, Window
@@ -43,17 +43,17 @@ def answering(requests: Requests, reports: Sequence[ReportUnderTest], probes: Pr
             probes[report.source.report_id] = _probe(requests, report, probes)
         except KalturaError as error:
             errors.append((report, error))
-    forbidden = [(report, error) for report, error in errors if error.code == FORBIDDEN]
-    if forbidden:
-        titles = ", ".join(report.title for report, _ in forbidden)
-        refusal = forbidden[0][1]
-        found = f"may not read {titles} ({FORBIDDEN})"
-        yield Finding("permission", "failed", found, refusal.advice_to_the_doctor, refusal.kaltura_session)
-    elif probes:
-        yield Finding("permission", "ok", f"may read {', '.join(map(str, probes))}")
+    told: set[str] = set()
     for report, problem in errors:
-        if problem.code != FORBIDDEN:
+        same = [other for other, its in errors if type(its) is Refused and its.what == problem.what]
+        if type(problem) is not Refused or (len(same) == 1 and problem.code != FORBIDDEN):
             yield failed(report.title, problem)
+        elif problem.what not in told:  # once: it is the account's or the session's, and no report's own
+            told.add(problem.what)
+            found = f"may not read {', '.join(other.title for other in same)} ({problem.what})"
+            yield Finding("permission", "failed", found, problem.advice_to_the_doctor, problem.kaltura_session)
+    if probes and not told:
+        yield Finding("permission", "ok", f"may read {', '.join(map(str, probes))}")
     for probe in probes.values():
         yield _probe_finding(probe)
 
