@@ -117,7 +117,7 @@ faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 
 hostile: .venv/dev  ## measure the table of hostile replies in docs/reliability.md anew: outcome, seconds, peak memory
 	@$(BIN)/python -m bench.hostile
 
-docs: .venv/dev  ## regenerate the data dictionary from the database's catalog
+docs: .venv/dev  ## regenerate the data dictionary from the catalog, the settings page from .env.example
 	$(BIN)/python -m pipelines docs
 
 lock: .venv/dev  ## pin the dependencies anew, with hashes

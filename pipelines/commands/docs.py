@@ -1,4 +1,4 @@
-"""`docs`: writes docs/data-dictionary.md from the catalog of a fresh database: the page says what the database says."""
+"""`docs`: writes docs/data-dictionary.md from the catalog of a fresh database, and docs/settings.md from `.env.example`."""
 
 import tempfile
 from collections.abc import Sequence
@@ -10,12 +10,14 @@ import click
 import psycopg
 from psycopg.rows import class_row
 
+from pipelines import settings_page
 from pipelines.command_line import Command, Stopped
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "data-dictionary.md"
+SETTINGS_PAGE = CHECKOUT / "docs" / "settings.md"
 
 _HEAD = """\
 # Data dictionary
@@ -153,13 +155,15 @@ def described_anew() -> str:
 
 
 @click.command(cls=Command)
-@click.option("--check", is_flag=True, help="Write nothing; fail if the page is not current.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if a page is not current.")
 def command(check: bool) -> None:
-    """Write docs/data-dictionary.md from the comments of a freshly made database."""
-    text = described_anew()
-    current = PAGE.read_text("utf-8") if PAGE.exists() else ""
-    if check and text != current:
-        raise Stopped("docs/data-dictionary.md is not what the database says. Run `make docs`.")
-    if text != current:
-        PAGE.write_text(text, "utf-8")
-        click.echo("wrote docs/data-dictionary.md")
+    """Write docs/data-dictionary.md from a fresh database's comments, and docs/settings.md from .env.example."""
+    pages = {PAGE: described_anew(), SETTINGS_PAGE: settings_page.page(settings_page.SOURCE.read_text("utf-8"))}
+    old = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
+    names = " and ".join(str(path.relative_to(CHECKOUT)) for path in old)
+    if check and old:
+        raise Stopped(f"Not what the database and .env.example say: {names}. Run `make docs`.")
+    for path in old:
+        path.write_text(pages[path], "utf-8")
+    if old:
+        click.echo(f"wrote {names}")
