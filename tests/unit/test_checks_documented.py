@@ -1,0 +1,31 @@
+"""Each check has its row in the docs, and a case in the tests that spoils a good day for it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from assets.checks.checks import CHECKS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+ROWS = re.findall(r"^\| `([a-z_]+)` \|", (CHECKOUT / "docs" / "checks-and-alerts.md").read_text("utf-8"), re.MULTILINE)
+
+
+def texts_of_tests() -> set[str]:
+    """Every text that stands in the integration tests as a value."""
+    nodes = (
+        node
+        for path in (CHECKOUT / "tests" / "integration").glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+TEXTS = texts_of_tests()
+
+
+@pytest.mark.parametrize("name", [check.name for check in CHECKS])
+def test_a_check_is_in_the_docs_and_in_a_test_by_its_name(name: str) -> None:
+    assert ROWS.count(name) == 1, f"{name} has no row, or several, in docs/checks-and-alerts.md"
+    assert name in TEXTS, f"no test in tests/integration names {name}: spoil a good day, and see it fail"
