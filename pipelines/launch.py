@@ -10,6 +10,7 @@ from pipelines import dagster_home as home
 from pipelines.sensors.abandoned_runs import end_abandoned_local_runs
 from resources.runtime.processes import execution_tag
 
+PULL = "kaltura_rooms"  # the step's name, by which a run's config is addressed
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 Watch = Callable[[dg.DagsterInstance, str], AbstractContextManager[None]]
@@ -21,9 +22,13 @@ def launch(
     *,
     partition_key: str | None = None,
     tags: Mapping[str, str] | None = None,
+    pull_config: Mapping[str, object] | None = None,
     watch: Watch = lambda *_: nullcontext(),
 ) -> dg.ExecuteInProcessResult:
-    """The run, whether it succeeded or not: `why` says what went wrong. Raises KeyboardInterrupt where Ctrl-C ended it."""
+    """The run, whether it succeeded or not: `why` says what went wrong. Raises KeyboardInterrupt where Ctrl-C ended it.
+
+    `pull_config` is that of the step which pulls, where it is among the assets.
+    """
     from pipelines.definitions import defs  # reads the settings, and takes seconds: not before they are checked
 
     home.prepare()
@@ -36,7 +41,7 @@ def launch(
                 run_id=run_id,
                 asset_selection=assets,
                 partition_key=partition_key,
-                run_config=QUIET,
+                run_config={**QUIET, **({"ops": {PULL: {"config": dict(pull_config)}}} if pull_config else {})},
                 tags={**(tags or {}), **execution_tag(run_id)},
                 raise_on_error=False,
             )

@@ -144,7 +144,7 @@ class _Pull:
             needs_rooms = ROOM_SESSIONS in reports or ATTENDEES in reports
             rooms = thread.submit(self.sessions, ROOM_SESSIONS) if needs_rooms else None
             if rooms and self.witnesses.may_tell(BREAKOUT_SESSIONS, of=ROOM_SESSIONS):
-                self.thinning.received = rooms.result
+                self.thinning.received = lambda: None if rooms.exception() else rooms.result()
             if BREAKOUT_SESSIONS in reports:
                 rows[BREAKOUT_SESSIONS.table.name] = self.sessions(BREAKOUT_SESSIONS)
             if rooms:

@@ -21,7 +21,8 @@ from resources.kaltura.windows import Window
 class Thinning:
     """What is known of the rows that `report` is drawn from. `filters` are those by which both can be restricted.
 
-    `received` waits for the pull's rows of the other report; it is None where there are none, or none that tell.
+    `received` waits for the pull's rows of the other report, of which there are none where that failed: then the days
+    fail anyway. It is None where the pull has no such rows, or none that tell.
     """
 
     report: Report
@@ -29,7 +30,7 @@ class Thinning:
     stats: RequestStats
     filters: Mapping[Filter, Sequence[str]]
     accepts_empty: bool
-    received: Callable[[], Received] | None = None
+    received: Callable[[], Received | None] | None = None
     most_rows: int = 0  # of one window, kept and dropped: what the next windows are planned by
 
     def most_dropped(self, window: Window, kept: int) -> int:
@@ -58,6 +59,8 @@ class Thinning:
         if self.received is None:
             return None
         rooms = self.received()
+        if rooms is None:
+            return 0, False
         around = [other for _, other in rooms.windows if other.start < window.end and window.start < other.end]
         if not around or around[0].start > window.start or around[-1].end < window.end:
             return None

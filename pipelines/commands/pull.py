@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 )
 @day_option("--from", "first", "First day, as 2026-01-31.")
 @day_option("--to", "last", "Last day (default: yesterday).")
-def command(days: int, first: dt.date | None, last: dt.date | None) -> None:
+@click.option(
+    "--accept-empty", is_flag=True, help="Believe reports that are empty, whatever speaks against it: nothing happened."
+)
+def command(days: int, first: dt.date | None, last: dt.date | None, accept_empty: bool) -> None:
     """Pull days of room data into the warehouse, and show what landed."""
     settings = Settings.from_environment()
     from resources.kaltura.resource import expect_account_or_demo
@@ -38,7 +41,7 @@ def command(days: int, first: dt.date | None, last: dt.date | None) -> None:
     expect_account_or_demo()
     chosen = _days(days, first, last, settings)
     try:
-        _pull_and_show(*chosen)
+        _pull_and_show(*chosen, accept_empty=accept_empty)
     except KeyboardInterrupt:
         raise Stopped("\nStopped. The days that had landed stay; run it again to go on.", 130) from None
 
@@ -58,7 +61,7 @@ def _days(days: int, first: dt.date | None, last: dt.date | None, settings: Sett
     return first, last
 
 
-def _pull_and_show(first: dt.date, last: dt.date) -> None:
+def _pull_and_show(first: dt.date, last: dt.date, *, accept_empty: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -72,6 +75,7 @@ def _pull_and_show(first: dt.date, last: dt.date) -> None:
     result = launch.launch(
         [report.key for report in REPORTS],
         tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
+        pull_config={"accept_empty": True} if accept_empty else None,
         watch=lambda instance, run_id: _progress(console, instance, run_id, days),
     )
     console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {time.monotonic() - started:.1f} s.\n")

@@ -158,7 +158,8 @@ class EmptyReply(TooMuch):
 
     default_advice = (
         "Kaltura sends an empty report also where it could not read its own store. Run the days again later. If they "
-        "really had nothing, run them once with `accept_empty: true` in the run's config."
+        "really had nothing, run them once with `python -m pipelines pull --accept-empty --from DAY --to DAY`, or with "
+        "`accept_empty: true` in the run's config."
     )
     days: tuple[dt.date, dt.date] | None = None
 

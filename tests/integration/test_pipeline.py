@@ -174,3 +174,15 @@ def test_wrong_credentials_fail_at_once_and_say_which_setting_to_check(pipeline:
 
     assert "KALTURA_APP_TOKEN" in printed
     assert len([call for call in pipeline.kaltura.requests if call.report_id == "6000"]) == 0
+
+
+def test_an_empty_day_that_is_red_says_the_option_that_accepts_it_and_the_option_does(pipeline: Pipeline) -> None:
+    day = str(DAYS[0])
+    command = ("python", "-m", "pipelines", "pull", "--from", day, "--to", day)
+    pipeline.run(*command)
+    pipeline.kaltura.faults.add(Fault("unreadable_store", times=None))
+    printed = pipeline.run(*command, succeeds=False)
+    assert "python -m pipelines pull --accept-empty --from DAY --to DAY" in " ".join(printed.split())
+    pipeline.run(*command, "--accept-empty")
+    newest = "SELECT rows_received FROM kaltura.loads ORDER BY id DESC LIMIT 3"
+    assert pipeline.query(newest) == [(0,)] * 3

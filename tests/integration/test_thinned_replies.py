@@ -10,7 +10,7 @@ from assets.pull.extract import Filters
 from assets.report import ENTRY_IDS, PARENT_ENTRY_IDS, Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
-from resources.kaltura.errors import EmptyReply, Unsplittable
+from resources.kaltura.errors import EmptyReply, ServerFault, Unsplittable
 from simulator import Breakout, Fault, ListedWorld, Running, Session, View, serving
 from tests.integration.test_whole_days import PEOPLE, Place
 from tests.truth import assert_equal
@@ -124,3 +124,11 @@ def test_a_server_that_drops_nothing_loses_nothing_either(lectures: Lectures) ->
     lectures.kaltura.row_cap = 9
     lectures.pull(0, reports=ALONE)
     assert lectures.tables["breakout_sessions"] == lectures.truth(0)["breakout_sessions"]
+
+
+def test_an_error_of_6000_is_not_taken_for_one_of_6002(lectures: Lectures) -> None:
+    lectures.holds(0, 6)
+    lectures.kaltura.faults.add(Fault("internal_error", report_id=6000, times=None))
+    with pytest.raises(ServerFault, match="report 6000"):
+        lectures.pull(0)
+    assert lectures.requests()[6002] == 1
