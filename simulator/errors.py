@@ -16,7 +16,7 @@ class ApiError(Exception):
 
     def as_document(self) -> dict[str, object]:
         document = {"code": self.code, "message": self.message, "objectType": "KalturaAPIException"}
-        return document | {"args": self.details}
+        return document | {"args": self.details or []}  # what PHP has for an empty array
 
     def as_json(self) -> bytes:
         return json.dumps(self.as_document()).encode()

@@ -17,8 +17,8 @@ _FILTERS: Mapping[int, tuple[str, ...]] = {
 }
 
 
-class MissingDateError(Exception):
-    """A date parameter is absent, which the API answers with an internal error."""
+class UnreadableError(Exception):
+    """A date is absent, or it or the limit is no number, which the API answers with an internal error."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,29 @@ class Question:
 
 
 def parsed(text: str) -> dict[str, str]:
-    """Pieces are trimmed and split on the first `=`; there is no escaping; of a key given twice the last counts."""
-    pieces = (piece.strip() for piece in text.split(";"))
-    return dict(piece.split("=", 1) for piece in pieces if "=" in piece)
+    """Pieces are trimmed and split on the first `=`; there is no escaping; of a key given twice the last counts.
+
+    A key without `=` voids the pair before it.
+    """
+    pairs: list[tuple[str, str]] = []
+    for piece in filter(None, (piece.strip() for piece in text.split(";"))):
+        key, equals, value = piece.partition("=")
+        if equals:
+            pairs.append((key, value))
+        elif pairs:
+            pairs.pop()
+    return dict(pairs)
+
+
+def has_control_character(text: str) -> bool:
+    return any(ord(character) < 0x20 or ord(character) == 0x7F for character in text)
 
 
 def question(report_id: int, params: Mapping[str, str], breakout_dates: BreakoutDates = "both") -> Question:
     """The question in a request's params. Keys the report doesn't know are ignored, misspelt filters among them."""
     start, end = _window(report_id, params, breakout_dates)
     filters = {name: frozenset(params[name].split(",")) for name in _FILTERS[report_id] if params.get(name)}
-    limit = params.get("limit", "")
-    return Question(report_id, start, end, filters, int(limit) if limit.isdecimal() and int(limit) else None)
+    return Question(report_id, start, end, filters, _number(params["limit"]) if "limit" in params else None)
 
 
 def known(report_id: int) -> bool:
@@ -71,13 +83,13 @@ def _window(report_id: int, params: Mapping[str, str], breakout_dates: BreakoutD
         spellings = [_DATE_SPELLINGS[breakout_dates]]
     for from_name, to_name in spellings:
         if from_name in params and to_name in params:
-            start, end = _seconds(params[from_name]), _seconds(params[to_name])
-            return (start, end) if start is not None and end is not None else (0, 0)
-    raise MissingDateError
+            start, end = _number(params[from_name]), _number(params[to_name])
+            return (start, end) if start else (0, 0)  # from the very beginning there is nothing
+    raise UnreadableError
 
 
-def _seconds(text: str) -> int | None:
+def _number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        return None
+        raise UnreadableError from None

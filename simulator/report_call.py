@@ -12,7 +12,7 @@ from simulator import params, reports
 from simulator.documents import instead, report_not_found
 from simulator.errors import ApiError
 from simulator.faults import FAILING_DOCUMENTS, REPLACES_REPLY, Call, Fault
-from simulator.params import MissingDateError, Question
+from simulator.params import Question, UnreadableError
 from simulator.replies import ShortBody
 from simulator.running import Request, Running
 from simulator.wire import BOM, Report, csv_bytes, printed_metric
@@ -32,7 +32,7 @@ class ReportCall:
         self.method = method
         self.params = params.parsed(fields.get("params", ""))
         self.report_id = int(fields["id"]) if fields.get("id", "").isdecimal() else None
-        self.excluded = tuple(name.strip() for name in fields.get("excludedFields", "").split(",") if name.strip())
+        self.excluded = tuple(filter(None, fields.get("excludedFields", "").split(",")))  # a name is heeded as it is
 
     async def reply(self) -> Response:
         try:
@@ -45,6 +45,8 @@ class ReportCall:
     async def _answered(self) -> Response:
         if "id" not in self.fields or "params" not in self.fields:
             raise ApiError("INTERNAL_SERVERL_ERROR", "Internal server error occurred")
+        if params.has_control_character(self.fields["params"]):
+            raise ApiError("INVALID_PARAMETER_CHAR", "Invalid char in parameter params")
         if self.report_id is None or not params.known(self.report_id):
             self._note("report_not_found")
             return report_not_found()
@@ -61,13 +63,14 @@ class ReportCall:
         faults += self.running.faults.due(self._call(question, rows=len(report)))
         if (reply := self._replaced(faults)) is not None:
             return reply
-        most = min(self.running.row_cap, question.limit or self.running.row_cap)
+        cap = self.running.row_cap
+        most = cap if question.limit is None else min(cap, question.limit)
         return await run_in_threadpool(self._sent, _changed(report, faults, most), faults)
 
     def _question(self, report_id: int) -> Question:
         try:
             return params.question(report_id, self.params, self.running.breakout_dates)
-        except MissingDateError:
+        except UnreadableError:
             raise ApiError("INTERNAL_SERVERL_ERROR", "Internal server error occurred") from None
 
     def _call(self, question: Question, rows: int | None = None) -> Call:

@@ -243,12 +243,6 @@ def test_breakouts_take_both_spellings_of_their_dates_unless_told_otherwise(call
     assert caller.ask(6002, f"from_date={NOON};to_date={NOON + 1}").json()["code"] == "INTERNAL_SERVERL_ERROR"
 
 
-def test_a_missing_date_is_an_internal_error_and_an_empty_one_an_empty_report(caller: Caller) -> None:
-    assert caller.ask(6000, f"from_date={NOON}").json()["code"] == "INTERNAL_SERVERL_ERROR"
-    for params in (f"from_date=;to_date={LATER}", f"from_date={NOON};to_date=", f"from_date={LATER};to_date={NOON}"):
-        assert caller.ask(6000, params).content == b"\xef\xbb\xbf\n"
-
-
 def test_rows_beyond_the_cap_or_the_limit_are_cut_in_silence(caller: Caller) -> None:
     assert [row["user_id"] for row in caller.rows(6001, NOON, NOON + HOUR, "limit=1")] == ["ada.example"]
     caller.kaltura.row_cap = 1
@@ -509,7 +503,7 @@ def test_rooms_that_are_in_use_now_have_no_end_yet(caller: Caller) -> None:
 
 def test_a_window_of_many_years_times_out_on_the_university(caller: Caller) -> None:
     caller.kaltura.world = University(rooms=2)
-    assert caller.ask(6000, f"from_date=0;to_date={LATER}").json()["code"] == "DRUID_QUERY_TIMED_OUT"
+    assert caller.ask(6000, f"from_date=1;to_date={LATER}").json()["code"] == "DRUID_QUERY_TIMED_OUT"
 
 
 # --- the command -------------------------------------------------------------------------------------------------
