@@ -27,7 +27,7 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy) -> Count
     require_mode(connection, privacy)
     if not privacy.retention_days:
         return {}
-    counts = pseudonymise(connection, privacy, TABLES, end=first_day_kept(privacy))
+    counts = pseudonymise(connection, privacy, TABLES, end=first_day_kept(connection, privacy))
     return {**counts, "people": forget_unused(connection, TABLES)}
 
 
@@ -47,11 +47,12 @@ def take_out_old_names(context: dg.OpExecutionContext, warehouse: Postgres) -> N
         opened.require_current_schema()
         with opened.connection() as connection:
             counts = without_old_names(connection, opened.privacy)
+            first_kept = first_day_kept(connection, opened.privacy)
     if not opened.privacy.retention_days:
         context.log.info("RETENTION_DAYS is not set: names are kept.")
         return
     said = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    context.log.info(f"days before {first_day_kept(opened.privacy)}: {said}")
+    context.log.info(f"days before {first_kept}: {said}")
 
 
 @dg.job(description="Takes the names out of days older than RETENTION_DAYS.")

@@ -18,12 +18,11 @@ def command(everything: bool, dry_run: bool) -> None:
 
     from pipelines.commands.erase import print_counts
     from pipelines.retention import counts_of
-    from resources.privacy.people import first_day_kept
 
     console = Console()
     with console.status("Taking names out ..."):
         counts = counts_of(privacy, everything=everything, dry_run=dry_run)
-    days = "all days" if everything else f"days before {first_day_kept(privacy)}"
+    days = "all days" if everything else f"days that are more than {privacy.retention_days} days old"
     console.print(f"Of {days}, in all accounts:")
     print_counts(console, counts, dry_run=dry_run)
     if everything and not dry_run:

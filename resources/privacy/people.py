@@ -7,6 +7,7 @@ load in flight.
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pandas as pd
 import psycopg
@@ -200,9 +201,9 @@ class DayPrivacy:
         self.removals = row[2] if row else 0
         self.suppressions = Suppressions(connection, self.people)
 
-    @property
+    @cached_property
     def is_past_retention(self) -> bool:
-        return is_past_retention(self.day, self.privacy)
+        return bool(self.privacy.retention_days) and self.day < first_day_kept(self.connection, self.privacy)
 
     def arrivals(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
         """What arrived as it may be stored, with everybody in it known by a pseudonym."""
@@ -304,10 +305,13 @@ def _ids(arrived: Iterable[Arrivals]) -> set[str]:
     return {user_id for column in columns for user_id in distinct(column) if user_id not in _NO_IDS}
 
 
-def is_past_retention(day: dt.date, privacy: Privacy) -> bool:
-    return bool(privacy.retention_days) and day < first_day_kept(privacy)
+def first_day_kept(connection: psycopg.Connection, privacy: Privacy) -> dt.date:
+    """The first day, by UTC's calendar, whose names are still kept.
 
-
-def first_day_kept(privacy: Privacy) -> dt.date:
-    """The first day, by UTC's calendar, whose names are still kept."""
-    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=privacy.retention_days)
+    By the database's clock: names that went because the clock of the machine that runs this was ahead are gone for good.
+    """
+    query = "SELECT (now() AT TIME ZONE 'UTC')::date - %s::integer"
+    row = connection.execute(query, [privacy.retention_days]).fetchone()
+    assert row is not None  # noqa: S101 (a SELECT of a value has one row)
+    day: dt.date = row[0]
+    return day

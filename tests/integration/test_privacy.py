@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from pipeline import Pipeline
 from assets.pull.extract import Filters
 from assets.report import USER_IDS
 from assets.reports import REPORTS as IN_ORDER
+from resources.privacy import people as retention
 from resources.privacy.erasure import erase
 from resources.privacy.people import PrivacyError
 from resources.privacy.pseudonymise import pseudonymise
@@ -424,6 +426,23 @@ def aged(place: Place) -> Privacy:
     """Settings by which the place's first day is too old, and its second is not."""
     kept_from = place.day(1)
     return replace(WITH_KEY, retention_days=(dt.datetime.now(dt.UTC).date() - kept_from).days)
+
+
+@pytest.mark.parametrize("years", [-1, 0, 1])
+def test_how_old_a_day_is_goes_by_the_databases_clock_and_not_by_this_machines(
+    years: int, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Off(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return dt.datetime.now(tz) + dt.timedelta(days=365 * years)
+
+    clock = {name: getattr(dt, name) for name in ("date", "timedelta", "UTC")}
+    monkeypatch.setattr(retention, "dt", SimpleNamespace(**clock, datetime=Off))
+    with place.warehouse.connection() as connection:
+        [(today,)] = connection.execute("SELECT (now() AT TIME ZONE 'UTC')::date").fetchall()
+        kept = retention.first_day_kept(connection, replace(WITH_KEY, retention_days=30))
+    assert kept == today - dt.timedelta(days=30)
 
 
 def test_names_of_old_days_go_and_those_of_later_days_stay(place: Place) -> None:
