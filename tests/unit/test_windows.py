@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from resources.kaltura.windows import HOUR_SECONDS, Calendar, Days, Window, stretches
 
 NEW_YORK = Calendar(ZoneInfo("America/New_York"), 12)
-_dates = st.dates(dt.date(2005, 1, 1), dt.date(2090, 1, 1))
+# Until 2011 St John's put its clocks back at 00:01, and had an hour of the day before after midnight. No room is as old.
+_dates = st.dates(dt.date(2012, 1, 1), dt.date(2090, 1, 1))
 _days = st.tuples(_dates, st.integers(0, 400)).map(lambda pair: Days(pair[0], pair[0] + dt.timedelta(days=pair[1])))
 _zones = st.sampled_from(
     ["UTC", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Havana",
