@@ -63,19 +63,19 @@ ATTENDED = [
     ("1_room", "1_cp", "h", "h", None, "User", 12.5, 0.5, None),
 ]
 HASHED = [
-    ("1_room", "1_cp", "77DAC246E66202866CE6080644C0C8E2", None, None, "User", 12.5, 0.5, None),
+    ("1_room", "1_cp", "77DAC246E66202866CE6080644C0C8E2", None, None, "User", 12.5, 0.5, None),  # pragma: allowlist secret
     ("1_room", "1_cz", "2A6B6E2C200C024860EC86CA886AC282", None, None, "User", 12.5, 0.5, None),
     ("1_room", "1_cneg", "", None, None, None, 12.5, 0.5, None),
     ("1_room", None, "Unknown", None, None, "User", 12.5, 0.5, NO_CUE_POINT),
     ("1_room", None, "Error", None, None, "User", 12.5, 0.5, NO_CUE_POINT),
     ("1_room", None, "", None, None, None, 12.5, 0.5, NO_CUE_POINT),
-    (None, "1_cp", "49A32C40AE008E06C460626040EE0ACE", None, None, "User", 12.5, 0.5, NO_ROOM),
-    (None, "1_cp", "1FC1C0CC6E4A288C848E846C62A00C8E", None, None, "User", 12.5, 0.5, NO_ROOM),
-    ("1_null", "1_gone", "2A7B6E2C200C024860EC86CA886AC282", None, None, "User", 12.5, 0.5, None),
+    (None, "1_cp", "49A32C40AE008E06C460626040EE0ACE", None, None, "User", 12.5, 0.5, NO_ROOM),  # pragma: allowlist secret
+    (None, "1_cp", "1FC1C0CC6E4A288C848E846C62A00C8E", None, None, "User", 12.5, 0.5, NO_ROOM),  # pragma: allowlist secret
+    ("1_null", "1_gone", "2A7B6E2C200C024860EC86CA886AC282", None, None, "User", 12.5, 0.5, None),  # pragma: allowlist secret
     ("1_gone", None, "", None, None, None, 12.5, 0.5, NO_CUE_POINT),
     ("1_ROOM", "1_CP", "-1", None, None, "User", 12.5, 0.5, None),
     (None, None, "", None, None, None, 12.5, 0.5, NO_CUE_POINT),
-    ("1_room", "1_cp", "77DAC246E66202866CE6080644C0C8E2", None, None, "User", 12.5, 0.5, None),
+    ("1_room", "1_cp", "77DAC246E66202866CE6080644C0C8E2", None, None, "User", 12.5, 0.5, None),  # pragma: allowlist secret
 ]
 BREAKOUTS = [
     ("1_par", None, "1_room", "Room", "1_cp", "h", AUGUST, None, None, 3, 0.5, None),
