@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run test test-deep test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
-  roles erase retention backup restore deploy docs fuzz faults hostile bench lock clean
+  roles erase forget-account retention backup restore deploy docs fuzz faults hostile bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ roles: .venv/run  ## make the database's roles for loaders and analysts, or brin
 
 erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
 	@$(BIN)/python -m pipelines erase --user-id="$$ID" $(if $(DRY_RUN),--dry-run)
+
+forget-account: .venv/run  ## take a whole account out of the warehouse (ID=partner id, DRY_RUN=1 to only count)
+	@$(BIN)/python -m pipelines forget-account $(if $(DRY_RUN),--dry-run) -- "$$ID"
 
 retention: .venv/run  ## take names out of days older than RETENTION_DAYS (DRY_RUN=1 to only count)
 	@$(BIN)/python -m pipelines retention $(if $(DRY_RUN),--dry-run)

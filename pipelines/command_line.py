@@ -40,6 +40,7 @@ COMMANDS = {
         "roles": "make the roles of loaders and analysts, or bring them up to date",
         "backup": "back the warehouse up",
         "restore": "put a backup back",
+        "forget-account": "take an account out of every table",
     },
     "People": {
         "erase": "take one person out of the warehouse for good",

@@ -61,7 +61,7 @@ _LINKS = (
     ("people", "|o--o{", "room_sessions", "session_host_user_id"),
     ("people", "|o--o{", "breakout_sessions", "session_initiator"),
 )
-STANDING_ALONE = {"migrations", "privacy", "suppressions", "calendars", "redates"}
+STANDING_ALONE = {"migrations", "privacy", "suppressions", "calendars"}
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,7 @@ def expect_cut_in(connection: psycopg.Connection, partner_id: int, timezone: Zon
     """
     calendar = Calendar(timezone, 0)
     windows = connection.execute(
-        "SELECT DISTINCT extract(epoch FROM window_start)::bigint FROM kaltura.loads"
-        " WHERE partner_id = %s AND redated_from IS NULL ORDER BY 1",
+        "SELECT DISTINCT extract(epoch FROM window_start)::bigint FROM kaltura.loads WHERE partner_id = %s ORDER BY 1",
         [partner_id],
     ).fetchall()
     wrong = [Window(start, start).starts_at for (start,) in windows if not _starts_a_day(calendar, start)]
@@ -121,8 +120,8 @@ def _starts_a_day(calendar: Calendar, start: int) -> bool:
 def _other_zone(partner_id: int, recorded: str, wanted: ZoneInfo) -> str:
     return (
         f"PARTITION_TIMEZONE={wanted}, but the days of account {partner_id} in the warehouse are cut in {recorded}: the "
-        f"same day holds other sessions there. Either set PARTITION_TIMEZONE={recorded} again; or move what is there to "
-        "its days in the new zone: `python -m pipelines redate`."
+        f"same day holds other sessions there. Either set PARTITION_TIMEZONE={recorded} again; or take the account out, "
+        f"`python -m pipelines forget-account {partner_id}`, and pull its days anew."
     )
 
 
@@ -130,5 +129,5 @@ def _unlike(partner_id: int, timezone: ZoneInfo, evidence: str) -> str:
     return (
         f"PARTITION_TIMEZONE={timezone}, but the days of account {partner_id} in the warehouse are not cut at the "
         f"midnights of {timezone}: {evidence}. Set PARTITION_TIMEZONE to the zone that it was filled with; or, to go on "
-        "in this one, `python -m pipelines redate --from THAT_ZONE`."
+        f"in this one, take the account out, `python -m pipelines forget-account {partner_id}`, and pull its days anew."
     )

@@ -85,7 +85,7 @@ def test_a_pull_in_another_zone_is_refused_with_both_ways_out(account: Account, 
     with pytest.raises(CalendarError) as refused:
         account.pull("UTC")
     assert "set PARTITION_TIMEZONE=America/New_York again" in str(refused.value)
-    assert "python -m pipelines redate" in str(refused.value)
+    assert "python -m pipelines forget-account" in str(refused.value)
     assert rows(database) == before
 
 

@@ -13,6 +13,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 NOWHERE = "postgresql://nobody:hidden@127.0.0.1:1/none"  # no server listens there
 WORDS = {
     "erase": ["--user-id", "ada", "--yes"],
+    "forget-account": ["1234", "--yes"],
     "restore": ["none.dump"],
     "postgres": ["status"],
     "retention": ["--all"],
@@ -71,7 +72,9 @@ def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(
     assert name in done.stderr
 
 
-@pytest.mark.parametrize("command", ["pull", "report", "migrate", "roles", "backup", "erase", "retention"])
+@pytest.mark.parametrize(
+    "command", ["pull", "report", "migrate", "roles", "backup", "erase", "forget-account", "retention"]
+)
 def test_a_database_that_cannot_be_reached_is_one_line_without_its_password(command: str, tmp_path: Path) -> None:
     done = invoked(command, tmp_path)
     assert_one_line(done)

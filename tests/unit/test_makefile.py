@@ -27,7 +27,7 @@ HOSTILE = [
     "a#b",
     "a\ntouch INJECTED",
 ]
-TARGETS = {"erase": "ID", "report": "WEEK", "backup": "FILE", "restore": "FILE", "run": "DAYS"}
+TARGETS = {"erase": "ID", "forget-account": "ID", "report": "WEEK", "backup": "FILE", "restore": "FILE", "run": "DAYS"}
 
 
 @pytest.fixture

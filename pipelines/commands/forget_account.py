@@ -1,0 +1,60 @@
+"""`forget-account`: takes one account out of every table of the warehouse, in one transaction."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.command_line import Command, Stopped
+from resources.settings import SettingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command(cls=Command)
+@click.argument("partner_id", type=click.IntRange(min=0))
+@click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
+@click.option("--yes", is_flag=True, help="Do not ask whether to go on.")
+def command(partner_id: int, dry_run: bool, yes: bool) -> None:
+    """Take account PARTNER_ID out of every table. Kaltura is not touched: what it still has can be pulled again."""
+    from rich.console import Console
+
+    console = Console()
+    if not dry_run and not yes and not _is_confirmed(console, partner_id):
+        raise Stopped("Nothing was changed.")
+    _forget(console, partner_id, dry_run=dry_run)
+
+
+def _is_confirmed(console: Console, partner_id: int) -> bool:
+    if not sys.stdin.isatty():
+        raise SettingError("There is nobody here to ask: add --yes, or --dry-run to only count.")
+    console.print(f"This takes all rows of account {partner_id} out of the warehouse. Only a backup brings them back.")
+    return console.input("Go on? \\[y/N] ").strip().lower() in ("y", "yes")
+
+
+def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
+    from pipelines.commands.erase import print_counts
+    from resources.postgres.migrations import Migrations
+    from resources.postgres.session import opened
+    from resources.postgres.url import database_url
+    from resources.privacy.people import lock_exclusively
+    from resources.warehouse.accounts import erased_people, forget_account
+
+    with opened(database_url()) as connection:
+        Migrations(connection).require_current()
+        lock_exclusively(connection)
+        counts = forget_account(connection, partner_id)
+        erased = erased_people(connection, partner_id)
+        if dry_run:
+            connection.rollback()
+    print_counts(console, counts, dry_run=dry_run)
+    if erased:
+        console.print(f"The list of {erased:,} erased people stays, so that no later load brings them back.")
+    if not dry_run:
+        console.print(
+            f"Account {partner_id} is out of the warehouse. Dagster still marks its days: "
+            "`python -m pipelines status --mend` takes the marks away."
+        )
