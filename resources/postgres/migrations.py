@@ -200,6 +200,10 @@ class Migrations:
         recorded = {name: said.checksum for name, said in applied.items() if name.startswith("views/")}
         return recorded == {file.name: file.checksum for file in self._views}
 
+    def views_made(self) -> Views:
+        """Those that this project has made in the database, of whatever version, and what is built on them."""
+        return Views(self._connection, [_made_by(name) for name in self._applied() if name.startswith("views/")])
+
     def _has_books(self) -> bool:
         row = self._connection.execute("SELECT to_regclass('kaltura.migrations') IS NOT NULL").fetchone()
         return row == (True,)
@@ -244,8 +248,7 @@ class Migrations:
             applied = self._applied()
             if self._has_views(applied):
                 return []
-            made_before = [_made_by(name) for name in applied if name.startswith("views/")]
-            views = Views(self._connection, made_before)
+            views = self.views_made()
             strangers = views.strangers(name for file in self._views for name in created_by(file.text))
             if strangers:
                 raise MigrationError(

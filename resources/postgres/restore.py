@@ -30,10 +30,11 @@ from resources.postgres.backup import (
 )
 from resources.postgres.locks import take_schema_lock
 from resources.postgres.migrations import MigrationError, Migrations, files
+from resources.postgres.views import DependentLost
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
 
-# Anything outside of the two schemas that reads them: dropping them would take it along.
+# Anything that reads the tables themselves, once our views and what is built on those are gone: it would go along.
 _BUILT_ON_IT = """
 SELECT DISTINCT format('%I.%I', outside.nspname, dependent.relname)
 FROM pg_catalog.pg_depend AS depends
@@ -42,15 +43,10 @@ INNER JOIN pg_catalog.pg_class AS dependent ON rule.ev_class = dependent.oid
 INNER JOIN pg_catalog.pg_namespace AS outside ON dependent.relnamespace = outside.oid
 INNER JOIN pg_catalog.pg_class AS ours ON depends.refobjid = ours.oid
 INNER JOIN pg_catalog.pg_namespace AS inside ON ours.relnamespace = inside.oid
-WHERE inside.nspname IN ('kaltura', 'analytics') AND outside.nspname NOT IN ('kaltura', 'analytics')
+WHERE inside.nspname = 'kaltura' AND outside.nspname <> 'kaltura'
 """
 _DROP = """
 SET LOCAL client_min_messages = warning;
-DO $$ DECLARE view text; BEGIN
-    FOR view IN SELECT format('%I.%I', schemaname, viewname) FROM pg_views WHERE schemaname = 'analytics' LOOP
-        EXECUTE 'DROP VIEW IF EXISTS ' || view || ' CASCADE';
-    END LOOP;
-END $$;
 DROP SCHEMA IF EXISTS kaltura CASCADE;
 """
 # Row versions are of the server that the backup was taken from, and the views are not in it.
@@ -89,19 +85,23 @@ def restore(
     manifest = _believed(file, key, trust)
     with connected(url) as connection:
         take_schema_lock(connection)
-        _refuse_to_lose_anything(connection, replace)
+        _refuse_to_lose_rows(connection, replace)
         keeper.before(connection)
         try:
+            views = Migrations(connection).views_made()
+            views.drop()
+            _refuse_to_lose_what_reads_the_tables(connection)
             connection.execute(_DROP)
             _pour(connection, url, file, manifest, console)
             _expect_rows(connection, manifest)
             connection.execute(_AFTERWARDS)
             Migrations(connection).apply()
+            views.restore()
             keeper.after(connection)
         except psycopg.Error as error:
             said = error.diag.message_primary or type(error).__name__  # its detail would quote rows
             raise BackupError(f"nothing was restored. {said}") from None
-        except MigrationError as error:
+        except (MigrationError, DependentLost) as error:
             raise BackupError(f"nothing was restored. {error}") from None
     with connected(url) as connection:
         connection.autocommit = True
@@ -122,12 +122,16 @@ def _believed(file: Path, key: str, trust: bool) -> Manifest:
     return manifest
 
 
-def _refuse_to_lose_anything(connection: psycopg.Connection, replace: bool) -> None:
-    outside = [name for (name,) in connection.execute(_BUILT_ON_IT.encode()).fetchall()]
-    if outside:
+def _refuse_to_lose_what_reads_the_tables(connection: psycopg.Connection) -> None:
+    readers = [name for (name,) in connection.execute(_BUILT_ON_IT.encode()).fetchall()]
+    if readers:
         raise BackupError(
-            f"{', '.join(outside)} are built on the warehouse's tables. Drop them first, and make them anew."
+            f"nothing was restored: {', '.join(readers)} are built on the warehouse's tables, and not on its views. "
+            "Drop them first, and make them anew."
         )
+
+
+def _refuse_to_lose_rows(connection: psycopg.Connection, replace: bool) -> None:
     filled = {name: count for name, count in table_rows(connection).items() if count and name not in _BORN_FILLED}
     if filled and not replace:
         there = ", ".join(f"{name} ({count:,})" for name, count in filled.items())

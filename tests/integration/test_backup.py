@@ -195,6 +195,44 @@ def test_what_others_built_on_the_tables_is_not_dropped_along(new_database: Call
         assert connection.execute("SELECT count(*) FROM faculty.ours").fetchone() == (0,)
 
 
+def test_what_analysts_built_on_the_views_stands_after_a_restore_as_it_did_and_may_be_read_by_the_same(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    url, reader = new_database(), "reader_of_backups"
+    backup(url, tmp_path / "a.dump")
+    with psycopg.connect(url) as connection:
+        connection.execute(f"CREATE ROLE {reader}")
+        connection.execute("CREATE SCHEMA faculty")
+        connection.execute("CREATE VIEW analytics.of_an_analyst AS SELECT room_id FROM analytics.sessions")
+        connection.execute("CREATE VIEW analytics.of_nothing AS SELECT 1 AS one")
+        connection.execute("CREATE MATERIALIZED VIEW faculty.kept AS SELECT room_id FROM analytics.of_an_analyst")
+        for name in ("analytics.of_an_analyst", "analytics.of_nothing", "analytics.sessions", "faculty.kept"):
+            connection.execute(f"GRANT SELECT ON {name} TO {reader}".encode())
+    try:
+        restore(url, tmp_path / "a.dump", "--replace")
+        with psycopg.connect(url) as connection:
+            for name in ("analytics.of_an_analyst", "analytics.of_nothing", "analytics.sessions", "faculty.kept"):
+                may = connection.execute("SELECT has_table_privilege(%s, %s, 'SELECT')", [reader, name]).fetchone()
+                assert may == (True,), name
+    finally:
+        with psycopg.connect(url) as connection:
+            connection.execute(f"DROP OWNED BY {reader}")
+            connection.execute(f"DROP ROLE {reader}")
+
+
+def test_a_view_of_somebody_in_analytics_that_reads_the_tables_themselves_is_named_and_not_dropped(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    url = new_database()
+    backup(url, tmp_path / "a.dump")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE VIEW analytics.of_the_tables AS SELECT entry_id FROM kaltura.room_sessions")
+
+    assert "analytics.of_the_tables" in restore(url, tmp_path / "a.dump", "--replace", succeeds=False)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM analytics.of_the_tables").fetchone() == (0,)
+
+
 def test_a_backup_is_written_over_none_and_only_its_owner_reads_it(database: str, tmp_path: Path) -> None:
     backup(database, tmp_path / "a.dump")
     first = (tmp_path / "a.dump").read_bytes()
