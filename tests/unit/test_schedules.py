@@ -23,13 +23,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def evaluated(schedule: dg.ScheduleDefinition, at: dt.datetime, instance: dg.DagsterInstance) -> ScheduleExecutionData:
     """Without a warehouse that answers: tests/integration/test_missed_days.py has those that it tells of."""
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(  # left open, its instance would stay the one that later tests get
         instance,
         scheduled_execution_time=at,
         repository_def=defs.get_repository_def(),
         resources={"warehouse": Postgres(url="postgresql://nobody@127.0.0.1:1/nothing")},
-    )
-    return schedule.evaluate_tick(context)
+    ) as context:
+        return schedule.evaluate_tick(context)
 
 
 def requested(schedule: dg.ScheduleDefinition, at: dt.datetime, instance: dg.DagsterInstance) -> dict[str, str]:
