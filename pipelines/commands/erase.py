@@ -37,7 +37,8 @@ def command(user_id: str, account: int | None, dry_run: bool, yes: bool) -> None
     console = Console()
     people = privacy.of_account(account or partner_id(standin.CREDENTIALS.partner_id))
     _expect_erasable(user_id, privacy)
-    if not dry_run and not yes and not _is_confirmed(console, people):
+    warning = f"This takes the person out of the warehouse of account {people.partner_id}. It can't be undone."
+    if not dry_run and not yes and not is_confirmed(console, warning):
         raise Stopped("Nothing was changed.")
     _erase(console, people, user_id, dry_run=dry_run)
 
@@ -52,10 +53,11 @@ def _expect_erasable(user_id: str, privacy: Privacy) -> None:
         raise SettingError(f"Erasing needs PII_KEY, which the list of erased people is made with. {MAKE_A_KEY}")
 
 
-def _is_confirmed(console: Console, people: People) -> bool:
+def is_confirmed(console: Console, warning: str) -> bool:
+    """Whether whoever sits there wants it, after reading the warning. Raises `SettingError` where nobody does."""
     if not sys.stdin.isatty():
         raise SettingError("There is nobody here to ask: add --yes, or --dry-run to only count.")
-    console.print(f"This takes the person out of the warehouse of account {people.partner_id}. It can't be undone.")
+    console.print(warning)
     return console.input("Go on? \\[y/N] ").strip().lower() in ("y", "yes")
 
 

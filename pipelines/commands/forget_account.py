@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.command_line import Command, Stopped
-from resources.settings import SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,17 +20,13 @@ def command(partner_id: int, dry_run: bool, yes: bool) -> None:
     """Take account PARTNER_ID out of every table. Kaltura is not touched: what it still has can be pulled again."""
     from rich.console import Console
 
+    from pipelines.commands.erase import is_confirmed
+
     console = Console()
-    if not dry_run and not yes and not _is_confirmed(console, partner_id):
+    warning = f"This takes all rows of account {partner_id} out of the warehouse. Only a backup brings them back."
+    if not dry_run and not yes and not is_confirmed(console, warning):
         raise Stopped("Nothing was changed.")
     _forget(console, partner_id, dry_run=dry_run)
-
-
-def _is_confirmed(console: Console, partner_id: int) -> bool:
-    if not sys.stdin.isatty():
-        raise SettingError("There is nobody here to ask: add --yes, or --dry-run to only count.")
-    console.print(f"This takes all rows of account {partner_id} out of the warehouse. Only a backup brings them back.")
-    return console.input("Go on? \\[y/N] ").strip().lower() in ("y", "yes")
 
 
 def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:

@@ -202,7 +202,10 @@ class Migrations:
 
     def views_made(self) -> Views:
         """Those that this project has made in the database, of whatever version, and what is built on them."""
-        return Views(self._connection, [_made_by(name) for name in self._applied() if name.startswith("views/")])
+        return self._views_of(self._applied())
+
+    def _views_of(self, applied: Mapping[str, Applied]) -> Views:
+        return Views(self._connection, [_made_by(name) for name in applied if name.startswith("views/")])
 
     def _has_books(self) -> bool:
         row = self._connection.execute("SELECT to_regclass('kaltura.migrations') IS NOT NULL").fetchone()
@@ -248,7 +251,7 @@ class Migrations:
             applied = self._applied()
             if self._has_views(applied):
                 return []
-            views = self.views_made()
+            views = self._views_of(applied)
             strangers = views.strangers(name for file in self._views for name in created_by(file.text))
             if strangers:
                 raise MigrationError(

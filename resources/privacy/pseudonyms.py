@@ -80,7 +80,7 @@ class People:
         frame = without_names(frame, table)
         for column in table.person_columns:
             ids = frame[column]
-            made = {each: self.pseudonym(each) for each in ids.dropna().unique() if each not in NOBODY}
+            made = {each: self.pseudonym(each) for each in distinct(ids) if each not in NOBODY}
             frame[column] = replaced(ids, made)
         return frame
 
