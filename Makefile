@@ -25,7 +25,7 @@ ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another p
 report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another, AGAIN=1 to write it anew)
 	@$(BIN)/python -m pipelines report $${WEEK:+--week="$$WEEK"} $(if $(AGAIN),--again)
 
-notebook: .venv/notebook  ## explore the views with filters, in a marimo notebook
+notebook: .venv/dev  ## explore the views with filters, in a marimo notebook
 	@$(BIN)/python -m pipelines notebook
 
 psql: .venv/run  ## a prompt on the warehouse
@@ -66,8 +66,9 @@ deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: w
 	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
 	docker compose $(if $(DEMO),--profile demo) up --detach --build
 
-stop: .venv/run  ## stop what `make run` and `make ui` left running; data stay
-	@$(BIN)/python -m pipelines stop
+stop:  ## stop what `make run` and `make ui` left running; data stay
+	@if [ -d .local ]; then $(MAKE) --no-print-directory .venv/run && $(BIN)/python -m pipelines stop; \
+	else echo "Nothing runs here: nothing was started in this checkout."; fi
 
 test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $$ONLY
@@ -111,7 +112,7 @@ format: .venv/dev  ## format code and SQL
 fuzz: .venv/dev  ## the property tests, deeper
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 3600 tests/integration/test_wholeness.py tests/unit
 
-bench: .venv/bench  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
+bench: .venv/dev  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $$ONLY
 
 faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
@@ -124,40 +125,34 @@ docs: .venv/dev  ## regenerate the data dictionary from the catalog, the setting
 	$(BIN)/python -m pipelines docs
 
 lock: .venv/dev  ## pin the dependencies anew, with hashes
-	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -o requirements.lock
-	$(BIN)/uv pip compile -q pyproject.toml --group image -c requirements.lock $(LOCK) -o requirements-image.lock
-	$(BIN)/uv pip compile -q pyproject.toml --extra notebook -c requirements.lock $(LOCK) -o requirements-notebook.lock
-	$(BIN)/uv pip compile -q pyproject.toml --group dev --extra notebook -c requirements.lock $(LOCK) -o requirements-dev.lock
-	$(BIN)/uv pip compile -q pyproject.toml --group bench -c requirements-dev.lock $(LOCK) -o requirements-bench.lock
-LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header
+	$(BIN)/uv pip compile -q pyproject.toml --group image $(LOCK) -o locks/run.txt
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --group bench --extra notebook -c locks/run.txt $(LOCK) -o locks/dev.txt
+LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header --no-annotate
 
-clean: stop  ## delete the private Postgres, Dagster's history and the environment
-	@$(BIN)/python -m pipelines postgres remove
+# Both work in a checkout where nothing was installed, or was half installed: nothing can run there.
+clean:  ## delete the private Postgres, Dagster's history and the environment
+	@if [ -d .local ]; then $(MAKE) --no-print-directory stop && $(BIN)/python -m pipelines postgres remove; fi
 	rm -rf .local .venv
 
-# uv installs in seconds what pip takes a minute for; where it can't reach the index that pip is set up for, pip does it.
-.venv/run: requirements.lock
-	@$(call install,requirements.lock)
+.venv/run: locks/run.txt
+	@$(call install,$<)
 	@touch $@
 
-.venv/dev: requirements-dev.lock
-	@$(call install,requirements-dev.lock)
-	@touch $@ .venv/run .venv/notebook
-
-.venv/notebook: requirements-notebook.lock
-	@$(call install,requirements-notebook.lock)
+.venv/dev: locks/dev.txt
+	@$(call install,$<)
 	@touch $@ .venv/run
 
-.venv/bench: requirements-bench.lock .venv/dev
-	@$(call install,requirements-bench.lock)
-	@touch $@
-
+# An environment counts when it is complete: one whose making was interrupted is made anew. uv installs in seconds what pip
+# takes a minute for; where it can't reach the index that pip is set up for, pip does it.
 define install
 test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and was not found. Set PYTHON=/path/to/python3."; exit 1; }; \
-test -x $(BIN)/python || { echo "Making .venv ..."; $(PYTHON) -m venv .venv || \
+test -x $(BIN)/python -a ! -e .venv/incomplete || { echo "Making .venv ..."; \
+  rm -rf .venv && mkdir .venv && touch .venv/incomplete && $(PYTHON) -m venv .venv || \
   { rm -rf .venv; echo "Python can't make virtual environments: install its venv package (on Debian: python3-venv)."; exit 1; }; }; \
+touch .venv/incomplete; \
 echo "Installing $(1) ..."; \
 $(BIN)/python -m pip install -q --disable-pip-version-check 'uv>=0.13.9,<0.14' && \
   $(BIN)/python -m uv pip install -q --python $(BIN)/python --require-hashes -r $(1) || \
-  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1)
+  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1); \
+rm .venv/incomplete
 endef

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOCKS = ("requirements-dev.lock",)  # holds all that requirements.lock does
+LOCKS = ("locks/dev.txt",)  # holds all that locks/run.txt does
 SERVICES = ("pypi", "osv")
 SECONDS = 300
 

@@ -3,7 +3,6 @@
 An account is an institution, or a part of one, and its report goes to its own people: hence a file each.
 """
 
-import base64
 import datetime as dt
 import os
 from contextlib import suppress
@@ -16,7 +15,9 @@ from assets.partitions import SETTINGS, WEEKS
 from assets.pull.day_chart import bars
 from assets.report import OWNERS, asset_key
 from assets.reports import REPORTS
+from assets.room_report.charts import weeks_picture
 from assets.room_report.figures import WEEK, Figures, accounts, figures
+from assets.room_report.page import page
 from resources.settings import SettingError, report_folder
 from resources.warehouse.resource import Postgres
 
@@ -39,7 +40,7 @@ class Written:
         "against the weeks before it, with what was restated and what is missing. It names no person."
     ),
     group_name=GROUP,
-    kinds={"html", "matplotlib"},
+    kinds={"html"},
     owners=OWNERS,
     partitions_def=WEEKS,
     deps=[report.key for report in REPORTS],
@@ -70,8 +71,6 @@ def file_name(account_id: int, week_date: dt.date) -> str:
 
 def _write(week: Figures, read_at: dt.datetime) -> Written:
     """Put the report into `REPORT_DIR`, whole or not at all. Raises `SettingError` where that can't be written to."""
-    from assets.room_report.page import page  # takes matplotlib along, which the code location does without
-
     path = report_folder() / file_name(week.account_id, week.week_date)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     text = page(week, read_at)
@@ -88,8 +87,6 @@ def _write(week: Figures, read_at: dt.datetime) -> Written:
 
 def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
     """The files, what is in them, and their main picture: small where the UI shows it, and large behind a link."""
-    from assets.room_report.charts import weeks_png
-
     records = [
         dg.TableRecord(
             {
@@ -114,7 +111,6 @@ def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
         ends = [f"{week.week_date.day} {week.week_date:%b}" for week in (weeks[0], weeks[-1])]
         metadata[f"weeks{whose}"] = bars([week.session_count or 0 for week in weeks], "sessions by week", ends)
         metadata[f"picture{whose}"] = dg.MetadataValue.md(
-            "![Sessions and people in each of thirteen weeks]"
-            f"(data:image/png;base64,{base64.b64encode(weeks_png(each.figures)).decode()})"
+            f"![Sessions and people in each of thirteen weeks]({weeks_picture(each.figures)})"
         )
     return metadata
