@@ -10,6 +10,8 @@ BIN := .venv/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# Python keeps what it has compiled, whatever the environment says: for each command anew, that takes longer than all the rest.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test test-deep test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
   roles erase forget-account retention backup restore deploy docs fuzz faults hostile bench lock clean
 

@@ -1,6 +1,11 @@
 """The real parts that tests run on: one private Postgres for them all, a fresh database and a stand-in for each."""
 
 import os
+import sys
+
+# Python keeps what it has compiled: each of the many processes would compile all packages anew, which takes it seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Before anything else of the project is imported: a developer's own settings must not reach the tests.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
