@@ -2,7 +2,7 @@
 
 # What is given on the command line reaches Python through the environment, as it is: it is never a part of a shell's text,
 # nor read by make once more.
-GIVEN := AGAIN DAYS DEMO DRY_RUN FILE ID ONLY PORT QUICK REPLACE TRUST WEEK
+GIVEN := AGAIN DAYS DEMO DRY_RUN FILE FOLDER ID ONLY PORT QUICK REPLACE TRUST WEEK
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Python keeps what it has compiled, whatever the environment says: for each command anew, that takes longer than all the rest.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test test-deep test-ui screens audit secrets check format ui report notebook stop migrate doctor alert-test psql psql-url \
+.PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook stop migrate doctor alert-test psql psql-url \
   roles erase forget-account retention backup restore deploy docs fuzz faults hostile bench lock clean
 
 help:  ## list the commands
@@ -26,6 +26,9 @@ ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another p
 
 report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another, AGAIN=1 to write it anew)
 	@$(BIN)/python -m pipelines report $${WEEK:+--week="$$WEEK"} $(if $(AGAIN),--again)
+
+load-lists: .venv/run  ## load the university's own lists (FOLDER=path, by default UNIVERSITY_DIR): docs/lists.md
+	@$(BIN)/python -m pipelines load-lists $${FOLDER:+-- "$$FOLDER"}
 
 notebook: .venv/dev  ## explore the views with filters, in a marimo notebook
 	@$(BIN)/python -m pipelines notebook

@@ -39,13 +39,13 @@ _DTYPES = {
 }
 
 
-def asset_key(name: str) -> dg.AssetKey:
+def asset_key(name: str, schema: str = "kaltura") -> dg.AssetKey:
     """An asset's key, behind `ASSET_PREFIX` where it is set.
 
     Dagster marks a day by the asset's key alone, whatever code location it comes from: of two accounts in one Dagster
     each needs keys of its own, or a day that one has loaded is green for the other too.
     """
-    return dg.AssetKey([*filter(None, [SETTINGS.asset_prefix]), "kaltura", name])
+    return dg.AssetKey([*filter(None, [SETTINGS.asset_prefix]), schema, name])
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 COMMANDS = {
     "Data": {
         "pull": "pull days of room data into the warehouse, and show what landed",
+        "load-lists": "load the university's own lists: courses, their rooms, enrolments, the timetable",
         "report": "the week's report, in a browser",
         "notebook": "explore the views with filters, in a marimo notebook",
         "psql": "a prompt on the warehouse",

@@ -12,6 +12,7 @@ from assets.reports import REPORTS
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
+from resources.privacy import roster
 from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
@@ -27,7 +28,9 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy) -> Count
     require_mode(connection, privacy)
     if not privacy.retention_days:
         return {}
-    counts = pseudonymise(connection, privacy, TABLES, end=first_day_kept(connection, privacy))
+    end = first_day_kept(connection, privacy)
+    enrolments = roster.age(connection, privacy, end)
+    counts = {**pseudonymise(connection, privacy, TABLES, end=end), roster.NAME: enrolments}
     return {**counts, "people": forget_unused(connection, TABLES)}
 
 
@@ -35,7 +38,8 @@ def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:
     """All days; from now on the warehouse is filled with `PII_MODE=pseudonymous`. Raises `PrivacyError`."""
     lock_exclusively(connection)
     expect_convertible(connection, privacy)
-    counts = pseudonymise(connection, privacy, TABLES)
+    enrolments = roster.age(connection, privacy, None)
+    counts = {**pseudonymise(connection, privacy, TABLES), roster.NAME: enrolments}
     counts["people"] = forget_unused(connection, TABLES)
     record(connection, privacy)
     return counts

@@ -54,6 +54,7 @@ NAMES = (
     "ALERT_WEBHOOK_FORMAT",
     "DAGSTER_UI_URL",
     "REPORT_DIR",
+    "UNIVERSITY_DIR",
     "UI_TRUSTED_HOSTS",
     "DAGSTER_POSTGRES_HOST",
     "DAGSTER_POSTGRES_PORT",
@@ -210,3 +211,9 @@ def keeps_to_ids() -> bool:
 def report_folder() -> Path:
     """Where reports are written: `REPORT_DIR`, from the checkout on, or `.local/reports`."""
     return CHECKOUT / (os.environ.get("REPORT_DIR", "").strip() or LOCAL / "reports")
+
+
+def university_folder() -> Path | None:
+    """Where the university's own lists are: `UNIVERSITY_DIR`, from the checkout on; None where it is not set."""
+    folder = os.environ.get("UNIVERSITY_DIR", "").strip()
+    return CHECKOUT / folder if folder else None

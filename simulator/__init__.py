@@ -5,6 +5,7 @@ with serving(ListedWorld(sessions, breakouts, views)) as kaltura:
 """
 
 from simulator.faults import Fault, Faults
+from simulator.lists import lists
 from simulator.running import Request, Running
 from simulator.server import serving
 from simulator.tokens import DEMO, Credentials
@@ -30,5 +31,6 @@ __all__ = [
     "Viewing",
     "World",
     "events",
+    "lists",
     "serving",
 ]

@@ -44,7 +44,7 @@ _DIRTY_PEOPLE = (
     ("umlaut.beispiel", "Jürgen Größe-Beispiel"),
     ("-5", "+1 Samplewood"),
 )
-_SUBJECTS = (
+SUBJECTS = (
     "Coastal Ecology", "Imaginary Numbers", "History of Maps", "Organic Chemistry", "Labour Economics", "Signal Theory",
     "Ethics, Law & Society", "Renaissance Prose", "Soil Mechanics", "Cell Biology", "Game Theory", "Glacier Dynamics",
     "Public Health", "Operating Systems", "Phonetics", "Urban Design", "Quantum Optics", "Macroeconomics", "Statics",
@@ -135,7 +135,7 @@ def main_rooms(seed: int, count: int, people: People) -> list[Room]:
             np.arange(people.odd.stop - _SHARING, people.odd.stop) if number % 10 == 1 else np.empty(0, dtype=np.int64),
         ])  # fmt: skip
         host = people.staff[number % len(people.staff)]
-        name = f"{_SUBJECTS[number % len(_SUBJECTS)]} {100 + number}: {kind.value}"
+        name = f"{SUBJECTS[number % len(SUBJECTS)]} {100 + number}: {kind.value}"
         made.append(Room(kaltura_id(seed, "room", number), _dirtied(name, number), kind, host, roster))
     return made
 

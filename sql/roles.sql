@@ -1,7 +1,7 @@
 -- Who may do what: three roles that nobody logs in as, given to logins by GRANT kaltura_analyst TO somebody.
 -- Applied by `make roles`, by the owner of the schemas; may be repeated, and run by psql.
---   kaltura_loader       what a run needs: writes the schema kaltura and reads both. Creates and drops nothing.
---   kaltura_analyst      reads the schema analytics, where people are pseudonyms.
+--   kaltura_loader       what a run needs: writes the schemas kaltura and university, reads all. Creates and drops nothing.
+--   kaltura_analyst      reads the schema analytics, where people are pseudonyms, and the university's lists but enrolments.
 --   kaltura_analyst_pii  the same, and is shown who people are.
 -- Views are dropped and made anew by migrations: the default privileges give them back to their readers.
 
@@ -26,20 +26,26 @@ END
 $$;
 GRANT kaltura_analyst TO kaltura_analyst_pii;
 
-REVOKE ALL ON SCHEMA kaltura, analytics FROM public;
+REVOKE ALL ON SCHEMA kaltura, analytics, university FROM public;
 REVOKE ALL ON ALL TABLES IN SCHEMA kaltura FROM public;
+REVOKE ALL ON ALL TABLES IN SCHEMA university FROM public;
 REVOKE ALL ON ALL TABLES IN SCHEMA analytics FROM public;
 REVOKE ALL ON SCHEMA kaltura FROM kaltura_analyst, kaltura_analyst_pii;
 REVOKE ALL ON ALL TABLES IN SCHEMA kaltura FROM kaltura_analyst, kaltura_analyst_pii;
 
-GRANT USAGE ON SCHEMA kaltura, analytics TO kaltura_loader;
+GRANT USAGE ON SCHEMA kaltura, analytics, university TO kaltura_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA kaltura TO kaltura_loader;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA university TO kaltura_loader;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA kaltura TO kaltura_loader;
 GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO kaltura_loader;
 REVOKE INSERT, UPDATE, DELETE ON TABLE kaltura.migrations FROM kaltura_loader;
 
-GRANT USAGE ON SCHEMA analytics TO kaltura_analyst;
+GRANT USAGE ON SCHEMA analytics, university TO kaltura_analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO kaltura_analyst;
+GRANT SELECT ON TABLE
+university.courses, university.course_rooms, university.timetable
+TO kaltura_analyst;
+GRANT SELECT ON TABLE university.enrolments TO kaltura_analyst_pii;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA kaltura
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kaltura_loader;

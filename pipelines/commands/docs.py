@@ -44,7 +44,7 @@ INNER JOIN pg_catalog.pg_namespace AS namespaces ON relations.relnamespace = nam
 INNER JOIN pg_catalog.pg_attribute AS columns
     ON relations.oid = columns.attrelid AND columns.attnum > 0 AND NOT columns.attisdropped
 LEFT JOIN pg_catalog.pg_constraint AS keys ON relations.oid = keys.conrelid AND keys.contype = 'p'
-WHERE namespaces.nspname IN ('analytics', 'kaltura') AND relations.relkind IN ('r', 'v')
+WHERE namespaces.nspname IN ('analytics', 'kaltura', 'university') AND relations.relkind IN ('r', 'v')
 ORDER BY namespaces.nspname, relations.relname COLLATE "C", columns.attnum
 """
 

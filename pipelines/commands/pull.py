@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from pipelines.command_line import Command, Stopped, day_option
-from resources.settings import SettingError, Settings
+from resources.settings import LOCAL, SettingError, Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -79,6 +79,7 @@ def _pull_and_show(first: dt.date, last: dt.date, *, accept_empty: bool) -> None
         watch=lambda instance, run_id: _progress(console, instance, run_id, days),
     )
     console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {time.monotonic() - started:.1f} s.\n")
+    _load_invented_lists(url, first, last)
     _print_findings(result, console)
     _print_what_landed(url, result.run_id, first, last, console)
     if not result.success:
@@ -102,6 +103,28 @@ def _made_ready(status: Status) -> str:
         apply_roles(url, again=False)
     status.update("Loading Dagster ...")
     return url
+
+
+def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
+    """The stand-in's university has lists of its own, for whoever has not set another folder of them."""
+    from resources.kaltura.resource import is_standin
+    from resources.settings import university_folder
+
+    if not is_standin() or university_folder():
+        return
+    from resources.local import kaltura as standin
+    from resources.postgres.session import opened
+    from resources.university.lists import LISTS
+    from resources.university.load import load
+
+    settings = Settings.from_environment()
+    folder = LOCAL / "university"
+    standin.write_lists(folder, first, last)
+    account = int(standin.CREDENTIALS.partner_id)
+    for each in LISTS:
+        if not each.names_people or settings.privacy.mode != "none":
+            with opened(url) as connection:
+                load(connection, folder / each.file_name, each, account, settings.privacy, settings.timezone)
 
 
 def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, console: Console) -> None:

@@ -5,13 +5,22 @@ What one process orders of its own stand-in, such as a fault, another does not s
 one in the foreground, for whoever wants an address.
 """
 
+from __future__ import annotations
+
+import datetime as dt
 import os
 import threading
 from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.errors import ConfigurationError
 from resources.kaltura.session import Credentials
 from simulator.tokens import DEMO
+
+if TYPE_CHECKING:
+    from simulator import University
 
 # Invented, and good for the stand-in alone.
 CREDENTIALS = Credentials(str(DEMO.partner_id), app_token_id=DEMO.app_token_id, app_token=DEMO.app_token)
@@ -34,11 +43,26 @@ def start() -> str:
         return _urls[0]
 
 
-def _served() -> str:
-    from simulator import University, serving  # a second of importing, which no account needs
+def write_lists(folder: Path, first: dt.date, last: dt.date) -> None:
+    """The university's own lists for these days, as the CSV files that `load-lists` reads."""
+    from simulator import lists
 
-    timezone = os.environ.get("PARTITION_TIMEZONE", "").strip() or "UTC"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in lists(_university(), first, last).items():
+        (folder / f"{name}.csv").write_text(text, "utf-8", newline="")
+
+
+@cache
+def _university() -> University:
+    from simulator import University  # a second of importing, which no account needs
+
+    return University(SEED, os.environ.get("PARTITION_TIMEZONE", "").strip() or "UTC", ROOMS)
+
+
+def _served() -> str:
+    from simulator import serving
+
     try:
-        return _open.enter_context(serving(University(SEED, timezone, ROOMS))).base_url
+        return _open.enter_context(serving(_university())).base_url
     except OSError as error:
         raise StandinError(f"the stand-in Kaltura did not start: {error.strerror}.") from None

@@ -1,9 +1,9 @@
 """A backup of the warehouse: one file that `pg_dump` writes, and beside it what has to be in it.
 
-Schema `kaltura` is all there is to keep: the views of `analytics` are made anew from this checkout. The file is pg_dump's
-custom format, so `pg_restore` of any server can read it too. `FILE.json` holds its checksum and the rows of each table,
-counted in the same snapshot, signed with `PII_KEY` where that is set. Who may read what (GRANT) is not in it. Loads can
-go on meanwhile.
+Schemas `kaltura` and `university` are all there is to keep: the views of `analytics` are made anew from this checkout.
+The file is pg_dump's custom format, so `pg_restore` of any server can read it too. `FILE.json` holds its checksum and
+the rows of each table, counted in the same snapshot, signed with `PII_KEY` where that is set. Who may read what (GRANT)
+is not in it. Loads can go on meanwhile.
 """
 
 import datetime as dt
@@ -29,6 +29,7 @@ from resources.postgres.session import DatabaseError, connect
 from resources.postgres.url import libpq_url
 from resources.settings import LOCAL
 
+KALTURA, UNIVERSITY = SCHEMAS = ("kaltura", "university")
 POLL_SECONDS = 0.3
 BLOCK_BYTES = 1 << 20
 
@@ -96,7 +97,8 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
         if not rows:
             raise BackupError("the database has no schema `kaltura`: there is nothing to back up. Check DATABASE_URL.")
         draft = Path(name) / file.name
-        words = ["--format=custom", "--schema=kaltura", "--no-owner", "--no-privileges", f"--snapshot={snapshot}"]
+        words = ["--format=custom", *(f"--schema={schema}" for schema in SCHEMAS), "--no-owner", "--no-privileges"]
+        words.append(f"--snapshot={snapshot}")
         _dump([*words, f"--file={draft}"], url, sum(rows.values()), console)
         manifest = Manifest(
             made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -128,16 +130,22 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
 
 
 def table_rows(connection: psycopg.Connection) -> dict[str, int]:
-    """How many rows each table of schema `kaltura` has."""
+    """How many rows each table has that is to be kept, by `named`."""
     names = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'kaltura' ORDER BY tablename"
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY(%s) ORDER BY schemaname, tablename",
+        [list(SCHEMAS)],
     ).fetchall()
     counted = {}
-    for (name,) in names:
-        count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("kaltura", name))
+    for schema, name in names:
+        count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, name))
         row = connection.execute(count).fetchone()
-        counted[str(name)] = int(row[0]) if row else 0
+        counted[named(schema, name)] = int(row[0]) if row else 0
     return counted
+
+
+def named(schema: str, table: str) -> str:
+    """What a table is called where it is told: those of Kaltura by their name alone."""
+    return table if schema == KALTURA else f"{schema}.{table}"
 
 
 def environment(url: str) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from rich.console import Console
 from resources.local import postgres as local_postgres
 from resources.postgres import script
 from resources.postgres.backup import (
+    KALTURA,
     POLL_SECONDS,
     BackupError,
     Manifest,
@@ -43,11 +44,11 @@ INNER JOIN pg_catalog.pg_class AS dependent ON rule.ev_class = dependent.oid
 INNER JOIN pg_catalog.pg_namespace AS outside ON dependent.relnamespace = outside.oid
 INNER JOIN pg_catalog.pg_class AS ours ON depends.refobjid = ours.oid
 INNER JOIN pg_catalog.pg_namespace AS inside ON ours.relnamespace = inside.oid
-WHERE inside.nspname = 'kaltura' AND outside.nspname <> 'kaltura'
+WHERE inside.nspname IN ('kaltura', 'university') AND outside.nspname NOT IN ('kaltura', 'university')
 """
 _DROP = """
 SET LOCAL client_min_messages = warning;
-DROP SCHEMA IF EXISTS kaltura CASCADE;
+DROP SCHEMA IF EXISTS kaltura, university CASCADE;
 """
 # Row versions are of the server that the backup was taken from, and the views are not in it.
 _AFTERWARDS = """
@@ -106,7 +107,8 @@ def restore(
     with connected(url) as connection:
         connection.autocommit = True
         for name in table_rows(connection):
-            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier("kaltura", name)))
+            parts = name.split(".") if "." in name else [KALTURA, name]
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*parts)))
     return manifest
 
 

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from resources.privacy import roster
 from resources.privacy.identity import identity
 from resources.privacy.pseudonymise import Counts, note_removal, refiltered, target_of
 from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, withheld
@@ -83,6 +84,7 @@ def _everybody(connection: psycopg.Connection, partner_id: int, tables: Sequence
             found.update(each for (each,) in connection.execute(said, parameters))
     query = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %s").format()
     found.update(each for (each,) in connection.execute(query, [partner_id]))
+    found.update(each.known_by for each in roster.everybody(connection, partner_id))
     filters = "SELECT filters -> %s FROM kaltura.loads WHERE partner_id = %s AND filters ? %s"
     for (ids,) in connection.execute(filters, [PEOPLE_FILTER, partner_id, PEOPLE_FILTER]):
         found.update(ids)
@@ -118,6 +120,7 @@ class _Erasure:
             for column in table.person_columns:
                 counts[f"{table.name}.{column}"] = self._rows(table, column)
         counts["changes"] = sum(self._changes(table) for table in self.tables)
+        self.names.update(roster.emails_of(self.connection, self.people.partner_id, self.known_as))
         self.suppressions.include(self.pseudonym, {*self.known_as, *self.names} - {self.pseudonym})
         sweep = _Sweep(self.connection, self.people, self.tables, self.suppressions, self._shared_names())
         for name, count in sweep.run().items():
@@ -242,6 +245,7 @@ class _Sweep:
         shared: Iterable[str] = (),
     ) -> None:
         self.connection = connection
+        self.people = people
         self.partner_id = people.partner_id
         self.tables = tables
         self.suppressions = suppressions
@@ -262,6 +266,7 @@ class _Sweep:
                 counts[f"{table.name}.{EXTRA}"] = named
         counts["changes"] = sum(self._changes(table) for table in self.tables)
         counts["rejects"] = self._rejects()
+        counts[roster.NAME] = roster.take_out(self.connection, self.people, self.suppressions)
         return counts
 
     def _values(self, table: Table, column: str) -> list[str]:

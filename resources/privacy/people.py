@@ -118,7 +118,8 @@ def _recorded(connection: psycopg.Connection) -> _Recorded:
         "SELECT mode, key_fingerprint,"
         " EXISTS (SELECT FROM kaltura.loads) OR EXISTS (SELECT FROM kaltura.attendees)"
         " OR EXISTS (SELECT FROM kaltura.room_sessions) OR EXISTS (SELECT FROM kaltura.breakout_sessions)"
-        " OR EXISTS (SELECT FROM kaltura.changes) OR EXISTS (SELECT FROM kaltura.rejects),"
+        " OR EXISTS (SELECT FROM kaltura.changes) OR EXISTS (SELECT FROM kaltura.rejects)"
+        " OR EXISTS (SELECT FROM university.enrolments),"
         " EXISTS (SELECT FROM kaltura.suppressions) FROM kaltura.privacy"
     ).fetchone()
     if row is None:

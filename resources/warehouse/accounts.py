@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from resources.errors import ConfigurationError
+from resources.postgres.backup import KALTURA, named
 from resources.privacy.pseudonymise import note_removal
 
 KEPT = "suppressions"
@@ -15,16 +16,19 @@ KEPT = "suppressions"
 # Tables whose rows name their account, and those whose rows name the load that wrote them and nothing else.
 _TABLES = """
 SELECT
+    relations.relnamespace::regnamespace::text AS schema,
     relations.relname,
-    coalesce(bool_or(columns.attname = 'partner_id'), FALSE) AS names_account,
+    coalesce(max(columns.attname::text) FILTER (WHERE columns.attname IN ('partner_id', 'account_id')), '') AS account,
     coalesce(bool_or(columns.attname = 'key'), FALSE) AS has_key
 FROM pg_catalog.pg_class AS relations
 INNER JOIN pg_catalog.pg_attribute AS columns
     ON relations.oid = columns.attrelid AND columns.attnum > 0 AND NOT columns.attisdropped
-WHERE relations.relnamespace = 'kaltura'::regnamespace AND relations.relkind IN ('r', 'p') AND NOT relations.relispartition
-GROUP BY relations.relname
-HAVING bool_or(columns.attname IN ('partner_id', 'load_id'))
-ORDER BY names_account, relations.relname
+WHERE
+    relations.relnamespace IN ('kaltura'::regnamespace, 'university'::regnamespace)
+    AND relations.relkind IN ('r', 'p') AND NOT relations.relispartition
+GROUP BY relations.relnamespace, relations.relname
+HAVING bool_or(columns.attname IN ('partner_id', 'account_id', 'load_id'))
+ORDER BY bool_or(columns.attname IN ('partner_id', 'account_id')), schema, relations.relname
 """
 
 
@@ -36,7 +40,9 @@ def forget_account(connection: psycopg.Connection, partner_id: int) -> dict[str,
     """How many rows went, by table. The caller's transaction, under the people lock. Raises `UnknownAccount`."""
     tables = connection.execute(_TABLES.encode()).fetchall()
     counts = {
-        name: _delete(connection, name, names_account, has_key, partner_id) for name, names_account, has_key in tables
+        named(schema, name): _delete(connection, sql.Identifier(schema, name), account, has_key, partner_id)
+        for schema, name, account, has_key in tables
+        if (schema, name) != (KALTURA, KEPT)
     }
     if not any(counts.values()):
         raise UnknownAccount(_unknown(connection, partner_id))
@@ -50,17 +56,15 @@ def erased_people(connection: psycopg.Connection, partner_id: int) -> int:
     return int(row[0]) if row else 0
 
 
-def _delete(connection: psycopg.Connection, table: str, names_account: bool, has_key: bool, partner_id: int) -> int:
-    """Rows that name a load go before the loads that they name, as `_TABLES` has them first."""
-    if table == KEPT:
-        return 0
-    if names_account:
-        where: sql.Composable = sql.SQL("partner_id = %(partner_id)s")
+def _delete(connection: psycopg.Connection, table: sql.Identifier, account: str, has_key: bool, partner_id: int) -> int:
+    """`account` is the column that names it. Rows that name a load go before the loads, as `_TABLES` has them first."""
+    if account:
+        where: sql.Composable = sql.SQL("{} = %(partner_id)s").format(sql.Identifier(account))
     else:
         where = sql.SQL("load_id IN (SELECT id FROM kaltura.loads WHERE partner_id = %(partner_id)s)")
         if has_key:  # of a load that is not there any more
             where = sql.SQL("({} OR (key ->> 'partner_id')::bigint = %(partner_id)s)").format(where)
-    query = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier("kaltura", table), where)
+    query = sql.SQL("DELETE FROM {} WHERE {}").format(table, where)
     return connection.execute(query, {"partner_id": partner_id}).rowcount
 
 

@@ -8,6 +8,7 @@ from conftest import client_of
 from psycopg import sql
 
 from pipelines.commands.forget_account import command
+from resources.postgres.backup import named
 from resources.warehouse.accounts import KEPT, UnknownAccount, forget_account
 from resources.warehouse.warehouse import Warehouse
 from simulator import Running
@@ -33,6 +34,12 @@ def filled(account: Account, database: str) -> str:
         connection.execute("UPDATE kaltura.attendees SET user_name = 'Somebody Invented', load_id = load_id")
         connection.execute("UPDATE kaltura.loads SET content = NULL, row_versions = NULL")
         connection.execute("INSERT INTO kaltura.suppressions (partner_id, person) VALUES (%s, 'x')", [MISTAKEN])
+        for partner_id in (MISTAKEN, OTHER):
+            connection.execute("INSERT INTO university.courses (account_id, course_id) VALUES (%s, 'c')", [partner_id])
+            connection.execute(
+                "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (%s, 'c', 'p')",
+                [partner_id],
+            )
     for partner_id in (MISTAKEN, OTHER):
         account.pull("UTC", partner_id=partner_id)
     return database
@@ -41,12 +48,14 @@ def filled(account: Account, database: str) -> str:
 def held(url: str) -> dict[str, list[str]]:
     """Every row of every table of ours, as text, by the catalog."""
     with psycopg.connect(url) as connection:
-        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'kaltura'").fetchall()
-        queries = {name: sql.SQL("SELECT row::text FROM kaltura.{} AS row ORDER BY 1") for (name,) in names}
+        tables = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('kaltura', 'university')"
+        ).fetchall()
+        query = sql.SQL("SELECT row::text FROM {} AS row ORDER BY 1")
         return {
-            name: [text for (text,) in connection.execute(query.format(sql.Identifier(name)))]
-            for name, query in queries.items()
-            if name not in UNCHANGED_BY_ACCOUNT
+            named(*table): [text for (text,) in connection.execute(query.format(sql.Identifier(*table)))]
+            for table in tables
+            if table[1] not in UNCHANGED_BY_ACCOUNT
         }
 
 

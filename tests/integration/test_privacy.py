@@ -277,7 +277,8 @@ def rows(place: Place, query: str) -> list[tuple[Any, ...]]:
 def everything(place: Place) -> str:
     """Every row of every table of ours, as text."""
     names = ("room_sessions", "attendees", "breakout_sessions", "loads", "changes", "rejects", "people", "suppressions")
-    return "\n".join(str(rows(place, f"SELECT t::text FROM kaltura.{name} AS t ORDER BY 1")) for name in names)
+    held = [str(rows(place, f"SELECT t::text FROM kaltura.{name} AS t ORDER BY 1")) for name in names]
+    return "\n".join([*held, str(rows(place, "SELECT t::text FROM university.enrolments AS t ORDER BY 1"))])
 
 
 def versions(place: Place) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -11,7 +12,10 @@ from psycopg import sql
 
 from resources.postgres.migrations import Migrations, files
 from resources.postgres.roles import apply_roles
-from resources.privacy.pseudonyms import is_pseudonym
+from resources.postgres.session import opened
+from resources.privacy.pseudonyms import FULL, is_pseudonym
+from resources.university.lists import ENROLMENTS
+from resources.university.load import load
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, ListedWorld, Running, Session, User, View
 from tests.integration.test_whole_days import Place
@@ -187,6 +191,33 @@ def test_an_analyst_gets_no_id_out_of_a_view_by_a_function_of_their_own(filled: 
         owner.execute("DROP SCHEMA playground CASCADE")
     assert told
     assert not any(trace in message for message in told for trace in TRACES)
+
+
+LISTS_WITHOUT_PEOPLE = ("courses", "course_rooms", "timetable")
+
+
+@pytest.mark.parametrize("role", [ANALYST, SEES_PEOPLE])
+def test_an_analyst_reads_the_universitys_lists_and_writes_none(role: str, filled: str) -> None:
+    with acting_as(filled, role) as connection:
+        for name in LISTS_WITHOUT_PEOPLE:
+            connection.execute(f"SELECT * FROM university.{name}".encode())
+            with pytest.raises(REFUSED):
+                connection.execute(f"DELETE FROM university.{name}".encode())
+
+
+def test_who_is_enrolled_is_shown_to_those_alone_who_may_see_people(filled: str) -> None:
+    with acting_as(filled, SEES_PEOPLE) as connection:
+        connection.execute("SELECT * FROM university.enrolments")
+    with acting_as(filled, ANALYST) as connection, pytest.raises(REFUSED):
+        connection.execute("SELECT count(*) FROM university.enrolments")
+
+
+def test_a_loader_loads_the_lists(filled: str, tmp_path: Path) -> None:
+    (tmp_path / "enrolments.csv").write_text(f"course_id,person_id\nc1,{ADA.user_id}\nc1,never.came\n")
+    acting_as(filled, LOADER).close()
+    with opened(filled.replace("postgres@", "some_loader@")) as connection:
+        done = load(connection, tmp_path / "enrolments.csv", ENROLMENTS, 1, FULL, ZoneInfo("UTC"))
+    assert (done.rows, done.unknown_courses) == (2, 1)
 
 
 # --- loaders ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from assets.report import Report
 from assets.reports import REPORTS
 from pipelines.commands.docs import PAGE, STANDING_ALONE, Column, columns, page
+from resources.university.lists import ACCOUNT, DEFAULTS, LISTS, UniversityList
 
 IDENTITY = "partner_id"
 
@@ -52,6 +53,15 @@ def test_a_comment_begins_as_the_declaration_reads(report: Report, connection: p
     assert wrong == set()
 
 
+@pytest.mark.parametrize("wanted", LISTS, ids=lambda wanted: wanted.name)
+def test_a_list_has_the_declared_columns(wanted: UniversityList, connection: psycopg.Connection) -> None:
+    held = {row.name: row for row in columns(connection) if (row.schema, row.relation) == ("university", wanted.name)}
+    assert list(held) == [ACCOUNT, *wanted.column_names]
+    assert {c.name: held[c.name].type for c in wanted.columns} == {c.name: c.kind.sql for c in wanted.columns}
+    required = {name for name, row in held.items() if row.is_required}
+    assert required == {ACCOUNT, *(c.name for c in wanted.columns if not c.nullable), *(DEFAULTS.keys() & held.keys())}
+
+
 def test_everything_has_a_comment(connection: psycopg.Connection) -> None:
     rows = columns(connection)
     mute = {f"{row.schema}.{row.relation}.{row.name}" for row in rows if not row.comment}
@@ -62,10 +72,12 @@ def test_everything_has_a_comment(connection: psycopg.Connection) -> None:
 
 def test_constraints_and_indexes_have_comments(connection: psycopg.Connection) -> None:
     mute = connection.execute(
-        "SELECT conname FROM pg_constraint WHERE connamespace = 'kaltura'::regnamespace AND contype <> 'n'"
+        "SELECT conname FROM pg_constraint WHERE connamespace IN ('kaltura'::regnamespace, 'university'::regnamespace)"
+        " AND contype <> 'n'"
         " AND conrelid <> 'kaltura.migrations'::regclass AND obj_description(oid, 'pg_constraint') IS NULL"
         " UNION ALL SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
-        " WHERE relnamespace = 'kaltura'::regnamespace AND NOT indisprimary AND obj_description(indexrelid) IS NULL"
+        " WHERE relnamespace IN ('kaltura'::regnamespace, 'university'::regnamespace)"
+        " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid) AND obj_description(indexrelid) IS NULL"
     ).fetchall()
     assert mute == []
 

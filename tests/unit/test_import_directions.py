@@ -22,6 +22,7 @@ ALLOWED = {
         "resources.postgres",
         "resources.kaltura.windows",
     ),
+    "resources.university": (*SHARED, "resources.privacy", "resources.postgres"),
     "resources.privacy": (*SHARED, "resources.postgres"),
     "resources.postgres": (*SHARED, "resources.local"),
     "resources.local.kaltura": (*SHARED, "resources.kaltura", "simulator"),

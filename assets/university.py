@@ -1,0 +1,83 @@
+"""The university's own lists as assets: each is one file of `UNIVERSITY_DIR`, loaded whole, and has no partitions."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from assets.partitions import SETTINGS
+from assets.report import OWNERS, asset_key
+from resources.errors import ProjectError
+from resources.local import kaltura as standin
+from resources.settings import partner_id, university_folder
+from resources.university.lists import COURSES, LISTS, UniversityList
+from resources.university.load import Loaded, load
+from resources.warehouse.resource import Postgres
+
+SCHEMA = GROUP = "university"
+
+
+def list_key(wanted: UniversityList) -> dg.AssetKey:
+    return asset_key(wanted.name, SCHEMA)
+
+
+def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
+    """The asset of one list."""
+
+    @dg.asset(
+        key=list_key(wanted),
+        deps=[] if wanted is COURSES else [list_key(COURSES)],
+        description=f"{wanted.description} From {wanted.file_name} of UNIVERSITY_DIR.",
+        group_name=GROUP,
+        kinds={"postgres", "csv"},
+        owners=OWNERS,
+        metadata={
+            "dagster/table_name": f"{SCHEMA}.{wanted.name}",
+            "dagster/column_schema": dg.TableSchema(
+                columns=[
+                    dg.TableColumn(
+                        column.name, column.kind.sql, column.description, dg.TableColumnConstraints(column.nullable)
+                    )
+                    for column in wanted.columns
+                ]
+            ),
+        },
+    )
+    def university_list(warehouse: Postgres) -> dg.MaterializeResult[None]:
+        try:
+            done = _loaded(warehouse, wanted)
+        except (ProjectError, OSError) as error:
+            said = str(error) if isinstance(error, ProjectError) else f"{wanted.file_name}: {error.strerror}."
+        else:
+            return dg.MaterializeResult(metadata=_metadata(done))
+        raise dg.Failure(description=said, allow_retries=False)
+
+    return university_list
+
+
+def _loaded(warehouse: Postgres, wanted: UniversityList) -> Loaded:
+    path = _folder() / wanted.file_name
+    with warehouse.opened() as opened:
+        opened.require_current_schema()
+        with opened.connection() as connection:
+            account = partner_id(standin.CREDENTIALS.partner_id)
+            return load(connection, path, wanted, account, opened.privacy, SETTINGS.timezone)
+
+
+def _folder() -> Path:
+    folder = university_folder()
+    if folder is None:
+        raise dg.Failure(description="UNIVERSITY_DIR is not set: it says where the lists are.", allow_retries=False)
+    return folder
+
+
+def _metadata(done: Loaded) -> dict[str, int]:
+    return {
+        "dagster/row_count": done.rows,
+        "inserted": done.inserted,
+        "removed": done.removed,
+        "left out (erased people)": done.erased,
+        "courses that are not in the list of courses": done.unknown_courses,
+    }
+
+
+UNIVERSITY = [list_asset(wanted) for wanted in LISTS]

@@ -1,0 +1,92 @@
+"""`load-lists`: loads the university's own lists from CSV files, each whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.command_line import Command, Stopped, database_url_option
+from resources.settings import SettingError, Settings, partner_id, university_folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from resources.university.lists import UniversityList
+    from resources.university.load import Loaded
+
+
+@click.command(cls=Command)
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--accept-empty", is_flag=True, help="Believe a list without rows: what was loaded of it before goes.")
+@database_url_option
+def command(folder: Path | None, accept_empty: bool, database_url: str) -> None:
+    """Load courses.csv, course_rooms.csv, enrolments.csv and timetable.csv of FOLDER (by default UNIVERSITY_DIR).
+
+    A list that is not there is left as it is. Exit code 1 where one was refused; the others are loaded all the same.
+    """
+    settings = Settings.from_environment()
+    folder = folder or university_folder()
+    if folder is None:
+        raise SettingError("Say where the lists are: `load-lists FOLDER`, or set UNIVERSITY_DIR.")
+    from rich.console import Console
+
+    from resources.local import kaltura as standin
+    from resources.university.lists import LISTS
+
+    there = [each for each in LISTS if (folder / each.file_name).exists()]
+    if not there:
+        raise SettingError(f"{folder} has none of {', '.join(each.file_name for each in LISTS)}.")
+    account = partner_id(standin.CREDENTIALS.partner_id)
+    console = Console()
+    url = database_url or _database_url()
+    refused = [_loaded(console, url, folder, each, account, settings, accept_empty=accept_empty) for each in there]
+    if problems := [problem for problem in refused if problem]:
+        raise Stopped("\n".join(problems))
+
+
+def _database_url() -> str:
+    from resources.postgres.url import database_url
+
+    return database_url()
+
+
+def _loaded(
+    console: Console,
+    url: str,
+    folder: Path,
+    wanted: UniversityList,
+    account: int,
+    settings: Settings,
+    *,
+    accept_empty: bool,
+) -> str:
+    """Why the list was refused; empty where it was loaded, which is printed."""
+    from resources.postgres.migrations import Migrations
+    from resources.postgres.session import opened
+    from resources.university.load import load
+    from resources.university.read import ListRefused
+
+    path = folder / wanted.file_name
+    try:
+        with opened(url) as connection:
+            Migrations(connection).require_current()
+            done = load(
+                connection, path, wanted, account, settings.privacy, settings.timezone, accept_empty=accept_empty
+            )
+    except ListRefused as error:
+        return str(error)
+    console.print(_said(done), highlight=False)
+    return ""
+
+
+def _said(done: Loaded) -> str:
+    lines = [f"[bold]{done.name}[/]: {done.rows:,} rows, {done.inserted:,} new, {done.removed:,} gone"]
+    if done.erased:
+        lines.append(f"  {done.erased:,} lines are left out: their people have been erased")
+    if done.unknown_courses:
+        lines.append(
+            f"  {done.unknown_courses:,} of its courses are not in the list of courses: what it says of them is in no view"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,155 @@
+"""People on the university's lists (`university.enrolments`): how they are stored, and how they are taken out again.
+
+A list names somebody by user id, by e-mail, or by both. It has no days: an enrolment is as old as its last day, or its
+course's. The caller's transaction, and the people lock of `people.py`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from resources.postgres.locks import LOCK_CLASS, ROLL_LOCK
+from resources.privacy.identity import identity
+from resources.privacy.pseudonyms import People, Privacy, is_pseudonym
+from resources.privacy.suppressions import Suppressions
+
+NAME = "university.enrolments"
+
+_OLD = """
+DELETE FROM university.enrolments USING university.enrolments AS listed
+LEFT JOIN university.courses ON courses.account_id = listed.account_id AND courses.course_id = listed.course_id
+WHERE
+    enrolments.ctid = listed.ctid
+    AND (listed.person_email IS NOT NULL OR listed.person_id !~ '^p_[0-9a-f]{32}$')
+    AND (%(end)s::date IS NULL OR coalesce(listed.to_date, courses.ends_on) < %(end)s::date)
+RETURNING
+    listed.account_id, listed.course_id, listed.person_id, listed.person_email,
+    listed.role, listed.from_date, listed.to_date
+"""
+_IDS_OF_EMAILS = """
+SELECT partner_id, lower(user_email), max(user_id) FROM kaltura.attendees
+WHERE lower(user_email) = ANY(%s) AND NOT analytics.is_nobody(user_id) GROUP BY partner_id, lower(user_email)
+"""
+_INSERT = """
+INSERT INTO university.enrolments (account_id, course_id, person_id, role, from_date, to_date)
+VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True)
+class Named:
+    """How one line of a list names somebody."""
+
+    person_id: str | None
+    person_email: str | None
+
+    @property
+    def known_by(self) -> str:
+        """What the person's pseudonym is made of."""
+        return self.person_id or self.person_email or ""
+
+
+def everybody(connection: psycopg.Connection, partner_id: int) -> set[Named]:
+    query = "SELECT DISTINCT person_id, person_email FROM university.enrolments WHERE account_id = %s"
+    return {Named(*row) for row in connection.execute(query, [partner_id])}
+
+
+def emails_of(connection: psycopg.Connection, partner_id: int, ids: Iterable[str]) -> set[str]:
+    """E-mails that lists have beside these ids."""
+    wanted = set(ids)
+    return {
+        each.person_email
+        for each in everybody(connection, partner_id)
+        if each.person_email and each.person_id in wanted
+    }
+
+
+def take_out(connection: psycopg.Connection, people: People, suppressions: Suppressions) -> int:
+    """Delete the enrolments of everybody who is suppressed; how many those were."""
+    erased = erased_among(everybody(connection, people.partner_id), people, suppressions)
+    if not erased:
+        return 0
+    names = [[each.person_id or "" for each in erased], [each.person_email or "" for each in erased]]
+    count = connection.execute(
+        "DELETE FROM university.enrolments USING unnest(%s::text[], %s::text[]) AS gone (person_id, person_email)"
+        " WHERE account_id = %s AND coalesce(enrolments.person_id, '') = gone.person_id"
+        " AND coalesce(enrolments.person_email, '') = gone.person_email",
+        [*names, people.partner_id],
+    ).rowcount
+    known = [name for each in erased for name in (each.person_id, each.person_email) if name]
+    connection.execute(
+        "DELETE FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)", [people.partner_id, known]
+    )
+    return count
+
+
+def erased_among(named: Iterable[Named], people: People, suppressions: Suppressions) -> set[Named]:
+    """Those who have been erased: known by the pseudonym of the id, or by the e-mail."""
+    if not suppressions:
+        return set()
+    there = set(named)
+    names = {each.known_by for each in there}
+    ids = suppressions.erased({each: each if is_pseudonym(each) else people.pseudonym(each) for each in names})
+    emails = suppressions.being(each.person_email for each in there if each.person_email)
+    return {each for each in there if each.known_by in ids or each.person_email in emails}
+
+
+def stored(
+    connection: psycopg.Connection, people: People, named: Sequence[Named], old: Sequence[bool]
+) -> Mapping[Named, Named]:
+    """How each is stored as the mode allows; who has been erased is not in it.
+
+    `old` says which are past retention. Where ids stay as they are, each gets a pseudonym that analysts see.
+    """
+    erased = erased_among(named, people, Suppressions(connection, people))
+    result: dict[Named, Named] = {}
+    as_they_are: set[str] = set()
+    for each, is_old in zip(named, old, strict=True):
+        if each in erased:
+            continue
+        if people.privacy.is_full and not is_old:
+            result[each] = each
+            as_they_are.add(each.known_by)
+        else:
+            result[each] = Named(_pseudonym(people, each.known_by), None)
+    _make_known(connection, people, {each for each in as_they_are if not is_pseudonym(each)})
+    return result
+
+
+def age(connection: psycopg.Connection, privacy: Privacy, end: dt.date | None) -> int:
+    """Enrolments that ended before `end` become pseudonyms; None: all. Call it while attendees still have e-mails.
+
+    Who is listed by e-mail alone is looked up among the attendees, so that the pseudonym is theirs.
+    """
+    rows = connection.execute(_OLD, {"end": end}).fetchall()
+    emails = [email for _, _, person_id, email, *_ in rows if person_id is None and email]
+    found = {(account, email): each for account, email, each in connection.execute(_IDS_OF_EMAILS, [emails])}
+    accounts = {account: privacy.of_account(account) for account, *_ in rows}
+    made = [
+        (account, course, _pseudonym(accounts[account], person_id or found.get((account, email)) or email or ""), *rest)
+        for account, course, person_id, email, *rest in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, made)
+    return len(rows)
+
+
+def _pseudonym(people: People, known_by: str) -> str:
+    return known_by if is_pseudonym(known_by) else people.pseudonym(known_by)
+
+
+def _make_known(connection: psycopg.Connection, people: People, ids: set[str]) -> None:
+    """As `Roll` does for a day's load, and under its lock. Two spellings of one id have one pseudonym."""
+    if not ids:
+        return
+    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, ROLL_LOCK])
+    query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
+    there = {user_id for (user_id,) in connection.execute(query, [people.partner_id, list(ids)])}
+    new = sorted(ids - there, key=lambda each: (identity(each), each))
+    connection.execute(
+        "INSERT INTO kaltura.people (partner_id, user_id, pseudonym)"
+        " SELECT %s, * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING",
+        [people.partner_id, new, people.pseudonyms(new)],
+    )

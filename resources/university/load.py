@@ -1,0 +1,162 @@
+"""Puts one list into its table: what the table holds of the account is then what the file says, in one transaction.
+
+Rows that are there already are not touched, so loading an unchanged file writes nothing.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import psycopg
+from psycopg import sql
+
+from resources.postgres.locks import LOCK_CLASS, PEOPLE_LOCK
+from resources.postgres.refusals import waiting_for
+from resources.privacy.people import first_day_kept, require_mode
+from resources.privacy.pseudonyms import People, Privacy
+from resources.privacy.roster import Named, stored
+from resources.university.lists import ACCOUNT, COURSES, PERSON_EMAIL, PERSON_ID, UniversityList
+from resources.university.read import ListRefused
+from resources.university.validate import validated
+
+STAGED = sql.Identifier("pg_temp", "staged")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the load of one list did. `erased`: lines left out, of people who have been erased.
+
+    `unknown_courses`: how many of the courses that it names are not in the list of courses.
+    """
+
+    name: str
+    rows: int
+    inserted: int
+    removed: int
+    erased: int
+    unknown_courses: int
+
+
+def load(
+    connection: psycopg.Connection,
+    path: Path,
+    wanted: UniversityList,
+    account: int,
+    privacy: Privacy,
+    timezone: ZoneInfo,
+    *,
+    accept_empty: bool = False,
+) -> Loaded:
+    """Make the account's rows of the list those of the file. The caller's transaction.
+
+    Raises `ListRefused` where the file can't be used, `OSError` where it can't be read, `PrivacyError` where the
+    warehouse is filled with other settings.
+    """
+    frame = validated(path, wanted, account, privacy, timezone)
+    with waiting_for("an erasure, or names being taken out"):
+        connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+    require_mode(connection, privacy)
+    target = sql.Identifier("university", wanted.name)
+    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
+    erased = 0
+    if wanted.names_people:
+        frame, erased = _people_stored(connection, privacy.of_account(account), frame)
+    if frame.empty and not accept_empty and _has_rows(connection, target, account):
+        raise ListRefused(
+            f"{path.name} was refused, and what was loaded of it before stays: it has no rows. Where that is meant: "
+            "`python -m pipelines load-lists --accept-empty`."
+        )
+    _stage(connection, target, wanted, account, frame)
+    rows, inserted, removed = _made_equal(connection, target, wanted, account)
+    if inserted or removed:  # a view over a table that has just been filled takes seconds, until autovacuum has seen it
+        connection.execute("SET LOCAL client_min_messages = error")  # a login that does not own it is merely ignored
+        connection.execute(sql.SQL("ANALYZE {}").format(target))
+    return Loaded(wanted.name, rows, inserted, removed, erased, _unknown(connection, wanted, account))
+
+
+def _people_stored(connection: psycopg.Connection, people: People, frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The frame with its people as they may be stored, and how many lines are left out for people who were erased."""
+    named = [Named(*row) for row in frame[[PERSON_ID, PERSON_EMAIL]].itertuples(index=False, name=None)]
+    kept = stored(connection, people, named, _past_retention(connection, people, frame))
+    is_kept = [each in kept for each in named]
+    there = [kept[each] for each in named if each in kept]
+    frame = frame.loc[is_kept].copy()
+    frame[PERSON_ID] = pd.Series([each.person_id for each in there], frame.index, dtype="object")
+    frame[PERSON_EMAIL] = pd.Series([each.person_email for each in there], frame.index, dtype="object")
+    return frame, len(named) - len(there)
+
+
+def _past_retention(connection: psycopg.Connection, people: People, frame: pd.DataFrame) -> list[bool]:
+    if not (people.privacy.is_full and people.privacy.retention_days):
+        return [False] * len(frame)
+    first_kept = first_day_kept(connection, people.privacy)
+    query = "SELECT course_id, ends_on FROM university.courses WHERE account_id = %s"
+    ends: dict[str, dt.date | None] = dict(connection.execute(query, [people.partner_id]).fetchall())
+    last_days = [
+        to_date or ends.get(course) for course, to_date in zip(frame["course_id"], frame["to_date"], strict=True)
+    ]
+    return [day is not None and day < first_kept for day in last_days]
+
+
+def _stage(
+    connection: psycopg.Connection, target: sql.Identifier, wanted: UniversityList, account: int, frame: pd.DataFrame
+) -> None:
+    connection.execute("SET LOCAL client_min_messages = warning")
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(STAGED))
+    connection.execute(sql.SQL("CREATE TEMPORARY TABLE staged (LIKE {}) ON COMMIT DROP").format(target))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(STAGED, _list([ACCOUNT, *wanted.column_names]))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in frame[wanted.column_names].itertuples(index=False, name=None):
+            copy.write_row([account, *row])
+    connection.execute(sql.SQL("ANALYZE {}").format(STAGED))
+
+
+def _made_equal(
+    connection: psycopg.Connection, target: sql.Identifier, wanted: UniversityList, account: int
+) -> tuple[int, int, int]:
+    """Rows that the list has now, that were added and that went. Rows are compared whole, as text: NULL equals NULL."""
+    parts = {"target": target, "staged": STAGED, "columns": _list([ACCOUNT, *wanted.column_names])}
+    removed = connection.execute(
+        sql.SQL(
+            "DELETE FROM {target} AS held WHERE held.account_id = %s"
+            " AND NOT EXISTS (SELECT FROM {staged} AS listed WHERE listed::text = held::text)"
+        ).format(**parts),
+        [account],
+    ).rowcount
+    inserted = connection.execute(
+        sql.SQL(
+            "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staged} AS listed WHERE NOT EXISTS"
+            " (SELECT FROM {target} AS held WHERE held.account_id = %s AND held::text = listed::text)"
+            " ON CONFLICT DO NOTHING"
+        ).format(**parts),
+        [account],
+    ).rowcount
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {target} WHERE account_id = %s").format(**parts), [account]
+    ).fetchone()
+    return int(row[0]) if row else 0, inserted, removed
+
+
+def _unknown(connection: psycopg.Connection, wanted: UniversityList, account: int) -> int:
+    if wanted is COURSES:
+        return 0
+    row = connection.execute(
+        sql.SQL(
+            "SELECT count(DISTINCT listed.course_id) FROM {} AS listed WHERE NOT EXISTS (SELECT FROM university.courses"
+            " WHERE courses.account_id = %s AND courses.course_id = listed.course_id)"
+        ).format(STAGED),
+        [account],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _has_rows(connection: psycopg.Connection, target: sql.Identifier, account: int) -> bool:
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE account_id = %s)").format(target)
+    return connection.execute(query, [account]).fetchone() == (True,)
+
+
+def _list(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))

@@ -1,0 +1,352 @@
+"""The university's own lists in the database: loaded whole or not at all, and people on them treated as everywhere."""
+
+import datetime as dt
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import psycopg
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from assets.university import UNIVERSITY
+from pipelines import retention
+from pipelines.command_line import front_door
+from pipelines.sensors.changed_lists import changed_lists
+from resources.postgres.backup import back_up
+from resources.postgres.restore import restore
+from resources.postgres.session import opened
+from resources.privacy.people import PrivacyError
+from resources.privacy.pseudonyms import FULL, Privacy
+from resources.privacy.restored import KeptErasures
+from resources.university.lists import COURSES, ENROLMENTS, LISTS, UniversityList
+from resources.university.load import Loaded, load
+from resources.university.read import ListRefused
+from resources.warehouse.resource import Postgres
+from tests.integration.test_privacy import (
+    ADA,
+    BOB,
+    KEY,
+    NONE,
+    PSEUDONYMOUS,
+    TABLES,
+    WITH_KEY,
+    Place,
+    erased,
+    everything,
+    pull,
+)
+from tests.integration.test_privacy import place as place
+from tests.integration.test_whole_days import kaltura as kaltura
+
+CONTENT = {
+    "courses": "course_id,course_name,department,ends_on\nc1,Algebra,Mathematics,\nc2,Biology,Science,2026-12-31\n",
+    "course_rooms": "course_id,room_id\nc1,1_room\nc2,1_bio\n",
+    "enrolments": f"course_id,person_id\nc1,{ADA.user_id}\nc1,{BOB.user_id}\nc1,never.came\n",
+    "timetable": "course_id,room_id,planned_start_at,planned_end_at\nc1,1_room,2026-10-14 08:15,2026-10-14 09:45\n",
+}
+BY_EMAIL = f"course_id,person_id,person_email\nc1,,{ADA.email.upper()}\nc1,{BOB.user_id},\n"
+TRACES = {ADA.user_id, ADA.name, ADA.email}
+
+
+def written(folder: Path, **content: str) -> Path:
+    for name, text in {**CONTENT, **content}.items():
+        (folder / f"{name}.csv").write_text(text)
+    return folder
+
+
+def loaded(url: str, folder: Path, wanted: UniversityList, privacy: Privacy = FULL, **options: bool) -> Loaded:
+    with opened(url) as connection:
+        return load(connection, folder / wanted.file_name, wanted, 1, privacy, ZoneInfo("UTC"), **options)
+
+
+def all_loaded(url: str, folder: Path, privacy: Privacy = FULL) -> list[Loaded]:
+    return [loaded(url, folder, each, privacy) for each in LISTS]
+
+
+def held(url: str, name: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(f"SELECT xmin::text, t::text FROM university.{name} AS t ORDER BY 2").fetchall()
+
+
+def enrolled(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT person_id, person_email FROM university.enrolments ORDER BY 1, 2").fetchall()
+
+
+# --- whole, or not at all -----------------------------------------------------------------------------------------
+
+
+def test_the_same_file_again_writes_nothing_and_another_what_differs(database: str, tmp_path: Path) -> None:
+    assert [each.inserted for each in all_loaded(database, written(tmp_path))] == [2, 2, 3, 1]
+    before = {each.name: held(database, each.name) for each in LISTS}
+    assert {(each.inserted, each.removed) for each in all_loaded(database, tmp_path)} == {(0, 0)}
+    assert {each.name: held(database, each.name) for each in LISTS} == before
+    written(tmp_path, courses=CONTENT["courses"].replace("Science", "Life Sciences"))
+    assert loaded(database, tmp_path, COURSES) == Loaded("courses", 2, 1, 1, 0, 0)
+
+
+def test_a_bad_line_refuses_the_file_and_what_was_there_stays(database: str, tmp_path: Path) -> None:
+    all_loaded(database, written(tmp_path))
+    before = held(database, "enrolments")
+    written(tmp_path, enrolments=f"{CONTENT['enrolments']}c1,{ADA.user_id}\n")
+    with pytest.raises(ListRefused, match="line 5"):
+        loaded(database, tmp_path, ENROLMENTS)
+    assert held(database, "enrolments") == before
+
+
+def test_a_list_without_rows_is_believed_only_where_it_is_told_or_nothing_was_there(
+    database: str, tmp_path: Path
+) -> None:
+    written(tmp_path, courses="course_id\n")
+    assert loaded(database, tmp_path, COURSES).rows == 0
+    all_loaded(database, written(tmp_path))
+    written(tmp_path, courses="course_id\n")
+    with pytest.raises(ListRefused, match="--accept-empty"):
+        loaded(database, tmp_path, COURSES)
+    assert len(held(database, "courses")) == 2
+    assert loaded(database, tmp_path, COURSES, accept_empty=True).removed == 2
+
+
+def test_another_accounts_rows_stay(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO university.courses (account_id, course_id) VALUES (2, 'c1')")
+    loaded(database, written(tmp_path), COURSES)
+    loaded(database, written(tmp_path, courses="course_id\nc9\n"), COURSES)
+    assert [text.split(",")[:2] for _, text in held(database, "courses")] == [["(1", "c9"], ["(2", "c1"]]
+
+
+def test_courses_that_are_not_in_the_list_of_courses_are_counted(database: str, tmp_path: Path) -> None:
+    all_loaded(database, written(tmp_path))
+    written(tmp_path, enrolments=f"{CONTENT['enrolments']}c7,bob\nc8,bob\nc8,ann\n")
+    assert loaded(database, tmp_path, ENROLMENTS).unknown_courses == 2
+
+
+# --- people -------------------------------------------------------------------------------------------------------
+
+
+def test_in_mode_full_everybody_on_a_list_gets_the_pseudonym_that_they_have_in_the_reports(
+    place: Place, tmp_path: Path
+) -> None:
+    url = place.warehouse.url
+    all_loaded(url, written(tmp_path), WITH_KEY)
+    pull(place, WITH_KEY)
+    people = WITH_KEY.of_account(1)
+    with psycopg.connect(url) as connection:
+        known = dict(connection.execute("SELECT user_id, pseudonym FROM kaltura.people").fetchall())
+    assert known == {each: people.pseudonym(each) for each in (ADA.user_id, BOB.user_id, "never.came")}
+
+
+def test_in_mode_pseudonymous_ids_become_the_pseudonyms_that_the_reports_have(place: Place, tmp_path: Path) -> None:
+    pull(place, PSEUDONYMOUS)
+    all_loaded(place.warehouse.url, written(tmp_path), PSEUDONYMOUS)
+    text = everything(place)
+    assert [each for each in (*TRACES, BOB.user_id, "never.came") if each in text] == []
+    with psycopg.connect(place.warehouse.url) as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM university.enrolments AS listed WHERE EXISTS"
+            " (SELECT FROM kaltura.attendees WHERE attendees.user_id = listed.person_id)"
+        ).fetchone() == (2,)
+
+
+def test_mode_none_refuses_enrolments_and_takes_the_rest(database: str, tmp_path: Path) -> None:
+    written(tmp_path)
+    for each in LISTS:
+        if each is ENROLMENTS:
+            with pytest.raises(ListRefused, match="PII_MODE=none"):
+                loaded(database, tmp_path, each, NONE)
+        else:
+            assert loaded(database, tmp_path, each, NONE).rows > 0
+
+
+def test_a_warehouse_that_holds_enrolments_alone_refuses_another_mode(database: str, tmp_path: Path) -> None:
+    all_loaded(database, written(tmp_path), WITH_KEY)
+    with pytest.raises(PrivacyError, match="PII_MODE=pseudonymous, but the warehouse was filled with PII_MODE=full"):
+        all_loaded(database, tmp_path, PSEUDONYMOUS)
+
+
+@pytest.mark.parametrize("privacy", [WITH_KEY, PSEUDONYMOUS], ids=["full", "pseudonymous"])
+@pytest.mark.parametrize("lists_first", [True, False])
+def test_an_erased_person_is_on_no_list_and_no_later_one_brings_them_back(
+    privacy: Privacy, lists_first: bool, place: Place, tmp_path: Path
+) -> None:
+    url = place.warehouse.url
+    written(tmp_path)
+    if lists_first:
+        all_loaded(url, tmp_path, privacy)
+    pull(place, privacy)
+    counts = erased(place, privacy)
+    assert counts["university.enrolments"] == int(lists_first)
+    again = loaded(url, tmp_path, ENROLMENTS, privacy)
+    assert (again.rows, again.erased) == (2, 1)
+    theirs = {*TRACES, privacy.of_account(1).pseudonym(ADA.user_id)}
+    assert [each for each in theirs if each in everything(place)] == []
+
+
+def test_a_person_who_is_listed_by_email_alone_is_erased_by_it(place: Place, tmp_path: Path) -> None:
+    pull(place, WITH_KEY)
+    written(tmp_path, enrolments=BY_EMAIL)
+    all_loaded(place.warehouse.url, tmp_path, WITH_KEY)
+    assert erased(place, WITH_KEY)["university.enrolments"] == 1
+    assert loaded(place.warehouse.url, tmp_path, ENROLMENTS, WITH_KEY).erased == 1
+    assert [each for each in TRACES if each in everything(place)] == []
+
+
+def test_a_person_who_never_came_can_be_erased(place: Place, tmp_path: Path) -> None:
+    all_loaded(place.warehouse.url, written(tmp_path), WITH_KEY)
+    assert erased(place, WITH_KEY, "Never.Came")["university.enrolments"] == 1
+    assert "never.came" not in everything(place)
+    assert loaded(place.warehouse.url, tmp_path, ENROLMENTS, WITH_KEY).erased == 1
+
+
+def test_an_older_backup_with_lists_brings_nobody_back(place: Place, tmp_path: Path) -> None:
+    url = place.warehouse.url
+    all_loaded(url, written(tmp_path), WITH_KEY)
+    pull(place, WITH_KEY)
+    there = held(url, "courses"), len(held(url, "enrolments"))
+    back_up(url, tmp_path / "a.dump", Console(quiet=True), KEY)
+    erased(place, WITH_KEY)
+    restore(url, tmp_path / "a.dump", Console(quiet=True), keeper=KeptErasures(WITH_KEY, TABLES), replace=True, key=KEY)
+    assert ([row[1] for row in held(url, "courses")], len(held(url, "enrolments"))) == (
+        [row[1] for row in there[0]],
+        there[1] - 1,
+    )
+    assert [each for each in TRACES if each in everything(place)] == []
+
+
+def test_enrolments_that_ended_before_retention_become_pseudonyms_and_no_later_list_brings_the_ids_back(
+    place: Place, tmp_path: Path
+) -> None:
+    url = place.warehouse.url
+    aged = replace(WITH_KEY, retention_days=30)
+    people = WITH_KEY.of_account(1)
+    long_ago, today = dt.date(2020, 1, 1), dt.date.today()
+    courses = f"course_id,ends_on\nc1,{long_ago}\nc2,{today}\nc3,\n"
+    enrolments = (
+        f"course_id,person_id,person_email,to_date\nc1,{BOB.user_id},,\nc1,,{ADA.email},\nc1,nobody.knows,n@example.edu,\n"
+        f"c2,still.here,,\nc2,left.early,,{long_ago}\nc3,no.end,,\n"
+    )
+    pull(place, WITH_KEY)
+    all_loaded(url, written(tmp_path, courses=courses, enrolments=enrolments), WITH_KEY)
+    with psycopg.connect(url) as connection:
+        assert retention.without_old_names(connection, aged)["university.enrolments"] == 4
+    gone = {people.pseudonym(each) for each in (ADA.user_id, BOB.user_id, "nobody.knows", "left.early")}
+    kept = {"still.here", "no.end"}
+    assert enrolled(url) == sorted((each, None) for each in gone | kept)
+    with psycopg.connect(url) as connection:
+        assert retention.without_old_names(connection, aged)["university.enrolments"] == 0
+    loaded(url, tmp_path, ENROLMENTS, aged)
+    listed = {person for person, _ in enrolled(url)}
+    assert listed & {ADA.user_id, BOB.user_id, "nobody.knows", "left.early"} == set()
+    assert kept < listed
+
+
+def test_the_conversion_to_pseudonyms_reaches_the_lists(place: Place, tmp_path: Path) -> None:
+    pull(place, WITH_KEY)
+    all_loaded(place.warehouse.url, written(tmp_path, enrolments=BY_EMAIL), WITH_KEY)
+    with psycopg.connect(place.warehouse.url) as connection:
+        assert retention.converted(connection, PSEUDONYMOUS)["university.enrolments"] == 2
+    people = PSEUDONYMOUS.of_account(1)
+    assert enrolled(place.warehouse.url) == sorted(
+        (people.pseudonym(each), None) for each in (ADA.user_id, BOB.user_id)
+    )
+    assert [each for each in TRACES if each in everything(place)] == []
+
+
+# --- the command, the assets, the sensor --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "1")
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    monkeypatch.setenv("UNIVERSITY_DIR", str(folder))
+    return folder
+
+
+def test_the_command_loads_what_is_there_and_fails_for_what_it_refuses(settings: Path, database: str) -> None:
+    written(settings, enrolments=f"course_id,person_id\nc1,{ADA.user_id}\nc1,\n")
+    (settings / "timetable.csv").unlink()
+    done = CliRunner().invoke(front_door, ["load-lists"])
+    assert done.exit_code == 1
+    assert "courses: 2 rows, 2 new, 0 gone" in done.stdout
+    assert "enrolments.csv was refused" in done.stderr
+    assert "line 3" in done.stderr
+    assert ADA.user_id not in done.output
+    assert [len(held(database, each.name)) for each in LISTS] == [2, 2, 0, 0]
+    written(settings)
+    assert CliRunner().invoke(front_door, ["load-lists", str(settings)]).exit_code == 0
+    assert [len(held(database, each.name)) for each in LISTS] == [2, 2, 3, 1]
+
+
+@pytest.mark.parametrize("case", ["no folder is named", "the folder is not there", "nothing is in it"])
+def test_the_command_says_where_it_looks_for_lists(
+    case: str, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["load-lists"]
+    if case == "no folder is named":
+        monkeypatch.delenv("UNIVERSITY_DIR")
+    elif case == "the folder is not there":
+        words.append(str(tmp_path / "nowhere"))
+    done = CliRunner().invoke(front_door, words)
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert ("UNIVERSITY_DIR" in done.stderr) is (case == "no folder is named")
+
+
+def materialized(*, succeeds: bool) -> dg.ExecuteInProcessResult:
+    result = dg.materialize(UNIVERSITY, resources={"warehouse": Postgres.from_environment()}, raise_on_error=False)
+    assert result.success is succeeds
+    return result
+
+
+def test_the_assets_load_the_lists_and_say_how_much(settings: Path, database: str) -> None:
+    written(settings)
+    result = materialized(succeeds=True)
+    told = {
+        event.asset_key.path[-1]: event.materialization.metadata["dagster/row_count"].value
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key
+    }
+    assert told == {"courses": 2, "course_rooms": 2, "enrolments": 3, "timetable": 1}
+    assert [len(held(database, each.name)) for each in LISTS] == [2, 2, 3, 1]
+
+
+def test_a_refused_list_fails_its_asset_with_the_line_and_holds_up_no_other(settings: Path, database: str) -> None:
+    written(settings, enrolments=f"course_id,person_id\nc1,{ADA.user_id}\nc1,\n")
+    result = materialized(succeeds=False)
+    said = str([event.step_failure_data for event in result.all_events if event.is_step_failure])
+    assert "line 3: names nobody" in said
+    assert ADA.user_id not in said
+    assert [len(held(database, each.name)) for each in LISTS] == [2, 2, 0, 1]
+
+
+def test_the_sensor_asks_for_a_list_that_has_changed_and_for_no_other(settings: Path) -> None:
+    written(settings)
+    [cursor, keys] = looked(settings, None)
+    assert keys == {"courses", "course_rooms", "enrolments", "timetable"}
+    assert looked(settings, cursor) == [cursor, set()]
+    os.utime(settings / "timetable.csv", (0, 1))
+    [cursor, keys] = looked(settings, cursor, aged=False)
+    assert keys == {"timetable"}
+    (settings / "courses.csv").write_text("course_id\n")  # just now: it may still be written
+    assert looked(settings, cursor, aged=False) == [cursor, set()]
+
+
+def looked(folder: Path, cursor: str | None, *, aged: bool = True) -> list[Any]:
+    if aged:
+        for path in folder.iterdir():
+            os.utime(path, (0, 0))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = changed_lists(dg.build_sensor_context(instance, cursor=cursor))
+    if isinstance(result, dg.SkipReason):
+        return [cursor, set()]
+    assert isinstance(result, dg.SensorResult)
+    [request] = result.run_requests or []
+    return [result.cursor, {key.path[-1] for key in request.asset_selection or []}]
