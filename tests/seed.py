@@ -11,9 +11,10 @@ SEED = Path(__file__).resolve().parent / "sql" / "seed"
 
 def fill(connection: psycopg.Connection) -> None:
     """Every file into its table. The connection commits by itself."""
-    for path in sorted(SEED.glob("*.csv")):
+    for path in [*sorted(SEED.glob("*.csv")), *sorted(SEED.glob("university/*.csv"))]:
         columns = path.read_text("utf-8").split("\n", 1)[0].split(",")
-        copy_csv(connection, sql.Identifier("kaltura", path.stem), columns, path)
+        schema = "kaltura" if path.parent == SEED else path.parent.name
+        copy_csv(connection, sql.Identifier(schema, path.stem), columns, path)
     connection.execute("ANALYZE")
 
 

@@ -132,6 +132,7 @@ SELECT
     stitched.part_count,
     stitched.session_ids,
     stitched.is_running,
+    stitched.is_attendance_loaded,
     stitched.is_provisional,
     audience.people_count,
     audience.total_minutes,
@@ -198,6 +199,8 @@ COMMENT ON COLUMN analytics.logical_sessions.session_ids IS
 'The sessions stitched, by start, as in sessions.';
 COMMENT ON COLUMN analytics.logical_sessions.is_running IS
 'Whether one of the sessions was running when last pulled.';
+COMMENT ON COLUMN analytics.logical_sessions.is_attendance_loaded IS
+'Whether attendees of all of the sessions are loaded.';
 COMMENT ON COLUMN analytics.logical_sessions.is_provisional IS
 'Whether the figures of one of the sessions may still grow.';
 COMMENT ON COLUMN analytics.logical_sessions.people_count IS

@@ -85,6 +85,7 @@ def test_a_figure_is_null_exactly_where_a_report_that_it_comes_from_is_not_loade
         _days_are_right(connection, loads, restricted)
         _weeks_are_right(connection, loads)
         _sessions_are_right(connection, loads)
+        _courses_are_right(connection, loads)
 
 
 def _days_are_right(connection: psycopg.Connection, loads: Loads, restricted: Loads) -> None:
@@ -182,3 +183,34 @@ def test_attendees_that_are_first_loaded_weeks_later_restate_nothing(connection:
     load(connection, 0, 6001, pulled_at=_start(21))
 
     assert connection.execute("SELECT * FROM analytics.restated_sessions").fetchall() == []
+
+
+def _courses_are_right(connection: psycopg.Connection, loads: Loads) -> None:
+    """Ann came for 30 of 40 minutes and Zed never did; where attendees are not loaded, neither is known."""
+    for statement in (
+        "INSERT INTO university.courses (account_id, course_id) VALUES (%s, 'c')",
+        "INSERT INTO university.course_rooms VALUES (%s, 'c', 'room')",
+        "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (%s, 'c', 'ann')",
+        "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (%s, 'c', 'zed')",
+    ):
+        connection.execute(statement, [ACCOUNT])
+    marks = connection.execute(
+        "SELECT session_date - %s, person_id, is_attended, is_provisional FROM analytics.course_presence"
+        " WHERE account_id = %s AND is_enrolled",
+        [MONDAY, ACCOUNT],
+    ).fetchall()
+    assert {(day, person) for day, person, *_ in marks} >= {
+        (day, person) for day, report in loads if report == 6000 for person in ("ann", "zed")
+    }
+    for day, person, is_attended, is_provisional in marks:
+        known = (day, 6001) in loads
+        assert is_attended == ((person == "ann") if known else None), (day, person)
+        assert is_provisional or known
+    told = dict(
+        connection.execute(
+            "SELECT person_id, unknown_session_count FROM analytics.course_attendance WHERE account_id = %s AND is_enrolled",
+            [ACCOUNT],
+        ).fetchall()
+    )
+    unknown = len({day for day, person, is_attended, _ in marks if is_attended is None})
+    assert told == {"ann": unknown, "zed": unknown}

@@ -1,0 +1,309 @@
+-- The register: who should have been in each session of each course, and who was. What a host's lost
+-- connection cut in two is one session here (logical_sessions), and what somebody saw of each part adds up.
+-- Sessions are looked up a room at a time, so that a filter on the course decides which are read.
+
+CREATE VIEW analytics.course_presence AS
+WITH held AS NOT MATERIALIZED (
+    SELECT
+        courses.account_id,
+        courses.course_id,
+        courses.attendance_threshold,
+        course_rooms.room_id,
+        openings.logical_session_id,
+        openings.session_ids,
+        openings.session_date,
+        openings.started_at,
+        openings.open_minutes,
+        openings.is_attendance_loaded,
+        openings.is_provisional
+    FROM university.courses
+    INNER JOIN university.course_rooms
+        ON
+            courses.account_id = course_rooms.account_id
+            AND courses.course_id = course_rooms.course_id
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                logical_sessions.logical_session_id,
+                logical_sessions.session_ids,
+                logical_sessions.session_date,
+                logical_sessions.started_at,
+                logical_sessions.open_minutes,
+                logical_sessions.is_attendance_loaded,
+                logical_sessions.is_provisional
+            FROM analytics.logical_sessions
+            WHERE
+                logical_sessions.account_id = course_rooms.account_id
+                AND logical_sessions.room_id = course_rooms.room_id
+                AND NOT logical_sessions.is_breakout
+            OFFSET 0  -- noqa: AM09
+        ) AS openings
+    WHERE
+        openings.session_date >= coalesce(courses.starts_on, '-infinity')
+        AND openings.session_date <= coalesce(courses.ends_on, 'infinity')
+),
+
+listed AS NOT MATERIALIZED (
+    SELECT
+        enrolments.account_id,
+        enrolments.course_id,
+        lower(enrolments.person_email) AS email,
+        coalesce(enrolments.person_id, lower(enrolments.person_email)) AS person,
+        enrolments.role,
+        enrolments.from_date,
+        enrolments.to_date
+    FROM university.enrolments
+),
+
+-- By which ids the reports may know somebody: the one on the list, and the pseudonym that old days have of it.
+known_as AS (
+    SELECT
+        ids.account_id,
+        ids.course_id,
+        ids.user_id,
+        min(ids.person) AS person
+    FROM (
+        SELECT
+            listed.account_id,
+            listed.course_id,
+            listed.person AS user_id,
+            listed.person
+        FROM listed
+        UNION ALL
+        SELECT
+            listed.account_id,
+            listed.course_id,
+            people.pseudonym AS user_id,
+            listed.person
+        FROM listed
+        INNER JOIN kaltura.people
+            ON
+                listed.account_id = people.partner_id
+                AND listed.person = people.user_id
+    ) AS ids
+    GROUP BY ids.account_id, ids.course_id, ids.user_id
+),
+
+known_by_email AS (
+    SELECT
+        account_id,
+        course_id,
+        email,
+        min(person) AS person
+    FROM listed
+    WHERE email IS NOT NULL
+    GROUP BY account_id, course_id, email
+),
+
+came AS (
+    SELECT
+        held.account_id,
+        held.course_id,
+        held.attendance_threshold,
+        held.room_id,
+        held.logical_session_id,
+        held.session_date,
+        held.started_at,
+        held.open_minutes,
+        held.is_attendance_loaded,
+        held.is_provisional,
+        coalesce(known_as.person, known_by_email.person, attendees.user_id) AS person,
+        NULL::text AS role,
+        coalesce(attendees.meeting_view_time, 0) AS minutes
+    FROM held
+    CROSS JOIN LATERAL unnest(held.session_ids) AS parts (session_id)
+    INNER JOIN kaltura.attendees
+        ON
+            held.account_id = attendees.partner_id
+            AND held.room_id = attendees.entry_id
+            AND parts.session_id = attendees.cue_point_id
+    LEFT JOIN known_as
+        ON
+            held.account_id = known_as.account_id
+            AND held.course_id = known_as.course_id
+            AND attendees.user_id = known_as.user_id
+    LEFT JOIN known_by_email
+        ON
+            held.account_id = known_by_email.account_id
+            AND held.course_id = known_by_email.course_id
+            AND lower(attendees.user_email) = known_by_email.email
+    WHERE held.is_attendance_loaded AND NOT analytics.is_nobody(attendees.user_id)
+),
+
+expected AS (
+    SELECT
+        held.account_id,
+        held.course_id,
+        held.attendance_threshold,
+        held.room_id,
+        held.logical_session_id,
+        held.session_date,
+        held.started_at,
+        held.open_minutes,
+        held.is_attendance_loaded,
+        held.is_provisional,
+        listed.person,
+        listed.role,
+        NULL::double precision AS minutes
+    FROM held
+    INNER JOIN listed
+        ON
+            held.account_id = listed.account_id
+            AND held.course_id = listed.course_id
+            AND held.session_date >= coalesce(listed.from_date, '-infinity')
+            AND held.session_date <= coalesce(listed.to_date, 'infinity')
+),
+
+marks AS (
+    SELECT * FROM expected
+    UNION ALL
+    SELECT * FROM came
+),
+
+register AS NOT MATERIALIZED (
+    SELECT
+        marks.account_id,
+        marks.course_id,
+        marks.attendance_threshold,
+        marks.room_id,
+        marks.logical_session_id,
+        marks.session_date,
+        marks.started_at,
+        marks.open_minutes,
+        marks.is_attendance_loaded,
+        marks.is_provisional,
+        marks.person,
+        max(marks.role) AS role,
+        sum(marks.minutes) AS minutes
+    FROM marks
+    GROUP BY
+        marks.account_id,
+        marks.course_id,
+        marks.attendance_threshold,
+        marks.room_id,
+        marks.logical_session_id,
+        marks.session_date,
+        marks.started_at,
+        marks.open_minutes,
+        marks.is_attendance_loaded,
+        marks.is_provisional,
+        marks.person
+),
+
+pseudonyms AS (
+    SELECT
+        partner_id,
+        user_id,
+        pseudonym
+    FROM kaltura.people
+    WHERE NOT (SELECT analytics.shows_people())
+),
+
+presence AS NOT MATERIALIZED (
+    SELECT
+        register.account_id,
+        register.course_id,
+        register.room_id,
+        register.logical_session_id AS session_id,
+        register.session_date,
+        register.started_at,
+        CASE
+            WHEN (SELECT analytics.shows_people()) THEN register.person
+            WHEN pseudonyms.pseudonym IS NOT NULL THEN pseudonyms.pseudonym
+            WHEN register.person ~ '^p_[0-9a-f]{32}$' THEN register.person
+        END AS person_id,
+        register.role,
+        register.role IS NOT NULL AS is_enrolled,
+        CASE
+            WHEN register.is_attendance_loaded THEN coalesce(register.minutes, 0)
+        END AS attended_minutes,
+        CASE
+            WHEN NOT register.is_attendance_loaded THEN NULL
+            WHEN register.minutes IS NULL THEN 0
+            WHEN register.minutes > nullif(register.open_minutes, 0) THEN 1
+            ELSE register.minutes / nullif(register.open_minutes, 0)
+        END AS attended_ratio,
+        CASE
+            WHEN NOT register.is_attendance_loaded THEN NULL
+            WHEN register.minutes IS NULL THEN FALSE
+            WHEN register.attendance_threshold = 0 THEN TRUE
+            ELSE
+                register.minutes >= register.attendance_threshold * nullif(register.open_minutes, 0)
+        END AS is_attended,
+        register.is_provisional
+    FROM register
+    LEFT JOIN pseudonyms
+        ON
+            register.account_id = pseudonyms.partner_id
+            AND register.person = pseudonyms.user_id
+)
+
+-- A list is in the order of a class: where ids are not shown, pseudonyms alone decide on the order.
+SELECT
+    account_id,
+    course_id,
+    room_id,
+    session_id,
+    session_date,
+    started_at,
+    person_id,
+    role,
+    is_enrolled,
+    attended_minutes,
+    attended_ratio,
+    is_attended,
+    is_provisional
+FROM presence
+WHERE (SELECT analytics.shows_people())
+UNION ALL
+(
+    SELECT
+        account_id,
+        course_id,
+        room_id,
+        session_id,
+        session_date,
+        started_at,
+        person_id,
+        role,
+        is_enrolled,
+        attended_minutes,
+        attended_ratio,
+        is_attended,
+        is_provisional
+    FROM presence
+    WHERE NOT (SELECT analytics.shows_people())
+    ORDER BY person_id
+);
+
+COMMENT ON VIEW analytics.course_presence IS
+'The register of each course: one row for each of its sessions and each person who was enrolled on '
+'that day, or came (account_id, course_id, room_id, session_id, person_id). A person is one line '
+'of the university''s list, or an id of Kaltura''s for who is on none. Empty without lists.';
+COMMENT ON COLUMN analytics.course_presence.account_id IS 'The Kaltura account (partner id).';
+COMMENT ON COLUMN analytics.course_presence.course_id IS 'The course, as in university.courses.';
+COMMENT ON COLUMN analytics.course_presence.room_id IS 'The room: the id of its Kaltura entry.';
+COMMENT ON COLUMN analytics.course_presence.session_id IS
+'The session, as in course_sessions: the first of those stitched (logical_sessions).';
+COMMENT ON COLUMN analytics.course_presence.session_date IS
+'The local day on which the session started.';
+COMMENT ON COLUMN analytics.course_presence.started_at IS 'When the session started.';
+COMMENT ON COLUMN analytics.course_presence.person_id IS
+'The person as the list has them: the user id, or the e-mail where it has no id; of who is on no '
+'list, the user id. The pseudonym where you may not see who people are or PII_MODE keeps no ids; '
+'NULL where there is none. Personal data.';
+COMMENT ON COLUMN analytics.course_presence.role IS
+'student, teacher, assistant or observer; NULL for who was not enrolled on that day.';
+COMMENT ON COLUMN analytics.course_presence.is_enrolled IS
+'Whether the person was enrolled on that day: false for a guest, who came all the same.';
+COMMENT ON COLUMN analytics.course_presence.attended_minutes IS
+'Time in the session, in minutes, whichever ids and e-mails of theirs they came by; 0 for who did '
+'not come, NULL where attendees of the session are not loaded.';
+COMMENT ON COLUMN analytics.course_presence.attended_ratio IS
+'Share of the time that the room was open, 0 to 1, cut at 1; NULL where attendees are not loaded, '
+'or the person came and the session''s length is not known.';
+COMMENT ON COLUMN analytics.course_presence.is_attended IS
+'Whether they were there for the course''s attendance_threshold at least; false for who did '
+'not come, NULL as for attended_ratio.';
+COMMENT ON COLUMN analytics.course_presence.is_provisional IS
+'Whether the figures may still grow, as in sessions.';

@@ -1,0 +1,204 @@
+-- Each person in each course, over its sessions: those on the list, also where they never came, and who came
+-- without being on it.
+
+CREATE VIEW analytics.course_attendance AS
+WITH marks AS (
+    SELECT
+        account_id,
+        course_id,
+        person_id,
+        role,
+        is_enrolled,
+        session_id,
+        session_date,
+        attended_minutes,
+        is_attended,
+        is_provisional,
+        -- Absences with no session attended between them share a number.
+        count(*) FILTER (WHERE is_enrolled AND is_attended) OVER (
+            PARTITION BY account_id, course_id, person_id
+            ORDER BY started_at, room_id, session_id
+        ) AS absence_run
+    FROM analytics.course_presence
+),
+
+runs AS (
+    SELECT
+        account_id,
+        course_id,
+        person_id,
+        absence_run,
+        max(role) AS role,
+        count(*) FILTER (WHERE is_enrolled) AS session_count,
+        count(*) FILTER (WHERE is_enrolled AND is_attended IS NULL) AS unknown_session_count,
+        count(*) FILTER (WHERE is_enrolled AND is_attended) AS attended_session_count,
+        count(*) FILTER (WHERE is_enrolled AND NOT is_attended) AS absence_count,
+        count(*) FILTER (WHERE NOT is_enrolled) AS not_enrolled_session_count,
+        sum(attended_minutes) AS attended_minutes,
+        max(session_date) FILTER (WHERE attended_minutes > 0) AS last_seen_date,
+        bool_or(is_provisional) AS is_provisional
+    FROM marks
+    GROUP BY account_id, course_id, person_id, absence_run
+),
+
+-- Who is on the list of a course that has not met yet, or not since they came, has a row as well.
+listed AS (
+    SELECT
+        enrolments.account_id,
+        enrolments.course_id,
+        CASE
+            WHEN
+                (SELECT analytics.shows_people())
+                THEN coalesce(enrolments.person_id, lower(enrolments.person_email))
+            ELSE coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = enrolments.account_id
+                        AND people.user_id
+                        = coalesce(enrolments.person_id, lower(enrolments.person_email))
+                ),
+                substring(enrolments.person_id FROM '^p_[0-9a-f]{32}$')
+            )
+        END AS person_id,
+        enrolments.role
+    FROM university.enrolments
+),
+
+people_of_courses AS (
+    SELECT
+        account_id,
+        course_id,
+        person_id,
+        absence_run,
+        role,
+        session_count,
+        unknown_session_count,
+        attended_session_count,
+        absence_count,
+        not_enrolled_session_count,
+        attended_minutes,
+        last_seen_date,
+        is_provisional
+    FROM runs
+    UNION ALL
+    SELECT
+        account_id,
+        course_id,
+        person_id,
+        NULL AS absence_run,
+        role,
+        0 AS session_count,
+        0 AS unknown_session_count,
+        0 AS attended_session_count,
+        0 AS absence_count,
+        0 AS not_enrolled_session_count,
+        NULL AS attended_minutes,
+        NULL AS last_seen_date,
+        FALSE AS is_provisional
+    FROM listed
+),
+
+added_up AS (
+    SELECT
+        account_id,
+        course_id,
+        person_id,
+        max(role) AS role,
+        sum(session_count)::bigint AS session_count,
+        sum(unknown_session_count)::bigint AS unknown_session_count,
+        sum(attended_session_count)::bigint AS attended_session_count,
+        sum(absence_count)::bigint AS absence_count,
+        sum(not_enrolled_session_count)::bigint AS not_enrolled_session_count,
+        sum(attended_minutes) AS attended_minutes,
+        max(last_seen_date) AS last_seen_date,
+        max(absence_count) AS longest_absence_count,
+        (array_agg(absence_count ORDER BY absence_run DESC NULLS LAST))[1] AS newest_absence_count,
+        bool_or(is_provisional) AS is_provisional
+    FROM people_of_courses
+    GROUP BY account_id, course_id, person_id
+)
+
+SELECT
+    added_up.account_id,
+    added_up.course_id,
+    courses.course_name,
+    courses.department,
+    courses.term,
+    added_up.person_id,
+    added_up.role,
+    added_up.role IS NOT NULL AS is_enrolled,
+    added_up.session_count,
+    added_up.unknown_session_count,
+    added_up.attended_session_count,
+    added_up.absence_count,
+    added_up.attended_session_count::double precision
+    / nullif(added_up.attended_session_count + added_up.absence_count, 0) AS attendance_ratio,
+    added_up.not_enrolled_session_count,
+    added_up.attended_minutes,
+    added_up.last_seen_date,
+    added_up.longest_absence_count,
+    added_up.newest_absence_count,
+    CASE
+        WHEN
+            added_up.role = 'student'
+            AND added_up.attended_session_count + added_up.absence_count >= 2
+            THEN
+                added_up.attended_session_count < added_up.absence_count
+                OR added_up.newest_absence_count >= 3
+    END AS is_at_risk,
+    added_up.is_provisional
+FROM added_up
+INNER JOIN university.courses
+    ON
+        added_up.account_id = courses.account_id
+        AND added_up.course_id = courses.course_id
+-- A list is in the order of a class: where ids are not shown, pseudonyms alone decide on the order.
+ORDER BY CASE WHEN NOT (SELECT analytics.shows_people()) THEN added_up.person_id END;
+
+COMMENT ON VIEW analytics.course_attendance IS
+'One row for each person in each course (account_id, course_id, person_id): everybody on the '
+'university''s list, also who never came, and everybody who came without being on it. Empty '
+'without lists.';
+COMMENT ON COLUMN analytics.course_attendance.account_id IS 'The Kaltura account (partner id).';
+COMMENT ON COLUMN analytics.course_attendance.course_id IS 'The course, as in university.courses.';
+COMMENT ON COLUMN analytics.course_attendance.course_name IS 'What the course is called.';
+COMMENT ON COLUMN analytics.course_attendance.department IS
+'The department that holds the course; NULL where the list names none.';
+COMMENT ON COLUMN analytics.course_attendance.term IS
+'The term, as the list names it; NULL where it names none.';
+COMMENT ON COLUMN analytics.course_attendance.person_id IS
+'The person, as in course_presence. Personal data.';
+COMMENT ON COLUMN analytics.course_attendance.role IS
+'student, teacher, assistant or observer; NULL for who is on no list of the course.';
+COMMENT ON COLUMN analytics.course_attendance.is_enrolled IS
+'Whether the list of the course has the person: false for a guest.';
+COMMENT ON COLUMN analytics.course_attendance.session_count IS
+'Sessions held while the person was enrolled.';
+COMMENT ON COLUMN analytics.course_attendance.unknown_session_count IS
+'How many of session_count are in neither count that follows: attendees are not loaded, or the '
+'person came and the session''s length is not known.';
+COMMENT ON COLUMN analytics.course_attendance.attended_session_count IS
+'How many of session_count they attended, for the course''s attendance_threshold at least.';
+COMMENT ON COLUMN analytics.course_attendance.absence_count IS
+'How many of session_count they did not.';
+COMMENT ON COLUMN analytics.course_attendance.attendance_ratio IS
+'attended_session_count as a share of it and absence_count, 0 to 1; NULL where nothing is known.';
+COMMENT ON COLUMN analytics.course_attendance.not_enrolled_session_count IS
+'Sessions that they came to on days on which they were not enrolled.';
+COMMENT ON COLUMN analytics.course_attendance.attended_minutes IS
+'Time in all the sessions they came to, enrolled or not, in minutes; NULL where attendees of none '
+'are loaded.';
+COMMENT ON COLUMN analytics.course_attendance.last_seen_date IS
+'The local day of the newest session they came to, for however long; NULL where they never did.';
+COMMENT ON COLUMN analytics.course_attendance.longest_absence_count IS
+'The longest row of sessions not attended, with none attended between them. Sessions of which '
+'nothing is known neither break the row nor count.';
+COMMENT ON COLUMN analytics.course_attendance.newest_absence_count IS
+'The row of sessions not attended up to the newest one; 0 for who attended that.';
+COMMENT ON COLUMN analytics.course_attendance.is_at_risk IS
+'Whether a student has missed more sessions than attended, or the three newest; NULL for others, '
+'and where fewer than two sessions are known.';
+COMMENT ON COLUMN analytics.course_attendance.is_provisional IS
+'Whether the figures may still grow: those of one of the sessions may.';

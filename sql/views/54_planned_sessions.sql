@@ -1,0 +1,229 @@
+-- The timetable against what was held. A plan is held by the session of its room that overlaps it longest;
+-- a session that overlaps no plan of its room was held without one.
+
+CREATE VIEW analytics.planned_sessions AS
+WITH planned_rooms AS (
+    SELECT DISTINCT
+        account_id,
+        course_id,
+        room_id
+    FROM university.timetable
+),
+
+openings AS NOT MATERIALIZED (
+    SELECT
+        planned_rooms.account_id,
+        planned_rooms.course_id,
+        planned_rooms.room_id,
+        of_room.logical_session_id,
+        of_room.session_date,
+        of_room.started_at,
+        of_room.ended_at,
+        of_room.is_provisional
+    FROM planned_rooms
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                logical_sessions.logical_session_id,
+                logical_sessions.session_date,
+                logical_sessions.started_at,
+                logical_sessions.ended_at,
+                logical_sessions.is_provisional
+            FROM analytics.logical_sessions
+            WHERE
+                logical_sessions.account_id = planned_rooms.account_id
+                AND logical_sessions.room_id = planned_rooms.room_id
+                AND NOT logical_sessions.is_breakout
+            OFFSET 0  -- noqa: AM09
+        ) AS of_room
+),
+
+plans AS NOT MATERIALIZED (
+    SELECT
+        timetable.account_id,
+        timetable.course_id,
+        timetable.room_id,
+        timetable.planned_start_at,
+        timetable.planned_end_at,
+        (
+            timetable.planned_start_at AT TIME ZONE coalesce(calendars.timezone, 'UTC')
+        )::date AS planned_date
+    FROM university.timetable
+    LEFT JOIN kaltura.calendars ON timetable.account_id = calendars.partner_id
+),
+
+held AS (
+    SELECT DISTINCT ON (
+        plans.account_id, plans.course_id, plans.room_id, plans.planned_start_at
+    )
+        plans.account_id,
+        plans.course_id,
+        plans.room_id,
+        plans.planned_date,
+        plans.planned_start_at,
+        plans.planned_end_at,
+        openings.logical_session_id,
+        openings.started_at,
+        openings.ended_at,
+        openings.is_provisional
+    FROM plans
+    LEFT JOIN openings
+        ON
+            plans.account_id = openings.account_id
+            AND plans.course_id = openings.course_id
+            AND plans.room_id = openings.room_id
+            AND openings.started_at < plans.planned_end_at
+            -- Of an end that is not known it is known that it did not come before the start.
+            AND coalesce(openings.ended_at, 'infinity') > plans.planned_start_at
+            AND (openings.ended_at IS NOT NULL OR plans.planned_date = openings.session_date)
+    ORDER BY
+        plans.account_id ASC,
+        plans.course_id ASC,
+        plans.room_id ASC,
+        plans.planned_start_at ASC,
+        (
+            least(openings.ended_at, plans.planned_end_at)
+            - greatest(openings.started_at, plans.planned_start_at)
+        ) DESC NULLS LAST,
+        openings.started_at,
+        openings.logical_session_id ASC
+),
+
+spans AS (
+    SELECT
+        account_id,
+        course_id,
+        min(planned_date) AS first_date,
+        max(planned_date) AS last_date
+    FROM plans
+    GROUP BY account_id, course_id
+),
+
+without_a_plan AS (
+    SELECT
+        course_sessions.account_id,
+        course_sessions.course_id,
+        course_sessions.room_id,
+        course_sessions.session_id,
+        course_sessions.session_date,
+        course_sessions.started_at,
+        course_sessions.ended_at,
+        course_sessions.is_provisional
+    FROM analytics.course_sessions
+    INNER JOIN spans
+        ON
+            course_sessions.account_id = spans.account_id
+            AND course_sessions.course_id = spans.course_id
+            AND course_sessions.session_date >= spans.first_date
+            AND course_sessions.session_date <= spans.last_date
+    WHERE
+        NOT EXISTS (
+            SELECT FROM university.timetable
+            WHERE
+                timetable.account_id = course_sessions.account_id
+                AND timetable.room_id = course_sessions.room_id
+                AND timetable.planned_end_at > course_sessions.started_at
+                AND timetable.planned_start_at
+                < coalesce(
+                    course_sessions.ended_at, course_sessions.started_at + interval '12 hours'
+                )
+        )
+),
+
+both_kinds AS (
+    SELECT
+        held.account_id,
+        held.course_id,
+        held.room_id,
+        held.planned_date AS session_date,
+        held.planned_start_at,
+        held.planned_end_at,
+        CASE
+            WHEN held.logical_session_id IS NOT NULL THEN 'held'
+            WHEN loaded_days.session_pulled_at >= held.planned_end_at THEN 'not held'
+        END AS outcome,
+        held.logical_session_id AS session_id,
+        held.started_at,
+        held.ended_at,
+        coalesce(
+            held.is_provisional,
+            (loaded_days.session_pulled_at >= held.planned_end_at) IS NOT TRUE
+        ) AS is_provisional
+    FROM held
+    LEFT JOIN analytics.loaded_days
+        ON
+            held.account_id = loaded_days.account_id
+            AND held.planned_date = loaded_days.session_date
+    UNION ALL
+    SELECT
+        account_id,
+        course_id,
+        room_id,
+        session_date,
+        NULL AS planned_start_at,
+        NULL AS planned_end_at,
+        'held without a plan' AS outcome,
+        session_id,
+        started_at,
+        ended_at,
+        is_provisional
+    FROM without_a_plan
+)
+
+SELECT
+    both_kinds.account_id,
+    both_kinds.course_id,
+    courses.course_name,
+    courses.department,
+    courses.term,
+    both_kinds.room_id,
+    both_kinds.session_date,
+    both_kinds.planned_start_at,
+    both_kinds.planned_end_at,
+    both_kinds.outcome,
+    both_kinds.session_id,
+    both_kinds.started_at,
+    both_kinds.ended_at,
+    extract(
+        EPOCH FROM both_kinds.started_at - both_kinds.planned_start_at
+    )::double precision / 60 AS late_minutes,
+    both_kinds.is_provisional
+FROM both_kinds
+INNER JOIN university.courses
+    ON
+        both_kinds.account_id = courses.account_id
+        AND both_kinds.course_id = courses.course_id;
+
+COMMENT ON VIEW analytics.planned_sessions IS
+'One row for each planned session of a course (account_id, course_id, room_id, planned_start_at), '
+'and one for each session that was held without a plan between the course''s first planned day and '
+'its last (session_id). Empty without a timetable.';
+COMMENT ON COLUMN analytics.planned_sessions.account_id IS 'The Kaltura account (partner id).';
+COMMENT ON COLUMN analytics.planned_sessions.course_id IS 'The course, as in university.courses.';
+COMMENT ON COLUMN analytics.planned_sessions.course_name IS 'What the course is called.';
+COMMENT ON COLUMN analytics.planned_sessions.department IS
+'The department that holds the course; NULL where the list names none.';
+COMMENT ON COLUMN analytics.planned_sessions.term IS
+'The term, as the list names it; NULL where it names none.';
+COMMENT ON COLUMN analytics.planned_sessions.room_id IS 'The room: the id of its Kaltura entry.';
+COMMENT ON COLUMN analytics.planned_sessions.session_date IS
+'The local day of the plan; of the session where there was no plan.';
+COMMENT ON COLUMN analytics.planned_sessions.planned_start_at IS
+'When it was to start; NULL where there was no plan.';
+COMMENT ON COLUMN analytics.planned_sessions.planned_end_at IS
+'When it was to end; NULL where there was no plan.';
+COMMENT ON COLUMN analytics.planned_sessions.outcome IS
+'held, not held, or held without a plan; NULL where it is not known: sessions of the day are not '
+'loaded, or were last pulled before the planned end.';
+COMMENT ON COLUMN analytics.planned_sessions.session_id IS
+'The session of that room which overlaps the plan longest, as in course_sessions; NULL where none '
+'does. One that ran through several plans holds each of them.';
+COMMENT ON COLUMN analytics.planned_sessions.started_at IS
+'When the session started; NULL where there is none.';
+COMMENT ON COLUMN analytics.planned_sessions.ended_at IS
+'When it ended; NULL while it runs or where the end is not known.';
+COMMENT ON COLUMN analytics.planned_sessions.late_minutes IS
+'How long after the planned start the session started, in minutes; below 0 where it was open '
+'before. NULL where either is.';
+COMMENT ON COLUMN analytics.planned_sessions.is_provisional IS
+'Whether the outcome or the times may still change.';

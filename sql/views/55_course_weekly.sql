@@ -1,0 +1,129 @@
+-- Each course by week. Sessions and the register are summed up apart, so that a filter reaches each.
+
+CREATE VIEW analytics.course_weekly AS
+WITH session_weeks AS (
+    SELECT
+        account_id,
+        course_id,
+        course_name,
+        department,
+        term,
+        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
+        count(*) AS session_count,
+        count(*) FILTER (WHERE NOT is_attendance_loaded) AS unknown_attendance_session_count,
+        sum(open_minutes) AS session_minutes,
+        sum(total_minutes) AS total_minutes,
+        sum(unidentified_minutes) AS unidentified_minutes,
+        bool_or(is_provisional) AS is_provisional
+    FROM analytics.course_sessions
+    GROUP BY
+        account_id,
+        course_id,
+        course_name,
+        department,
+        term,
+        session_date - (extract(ISODOW FROM session_date)::integer - 1)
+),
+
+register_weeks AS (
+    SELECT
+        account_id,
+        course_id,
+        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
+        count(DISTINCT person_id) FILTER (
+            WHERE is_enrolled AND role = 'student'
+        ) AS student_count,
+        count(DISTINCT person_id) FILTER (
+            WHERE is_enrolled AND role = 'student' AND attended_minutes > 0
+        ) AS active_student_count,
+        count(*) FILTER (
+            WHERE is_enrolled AND role = 'student' AND is_attended
+        ) AS attended_count,
+        count(*) FILTER (
+            WHERE is_enrolled AND role = 'student' AND NOT is_attended
+        ) AS absence_count,
+        count(DISTINCT person_id) FILTER (WHERE NOT is_enrolled) AS not_enrolled_people_count
+    FROM analytics.course_presence
+    GROUP BY
+        account_id,
+        course_id,
+        session_date - (extract(ISODOW FROM session_date)::integer - 1)
+)
+
+SELECT
+    session_weeks.account_id,
+    session_weeks.course_id,
+    session_weeks.course_name,
+    session_weeks.department,
+    session_weeks.term,
+    session_weeks.week_date,
+    session_weeks.session_count,
+    session_weeks.unknown_attendance_session_count,
+    session_weeks.session_minutes,
+    coalesce(register_weeks.student_count, 0) AS student_count,
+    CASE
+        WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
+            THEN coalesce(register_weeks.active_student_count, 0)
+    END AS active_student_count,
+    CASE
+        WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
+            THEN coalesce(register_weeks.attended_count, 0)
+    END AS attended_count,
+    CASE
+        WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
+            THEN coalesce(register_weeks.absence_count, 0)
+    END AS absence_count,
+    register_weeks.attended_count::double precision
+    / nullif(
+        register_weeks.attended_count + register_weeks.absence_count, 0
+    ) AS attendance_ratio,
+    CASE
+        WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
+            THEN coalesce(register_weeks.not_enrolled_people_count, 0)
+    END AS not_enrolled_people_count,
+    session_weeks.total_minutes,
+    session_weeks.unidentified_minutes,
+    session_weeks.is_provisional
+FROM session_weeks
+LEFT JOIN register_weeks
+    ON
+        session_weeks.account_id = register_weeks.account_id
+        AND session_weeks.course_id = register_weeks.course_id
+        AND session_weeks.week_date = register_weeks.week_date;
+
+COMMENT ON VIEW analytics.course_weekly IS
+'One row for each course and week, Monday to Sunday, in which it met (account_id, course_id, '
+'week_date). Empty without lists.';
+COMMENT ON COLUMN analytics.course_weekly.account_id IS 'The Kaltura account (partner id).';
+COMMENT ON COLUMN analytics.course_weekly.course_id IS 'The course, as in university.courses.';
+COMMENT ON COLUMN analytics.course_weekly.course_name IS 'What the course is called.';
+COMMENT ON COLUMN analytics.course_weekly.department IS
+'The department that holds the course; NULL where the list names none.';
+COMMENT ON COLUMN analytics.course_weekly.term IS
+'The term, as the list names it; NULL where it names none.';
+COMMENT ON COLUMN analytics.course_weekly.week_date IS
+'The Monday that begins the week, in local days.';
+COMMENT ON COLUMN analytics.course_weekly.session_count IS 'Sessions held, as in course_sessions.';
+COMMENT ON COLUMN analytics.course_weekly.unknown_attendance_session_count IS
+'How many of session_count have no attendees loaded: they are in no figure of people or minutes, '
+'which are NULL where all are such.';
+COMMENT ON COLUMN analytics.course_weekly.session_minutes IS
+'How long the sessions were open in all, in minutes; NULL where no end is known.';
+COMMENT ON COLUMN analytics.course_weekly.student_count IS
+'Students who were enrolled on a day with a session, each counted once.';
+COMMENT ON COLUMN analytics.course_weekly.active_student_count IS
+'How many of student_count came to a session, for however long.';
+COMMENT ON COLUMN analytics.course_weekly.attended_count IS
+'Attendances: a student and a session that they attended, for the attendance_threshold at least.';
+COMMENT ON COLUMN analytics.course_weekly.absence_count IS
+'Absences: a student and a session that they did not attend.';
+COMMENT ON COLUMN analytics.course_weekly.attendance_ratio IS
+'attended_count as a share of it and absence_count, 0 to 1; NULL where nothing is known.';
+COMMENT ON COLUMN analytics.course_weekly.not_enrolled_people_count IS
+'Identified people who came without being enrolled, each counted once.';
+COMMENT ON COLUMN analytics.course_weekly.total_minutes IS
+'Time that all attendees spent in the sessions, in minutes.';
+COMMENT ON COLUMN analytics.course_weekly.unidentified_minutes IS
+'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+COMMENT ON COLUMN analytics.course_weekly.is_provisional IS
+'Whether the figures may still grow: those of one of the sessions may.';

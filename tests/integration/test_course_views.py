@@ -1,0 +1,111 @@
+"""The views of courses against a register that is kept by hand: any history, whichever ids somebody came by."""
+
+import datetime as dt
+from collections.abc import Iterator
+from itertools import groupby
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ACCOUNT = 1
+FIRST = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)
+LENGTH = 60.0
+THRESHOLD = 0.5
+EMAIL = "ada@example.edu"
+
+# How Ada may be known to a report, given how the list names her.
+LISTED_BY_ID = ("ada", "p_" + "a" * 32)
+LISTED_BY_EMAIL = ("ada", "ada.from.home", EMAIL)
+
+SESSION = """
+INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, session_end_time,
+    session_host_user_id, partition_date, window_start, window_end, load_id)
+VALUES (1, 'room', %(id)s, %(start)s, %(end)s, 'host', %(date)s, %(start)s, %(known)s, 0)
+"""
+ATTENDEE = """
+INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, user_email, user_type, meeting_view_time,
+    partition_date, window_start, window_end, load_id)
+VALUES (1, 'room', %s, %s, %s, 'User', %s, %s, %s, %s, 0)
+"""
+LOADS = """
+INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at, requests,
+    rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)
+SELECT 1, report, %(date)s, %(start)s, %(known)s, %(known)s, 1, 0, 0, 0, 0, 0, 0, 0, 0
+FROM unnest(ARRAY[6000, 6001]) AS report
+"""
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as opened:
+        opened.execute("INSERT INTO university.courses (account_id, course_id) VALUES (1, 'c')")
+        opened.execute("INSERT INTO university.course_rooms VALUES (1, 'c', 'room')")
+        opened.execute("INSERT INTO kaltura.people VALUES (1, 'ada', 'p_' || repeat('a', 32))")
+        yield opened
+
+
+def held(connection: psycopg.Connection, day: int, visits: list[tuple[str, float]]) -> None:
+    """A session a day, with Ada in it for so many minutes under each id."""
+    start = FIRST + dt.timedelta(days=day)
+    said = {"date": start.date(), "start": start, "known": start + dt.timedelta(days=3)}
+    connection.execute(SESSION, {**said, "id": f"s{day}", "end": start + dt.timedelta(minutes=LENGTH)})
+    connection.execute(LOADS, said)
+    for user_id, minutes in dict(visits).items():
+        email = None if user_id in LISTED_BY_ID[1:] or user_id == EMAIL else EMAIL.upper()
+        row = [f"s{day}", user_id, email, minutes, start.date(), start, said["known"]]
+        connection.execute(ATTENDEE, row)
+
+
+def visits_by(ids: tuple[str, ...]) -> st.SearchStrategy[list[list[tuple[str, float]]]]:
+    minutes = st.sampled_from([0.0, 10.0, 20.0, 29.0, 30.0, 45.0, 60.0])
+    return st.lists(st.lists(st.tuples(st.sampled_from(ids), minutes), max_size=3), max_size=9)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), by_email=st.booleans())
+def test_a_persons_attendance_is_that_of_a_register_kept_by_hand(
+    connection: psycopg.Connection, data: st.DataObject, by_email: bool
+) -> None:
+    history = data.draw(visits_by(LISTED_BY_EMAIL if by_email else LISTED_BY_ID))
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "INSERT INTO university.enrolments (account_id, course_id, person_id, person_email) VALUES (1, 'c', %s, %s)",
+            [None, EMAIL.title()] if by_email else ["ada", None],
+        )
+        for day, visits in enumerate(history):
+            held(connection, day, visits)
+        [got] = connection.execute(
+            "SELECT session_count, attended_session_count, absence_count, attended_minutes, longest_absence_count,"
+            " newest_absence_count, is_at_risk FROM analytics.course_attendance"
+        ).fetchall()
+        absences = connection.execute("SELECT session_id FROM analytics.absences ORDER BY started_at").fetchall()
+    minutes = [sum(dict(visits).values()) for visits in history]
+    attended = [bool(visits) and stayed >= THRESHOLD * LENGTH for visits, stayed in zip(history, minutes, strict=True)]
+    runs = [len(list(run)) for is_attended, run in groupby(attended) if not is_attended]
+    newest = runs[-1] if runs and not attended[-1] else 0
+    present, missed = sum(attended), len(attended) - sum(attended)
+    at_risk = present < missed or newest >= 3 if len(attended) >= 2 else None
+    assert got[:3] == (len(history), present, missed)
+    assert got[3] == pytest.approx(sum(minutes) if history else None)
+    assert got[4:] == (max(runs, default=0), newest, at_risk)
+    assert absences == [(f"s{day}",) for day, is_attended in enumerate(attended) if not is_attended]
+
+
+@pytest.mark.parametrize("gap_minutes", [0, 3, 5, 6])
+def test_a_meeting_that_a_lost_connection_cut_in_two_is_one_session_for_its_people(
+    gap_minutes: int, connection: psycopg.Connection
+) -> None:
+    """Ada saw 40 of the first part's 60 minutes, and nothing of the ten that came after the break."""
+    connection.execute("INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (1, 'c', 'ada')")
+    held(connection, 0, [("ada", 40)])
+    start = FIRST + dt.timedelta(minutes=LENGTH + gap_minutes)
+    said = {"id": "again", "start": start, "end": start + dt.timedelta(minutes=10), "date": start.date()}
+    connection.execute(SESSION, {**said, "known": start + dt.timedelta(days=3)})
+    rows = connection.execute(
+        "SELECT session_id, attended_minutes, round(attended_ratio::numeric, 2)::float FROM analytics.course_presence"
+        " ORDER BY started_at"
+    ).fetchall()
+    is_one = gap_minutes <= 5
+    assert rows == ([("s0", 40, 0.57)] if is_one else [("s0", 40, 0.67), ("again", 0, 0)])
