@@ -6,6 +6,7 @@ with 2 where its words can't be read, or with 130 after Ctrl-C.
 """
 
 import datetime as dt
+import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -118,6 +119,8 @@ def said_of(error: Exception) -> str | None:
         return None
     if isinstance(error, ProjectError):
         return str(error)
+    if _is_of_history(error):
+        return _of_history(error)
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
         return f"{printable(str(error.filename))}: {reason}." if error.filename else f"{reason}."
@@ -127,9 +130,25 @@ def said_of(error: Exception) -> str | None:
     return None
 
 
+def _is_of_history(error: Exception) -> bool:
+    """Whether it is Dagster's storage that can't be used: the warehouse's own errors are described before."""
+    return "sqlalchemy.exc" in sys.modules and isinstance(error, sys.modules["sqlalchemy.exc"].DBAPIError)
+
+
+def _of_history(error: Exception) -> str:
+    host, home = os.environ.get("DAGSTER_POSTGRES_HOST"), os.environ.get("DAGSTER_HOME")
+    where = f"in the database on DAGSTER_POSTGRES_HOST={host}" if host else f"in DAGSTER_HOME={home}"
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return (
+        f"Dagster's history {where} can't be used: {printable(lines[0] if lines else type(error).__name__)}. Days that were "
+        "loaded are in the warehouse, whole. Mend that (a full disk: make room, or set DAGSTER_HOME to another folder), run "
+        "`python -m pipelines status --mend`, which marks those days, and then this again."
+    )
+
+
 def _from_other_packages() -> Iterator[type[Exception]]:
     """Errors of what is outside. A package that was not imported has raised none."""
-    outside = {"psycopg": "Error", "sqlalchemy.exc": "DBAPIError", "httpx": "HTTPError", "dagster": "DagsterError"}
+    outside = {"psycopg": "Error", "httpx": "HTTPError", "dagster": "DagsterError"}
     for package, name in outside.items():
         if package in sys.modules:
             yield getattr(sys.modules[package], name)

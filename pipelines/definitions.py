@@ -5,6 +5,7 @@ import dagster as dg
 from assets.pull.asset import kaltura_rooms
 from assets.room_report.asset import room_report
 from assets.university import UNIVERSITY
+from pipelines.history import history, nightly_history
 from pipelines.retention import nightly_retention, retention
 from pipelines.schedules import daily_pull, nightly_check, weekly_report, weekly_sweep
 from pipelines.sensors.abandoned_runs import abandoned_runs
@@ -16,8 +17,8 @@ from resources.warehouse.resource import Postgres
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
     assets=[kaltura_rooms, room_report, *UNIVERSITY],
-    jobs=[retention],
-    schedules=[daily_pull, weekly_sweep, weekly_report, nightly_check, nightly_retention],
+    jobs=[retention, history],
+    schedules=[daily_pull, weekly_sweep, weekly_report, nightly_check, nightly_retention, nightly_history],
     sensors=[abandoned_runs, alerts, changed_lists],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
     executor=dg.in_process_executor,

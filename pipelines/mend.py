@@ -15,7 +15,7 @@ import psycopg
 
 from assets.report import Report
 from assets.reports import REPORTS
-from pipelines.status import held, marks
+from pipelines.status import held, marks, shown
 from resources.kaltura.windows import Days, stretches
 
 MARKS_AT_ONCE = 500
@@ -40,11 +40,7 @@ class Mended:
             "Marked, as the warehouse holds them": self.marked,
             "Marks taken away, as the warehouse does not hold them": self.unmarked,
         }
-        return [f"{what}: {', '.join(map(_shown, days))}" for what, days in said.items() if days]
-
-
-def _shown(days: Days) -> str:
-    return str(days).replace("...", " to ")
+        return [f"{what}: {shown(days)}" for what, days in said.items() if days]
 
 
 def mend(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Mended:

@@ -7,7 +7,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from assets.reports import REPORTS
 
-_UNDER_WAY = [
+UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -30,7 +30,7 @@ def days_under_way(instance: dg.DagsterInstance) -> set[dt.date]:
     """Days that a queued or running run, or a backfill, is to bring in whole."""
     ours = {report.key for report in REPORTS}
     found: set[dt.date] = set()
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
         if ours <= set(run.asset_selection or ours):
             found |= days_of(run)
     for backfill in instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):

@@ -8,7 +8,7 @@ marks. Exit code 1 where something is to be mended.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,8 +74,7 @@ class Status:
         for kind, runs in self.days.items():
             if runs:
                 count = sum(map(len, runs))
-                shown = ", ".join(str(run).replace("...", " to ") for run in runs)
-                lines.append(f"{kind}: {count:,} day{'s' if count > 1 else ''}: {shown}")
+                lines.append(f"{kind}: {count:,} day{'s' if count > 1 else ''}: {shown(runs)}")
                 lines += [f"    {MENDS[kind]}"] if kind in MENDS else []
         lines.append(f"newest event: {self.newest_event_at or 'none'}")
         lines.append(f"size of the warehouse: {self.warehouse_bytes / 1e6:,.0f} MB")
@@ -83,6 +82,10 @@ class Status:
             lines.append(f"size of Dagster's history: {self.history_bytes / 1e6:,.0f} MB")
         lines.append("Nothing is wrong." if self.is_well else "Days are to be mended: see above.")
         return lines
+
+
+def shown(these: Sequence[Days]) -> str:
+    return ", ".join(str(days).replace("...", " to ") for days in these)
 
 
 def compared(

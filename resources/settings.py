@@ -50,6 +50,8 @@ NAMES = (
     "SESSION_GRACE_HOURS",
     "LOOKBACK_DAYS",
     "CATCH_UP_DAYS",
+    "TERM_DATES",
+    "HISTORY_DAYS",
     "DAYS_PER_RUN",
     "ALERT_WEBHOOK_FORMAT",
     "DAGSTER_UI_URL",
@@ -64,6 +66,7 @@ NAMES = (
 # What else the project reads, for developers and installations.
 _OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT")
 KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SECRETS)))
+Term = tuple[dt.date, dt.date]  # the first day and the last
 MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'
 
 
@@ -105,9 +108,9 @@ class Settings:
 
     `start_date` is the first partition, in `timezone`. `grace_hours` is how long past midnight a session may run
     before it has to be asked for by itself; `catch_up_days` is how many missing days the daily schedule asks for, beside
-    the usual ones; `days_per_run` 0 means a whole backfill is one run;
-    `max_concurrency` is how many requests may be under way at once; `privacy` what is kept of people;
-    `asset_prefix` stands before the keys of the assets.
+    the usual ones; `history_days` is how long Dagster's runs are kept, 0 for good; `days_per_run` 0 means a whole backfill
+    is one run; `max_concurrency` is how many requests may be under way at once; `privacy` what is kept of people;
+    `asset_prefix` stands before the keys of the assets. `terms` are when there are courses; none: always.
     """
 
     start_date: dt.date
@@ -115,10 +118,12 @@ class Settings:
     grace_hours: int
     lookback_days: int
     catch_up_days: int
+    history_days: int
     days_per_run: int
     max_concurrency: int
     privacy: Privacy
     asset_prefix: str = ""
+    terms: tuple[Term, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -130,10 +135,12 @@ class Settings:
             grace_hours=_count(read, "SESSION_GRACE_HOURS", "12", least=0, most=168),
             lookback_days=_count(read, "LOOKBACK_DAYS", "3", least=0, most=90),
             catch_up_days=_count(read, "CATCH_UP_DAYS", "31", least=0, most=3660),
+            history_days=_count(read, "HISTORY_DAYS", "400", least=0, most=36600),
             days_per_run=_count(read, "DAYS_PER_RUN", "0", least=0, most=3660),
             max_concurrency=_count(read, "KALTURA_MAX_CONCURRENCY", "2", least=1, most=16),
             privacy=privacy_settings(read),
             asset_prefix=_asset_prefix(read),
+            terms=_terms(read),
         )
 
 
@@ -179,6 +186,23 @@ def _count(read: Mapping[str, str], name: str, default: str, *, least: int, most
     if not value.isdecimal() or not least <= int(value) <= most:
         raise SettingError(f"{name}={value!r} is not a whole number from {least} to {most}.")
     return int(value)
+
+
+def _terms(read: Mapping[str, str]) -> tuple[Term, ...]:
+    value = _value(read, "TERM_DATES", "")
+    found = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        first, _, last = part.partition("/")
+        try:
+            term = (dt.date.fromisoformat(first.strip()), dt.date.fromisoformat(last.strip()))
+        except ValueError:
+            term = None
+        if term is None or term[0] > term[1]:
+            raise SettingError(
+                f"TERM_DATES has {part!r}, which is no term. Write each as 2026-02-02/2026-05-15, with commas between."
+            )
+        found.append(term)
+    return tuple(sorted(found))
 
 
 def _asset_prefix(read: Mapping[str, str]) -> str:

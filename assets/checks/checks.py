@@ -5,6 +5,7 @@ and at the weeks before them where it compares. A run over a range records one r
 result names the bad days.
 """
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ class Check:
 
     `found` is what the rows of its query are, `advice` what to do about them. A check that compares tables `needs` them
     all to be in the run, and, with `whole`, pulled without a filter. One `of_account` looks at all days that have
-    to be there, whichever the run has.
+    to be there, whichever the run has. `days_before` the run's first one it judges too. Of one that is not reminded
+    an alert speaks once, however long it lasts.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Check:
     advice: str
     needs: tuple[Report, ...] = ()
     whole: bool = False
+    days_before: int = 0
+    is_reminded: bool = True
     of_account: bool = False
 
     def spec(self, report: Report) -> dg.AssetCheckSpec:
@@ -154,9 +158,12 @@ CHECKS = (
         "recent_events",
         (ROOM_SESSIONS, ATTENDEES),
         WARN,
-        "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error.",
-        "Days on end that were loaded and hold nothing",
-        "a vacation explains it, or Kaltura has stopped to report: run `make doctor`, and look into the KMC's analytics.",
+        "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error. Of TERM_DATES alone.",
+        "Silences, loaded days on end that hold nothing, by their first day",
+        "a vacation explains it (TERM_DATES says when there is none), or Kaltura has stopped to report: run `make doctor`, "
+        "and look into the KMC's analytics.",
+        days_before=366,
+        is_reminded=False,
     ),
     Check(
         "clock_agrees",
@@ -177,7 +184,12 @@ CHECKS = (
         of_account=True,
     ),
 )
-_OF_NAME = {check.name: check for check in CHECKS}
+_SAID_ONCE = tuple(f"{check.name} of " for check in CHECKS if not check.is_reminded)
+
+
+def is_reminded(subject: str) -> bool:
+    """Whether an alert brings the subject, a check of a table, to mind again each day."""
+    return not subject.startswith(_SAID_ONCE)
 
 
 def specs() -> list[dg.AssetCheckSpec]:
@@ -192,8 +204,11 @@ def results(
     warehouse: Warehouse,
     *,
     is_filtered: bool,
-) -> Iterator[dg.AssetCheckResult]:
-    """A result for each selected check that can be judged by what was `pulled`; nothing pulled judges what is there.
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """What each selected check that can be judged by what was `pulled` says; nothing pulled judges what is there.
+
+    Where something was pulled and no check is selected, all are: so a schedule's run, which plans none. Of each planned
+    check Dagster keeps a row a day of the run for good.
 
     Raises nothing that the database is to blame for: a check that can't be done says so, and warns.
     """
@@ -201,7 +216,7 @@ def results(
         (check, report)
         for check in CHECKS
         for report in check.reports
-        if dg.AssetCheckKey(report.key, check.name) in selected
+        if (dg.AssetCheckKey(report.key, check.name) in selected or (pulled and not selected))
         and (not pulled or all(report in pulled for report in check.needs))
         and not (check.whole and is_filtered)
     ]
@@ -226,40 +241,40 @@ class ChecksNotDone(Exception):
 
 def _result(
     check: Check, report: Report, days: Days, account: int, connection: psycopg.Connection
-) -> dg.AssetCheckResult:
+) -> dg.AssetCheckEvaluation:
     parameters = {**missing_days.parameters(account, days), "report_id": report.report_id}
     text = query.query(connection, check.name, parameters)
     metadata: dict[str, dg.MetadataValue] = {
-        FIRST_DAY: dg.MetadataValue.text(str(days.first)),
+        FIRST_DAY: dg.MetadataValue.text(str(days.first - dt.timedelta(days=check.days_before))),
         LAST_DAY: dg.MetadataValue.text(str(days.last)),
-        QUERY: dg.MetadataValue.md(f"Paste into `make psql`:\n```sql\n{text};\n```"),
     }
+    shown = {QUERY: dg.MetadataValue.md(f"Paste into `make psql`:\n```sql\n{text};\n```")}
     try:
         found = query.find(connection, text)
     except psycopg.Error as error:
         if connection.broken:
             raise
-        return dg.AssetCheckResult(
+        return dg.AssetCheckEvaluation(
             passed=False,
             asset_key=report.key,
             check_name=check.name,
             severity=WARN,
             description=f"This could not be checked: {_reason(error)}. What was loaded stands. Run the query by hand.",
-            metadata={**metadata, BAD_DAYS: dg.MetadataValue.json([str(days.last)])},
+            metadata={**metadata, **shown, BAD_DAYS: dg.MetadataValue.json([str(days.last)])},
         )
-    return dg.AssetCheckResult(
+    return dg.AssetCheckEvaluation(
         passed=not found.count,
         asset_key=report.key,
         check_name=check.name,
         severity=ERROR if found.is_error else check.severity,
         description=_description(check, found, days),
-        metadata={**metadata, **_metadata(found)},
+        metadata={**metadata, **shown, **_metadata(found)} if found.count else metadata,
     )
 
 
 def _description(check: Check, found: CheckResult, days: Days) -> str:
     if not found.count:
-        return f"Nothing found in {_in_words([days])}. {check.holds}"
+        return f"Nothing found in {_in_words([days])}."
     advice = check.advice[0].upper() + check.advice[1:]
     return f"{check.found}: {found.count:,}, on {_in_words(stretches(found.days))}. {advice}"
 

@@ -5,6 +5,7 @@ since. The check, the schedule that catches up and `status` all read it here.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 import psycopg
 
@@ -12,7 +13,7 @@ from assets.checks import query
 from assets.partitions import SETTINGS
 from assets.reports import REPORTS
 from resources.kaltura.windows import Days
-from resources.settings import keeps_to_ids
+from resources.settings import Term, keeps_to_ids
 
 NAME = "missing_days"
 
@@ -47,7 +48,13 @@ def parameters(account: int, days: Days) -> dict[str, object]:
         "reports": len(REPORTS),
         "is_filtered": keeps_to_ids(),
         "catch_up_days": SETTINGS.catch_up_days,
+        "terms": _multirange(SETTINGS.terms),
     }
+
+
+def _multirange(terms: Sequence[Term]) -> str:
+    """As Postgres writes it; without terms, all days."""
+    return f"{{{','.join(f'[{first},{last}]' for first, last in terms)}}}" if terms else "{(,)}"
 
 
 def missing(connection: psycopg.Connection, account: int, last: dt.date) -> dict[dt.date, frozenset[int]]:

@@ -8,6 +8,7 @@ named at the end and stops none of the others.
 import datetime as dt
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Never
 
 import dagster as dg
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from pydantic import Field
 
 from assets.checks import checks
 from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
-from assets.pull import retries
+from assets.pull import reasons, retries
 from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, Filters, extract
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
@@ -34,11 +35,11 @@ from resources.settings import word_list
 from resources.warehouse.load import Load
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.resource import Postgres
-from resources.warehouse.warehouse import Warehouse
+from resources.warehouse.warehouse import DayLost, Warehouse
 
 # One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
 POOL = f"kaltura_api_{account_name()}"
-DAYS_IN_A_MESSAGE = 20
+NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
 
@@ -102,13 +103,18 @@ class PullConfig(RestrictionsWithPeople if SETTINGS.privacy.is_full else Restric
 )
 def kaltura_rooms(
     context: dg.AssetExecutionContext, config: PullConfig, kaltura: Kaltura, warehouse: Postgres
-) -> Iterator[dg.AssetCheckResult]:
+) -> Iterator[Never]:
     """Bring the run's days in: each day's tables together, whole, once. Then check them, also where days failed."""
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
     memory.limit_arenas()
     context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
-    with retries.classified(context), warehouse.opened() as opened, kaltura.client() as client:
+    with (
+        retries.classified(context),
+        warehouse.opened() as opened,
+        opened.loading(context.run.run_id),
+        kaltura.client() as client,
+    ):
         opened.require_current_schema()
         opened.require_privacy_mode()
         opened.require_timezone(kaltura.account, CALENDAR.timezone)
@@ -138,8 +144,10 @@ def kaltura_rooms(
                 memory.trim()
             if run.has_written:
                 opened.gather_statistics([report.table for report in reports])
-        yield from run.checked(days)
+        run.fail_lost()
+        run.check(days)
         run.raise_for_failures()
+    yield from ()  # days and checks are told of one by one, as they are known
 
 
 class _Run:
@@ -160,6 +168,8 @@ class _Run:
         self.filters = filters
         self.root_run_id = context.run.root_run_id or context.run.run_id
         self.failed: dict[dt.date, Exception] = {}
+        self.reasons_said: set[str] = set()
+        self.marked: set[dt.date] = set()
         self.failed_loads_in_a_row = 0
         self.has_written = False
         self.has_said_clock = False
@@ -205,19 +215,27 @@ class _Run:
             "set the clock (NTP). From ten minutes on a run stops."
         )
 
-    def checked(self, days: Sequence[dt.date]) -> Iterator[dg.AssetCheckResult]:
-        """What the checks say of the days. None where nothing came in: then nothing has changed."""
+    def fail_lost(self) -> None:
+        """Fails the days that the run has marked and that the warehouse does not hold any more."""
+        if not self.marked:
+            return
+        for day in sorted(self.marked - self.warehouse.loaded_days(self.root_run_id, [r.table for r in self.reports])):
+            self._fail(day, DayLost())
+
+    def check(self, days: Sequence[dt.date]) -> None:
+        """Tells what the checks say of the days. Nothing where no day came in: then nothing has changed."""
         if not days or len(self.failed) == len(days):
             return
         try:
-            yield from checks.results(
+            for evaluation in checks.results(
                 self.context.selected_asset_check_keys,
                 self.reports,
                 Days(min(days), max(days)),
                 self.people.partner_id,
                 self.warehouse,
                 is_filtered=self.filters.active is not None,
-            )
+            ):
+                self.context.log_event(evaluation)
         except checks.ChecksNotDone as error:
             self.context.log.warning(f"The checks were not done, as the database went away: {error}")
 
@@ -226,9 +244,7 @@ class _Run:
         if not self.failed:
             return
         days = sorted(self.failed)
-        lines = [f"{day}: {self.failed[day]}" for day in days[:DAYS_IN_A_MESSAGE]]
-        if len(days) > DAYS_IN_A_MESSAGE:
-            lines.append(f"and {len(days) - DAYS_IN_A_MESSAGE} more, up to {days[-1]}")
+        lines = reasons.lines(self.failed)
         raise retries.failure(
             self.context,
             self.failed.values(),
@@ -270,18 +286,26 @@ class _Run:
         for attempt in outages.attempts(_is_outage):
             with attempt:
                 self.context.log_event(mark)
+        self.marked.add(day)
 
     def _fail(self, day: dt.date, error: Exception) -> None:
         if not isinstance(error, KalturaError | ConfigurationError | NotAsked):
             self.context.log.error("".join(traceback.format_tb(error.__traceback__)))
             error = retries.Unforeseen(error)
         self.failed[day] = error
-        self.context.log.error(f"{day}: {error}")
+        if str(error) not in self.reasons_said:  # of which other days it is true is told at the end
+            self.reasons_said.add(str(error))
+            self.context.log.error(f"{day}: {error}")
 
 
 def _is_outage(error: Exception) -> bool:
-    """Of Dagster's storage. The second is known by name: its module takes a second to import, for Postgres alone."""
-    return isinstance(error, sa.exc.DBAPIError) or type(error).__name__ == "DagsterPostgresException"
+    """Of Dagster's storage, but for a disk without room: a person has to make some.
+
+    The second is known by name: its module takes a second to import, for Postgres alone.
+    """
+    if isinstance(error, sa.exc.DBAPIError):
+        return getattr(error.orig, "sqlite_errorname", "") not in NO_ROOM
+    return type(error).__name__ == "DagsterPostgresException"
 
 
 def _counts(load: Load) -> dict[str, int | str]:

@@ -36,7 +36,7 @@ from resources.errors import ConfigurationError
 from resources.kaltura.errors import EmptyReply, KalturaError, TimedOut, Unavailable
 from resources.postgres import outages
 from resources.postgres.session import refused
-from resources.warehouse.warehouse import WarehouseUnreachable
+from resources.warehouse.warehouse import DayLost, WarehouseUnreachable
 
 RETRY_NUMBER_TAG = "dagster/retry_number"  # set by the daemon alone, on the runs that it starts
 RETRY_ON_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
@@ -46,7 +46,7 @@ MAX_RETRIES_TAG = "dagster/max_retries"
 # restart (a minute) or a disturbance (longer than anyone wants a schedule's run to wait).
 BACKOFF_SECONDS = (60, 300)
 
-_PASSING = (Unavailable, TimedOut, EmptyReply, WarehouseUnreachable)
+_PASSING = (Unavailable, TimedOut, EmptyReply, WarehouseUnreachable, DayLost)
 
 
 class Transient(dg.Failure):

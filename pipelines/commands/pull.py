@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from pipelines.command_line import Command, Stopped, day_option
+from resources.errors import ProjectError
 from resources.settings import LOCAL, SettingError, Settings
 
 if TYPE_CHECKING:
@@ -78,10 +79,17 @@ def _pull_and_show(first: dt.date, last: dt.date, *, accept_empty: bool) -> None
         pull_config={"accept_empty": True} if accept_empty else None,
         watch=lambda instance, run_id: _progress(console, instance, run_id, days),
     )
-    console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {time.monotonic() - started:.1f} s.\n")
-    _load_invented_lists(url, first, last)
+    took = f"{time.monotonic() - started:.1f} s"
+    if result.success:
+        console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {took}.\n")
+    else:
+        console.print(f"Of {days} day{'s' if days > 1 else ''}, {_loaded(result)} are in, after {took}.\n")
     _print_findings(result, console)
-    _print_what_landed(url, result.run_id, first, last, console)
+    try:
+        _load_invented_lists(url, first, last)
+        _print_what_landed(url, result.run_id, first, last, console)
+    except ProjectError as error:
+        console.print(f"What landed can't be shown: {escape(str(error))}\n", highlight=False)
     if not result.success:
         raise Stopped(f"The run failed. {launch.why(result)}")
     console.print(_whats_next(escape(url)), highlight=False, soft_wrap=True)
@@ -125,6 +133,20 @@ def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
         if not each.names_people or settings.privacy.mode != "none":
             with opened(url) as connection:
                 load(connection, folder / each.file_name, each, account, settings.privacy, settings.timezone)
+
+
+def _loaded(result: dg.ExecuteInProcessResult) -> int:
+    """How many days were loaded whole, all their tables."""
+    marked = [(mark.asset_key, mark.partition) for mark in map(_mark_in, result.all_events) if mark]
+    tables = {key for key, _ in marked}
+    by_day: dict[str | None, set[dg.AssetKey]] = {}
+    for key, day in marked:
+        by_day.setdefault(day, set()).add(key)
+    return sum(keys == tables for keys in by_day.values())
+
+
+def _mark_in(event: dg.DagsterEvent) -> dg.AssetMaterialization | None:
+    return event.step_materialization_data.materialization if event.is_step_materialization else None
 
 
 def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, console: Console) -> None:

@@ -38,3 +38,33 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
     )
     click.echo(f"restored {sum(manifest.rows.values()):,} rows of {manifest.made_at}")
     click.echo(f"people erased since then, and now from the backup too: {kept.people:,}")
+    if not database_url:
+        click.echo(_of_marks())
+
+
+def _of_marks() -> str:
+    """Days that Dagster shows as loaded and the warehouse that was put back does not hold, and what mends that."""
+    import dagster as dg
+
+    from pipelines import dagster_home
+    from pipelines.command_line import said_of
+    from pipelines.status import MENDS, NOT_THERE, shown, status
+    from resources.local.kaltura import CREDENTIALS
+    from resources.postgres.session import opened
+    from resources.postgres.url import database_url
+    from resources.settings import partner_id
+
+    dagster_home.prepare()
+    try:
+        with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
+            days = status(connection, instance, partner_id(CREDENTIALS.partner_id)).days[NOT_THERE]
+    except Exception as error:
+        said = said_of(error)
+        if said is None:
+            raise
+        return (
+            f"Which days Dagster shows that it does not hold could not be asked ({said}): `python -m pipelines status`"
+        )
+    if not days:
+        return "Dagster shows no day that it does not hold."
+    return f"{NOT_THERE}: {shown(days)}\n    {MENDS[NOT_THERE]}"

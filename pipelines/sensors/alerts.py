@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import checks
 from pipelines.sensors.channels import HOW_TO, channels, deliver
 from pipelines.sensors.incidents import ERROR, LOAD, WARNING, Collected, Day, Incident, collect
 from resources.kaltura.windows import stretches
@@ -136,7 +137,7 @@ def digest(found: Collected, told: AlertState, now: int) -> tuple[Digest, AlertS
                 continue
             if day not in bad and _is_well(subject, day, found):
                 recovered.setdefault(subject, []).append(day)
-            elif level == ERROR and now - when >= REMIND_AFTER_SECONDS:
+            elif level == ERROR and now - when >= REMIND_AFTER_SECONDS and checks.is_reminded(subject):
                 still.setdefault(subject, []).append(day)
                 marks[day] = (level, now)
             elif level == ERROR or now - when < FORGET_WARNINGS_AFTER_SECONDS:

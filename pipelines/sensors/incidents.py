@@ -16,6 +16,7 @@ from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from assets.checks import checks
+from assets.pull.reasons import reason
 from assets.reports import REPORTS
 from pipelines.run_days import days_of
 from resources.kaltura.errors import redacted
@@ -143,10 +144,7 @@ class _Reasons:
             self._until = time.monotonic() + TICK_SECONDS
         if run_id not in self._texts:
             self._texts[run_id] = self._text(run_id)
-        lines = self._texts[run_id].splitlines()
-        own = [line.removeprefix(f"{day}: ") for line in lines if day and line.startswith(f"{day}: ")]
-        others = [line.split(": ", 1)[1] for line in lines if re.match(r"\d{4}-\d\d-\d\d: ", line)]
-        return [*own, *others[-1:], *lines, "it was killed, or could not start"][0]
+        return reason(self._texts[run_id], day) or "it was killed, or could not start"
 
     def _text(self, run_id: str) -> str:
         for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE):

@@ -208,7 +208,12 @@ def _dump(words: list[str], url: str, rows: int, console: Console) -> None:
             raise
         said.seek(0)
         if code:
-            raise BackupError(f"pg_dump failed: {said.read().strip()} Set PG_BIN to programs of the server's version.")
+            raise BackupError(_why(said.read().strip()))
+
+
+def _why(said: str) -> str:
+    advice = " Set PG_BIN to programs of the server's version." if "server version mismatch" in said else ""
+    return f"no backup was written. pg_dump failed: {said}{advice}"
 
 
 def _migrations(connection: psycopg.Connection) -> list[str]:

@@ -12,9 +12,11 @@ from resources.errors import ConfigurationError
 LOCK_CLASS = 0x6B616C74  # "kalt"
 PEOPLE_LOCK = 0  # loads take it shared; erasure, retention and conversion take it exclusively
 ROLL_LOCK = 1
+LOADS_LOCK = 2  # a run that loads days takes it shared from its beginning to its end; a restore takes it exclusively
 
 SCHEMA_LOCK = 0x6B616C7475726100  # whoever changes the schema or its grants; one number that all versions agree on
 SCHEMA_LOCK_SECONDS = 60  # other migrations take seconds
+RESTORE_SECONDS = 30  # a run may be about to end
 POLL_SECONDS = 0.2
 
 _HOLDERS = """
@@ -27,10 +29,12 @@ SELECT format(
 )
 FROM pg_locks LEFT JOIN pg_stat_activity ON pg_locks.pid = pg_stat_activity.pid
 WHERE
-    pg_locks.locktype = 'advisory' AND pg_locks.granted AND pg_locks.objsubid = 1
+    pg_locks.locktype = 'advisory' AND pg_locks.granted AND pg_locks.objsubid = %s
     AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (pg_locks.classid::bigint << 32) | pg_locks.objid::bigint = %s
+ORDER BY pg_locks.pid
 """
+_ONE_NUMBER, _TWO_NUMBERS = 1, 2  # how pg_locks tells the two kinds of advisory locks apart
 
 
 class LockedByAnother(ConfigurationError):
@@ -42,16 +46,35 @@ def take_schema_lock(connection: psycopg.Connection) -> None:
 
     Raises `LockedByAnother` after a minute.
     """
-    gives_up_at = time.monotonic() + SCHEMA_LOCK_SECONDS
-    while True:
-        row = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [SCHEMA_LOCK]).fetchone()
-        if row == (True,):
-            return
-        if time.monotonic() >= gives_up_at:
-            break
-        time.sleep(POLL_SECONDS)
-    holders = "; ".join(holder for (holder,) in connection.execute(_HOLDERS, [SCHEMA_LOCK]))
+    if _comes(connection, "SELECT pg_try_advisory_xact_lock(%s)", [SCHEMA_LOCK], SCHEMA_LOCK_SECONDS):
+        return
     raise LockedByAnother(
-        f"the schema is being changed by another: {holders or 'somebody who is done just now'}. Waited for "
+        f"the schema is being changed by another: {_holders(connection, _ONE_NUMBER, SCHEMA_LOCK)}. Waited for "
         f"{SCHEMA_LOCK_SECONDS} s. Run it again later, or end that process: SELECT pg_terminate_backend(its number)."
     )
+
+
+def keep_loads_off(connection: psycopg.Connection) -> None:
+    """Let no run load days until the transaction ends. Raises `LockedByAnother` where one is at it for longer."""
+    taken = _comes(connection, "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, LOADS_LOCK], RESTORE_SECONDS)
+    if not taken:
+        raise LockedByAnother(
+            "days are being loaded, and would be lost or mixed with what is put back: "
+            f"{_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | LOADS_LOCK)}. Waited for {RESTORE_SECONDS} s, and "
+            "changed nothing. Wait for that run or stop it (Dagster's UI, or Ctrl-C), switch the schedules off, and "
+            "run this again."
+        )
+
+
+def _comes(connection: psycopg.Connection, attempt: str, key: list[int], seconds: float) -> bool:
+    gives_up_at = time.monotonic() + seconds
+    while connection.execute(attempt.encode(), key).fetchone() != (True,):
+        if time.monotonic() >= gives_up_at:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _holders(connection: psycopg.Connection, numbers: int, key: int) -> str:
+    holders = "; ".join(holder for (holder,) in connection.execute(_HOLDERS, [numbers, key]))
+    return holders or "somebody who is done just now"

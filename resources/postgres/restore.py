@@ -29,7 +29,7 @@ from resources.postgres.backup import (
     progress,
     table_rows,
 )
-from resources.postgres.locks import take_schema_lock
+from resources.postgres.locks import keep_loads_off, take_schema_lock
 from resources.postgres.migrations import MigrationError, Migrations, files
 from resources.postgres.views import DependentLost
 
@@ -85,6 +85,7 @@ def restore(
     """Put the backup in the place of what is there. Raises `BackupError`; then nothing has changed."""
     manifest = _believed(file, key, trust)
     with connected(url) as connection:
+        keep_loads_off(connection)
         take_schema_lock(connection)
         _refuse_to_lose_rows(connection, replace)
         keeper.before(connection)

@@ -25,7 +25,9 @@ from resources.table import Table
 from resources.warehouse.calendars import expect_recorded, require_timezone
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
+from resources.warehouse.under_way import UnderWay
 
+FORGET_OLD_LOADS = CHECKOUT / "sql" / "queries" / "forget_old_loads.sql"
 ROWS_EXPECTED = CHECKOUT / "sql" / "queries" / "rows_expected.sql"
 TELLING_MEDIAN = 20  # rows: a weekday with fewer may well have none
 
@@ -34,12 +36,24 @@ WarehouseError = DatabaseError
 WarehouseUnreachable = DatabaseUnreachable
 
 
+class DayLost(WarehouseError):
+    """A day that was loaded is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this run had loaded and marked it, and the warehouse does not hold it any more: it was restored, or failed "
+            "over, meanwhile. Run the day again. Until then its mark is not true: see `python -m pipelines status`."
+        )
+
+
 class Warehouse:
     """A pool on one database, and what is kept of people in it. Close it when done."""
 
     def __init__(self, url: str, privacy: Privacy = FULL) -> None:
         self.privacy = privacy
         self._roll = Roll()
+        self._under_way: UnderWay | None = None
+        self._may_have_lost_it = False
         self.url = libpq_url(url)  # raises at once where it is none
         self.engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connect(self.url), pool_pre_ping=True)
         sa.event.listen(self.engine, "connect", self._forget)
@@ -47,9 +61,23 @@ class Warehouse:
     def _forget(self, *_: object) -> None:
         """At each new connection: it may lead to another server, which lacks what the last one had committed."""
         self._roll = Roll()
+        self._may_have_lost_it = True
 
     def close(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def loading(self, run_id: str) -> Iterator[None]:
+        """While a run loads days: a restore waits for its end, or is refused. One that is under way is waited for."""
+        self._under_way = UnderWay(self.url, run_id)
+        try:
+            for attempt in outages.attempts(_is_outage):
+                with attempt:
+                    self._under_way.take()
+            yield
+        finally:
+            self._under_way.release()
+            self._under_way = None
 
     @contextmanager
     def connection(self, isolation: str = "READ COMMITTED", access: str = "READ WRITE") -> Iterator[psycopg.Connection]:
@@ -64,6 +92,7 @@ class Warehouse:
             if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 self.engine.dispose()  # a primary that became a standby: a new connection finds the new one
             described = refused(error)
+            self._may_have_lost_it |= _is_outage(described)
         else:
             return
         raise described from None  # out here, so that nothing carries the database's own error, which quotes rows
@@ -103,6 +132,9 @@ class Warehouse:
         raise described  # out here, and another one: nothing carries the database's own error, which quotes rows
 
     def _upserted(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
+        if self._under_way and self._may_have_lost_it:
+            self._under_way.take()
+            self._may_have_lost_it = False
         with self.connection() as connection:
             roll = self._roll
             day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, roll)
@@ -141,14 +173,16 @@ class Warehouse:
         return ""
 
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
-        """Days of which a run with this root has loaded all these tables."""
+        """Days of which a run with this root has loaded all these tables. An outage is waited for."""
         query = (
             "SELECT partition_date FROM kaltura.loads WHERE root_run_id = %s AND report_id = ANY(%s)"
             " AND NOT coalesce(filters ? 'started', FALSE) GROUP BY partition_date HAVING count(DISTINCT report_id) = %s"
         )
-        with self.connection() as connection:
-            rows = connection.execute(query, [root_run_id, [table.report_id for table in tables], len(tables)])
-            return {row[0] for row in rows}
+        for attempt in outages.attempts(_is_outage):
+            with attempt, self.connection() as connection:
+                rows = connection.execute(query, [root_run_id, [table.report_id for table in tables], len(tables)])
+                found = {row[0] for row in rows}
+        return found
 
     def newest_day(self, partner_id: int) -> dt.date | None:
         """The last day of the account that was ever loaded."""
@@ -157,6 +191,15 @@ class Warehouse:
                 "SELECT max(partition_date) FROM kaltura.loads WHERE partner_id = %s", [partner_id]
             ).fetchone()
         return row[0] if row else None
+
+    def forget_loads(self, days: int) -> tuple[dt.datetime, int]:
+        """Take out what `loads` says of pulls that are more than `days` old and brought nothing new.
+
+        Returns the moment before which they were, by the database's clock, and how many there were.
+        """
+        with self.connection() as connection:
+            [[before]] = connection.execute("SELECT now() - make_interval(days => %s)", [days]).fetchall()
+            return before, connection.execute(FORGET_OLD_LOADS.read_bytes(), {"before": before}).rowcount
 
     def gather_statistics(self, tables: Sequence[Table]) -> None:
         """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over

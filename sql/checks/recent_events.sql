@@ -1,5 +1,6 @@
--- Days go on being loaded, and nothing happened on them: how many loaded days in a row, up to the run's last one, are
--- without any row. More than 3 is longer than a long weekend, more than 7 is an error unless it is a vacation.
+-- Days go on being loaded, and nothing happens on them: how many loaded days of a term in a row, up to the run's last
+-- one, are without any row. More than 3 is longer than a long weekend, more than 7 is an error unless it is a vacation. What
+-- it finds is of the first silent day, so that it stays one finding for as long as the silence lasts.
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
@@ -9,7 +10,7 @@ WITH newest AS (
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
         AND filters IS NULL
-        AND partition_date BETWEEN %(last)s::date - 56 AND %(last)s
+        AND partition_date BETWEEN %(last)s::date - 366 AND %(last)s
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),
 
@@ -21,11 +22,13 @@ events AS (
 )
 
 SELECT
-    max(partition_date) AS partition_date,
+    min(partition_date) AS partition_date,
     newest_event_day,
     count(*) AS loaded_days_since,
     count(*) > 7 AS is_error
 FROM events
-WHERE newest_event_day IS NULL OR partition_date > newest_event_day
+WHERE
+    (newest_event_day IS NULL OR partition_date > newest_event_day)
+    AND %(terms)s::datemultirange @> partition_date
 GROUP BY newest_event_day
-HAVING count(*) > 3
+HAVING count(*) > 3 AND %(terms)s::datemultirange @> %(last)s::date

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,6 +18,9 @@ from assets.checks import checks
 from assets.checks import query as findings
 from assets.checks.checks import CHECKS, specs
 from assets.reports import REPORTS
+from pipelines.schedules import daily_pull
+from pipelines.sensors import incidents
+from pipelines.sensors.alerts import AlertState, digest
 from resources.kaltura.windows import Days
 from resources.warehouse.warehouse import Warehouse
 from simulator import DEMO, Fault, University, serving
@@ -61,7 +65,7 @@ def by_key(run: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetChec
     return {(each.asset_key.path[-1], each.check_name): each for each in run.get_asset_check_evaluations()}
 
 
-def failed(database: str, days: Days = WEEK) -> dict[tuple[str, str], dg.AssetCheckResult]:
+def failed(database: str, days: Days = WEEK) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
     """What the checks say of what is in the database now: those that do not pass."""
     warehouse = Warehouse(database)
     try:
@@ -327,6 +331,52 @@ def test_days_that_load_and_hold_nothing_warn_first_and_are_an_error_later(
     assert (result.severity if result else None) is severity
 
 
+@pytest.mark.parametrize(
+    ("terms", "severity"),
+    [
+        ((), dg.AssetCheckSeverity.ERROR),
+        (((WEEK.first, WEEK.last + dt.timedelta(days=90)),), dg.AssetCheckSeverity.ERROR),
+        (((WEEK.first, WEEK.last),), None),
+        (((WEEK.first, WEEK.last + dt.timedelta(days=3)),), None),
+        (
+            ((WEEK.first, WEEK.last), (WEEK.last + dt.timedelta(days=5), WEEK.last + dt.timedelta(days=90))),
+            dg.AssetCheckSeverity.WARN,
+        ),
+    ],
+    ids=["no terms set", "in term", "in vacation", "in vacation, begun in term", "a term that began silent"],
+)
+def test_outside_of_terms_silence_is_no_finding(
+    terms, severity: dg.AssetCheckSeverity | None, week, monkeypatch
+) -> None:
+    monkeypatch.setattr(checks.missing_days, "SETTINGS", replace(checks.SETTINGS, terms=terms))
+    last = WEEK.last + dt.timedelta(days=9)
+    _loads(week, {WEEK.last + dt.timedelta(days=n): 0 for n in range(1, 10)})
+    result = failed(week.database, Days(last, last)).get(("room_sessions", "recent_events"))
+    assert (result.severity if result else None) is severity
+
+
+def test_of_a_silence_of_months_an_alert_speaks_once_a_level_and_when_it_is_over(week) -> None:
+    told, lines, now = AlertState(), [], 0
+    for morning in range(1, 101):
+        day = WEEK.last + dt.timedelta(days=morning)
+        _loads(week, {day: 0 if morning < 100 else 12})
+        with closing(Warehouse(week.database)) as warehouse:
+            selected = {dg.AssetCheckKey(SESSIONS, "recent_events")}
+            days = Days(day - dt.timedelta(days=3), day)
+            [evaluation] = checks.results(selected, (), days, ACCOUNT, warehouse, is_filtered=False)
+        found = incidents.Collected()
+        incidents._judge(evaluation, "run", found)
+        now += 24 * 3600
+        what, told = digest(found, told, now)
+        lines += what.lines("")
+    assert [line.split(",")[0] for line in lines] == [
+        "WARNING: recent_events of room_sessions",
+        "ERROR: recent_events of room_sessions",
+        "RECOVERED: recent_events of room_sessions",
+    ]
+    assert {line.split(", ")[1][:10] for line in lines} == {str(WEEK.last + dt.timedelta(days=1))}
+
+
 @pytest.mark.parametrize("setting", [31, 0], ids=["come back", "stay away"])
 def test_days_that_are_missing_since_the_first_load_are_counted_and_told_how_they_come_back(
     setting: int, week, monkeypatch
@@ -383,3 +433,35 @@ def _drop_constraints(installation) -> None:
     ).fetchall()
     for table, name in rows:
         installation.sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+
+
+def test_a_schedules_run_plans_no_check_and_tells_each_once(database: str) -> None:
+    """A check that is planned costs Dagster's history an event and a row for each day of the run, which nothing ends."""
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as dagster,
+    ):
+        scheduled = dg.Definitions(assets=dagster.defs.assets, schedules=[daily_pull], resources=dagster.defs.resources)
+        result = scheduled.resolve_job_def(daily_pull.job_name).execute_in_process(
+            instance=instance,
+            tags={
+                "dagster/asset_partition_range_start": str(DAY),
+                "dagster/asset_partition_range_end": str(DAY + dt.timedelta(days=3)),
+            },
+        )
+        kinds = [
+            entry.get_dagster_event().event_type_value
+            for entry in instance.all_logs(result.run_id)
+            if entry.dagster_event
+        ]
+        assert result.success
+        assert "ASSET_CHECK_EVALUATION_PLANNED" not in kinds
+        assert "STEP_OUTPUT" not in kinds
+        told = {(each.asset_key, each.check_name) for each in result.get_asset_check_evaluations()}
+        assert told == {(spec.asset_key, spec.name) for spec in checks.specs()}
+        assert kinds.count("ASSET_CHECK_EVALUATION") == len(told)
+        for record in instance.event_log_storage.get_latest_asset_check_execution_by_key(
+            [spec.key for spec in checks.specs()]
+        ).values():
+            assert record.run_id == result.run_id

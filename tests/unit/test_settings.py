@@ -35,6 +35,10 @@ def test_an_empty_value_counts_as_not_set() -> None:
         ("SESSION_GRACE_HOURS", "-1"),
         ("LOOKBACK_DAYS", "3.5"),
         ("DAYS_PER_RUN", "all"),
+        ("HISTORY_DAYS", "-1"),
+        ("TERM_DATES", "2026-02-02"),
+        ("TERM_DATES", "2026-02-02/2026-05-15,spring"),
+        ("TERM_DATES", "2026-05-15/2026-02-02"),
         ("KALTURA_MAX_CONCURRENCY", "0"),
     ],
 )

@@ -1,0 +1,71 @@
+"""A run that loads days says so for as long as it lasts, so that no restore takes the warehouse away beneath it.
+
+It holds an advisory lock in a transaction of its own, on a connection of its own: between two days nothing else of the
+run is open. Behind a pooler in transaction mode a lock of the session would go to somebody else.
+"""
+
+from contextlib import suppress
+
+import psycopg
+
+from resources.postgres.locks import LOADS_LOCK, LOCK_CLASS
+from resources.postgres.refusals import waiting_for
+from resources.postgres.session import connect, refused
+
+_PROGRAM = "kaltura run {}"  # and the first characters of its id: who else wants the lock is told it
+RESTORE_TAKES_SECONDS = 180  # what is waited for; the run is tried again later
+
+_NO_LIMITS = """
+SELECT set_config(name, '0', TRUE) FROM pg_catalog.pg_settings
+WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout', 'statement_timeout')
+"""
+
+
+class UnderWay:
+    """The lock of one run. Raises as `session.opened` does where it can't be had."""
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self._url = url
+        self._program = _PROGRAM.format(run_id[:8])
+        self._connection: psycopg.Connection | None = None
+
+    def take(self) -> None:
+        """Anew, where the connection that held it is lost."""
+        if self._connection is not None and self._is_held(self._connection):
+            return
+        self.release()
+        try:
+            self._connection = self._taken()
+        except psycopg.Error as error:
+            described = refused(error)
+        else:
+            return
+        raise described from None
+
+    def release(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    @staticmethod
+    def _is_held(connection: psycopg.Connection) -> bool:
+        try:
+            connection.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def _taken(self) -> psycopg.Connection:
+        connection = connect(self._url)
+        try:
+            connection.execute("BEGIN")  # it ends, and the lock with it, as the connection does
+            connection.execute("SELECT set_config('application_name', %s, TRUE)", [self._program])
+            connection.execute(f"SET LOCAL lock_timeout = '{RESTORE_TAKES_SECONDS}s'".encode())
+            connection.execute(_NO_LIMITS.encode())
+            with waiting_for("a restore to end"):
+                connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, LOADS_LOCK])
+        except BaseException:
+            connection.close()
+            raise
+        return connection

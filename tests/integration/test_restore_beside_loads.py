@@ -1,0 +1,125 @@
+"""A restore and loads keep apart; a run whose days were taken away beneath it does not end well."""
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from in_process import installed
+from rich.console import Console
+
+from assets.reports import REPORTS
+from resources.kaltura.windows import DAY, Days
+from resources.postgres import locks
+from resources.postgres.backup import back_up
+from resources.postgres.locks import LockedByAnother
+from resources.postgres.restore import restore
+from resources.privacy.pseudonyms import FULL
+from resources.privacy.restored import KeptErasures
+from resources.warehouse.warehouse import Warehouse
+from simulator import University, serving
+
+FIRST = dt.date(2026, 3, 2)
+WEEK = Days(FIRST, FIRST + 3 * DAY)
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def dagster(database: str) -> Iterator[SimpleNamespace]:
+    with serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura, installed(kaltura, database) as inside:
+        yield inside
+
+
+def put_back(url: str, file: Path) -> None:
+    kept = KeptErasures(FULL, [report.table for report in REPORTS])
+    restore(url, file, QUIET, keeper=kept, replace=True, trust=True)
+
+
+def loads(sql) -> int:  # type: ignore[no-untyped-def]
+    return int(sql("SELECT count(*) FROM kaltura.loads").fetchone()[0])
+
+
+def test_a_restore_is_refused_while_a_run_is_between_two_days_and_says_which_run(
+    dagster: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.5)
+    back_up(dagster.database, tmp_path / "empty.dump", QUIET)
+    assert dagster.pull(WEEK).success
+    before = loads(dagster.sql)
+    warehouse = Warehouse(dagster.database)
+    with warehouse.loading("0123456789ab"):
+        with pytest.raises(LockedByAnother, match=r"kaltura run 01234567.*Wait for that run or stop it"):
+            put_back(dagster.database, tmp_path / "empty.dump")
+        assert loads(dagster.sql) == before
+    put_back(dagster.database, tmp_path / "empty.dump")  # the run has ended
+    assert loads(dagster.sql) == 0
+    warehouse.close()
+
+
+def test_a_run_that_begins_during_a_restore_waits_for_its_end_and_loads_into_what_was_put_back(
+    dagster: SimpleNamespace,
+) -> None:
+    ended = []
+    run = threading.Thread(target=lambda: ended.append(dagster.pull(WEEK)))
+    with psycopg.connect(dagster.database) as restoring:
+        locks.keep_loads_off(restoring)
+        run.start()
+        run.join(4)
+        assert run.is_alive()
+        assert loads(dagster.sql) == 0
+    run.join(60)
+    [result] = ended
+    assert result.success
+    assert loads(dagster.sql) == len(WEEK) * len(REPORTS)
+
+
+def test_two_runs_load_at_once(dagster: SimpleNamespace) -> None:
+    warehouse = Warehouse(dagster.database)
+    with warehouse.loading("another"):
+        assert dagster.pull(WEEK).success
+    warehouse.close()
+
+
+def test_a_lock_that_a_failover_took_is_had_again_before_the_next_day(dagster: SimpleNamespace) -> None:
+    """A trigger ends every connection but the one that loads the second day; what is lost with them is taken anew."""
+    dagster.sql(
+        "CREATE FUNCTION public.cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NEW.partition_date = '2026-03-03' AND NEW.report_id = 6002 AND nextval('public.cuts') = 1 THEN"
+        " PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name LIKE 'kaltura%'; END IF; RETURN NEW; END $$"
+    )
+    dagster.sql("CREATE SEQUENCE public.cuts")
+    dagster.sql("CREATE TABLE public.held AS SELECT now() AS at, 0 AS count")
+    dagster.sql(
+        "CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO public.held SELECT now(), count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        f" AND classid = {locks.LOCK_CLASS} AND objid = {locks.LOADS_LOCK} AND granted; RETURN NEW; END $$"
+    )
+    for name in ("cut", "look"):
+        dagster.sql(
+            f"CREATE TRIGGER {name} BEFORE INSERT ON kaltura.loads FOR EACH ROW EXECUTE FUNCTION public.{name}()"
+        )
+    assert dagster.pull(WEEK).success
+    held = [count for (count,) in dagster.sql("SELECT count FROM public.held WHERE count >= 0 ORDER BY at OFFSET 1")]
+    assert len(held) == len(WEEK) * len(REPORTS)
+    assert set(held) == {1}
+
+
+def test_a_day_that_was_marked_and_taken_away_again_fails_the_run_by_name(dagster: SimpleNamespace) -> None:
+    """As by a failover that lost the last second: the first day is gone once the last is in."""
+    dagster.sql(
+        "CREATE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NEW.partition_date = '2026-03-05' AND NEW.report_id = 6002"
+        " THEN DELETE FROM kaltura.loads WHERE partition_date = '2026-03-02'; END IF; RETURN NEW; END $$"
+    )
+    dagster.sql("CREATE TRIGGER lose AFTER INSERT ON kaltura.loads FOR EACH ROW EXECUTE FUNCTION public.lose()")
+    result = dagster.pull(WEEK)
+    assert not result.success
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    said = failure.user_failure_data.description
+    assert said.startswith("1 of the run's days could not be loaded")
+    assert "2026-03-02: this run had loaded and marked it, and the warehouse does not hold it any more" in said
+    assert "This may pass" in said
