@@ -242,11 +242,13 @@ def _merge(rows: pd.DataFrame, report: Report, key: list[str]) -> pd.DataFrame:
     groups = rows.groupby(key, sort=False, dropna=False)
     merged = groups.max().drop(columns=[COLUMN], errors="ignore")
     weight = next(c.name for c in report.table.columns if c.kind in (Kind.MINUTES, Kind.COUNT))
+    # A sum of floats depends on their order in its last digit, and the order on how a day had to be split.
+    ordered = rows.sort_values([column.name for column in report.table.columns if column.kind in FIGURES])
     for column in report.table.columns:
         if column.kind is Kind.MINUTES:
-            merged[column.name] = groups[column.name].sum(min_count=1)
+            merged[column.name] = ordered.groupby(key, sort=False, dropna=False)[column.name].sum(min_count=1)
         elif column.kind is Kind.RATIO:
-            merged[column.name] = _weighted(rows, column.name, weight, key)
+            merged[column.name] = _weighted(ordered, column.name, weight, key)
     if "session_start_time" in rows:
         merged["session_start_time"] = groups["session_start_time"].min()
     if "session_end_time" in rows:

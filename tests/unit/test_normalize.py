@@ -1,7 +1,7 @@
 """What each value means, which rows can't be used, and how rows of one key become one (docs/kaltura-api.md, 4)."""
 
-import itertools
 import math
+import random
 
 import pandas as pd
 import pytest
@@ -283,23 +283,26 @@ def test_a_session_that_comes_twice_is_running_if_one_of_them_is() -> None:
     assert row["session_end_time"] is None
 
 
+_figures = st.floats(0, 1, allow_subnormal=False).map(lambda value: f"{value:.14g}")
 _rows = st.lists(
     st.fixed_dictionaries(
         {
             "user_id": st.sampled_from(["", "a", "b"]),
             "user_name": st.sampled_from(["", "Ann", "Änn", "\U0001f389", "0"]),
-            "meeting_view_time": st.sampled_from(["", "0", "1.5", "60"]),
-            "meeting_engaged_play_time_ratio": st.sampled_from(["", "0", "0.25", "1"]),
+            "meeting_view_time": st.sampled_from(["", "0", "1.5", "60"]) | _figures,
+            "meeting_engaged_play_time_ratio": st.sampled_from(["", "0", "0.25", "1"]) | _figures,
         }
     ),
     min_size=1,
-    max_size=6,
+    max_size=8,
 )
 
 
 @settings(max_examples=15, deadline=None)
-@given(_rows)
-def test_merging_keeps_the_minutes_and_does_not_depend_on_the_order_of_the_rows(rows: list[dict[str, str]]) -> None:
+@given(_rows, st.randoms(use_true_random=False))
+def test_merging_keeps_the_minutes_and_no_last_digit_depends_on_the_order_of_the_rows(
+    rows: list[dict[str, str]], chance: random.Random
+) -> None:
     def by_user(order: list[dict[str, str]]) -> dict[str, dict[str, object]]:
         return {str(row["user_id"]): row for row in merged_rows(ATTENDEES, *order)}
 
@@ -307,12 +310,8 @@ def test_merging_keeps_the_minutes_and_does_not_depend_on_the_order_of_the_rows(
     assert found.keys() == {row["user_id"] for row in rows}
     total = sum(float(row["meeting_view_time"] or 0) for row in rows)
     assert sum(float(str(row["meeting_view_time"] or 0)) for row in found.values()) == pytest.approx(total)
-    for order in itertools.islice(itertools.permutations(rows), 1, 24, 11):
-        again = by_user(list(order))
-        for user, row in found.items():
-            assert again[user] == {
-                name: pytest.approx(kept) if isinstance(kept, float) else kept for name, kept in row.items()
-            }
+    for _ in range(3):
+        assert by_user(chance.sample(rows, len(rows))) == found
 
 
 @pytest.mark.parametrize("sent", ["", "Unknown", "Error"])
