@@ -25,6 +25,8 @@ from resources.settings import CHECKOUT, keeps_to_ids
 from resources.warehouse.calendars import expect_none_but
 
 _LOADED = CHECKOUT / "sql" / "status" / "loaded_days.sql"
+_EMPTY = CHECKOUT / "sql" / "status" / "empty_days.sql"
+_EMPTY_RUNS_SHOWN = 10  # weekends are among them
 
 LOADED, PROVISIONAL, MISSING, NEVER = "loaded", "provisional", "missing", "before the first load"
 NOT_THERE, NOT_MARKED = "marked and not there", "there and not marked"
@@ -47,10 +49,11 @@ MENDS = {
 
 @dataclass(frozen=True)
 class Status:
-    """Each day stands in one list of `days`."""
+    """Each day stands in one list of `days`. `empty` are those loaded days of which all reports came without a row."""
 
     account: int
     days: Mapping[str, list[Days]]
+    empty: list[Days]
     newest_event_at: dt.datetime | None
     warehouse_bytes: int
     history_bytes: int | None = field(default=None)
@@ -64,6 +67,7 @@ class Status:
             "account": self.account,
             "is_well": self.is_well,
             "days": {kind: [[str(run.first), str(run.last)] for run in runs] for kind, runs in self.days.items()},
+            "believed_empty": [[str(run.first), str(run.last)] for run in self.empty],
             "newest_event_at": self.newest_event_at.isoformat() if self.newest_event_at else None,
             "warehouse_bytes": self.warehouse_bytes,
             "history_bytes": self.history_bytes,
@@ -73,9 +77,11 @@ class Status:
         lines = [f"Account {self.account}"]
         for kind, runs in self.days.items():
             if runs:
-                count = sum(map(len, runs))
-                lines.append(f"{kind}: {count:,} day{'s' if count > 1 else ''}: {shown(runs)}")
+                lines.append(_line(kind, runs))
                 lines += [f"    {MENDS[kind]}"] if kind in MENDS else []
+        if self.empty:
+            lines.append(_line("believed empty", self.empty, newest=_EMPTY_RUNS_SHOWN))
+            lines.append("    all reports came without a row. Where that can't be, pull these days again")
         lines.append(f"newest event: {self.newest_event_at or 'none'}")
         lines.append(f"size of the warehouse: {self.warehouse_bytes / 1e6:,.0f} MB")
         if self.history_bytes is not None:
@@ -86,6 +92,14 @@ class Status:
 
 def shown(these: Sequence[Days]) -> str:
     return ", ".join(str(days).replace("...", " to ") for days in these)
+
+
+def _line(kind: str, runs: Sequence[Days], newest: int | None = None) -> str:
+    count = sum(map(len, runs))
+    first = f"the last {newest}: " if newest is not None and len(runs) > newest else ""
+    return (
+        f"{kind}: {count:,} day{'s' if count > 1 else ''}: {first}{shown(runs if newest is None else runs[-newest:])}"
+    )
 
 
 def compared(
@@ -111,11 +125,13 @@ def compared(
 class Warehouse:
     """What the account's warehouse holds, since START_DATE.
 
-    `loaded` days are there whole, and may be provisional; of `missing` days some reports may be there.
+    `loaded` days are there whole, and may be provisional; of `missing` days some reports may be there. `empty` are
+    those of the loaded days of which all reports came without a row.
     """
 
     loaded: Mapping[dt.date, bool]
     missing: Mapping[dt.date, frozenset[int]]
+    empty: frozenset[dt.date] = frozenset()
 
     def days_of(self, report: Report) -> set[dt.date]:
         """Days of which the report is there, whole."""
@@ -129,7 +145,9 @@ def held(connection: psycopg.Connection, account: int) -> Warehouse:
     lacking = missing_days.missing(connection, account, _partitions()[-1] if _partitions() else SETTINGS.start_date)
     parameters = {"partner_id": account, "is_filtered": keeps_to_ids()}
     days = connection.execute(_LOADED.read_bytes(), parameters).fetchall()
-    return Warehouse({day: late for day, late in days if day >= SETTINGS.start_date and day not in lacking}, lacking)
+    loaded = {day: late for day, late in days if day >= SETTINGS.start_date and day not in lacking}
+    empty = connection.execute(_EMPTY.read_bytes(), parameters).fetchall()
+    return Warehouse(loaded, lacking, frozenset(day for (day,) in empty if day in loaded))
 
 
 def marks(instance: dg.DagsterInstance) -> dict[int, set[dt.date]]:
@@ -154,7 +172,7 @@ def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account
         [account],
     ).fetchall()[0]
     days = compared(_partitions(), there.loaded, there.missing, set.intersection(*marked.values()))
-    return Status(account, days, newest, size, _bytes_in(instance))
+    return Status(account, days, stretches(there.empty), newest, size, _bytes_in(instance))
 
 
 def _partitions() -> list[dt.date]:

@@ -194,8 +194,11 @@ class _Run:
                 self._mark(report, day, {"already loaded by": self.root_run_id})
         return [day for day in days if day not in loaded]
 
-    def against_empty(self, report: Report, days: Days) -> str:
-        return self.warehouse.against_empty(self.people.partner_id, report.report_id, days.first, days.last)
+    def against_empty(self, report: Report, days: Days, *, all_are_empty: bool) -> str:
+        account = self.people.partner_id
+        return self.warehouse.against_empty(
+            account, report.report_id, days.first, days.last, all_are_empty=all_are_empty
+        )
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):

@@ -35,9 +35,10 @@ from assets.pull.assign import (
     with_disposition,
 )
 from assets.pull.covers import FOLLOWED, covers
+from assets.pull.doubt import AgainstEmpty, Doubt, nothing_known
 from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, EXTRA, LINE, REASON, merged, normalize
 from assets.pull.thinning import Thinning
-from assets.pull.witnesses import AgainstEmpty, Witnesses, nothing_known
+from assets.pull.witnesses import Witnesses
 from assets.report import Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
@@ -129,8 +130,9 @@ class _Pull:
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
         self.witnesses = Witnesses(filters.of)
-        self.against_empty = against_empty
+        self.doubt = Doubt(self.witnesses, against_empty, is_filtered=filters.active is not None)
         self.accepts_empty = accepts_empty
+        self.stretches: Sequence[Days] = (days,)
         held = filters.of(BREAKOUT_SESSIONS)
         shared = {filter_: ids for filter_, ids in filters.of(ROOM_SESSIONS).items() if filter_ in held}
         self.thinning = Thinning(
@@ -138,6 +140,15 @@ class _Pull:
         )
 
     def received(self, reports: Sequence[Report]) -> dict[str, Received]:
+        """The reports' rows. What all of them came without is asked for once more, in halves, before it is believed."""
+        rows = self._asked(reports)
+        if self.accepts_empty or not all(came.frame.empty for came in rows.values()):
+            return rows
+        asking = [self._completion(report) for report in reports]
+        self.stretches = self.doubt.all_came_empty(self.days, asking, self.calendar)
+        return self._asked(reports)
+
+    def _asked(self, reports: Sequence[Report]) -> dict[str, Received]:
         """The reports' rows. One that came empty is asked for again where another report has rows of the same days."""
         rows: dict[str, Received] = {}
         with ThreadPoolExecutor(max_workers=1) as thread:
@@ -183,13 +194,6 @@ class _Pull:
             self._rooms_asked_again(rows)
         return True
 
-    def _doubt(self, report: Report, days: Days) -> str:
-        """What speaks against an empty `report` for these days."""
-        against = self.witnesses.against(report, days)
-        if against or self.filters.active:
-            return against
-        return self.against_empty(report, days)
-
     @property
     def now(self) -> float:
         """When the pull began, by the clock of Kaltura's replies: before the first of them nobody asks."""
@@ -197,7 +201,8 @@ class _Pull:
 
     def sessions(self, report: Report) -> Received:
         """Rows that carry their own start: reports 6000 and 6002."""
-        parts = self._completion(report).days(self.days)
+        completion = self._completion(report)
+        parts = [part for days in self.stretches for part in completion.days(days)]
         frame = pd.concat([self._dated(part.reply, report, part.days) for part in parts], ignore_index=True)
         windows = windows_of(parts)
         return Received(self._covered(frame, windows, report), windows)
@@ -236,7 +241,12 @@ class _Pull:
         A session is known by its cue point alone: 6000 need not list every room that one takes place in.
         """
         lines = self.lines[ATTENDEES.report_id]
-        parts = self._completion(ATTENDEES).days(self.days, lambda days: self._cue_points(sessions, days))
+        completion = self._completion(ATTENDEES)
+        parts = [
+            part
+            for stretch in self.stretches
+            for part in completion.days(stretch, lambda days: self._cue_points(sessions, days))
+        ]
         frame = pd.concat([self._received(part.reply, ATTENDEES, part.days) for part in parts], ignore_index=True)
         frame = self._tied(frame, sessions)
         windows = windows_of(parts)
@@ -296,8 +306,9 @@ class _Pull:
             self.stats[report.report_id],
             self.filters.of(report),
             self.people.excluded(report.table.personal_columns),
-            doubt=lambda days: self._doubt(report, days),
+            doubt=lambda days: self.doubt.of(report, days),
             most_dropped=self.thinning.most_dropped,
+            named=self.witnesses.names(report, self.client, self.stats[report.report_id]),
             accepts_empty=self.accepts_empty,
             is_narrowed=report is ATTENDEES and not self.witnesses.may_tell(ROOM_SESSIONS, of=ATTENDEES),
         )
@@ -354,8 +365,11 @@ class _Pull:
         asked = sorted({Days(first, last) for first, last in stretches.itertuples(index=False, name=None)})
         for days in asked:
             of_days = orphans["first_day"] == pd.Timestamp(days.first)
-            ids = sorted(orphans.loc[of_days, "entry_id"].dropna().unique())
-            replies = completion.of_ids(self.calendar.window(days), ids)
+            ids = set(orphans.loc[of_days, "entry_id"].dropna())
+            listed = sessions.frame.loc[sessions.frame["first_day"] == pd.Timestamp(days.first), "entry_id"].dropna()
+            if ids.isdisjoint(listed):  # with a room that 6000 lists for sure, an empty reply can't pass for an answer
+                ids.update(listed.head(1))
+            replies = completion.of_ids(self.calendar.window(days), sorted(ids), have_rows=not listed.empty)
             found += [self._dated(reply, ROOM_SESSIONS, days) for reply in replies]
         if not found:
             return False

@@ -14,8 +14,10 @@ from assets.pull.assign import DAY, DISPOSITION, KEPT, NO_SESSION
 from assets.pull.normalize import REASON
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
-from resources.kaltura.query import Filter
-from resources.kaltura.windows import Days
+from resources.kaltura.client import Client, RequestStats
+from resources.kaltura.complete import Named, names_nothing
+from resources.kaltura.query import Filter, Query
+from resources.kaltura.windows import Days, Window
 from resources.table import UNKNOWN
 
 # Whose rows tell that a report can't be empty.
@@ -26,12 +28,11 @@ WITNESSES: Mapping[str, Sequence[Report]] = {
 }
 
 
-AgainstEmpty = Callable[[Report, Days], str]
-"""What the warehouse knows that speaks against an empty report for these days; empty if nothing does."""
-
-
-def nothing_known(report: Report, days: Days) -> str:
-    return ""
+# Whose rows name the ids by which a day of a report is split, and the column that does.
+NAMED_BY: Mapping[str, tuple[Report, str]] = {
+    ROOM_SESSIONS.table.name: (ATTENDEES, "entry_id"),
+    BREAKOUT_SESSIONS.table.name: (ROOM_SESSIONS, "parent_entry_id"),
+}
 
 
 @dataclass
@@ -43,6 +44,23 @@ class Witnesses:
 
     def heard(self, report: Report, frame: pd.DataFrame) -> None:
         self._frames[report.table.name] = frame
+
+    def names(self, report: Report, client: Client, stats: RequestStats) -> Named:
+        """How the ids are found that another report names in a window, where `report` comes empty."""
+        if report.table.name not in NAMED_BY:
+            return names_nothing
+        witness, column = NAMED_BY[report.table.name]
+        of_report, of_witness = self.filters_of(report), self.filters_of(witness)
+        shared = {filter_: ids for filter_, ids in of_report.items() if filter_ in of_witness}
+        chosen = of_report.get(report.split_by)
+        others = tuple(name for name in witness.source.columns if name != column)
+
+        def named(window: Window) -> set[str]:
+            reply = client.ask(Query(witness.source, window, shared), stats, excluded_columns=others)
+            ids = set(reply.rows.frame[column].unique()).difference(UNKNOWN)
+            return ids if chosen is None else ids.intersection(chosen)
+
+        return named
 
     def may_tell(self, witness: Report, *, of: Report) -> bool:
         """Whether every filter of the one holds for the other too; else the one may be empty beside the other's rows."""

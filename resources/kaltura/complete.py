@@ -7,6 +7,9 @@ such replies serve for their ids alone.
 An empty report is no proof that there was nothing (section 3): it is believed only where nothing speaks against it. Else
 it is asked for again, at once and then in parts, as one that is too much; the day for which that brings nothing fails.
 
+Where narrower windows tell a day's ids, another report tells what an empty one of them hides: it names the ids too. And
+parts of what was cut off at the cap are as many rows as the cap, or some of them are missing.
+
 A report that the server thins after its query may be cut and yet short (section 3). It is whole where its rows and all
 that can have been dropped are fewer than the cap; else it is asked for in parts like one that is too much.
 """
@@ -53,6 +56,14 @@ def nothing_dropped(window: Window, kept: int) -> int:
     return 0
 
 
+Named = Callable[[Window], set[str]]
+"""The `split_by` ids that another report names in this window. Raises what `Client.ask` raises."""
+
+
+def names_nothing(window: Window) -> set[str]:
+    return set()
+
+
 @dataclass(frozen=True)
 class Part:
     """A reply and the days whose rows it holds whole; rows of other days in it are fragments."""
@@ -73,6 +84,7 @@ class Completion:
     excluded_columns: tuple[str, ...] = ()
     doubt: Doubt = field(default=no_doubt)
     most_dropped: MostDropped = field(default=nothing_dropped)
+    named: Named = field(default=names_nothing)
     accepts_empty: bool = False  # whatever speaks against it
     is_narrowed: bool = False  # by a filter that the ids did not come through, so that one of them may have no rows
 
@@ -130,7 +142,29 @@ class Completion:
         stays_empty = isinstance(error, EmptyReply) and not any(reply.rows.received for reply in replies)
         if stays_empty and not self.accepts_empty:
             raise error
+        if known_ids is None:
+            self._require_cap(replies, days, error)
         return [Part(days, reply) for reply in replies]
+
+    def _require_cap(self, replies: Sequence[Reply], days: Days, error: KalturaError) -> None:
+        """Raises `EmptyReply` where a day was cut off at the cap, and all of its ids together have fewer rows."""
+        rows = sum(reply.rows.line_count for reply in replies)
+        if isinstance(error, CutOff) and rows < self.client.row_cap and not self.accepts_empty:
+            against = (
+                f"together there were {self.client.row_cap:,} rows and more, by {self.source.split_by.name} {rows:,}"
+            )
+            raise _empty(against, days, error.about, "a part of the report") from error
+
+    def halves_with_rows(self, window: Window) -> str:
+        """What a lighter question tells of a window of which the report is empty; empty if it has no rows there."""
+        for half in window.halves() or ():
+            try:
+                count = self._ask(half, self.ids).rows.received
+            except (CutOff, PerhapsCut):
+                count = self.client.row_cap
+            if count:
+                return f"a half of its window has {count:,} row{'' if count == 1 else 's'}"
+        return ""
 
     def of_ids(self, window: Window, ids: Sequence[str], *, have_rows: bool = False) -> list[Reply]:
         """Replies that together hold every row of the `split_by` ids, each of which is known to have some or not.
@@ -166,6 +200,10 @@ class Completion:
         """Every `split_by` id that occurs in the window, found through windows narrow enough to be answered whole."""
         try:
             reply = self._ask(window, self.ids)
+            if not reply.rows.received:
+                reply = self._ask(window, self.ids)
+            if not reply.rows.received:
+                return self.named(window)
         except HEAVY as error:
             return self._ids_in_halves(window, error)
         ids = set(reply.rows.frame[self.source.split_by.column].unique())
@@ -199,7 +237,7 @@ class Completion:
         return reply
 
 
-def _empty(against: str, days: Days, about: str) -> EmptyReply:
-    error = EmptyReply(f"the report is empty, though {against}", about=about)
+def _empty(against: str, days: Days, about: str, what: str = "the report") -> EmptyReply:
+    error = EmptyReply(f"{what} is empty, though {against}", about=about)
     error.days = (days.first, days.last)
     return error

@@ -159,17 +159,26 @@ class Warehouse:
         assert row is not None  # noqa: S101 (a SELECT of a value has one row)
         return int(row[0])
 
-    def against_empty(self, partner_id: int, report_id: int, first: dt.date, last: dt.date) -> str:
-        """What speaks against an empty report for these days; empty if nothing does. An outage is waited for."""
+    def against_empty(
+        self, partner_id: int, report_id: int, first: dt.date, last: dt.date, *, all_are_empty: bool
+    ) -> str:
+        """What speaks against an empty report for these days; empty if nothing does. An outage is waited for.
+
+        Where all reports are empty, the same weekday of any week around tells: of one report it says too little.
+        """
         asked = {"partner_id": partner_id, "report_id": report_id, "first": first, "last": last}
         for attempt in outages.attempts(_is_outage):
             with attempt, self.reading() as connection:
                 days = connection.execute(ROWS_EXPECTED.read_bytes(), asked).fetchall()
-        for day, held, median in days:
+        for day, held, before, around in days:
             if held:
                 return f"the warehouse holds {held:,} row{'' if held == 1 else 's'} of {day}"
-            if median is not None and median >= TELLING_MEDIAN:
-                return f"{median:,.0f} rows are the median of {day:%A}s before {day}"
+            if before is not None and before >= TELLING_MEDIAN:
+                return f"{before:,.0f} rows are the median of {day:%A}s before {day}"
+            if all_are_empty and before is None and around is not None and around >= TELLING_MEDIAN:
+                return (
+                    f"{around:,.0f} rows are the median of {day:%A}s around {day}, and the other reports are empty too"
+                )
         return ""
 
     def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:

@@ -1,6 +1,6 @@
 -- What speaks against an empty report, by day: rows that the warehouse holds of the day, and those that the day's weekday
--- had at the median of the 8 weeks before it (where there are 3 such days or more). Nothing does where the day's newest
--- load was empty: that was believed, or accepted, and stays so.
+-- had at the median of the 8 weeks before it (where there are 3 such days or more), and of the 8 weeks before and after
+-- it. Nothing does where the day's newest load was empty: that was believed, or accepted, and stays so.
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
@@ -11,7 +11,7 @@ WITH newest AS (
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
         AND filters IS NULL
-        AND partition_date BETWEEN %(first)s::date - 56 AND %(last)s::date
+        AND partition_date BETWEEN %(first)s::date - 56 AND %(last)s::date + 56
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),
 
@@ -46,21 +46,30 @@ SELECT
         SELECT count(*) FROM held
         WHERE held.partition_date = days.partition_date
     ) AS held_row_count,
-    (
+    weeks.median_before,
+    weeks.median_around
+FROM days
+LEFT JOIN newest ON days.partition_date = newest.partition_date
+CROSS JOIN
+    LATERAL (
         SELECT
             CASE
                 WHEN
-                    count(*) >= 3
-                    THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY earlier.row_count)
-            END
-        FROM newest AS earlier
+                    count(*) FILTER (WHERE other.partition_date < days.partition_date)
+                    >= 3
+                    THEN
+                        percentile_cont(0.5) WITHIN GROUP (ORDER BY other.row_count)
+                        FILTER (WHERE other.partition_date < days.partition_date)
+            END AS median_before,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY other.row_count)
+                AS median_around
+        FROM newest AS other
         WHERE
-            extract(ISODOW FROM earlier.partition_date)
+            extract(ISODOW FROM other.partition_date)
             = extract(ISODOW FROM days.partition_date)
-            AND earlier.partition_date < days.partition_date
-            AND earlier.partition_date >= days.partition_date - 56
-    ) AS median_row_count
-FROM days
-LEFT JOIN newest ON days.partition_date = newest.partition_date
+            AND other.partition_date <> days.partition_date
+            AND other.partition_date BETWEEN days.partition_date - 56
+            AND days.partition_date + 56
+    ) AS weeks
 WHERE newest.rows_received IS DISTINCT FROM 0
 ORDER BY days.partition_date

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,8 +46,8 @@ class Campus(Place):
             self.views.append(View(group[0], group[1], PEOPLE[0], group[2], group[3]))
 
     def asked(self, first: int, last: int | None = None, **more: Any) -> Extract:
-        def known(report: Report, days: Days) -> str:
-            return self.warehouse.against_empty(1, report.report_id, days.first, days.last)
+        def known(report: Report, days: Days, *, all_are_empty: bool) -> str:
+            return self.warehouse.against_empty(1, report.report_id, days.first, days.last, all_are_empty=all_are_empty)
 
         return self.bring(first, last, against_empty=known, accepts_empty=self.accepts_empty, **more)
 
@@ -183,6 +184,67 @@ def test_a_weekday_that_has_rows_every_week_is_not_believed_empty_unless_a_run_a
     assert_equal(campus.tables, campus.truth(0, 7, 14, 21))
 
 
+@pytest.mark.parametrize("last", [0, 2])
+def test_three_reports_that_came_empty_together_are_asked_for_once_more_where_nothing_is_known(
+    campus: Campus, last: int
+) -> None:
+    campus.holds(0, 1, 2)
+    campus.kaltura.faults.add(*(Fault("unreadable_store", report_id=report.report_id) for report in REPORTS))
+    assert campus.run(0, last) == {}
+    assert_equal(campus.tables, campus.truth(*range(last + 1)))
+
+
+@pytest.mark.parametrize(("last", "hours"), [(0, (8, 11, 14, 17, 20)), (1, (14, 17, 20))])
+def test_a_count_that_is_lost_at_the_cap_of_all_three_reports_is_seen_by_asking_in_halves(
+    campus: Campus, last: int, hours: tuple[int, ...]
+) -> None:
+    for day in range(last + 1):
+        for hour in hours:
+            start, end, name = 24 * day + hour, 24 * day + hour + 1, f"1_{day}_{hour}"
+            campus.meets(name, start, end, entry=f"{name}_group")
+            where = (f"{name}_main", "Room", f"{name}_group", "Group", name)
+            campus.breakouts.append(Breakout(*where, "host", campus.second(start), campus.second(end)))
+    campus.kaltura.row_cap = 4
+    campus.kaltura.faults.add(Fault("count_lost", times=None))
+    assert campus.run(0, last) == {}
+    assert_equal(campus.tables, campus.truth(*range(last + 1)))
+
+
+@pytest.mark.parametrize("loaded", [0, 14], ids=["before", "after"])
+def test_three_empty_reports_are_not_believed_where_a_week_around_has_rows_on_that_weekday(
+    campus: Campus, loaded: int
+) -> None:
+    campus.holds(loaded, people=20)
+    campus.load(campus.asked(loaded))
+    campus.kaltura.faults.add(Fault("unreadable_store", times=None))
+    with pytest.raises(EmptyReply, match="21 rows are the median of Mondays around 2026-05-11, and the other reports"):
+        campus.asked(7)
+    campus.kaltura.faults.clear()
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=ATTENDEES.report_id, times=1))
+    campus.holds(7)
+    campus.load(campus.asked(7))
+    assert_equal(campus.tables, campus.truth(loaded, 7))
+
+
+@pytest.mark.parametrize("report", [REPORTS[0], REPORTS[2]])
+@pytest.mark.parametrize("times", [1, 2, 3, 5, 8, None])
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 6])
+def test_replies_lost_in_a_row_inside_a_day_over_the_cap_hide_no_room(
+    campus: Campus, report: Report, times: int | None, after: int
+) -> None:
+    for hour in range(6):
+        start, name = 3 * hour + 1, f"1_{hour}"
+        campus.meets(name, start, start + 1, entry=f"{name}_main")
+        campus.meets(f"{name}g", start, start + 1, entry=f"{name}_group")
+        campus.sessions[-1] = replace(campus.sessions[-1], parent_entry_id=f"{name}_main")
+        where = (f"{name}_main", "Room", f"{name}_group", "Room", f"{name}g")
+        campus.breakouts.append(Breakout(*where, "host", campus.second(start), campus.second(start + 1)))
+    campus.kaltura.row_cap = 5
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=report.report_id, after=after, times=times))
+    failed = campus.run(0, 0)
+    assert_equal(campus.tables, campus.truth(*([] if failed else [0])))
+
+
 def test_a_day_that_stays_empty_fails_alone_and_its_neighbours_are_loaded(campus: Campus) -> None:
     campus.holds(0, 1, 2, 3, 4, 5, 6)
     covered = campus.second(24 * 3 + 18)
@@ -207,8 +269,7 @@ def test_days_on_which_nothing_happened_are_believed_and_say_so(campus: Campus) 
     campus.holds(0)
     assert campus.run(0, 6) == {}
     assert campus.run(5, 6) == {}
-    asked = [request.params["from_date"] for request in campus.kaltura.requests]
-    assert len(asked) == len(REPORTS)
+    assert len(campus.kaltura.requests) == 3 * len(REPORTS), "once, and once more in halves"
     with campus.warehouse.connection() as connection:
         found = connection.execute(
             "SELECT DISTINCT partition_date FROM kaltura.loads WHERE rows_received = 0"

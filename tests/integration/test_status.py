@@ -10,7 +10,7 @@ from in_process import installed
 
 from pipelines.status import LOADED, MISSING, NEVER, NOT_MARKED, NOT_THERE, PROVISIONAL, compared, status
 from resources.kaltura.windows import Days
-from simulator import University, serving
+from simulator import Fault, University, serving
 
 WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))
 a_day = st.integers(0, 20).map(lambda n: dt.date(2026, 3, 1) + dt.timedelta(days=n))
@@ -56,3 +56,23 @@ def test_days_that_a_failover_took_are_said_to_be_marked_and_not_there_and_days_
         assert status(connection, instance, kaltura.partner_id).days[NOT_MARKED] == [
             Days(WEEK.first, dt.date(2026, 3, 5))
         ]
+
+
+def test_days_of_which_all_reports_came_empty_and_were_believed_are_said(database: str) -> None:
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=3)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as dagster,
+        psycopg.connect(database, autocommit=True) as connection,
+    ):
+        accepting = {"run_config": {"ops": {"kaltura_rooms": {"config": {"accept_empty": True}}}}}
+        kaltura.faults.add(Fault("unreadable_store", times=None))
+        assert dagster.pull(Days(dt.date(2026, 3, 3), dt.date(2026, 3, 4)), **accepting).success
+        kaltura.faults.clear()
+        kaltura.faults.add(Fault("unreadable_store", times=None, report_id=6002))
+        assert dagster.pull(Days(dt.date(2026, 3, 5), dt.date(2026, 3, 5)), **accepting).success
+
+        believed = status(connection, instance, kaltura.partner_id)
+        assert believed.empty == [Days(dt.date(2026, 3, 3), dt.date(2026, 3, 4))]
+        assert "believed empty: 2 days: 2026-03-03 to 2026-03-04" in believed.lines()
+        assert believed.document()["believed_empty"] == [["2026-03-03", "2026-03-04"]]

@@ -206,8 +206,8 @@ _emptying = st.builds(
     Fault,
     st.sampled_from(EMPTYING),
     report_id=st.sampled_from([6000, 6001, 6002]),
-    times=st.sampled_from([1, 2, None]),
-    after=st.integers(0, 2),
+    times=st.sampled_from([1, 2, 3, 5, None]),
+    after=st.integers(0, 6),
     min_span_seconds=st.sampled_from([None, 24 * HOUR, 48 * HOUR]),
 )
 _faults |= st.builds(
@@ -289,8 +289,10 @@ class Store:
         outcomes = [fetched.outcome for fetched in Windows(asked, pull.row_cap).fetched(days)]
         return [outcome for outcome in outcomes if isinstance(outcome, Extract)]
 
-    def against_empty(self, report: Report, days: Days) -> str:
-        return self.warehouse.against_empty(PARTNER_ID, report.report_id, days.first, days.last)
+    def against_empty(self, report: Report, days: Days, *, all_are_empty: bool) -> str:
+        return self.warehouse.against_empty(
+            PARTNER_ID, report.report_id, days.first, days.last, all_are_empty=all_are_empty
+        )
 
     def load(self, extracted: Extract, pull: Pull) -> list[Load]:
         provenance = Provenance(PARTNER_ID, extracted.pull, filters=pull.filters.active)

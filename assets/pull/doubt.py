@@ -1,0 +1,54 @@
+"""What speaks against a report that came empty: other reports, the warehouse, lighter questions.
+
+Where one report comes empty, the others of the same days tell whether that can be. Where all of them do, each is asked
+for once more in halves, and what the warehouse knows of the days around counts too. Of days around which it knows
+nothing, reports that stay empty are believed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from assets.pull.witnesses import Witnesses
+from assets.report import Report
+from resources.kaltura.complete import Completion
+from resources.kaltura.windows import Calendar, Days
+
+
+class AgainstEmpty(Protocol):
+    def __call__(self, report: Report, days: Days, *, all_are_empty: bool) -> str:
+        """What the warehouse knows that speaks against an empty report for these days; empty if nothing does.
+
+        Where all reports are empty, less has to speak against it.
+        """
+
+
+def nothing_known(report: Report, days: Days, *, all_are_empty: bool) -> str:
+    return ""
+
+
+@dataclass
+class Doubt:
+    """Of one pull. `knows` is asked where no filter keeps rows away that the warehouse may hold."""
+
+    witnesses: Witnesses
+    knows: AgainstEmpty
+    is_filtered: bool
+    _all_are_empty: bool = False
+    _told_by_halves: dict[int, str] = field(default_factory=dict)
+
+    def of(self, report: Report, days: Days) -> str:
+        """What speaks against an empty `report` for these days; empty if nothing does."""
+        against = self.witnesses.against(report, days) or self._told_by_halves.get(report.report_id, "")
+        if against or self.is_filtered:
+            return against
+        return self.knows(report, days, all_are_empty=self._all_are_empty)
+
+    def all_came_empty(self, days: Days, asking: Sequence[Completion], calendar: Calendar) -> Sequence[Days]:
+        """How the days are asked for once more. Of a single day, each half of its window is asked for first."""
+        self._all_are_empty = True
+        if len(days) > 1:
+            return days.halves()
+        window = calendar.window(days)
+        self._told_by_halves = {each.source.report_id: each.halves_with_rows(window) for each in asking}
+        return (days,)
