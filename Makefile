@@ -72,7 +72,7 @@ deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: w
 	docker compose $(if $(DEMO),--profile demo) up --detach --build
 
 stop:  ## stop what `make run` and `make ui` left running; data stay
-	@if [ -d .local ]; then $(MAKE) --no-print-directory .venv/run && $(BIN)/python -m pipelines stop; \
+	@if [ -d .local ]; then $(MAKE) -s .venv/run && $(BIN)/python -m pipelines stop; \
 	else echo "Nothing runs here: nothing was started in this checkout."; fi
 
 test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
@@ -80,7 +80,7 @@ test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster 
 
 test-deep: .venv/dev  ## the tests whose worlds are small in `make test`, in large ones and with more examples
 	TESTS=deep $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(DEEP_TESTS)
-DEEP_TESTS := $(addprefix tests/,unit/test_csv.py integration/test_whole_days.py integration/test_wholeness.py integration/test_deployment.py)
+DEEP_TESTS := $(addprefix tests/,unit/test_csv.py integration/test_whole_days.py integration/test_wholeness.py integration/test_deployment.py integration/test_kubernetes_runs.py)
 
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui
@@ -136,7 +136,7 @@ LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --py
 
 # Both work in a checkout where nothing was installed, or was half installed: nothing can run there.
 clean:  ## delete the private Postgres, Dagster's history and the environment
-	@if [ -d .local ]; then $(MAKE) --no-print-directory stop && $(BIN)/python -m pipelines postgres remove; fi
+	@if [ -d .local ]; then $(MAKE) -s stop && $(BIN)/python -m pipelines postgres remove; fi
 	rm -rf .local .venv
 
 .venv/run: locks/run.txt

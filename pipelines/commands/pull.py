@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 def command(days: int, first: dt.date | None, last: dt.date | None, accept_empty: bool) -> None:
     """Pull days of room data into the warehouse, and show what landed."""
     settings = Settings.from_environment()
-    from resources.kaltura.resource import expect_account_or_demo
+    from resources.kaltura.resource import Kaltura
 
-    expect_account_or_demo()
+    Kaltura.from_environment().process_config_and_initialize().credentials()  # what is wrong with them is said here
     chosen = _days(days, first, last, settings)
     try:
         _pull_and_show(*chosen, accept_empty=accept_empty)

@@ -125,3 +125,20 @@ def test_ctrl_c_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         assert done.exit_code == 130
         assert done.stderr.strip().startswith("Stopped.")
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"KALTURA_PARTNER_ID": "1"}, "no credentials"),
+        ({"KALTURA_PARTNER_ID": "one", "KALTURA_KS": "hidden"}, "KALTURA_PARTNER_ID='one' is not a number"),
+        ({"KALTURA_PARTNER_ID": "1", "KALTURA_APP_TOKEN": "hidden"}, "belong together"),
+    ],
+)
+def test_pull_says_what_is_wrong_with_the_account_before_anything_starts(
+    settings: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    result = invoked("pull", tmp_path, **settings)
+    assert_one_line(result)
+    assert said in result.stderr
+    assert "Pulled" not in result.output
