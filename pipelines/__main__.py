@@ -1,6 +1,12 @@
 """`python -m pipelines COMMAND`: the one way in from a shell."""
 
-from pipelines.command_line import front_door
+import sys
+
+try:
+    from pipelines.command_line import front_door
+except KeyboardInterrupt:  # before there is anybody at the door to say what stands
+    print("\nStopped. Nothing was begun.", file=sys.stderr)
+    sys.exit(130)
 
 if __name__ == "__main__":
     front_door(prog_name="python -m pipelines")

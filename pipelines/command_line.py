@@ -59,6 +59,16 @@ COMMANDS = {
 NAMES = [name for section in COMMANDS.values() for name in section]
 
 
+# What is said after Ctrl-C, of commands that do not say it themselves.
+WHAT_STANDS = {
+    "migrate": "Each file is applied whole or not at all: run it again to go on.",
+    "backup": "No backup was written: run it again.",
+    "doctor": "It only reads: nothing was changed.",
+    "report": "A report is written whole or not at all: run it again.",
+    "status": "Nothing was changed, but by --mend: run that again to finish.",
+}
+
+
 class Stopped(click.ClickException):
     """The command ends here: one line, and its exit code."""
 
@@ -99,7 +109,8 @@ class FrontDoor(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Stopped("\nStopped.", 130) from None
+            stands = WHAT_STANDS.get(ctx.invoked_subcommand or "", "")
+            raise Stopped(f"\nStopped. {stands}".rstrip(), 130) from None
         except Exception as error:
             message = said_of(error)
             if message is None or ctx.params["traceback"]:

@@ -1,0 +1,183 @@
+"""What a person reads when something breaks: one sentence each, what stands and how to go on, and never a traceback."""
+
+import datetime as dt
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from pipeline import Pipeline, wait_until
+
+from pipelines.command_line import WHAT_STANDS, front_door
+from resources.local import postgres as local_postgres
+from resources.postgres import backup, outages
+from simulator import University, serving
+
+LAST = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+MOMENTS = (0.05, 0.3, 0.6, 0.85)  # of what the command takes undisturbed
+
+
+@pytest.fixture(scope="module")
+def kaltura() -> Iterator[object]:
+    with serving(University(seed=11, timezone="UTC", rooms=2)) as running:
+        yield running
+
+
+@pytest.fixture
+def pipeline(kaltura, database: str, tmp_path: Path) -> Pipeline:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    more = {"START_DATE": "2026-01-01", "REPORT_DIR": str(tmp_path / "reports"), "COLUMNS": "300"}
+    return Pipeline(kaltura, database, tmp_path, more)
+
+
+@pytest.mark.parametrize("command", ["migrate", "backup", "doctor", "report", "status"])
+def test_ctrl_c_at_any_moment_is_one_sentence_of_what_stands_and_the_next_time_it_goes_through(
+    command: str, pipeline: Pipeline, postgres_folder: Path, tmp_path: Path
+) -> None:
+    if command in ("report", "status"):
+        week = LAST - dt.timedelta(days=LAST.weekday() + 7)
+        pipeline.run("python", "-m", "pipelines", "pull", "--from", str(week), "--to", str(LAST))
+
+    def words(number: int) -> list[str]:
+        more = {
+            "backup": [str(tmp_path / f"{number}.dump")],
+            "report": ["--no-open", "--again"],
+            "migrate": ["--database-url", fresh(number)] if command == "migrate" else [],
+        }
+        return ["python", "-m", "pipelines", command, *more.get(command, [])]
+
+    made: list[str] = []
+
+    def fresh(number: int) -> str:
+        name = f"plain_{os.getpid()}_{number}"
+        with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}".encode())
+        made.append(name)
+        return local_postgres.url(postgres_folder, name)
+
+    pipeline.start(*words(9)).communicate(timeout=600)  # what a first one takes longer for
+    started = time.monotonic()
+    printed, _ = pipeline.start(*words(0)).communicate(timeout=600)
+    took = time.monotonic() - started
+    for number, moment in enumerate(MOMENTS, 1):
+        asked = words(number)
+        process = pipeline.start(*asked)
+        time.sleep(moment * took)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=600)
+        assert "Traceback" not in printed, printed[-3000:]
+        if process.returncode == 130:
+            told = printed.rstrip().splitlines()[-1]
+            assert told in (f"Stopped. {WHAT_STANDS[command]}", "Stopped. Nothing was begun."), printed[-2000:]
+            if command == "backup":
+                assert not list(tmp_path.glob(f"*{number}.dump*"))
+        if command != "doctor" and not (tmp_path / f"{number}.dump").exists():
+            pipeline.run(*asked)
+    with psycopg.connect(local_postgres.url(postgres_folder), autocommit=True) as admin:
+        for name in made:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def test_a_database_that_dies_in_the_middle_of_make_run_is_told_with_what_is_in_and_why(
+    kaltura, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outages, "WAITED_FOR_SECONDS", 2)
+    place = Path(tempfile.mkdtemp(prefix="gone-"))
+    place.chmod(0o755)
+    local_postgres.start(place / "postgres")
+    url = local_postgres.url(place / "postgres")
+    try:
+        installation = Pipeline(kaltura, url, tmp_path / "home", {"START_DATE": "2026-01-01", "COLUMNS": "300"})
+        killer = threading.Thread(target=_kill_after_days, args=(url, place / "postgres", 5))
+        killer.start()
+        first = LAST - dt.timedelta(days=39)
+        words = ["pull", "--from", str(first), "--to", str(LAST)]
+        done = CliRunner().invoke(front_door, words, env=installation.environment)
+        killer.join(60)
+        assert done.exit_code == 1, done.output
+        assert "Traceback" not in done.output
+        assert "Pulled 40 days" not in done.output
+        assert "Of 40 days, " in done.output
+        assert "What landed can't be shown: the database can't be reached" in done.output
+        [failure] = [line for line in done.stderr.splitlines() if line.startswith("The run failed.")]
+        told = done.stderr[done.stderr.index(failure) :].splitlines()
+        assert len(told) <= 5, done.stderr
+        assert "the database can't be reached" in done.stderr
+        assert "This may pass: run the missing days again later." in done.stderr
+    finally:
+        local_postgres.remove(place / "postgres")
+        shutil.rmtree(place)
+
+
+def _kill_after_days(url: str, folder: Path, days: int) -> None:
+    def are_in() -> bool:
+        try:
+            with psycopg.connect(url) as connection:
+                row = connection.execute("SELECT count(DISTINCT partition_date) FROM kaltura.loads").fetchone()
+        except psycopg.Error:
+            return False
+        return bool(row and row[0] >= days)
+
+    wait_until(are_in, 120)
+    [file] = folder.rglob("postmaster.pid")
+    os.kill(int(file.read_text().splitlines()[0]), signal.SIGKILL)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting takes root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_under_dagster_home_is_one_line_with_the_way_on_and_the_way_leads_there(
+    pipeline: Pipeline, small_disk: Path
+) -> None:
+    home = small_disk / "home"
+    installation = Pipeline(pipeline.kaltura, pipeline.database, home, pipeline.more)
+    pull = ["python", "-m", "pipelines", "pull", "--from", str(LAST - dt.timedelta(days=29)), "--to", str(LAST)]
+    installation.run("python", "-m", "pipelines", "pull", "--days", "1")
+    ballast = small_disk / "ballast"
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    ballast.write_bytes(b"0" * (free - 700_000))
+
+    printed = installation.run(*pull, succeeds=False)
+
+    assert "Traceback" not in printed
+    [line] = [each for each in printed.splitlines() if "can't be used" in each]
+    assert f"DAGSTER_HOME={home}" in line
+    assert "Days that were loaded are in the warehouse, whole." in line
+    assert "status --mend" in line
+    ballast.unlink()
+    installation.start("python", "-m", "pipelines", "status", "--mend").communicate(timeout=600)
+    installation.run(*pull)
+    assert "Nothing is wrong." in installation.run("python", "-m", "pipelines", "status")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_cause"),
+    [
+        ("pg_dump: error: aborting because of server version mismatch", True),
+        ("pg_dump: error: could not write to output file: No space left on device", False),
+        ("pg_dump: error: query failed: ERROR:  permission denied for table loads", False),
+        ("pg_dump: error: connection to server was lost", False),
+    ],
+)
+def test_a_backup_that_fails_advises_pg_bin_only_where_versions_differ(said: str, is_cause: bool) -> None:
+    assert ("PG_BIN" in backup._why(said)) is is_cause
+    assert said in backup._why(said)
