@@ -8,7 +8,7 @@ from assets.partitions import SETTINGS
 from assets.report import OWNERS, asset_key
 from resources.errors import ProjectError
 from resources.local import kaltura as standin
-from resources.settings import partner_id, university_folder
+from resources.settings import university_folder
 from resources.university.lists import COURSES, LISTS, UniversityList
 from resources.university.load import Loaded, load
 from resources.warehouse.resource import Postgres
@@ -59,7 +59,7 @@ def _loaded(warehouse: Postgres, wanted: UniversityList) -> Loaded:
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.connection() as connection:
-            account = partner_id(standin.CREDENTIALS.partner_id)
+            account = standin.account()
             return load(connection, path, wanted, account, opened.privacy, SETTINGS.timezone)
 
 

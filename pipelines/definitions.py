@@ -1,18 +1,21 @@
 """The one entry point: everything that Dagster is to know, put together and nothing else."""
 
-import dagster as dg
+from resources.runtime import garbage
 
-from assets.pull.asset import kaltura_rooms
-from assets.room_report.asset import room_report
-from assets.university import UNIVERSITY
-from pipelines.history import history, nightly_history
-from pipelines.retention import nightly_retention, retention
-from pipelines.schedules import daily_pull, nightly_check, weekly_report, weekly_sweep
-from pipelines.sensors.abandoned_runs import abandoned_runs
-from pipelines.sensors.alerts import alerts
-from pipelines.sensors.changed_lists import changed_lists
-from resources.kaltura.resource import Kaltura
-from resources.warehouse.resource import Postgres
+with garbage.none_among_imports():
+    import dagster as dg
+
+    from assets.pull.asset import kaltura_rooms
+    from assets.room_report.asset import room_report
+    from assets.university import UNIVERSITY
+    from pipelines.history import history, nightly_history
+    from pipelines.retention import nightly_retention, retention
+    from pipelines.schedules import daily_pull, nightly_check, weekly_report, weekly_sweep
+    from pipelines.sensors.abandoned_runs import abandoned_runs
+    from pipelines.sensors.alerts import alerts
+    from pipelines.sensors.changed_lists import changed_lists
+    from resources.kaltura.resource import Kaltura
+    from resources.warehouse.resource import Postgres
 
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(

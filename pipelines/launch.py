@@ -8,6 +8,7 @@ import dagster as dg
 
 from pipelines import dagster_home as home
 from pipelines.sensors.abandoned_runs import end_abandoned_local_runs
+from resources.runtime import event_files, garbage
 from resources.runtime.processes import execution_tag
 
 PULL = "kaltura_rooms"  # the step's name, by which a run's config is addressed
@@ -29,13 +30,15 @@ def launch(
 
     `pull_config` is that of the step which pulls, where it is among the assets.
     """
-    from pipelines.definitions import defs  # reads the settings, and takes seconds: not before they are checked
-
     home.prepare()
+    with garbage.none_among_imports():
+        from pipelines.definitions import defs  # reads the settings, and takes seconds: not before they are checked
+
+        opened = dg.DagsterInstance.get()
     run_id = str(uuid.uuid4())
-    with dg.DagsterInstance.get() as instance:
+    with opened as instance:
         end_abandoned_local_runs(instance)
-        with watch(instance, run_id):
+        with watch(instance, run_id), event_files.kept_open(instance):
             result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance,
                 run_id=run_id,

@@ -15,8 +15,7 @@ from assets.room_sessions import ROOM_SESSIONS
 from pipelines import catch_up
 from resources.errors import ProjectError
 from resources.kaltura.windows import Days
-from resources.local.kaltura import CREDENTIALS
-from resources.settings import partner_id
+from resources.local import kaltura as local_kaltura
 from resources.warehouse.resource import Postgres
 
 PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enough for the morning's readers
@@ -64,8 +63,7 @@ def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> li
     if usual is None:
         return dg.SkipReason(_NO_FULL_DAY)
     try:
-        account = partner_id(CREDENTIALS.partner_id)
-        missing = catch_up.missing_days(context.instance, warehouse, account, usual)
+        missing = catch_up.missing_days(context.instance, warehouse, local_kaltura.account(), usual)
     except ProjectError as error:
         missing = []
         context.log.warning(f"Which days are missing is not known: {error} The usual days are asked for.")

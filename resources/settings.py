@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -217,9 +217,11 @@ def ui_port() -> int:
     return _count(os.environ, "PORT", "3000", least=1, most=65535)
 
 
-def partner_id(default: str) -> int:
+def partner_id(otherwise: Callable[[], str]) -> int:
     """`KALTURA_PARTNER_ID` as a number. Raises `SettingError`."""
-    return _count(os.environ, "KALTURA_PARTNER_ID", default, least=0, most=2**31 - 1)
+    name = "KALTURA_PARTNER_ID"
+    default = "" if os.environ.get(name, "").strip() else otherwise()
+    return _count(os.environ, name, default, least=0, most=2**31 - 1)
 
 
 def word_list(name: str) -> list[str]:

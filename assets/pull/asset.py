@@ -29,7 +29,7 @@ from resources.kaltura.resource import Kaltura, account_name
 from resources.kaltura.windows import Days
 from resources.postgres import outages
 from resources.privacy.pseudonyms import People
-from resources.runtime import memory
+from resources.runtime import event_files, memory
 from resources.runtime.processes import execution_tag
 from resources.settings import word_list
 from resources.warehouse.load import Load
@@ -110,6 +110,7 @@ def kaltura_rooms(
     memory.limit_arenas()
     context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
     with (
+        event_files.kept_open(context.instance, context.run.run_id),
         retries.classified(context),
         warehouse.opened() as opened,
         opened.loading(context.run.run_id),

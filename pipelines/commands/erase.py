@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.command_line import Command, Stopped
-from resources.settings import MAKE_A_KEY, SettingError, Settings, partner_id
+from resources.settings import MAKE_A_KEY, SettingError, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def command(user_id: str, account: int | None, dry_run: bool, yes: bool) -> None
     from resources.local import kaltura as standin
 
     console = Console()
-    people = privacy.of_account(account or partner_id(standin.CREDENTIALS.partner_id))
+    people = privacy.of_account(account or standin.account())
     _expect_erasable(user_id, privacy)
     warning = f"This takes the person out of the warehouse of account {people.partner_id}. It can't be undone."
     if not dry_run and not yes and not is_confirmed(console, warning):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.command_line import Command, Stopped, database_url_option
-from resources.settings import SettingError, Settings, partner_id, university_folder
+from resources.settings import SettingError, Settings, university_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def command(folder: Path | None, accept_empty: bool, database_url: str) -> None:
     there = [each for each in LISTS if (folder / each.file_name).exists()]
     if not there:
         raise SettingError(f"{folder} has none of {', '.join(each.file_name for each in LISTS)}.")
-    account = partner_id(standin.CREDENTIALS.partner_id)
+    account = standin.account()
     console = Console()
     url = database_url or _database_url()
     refused = [_loaded(console, url, folder, each, account, settings, accept_empty=accept_empty) for each in there]

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 def command(days: int, first: dt.date | None, last: dt.date | None, accept_empty: bool) -> None:
     """Pull days of room data into the warehouse, and show what landed."""
     settings = Settings.from_environment()
-    from resources.kaltura.resource import Kaltura
+    from resources.runtime import garbage
+
+    with garbage.none_among_imports():
+        from resources.kaltura.resource import Kaltura
 
     Kaltura.from_environment().process_config_and_initialize().credentials()  # what is wrong with them is said here
     chosen = _days(days, first, last, settings)
@@ -128,7 +131,7 @@ def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
     settings = Settings.from_environment()
     folder = LOCAL / "university"
     standin.write_lists(folder, first, last)
-    account = int(standin.CREDENTIALS.partner_id)
+    account = int(standin.credentials().partner_id)
     for each in LISTS:
         if not each.names_people or settings.privacy.mode != "none":
             with opened(url) as connection:

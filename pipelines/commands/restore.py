@@ -49,15 +49,14 @@ def _of_marks() -> str:
     from pipelines import dagster_home
     from pipelines.command_line import said_of
     from pipelines.status import MENDS, NOT_THERE, shown, status
-    from resources.local.kaltura import CREDENTIALS
+    from resources.local import kaltura as local_kaltura
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
-    from resources.settings import partner_id
 
     dagster_home.prepare()
     try:
         with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
-            days = status(connection, instance, partner_id(CREDENTIALS.partner_id)).days[NOT_THERE]
+            days = status(connection, instance, local_kaltura.account()).days[NOT_THERE]
     except Exception as error:
         said = said_of(error)
         if said is None:

@@ -5,7 +5,6 @@ import json
 import click
 
 from pipelines.command_line import Command
-from resources.settings import partner_id
 
 
 @click.command(cls=Command)
@@ -23,13 +22,13 @@ def command(as_json: bool, mends: bool) -> None:
     from pipelines import dagster_home
     from pipelines.mend import mend
     from pipelines.status import status
-    from resources.local.kaltura import CREDENTIALS
+    from resources.local import kaltura as local_kaltura
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
 
     dagster_home.prepare()
     with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
-        account = partner_id(CREDENTIALS.partner_id)
+        account = local_kaltura.account()
         mended = mend(connection, instance, account) if mends else None
         found = status(connection, instance, account)
     if as_json:

@@ -99,7 +99,7 @@ class Kaltura(dg.ConfigurableResource["Kaltura"]):
             return self._given()
         if is_standin():
             expect_account_or_demo()
-            return standin.CREDENTIALS
+            return standin.credentials()
         raise Refused(
             "the run's config of the resource `kaltura` has no partner_id, which would pull from the stand-in",
             advice="Name partner_id and the credentials there too, as `env: KALTURA_...`, or leave the resource out.",

@@ -17,18 +17,28 @@ from typing import TYPE_CHECKING
 
 from resources.errors import ConfigurationError
 from resources.kaltura.session import Credentials
-from simulator.tokens import DEMO
+from resources.settings import partner_id
 
 if TYPE_CHECKING:
     from simulator import University
 
-# Invented, and good for the stand-in alone.
-CREDENTIALS = Credentials(str(DEMO.partner_id), app_token_id=DEMO.app_token_id, app_token=DEMO.app_token)
 SEED, ROOMS = 7, 60
 
 _lock = threading.Lock()
 _open = ExitStack()  # until the process ends: its thread ends with it
 _urls: list[str] = []
+
+
+def credentials() -> Credentials:
+    """Invented, and good for the stand-in alone."""
+    from simulator.tokens import DEMO  # which imports all of the stand-in; no account needs it
+
+    return Credentials(str(DEMO.partner_id), app_token_id=DEMO.app_token_id, app_token=DEMO.app_token)
+
+
+def account() -> int:
+    """The partner id that is set, or the stand-in's. Raises `SettingError`."""
+    return partner_id(lambda: credentials().partner_id)
 
 
 class StandinError(ConfigurationError):
