@@ -7,7 +7,8 @@ overwrites whom are `_Resolution`'s.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from resources.arrivals import Arrivals, Pull
@@ -24,12 +26,20 @@ from resources.postgres import copy as copying
 from resources.postgres.locks import LOCK_CLASS
 from resources.postgres.refusals import waiting_for
 from resources.privacy.pseudonyms import PEOPLE_FILTER
+from resources.settings import CHECKOUT
 from resources.table import Kind, Table
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.rejects import RejectsLoad
 from resources.warehouse.statements import EXTRA, PARTITION_DATE, PARTNER, Merge
 
+LOADS_BEFORE = CHECKOUT / "sql" / "queries" / "loads_before.sql"
 _KNOWN = ("window_end", "ends_at")  # a session's rows are known up to the earlier of the two
+
+# Statistics from when a table was nearly empty, or another than it is, have the planner read all of it for each session
+# of a day. Where there is no other way, what is switched off costs ten thousand million before Postgres 18: no JIT then.
+_LOCK = (
+    "SELECT pg_advisory_xact_lock(%s, %s), set_config('enable_seqscan', 'off', TRUE), set_config('jit', 'off', TRUE)"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,18 @@ class Load:
     repaired: int
     other_days: int
     requests: int
+
+
+@dataclass(frozen=True)
+class _Before:
+    """A row of `loads_before.sql`. `partial_loads` tell nothing of the rows of people that they were not restricted to."""
+
+    load_id: int
+    transaction_id: int
+    newer_pull: int | None
+    partial_loads: Sequence[int]
+    content: bytes | None
+    row_versions: int | None
 
 
 @dataclass(frozen=True)
@@ -156,11 +178,23 @@ def _equal(left: pa.Array, right: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.coalesce(pc.equal(left, right), pc.and_(left.is_null(), right.is_null()))
 
 
-def _known(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    rows = rows.astype(dict.fromkeys(names, "str"))
-    rows["existing_until"] = pd.to_datetime(rows["existing_until"], utc=True).astype("datetime64[us, UTC]")
-    rows["existing_pull"] = rows["existing_pull"].astype("float64").fillna(0)  # 0: no load wrote the row
-    return rows
+def _known(rows: Sequence[tuple[Any, ...]], key: Sequence[str], more: Sequence[str]) -> pd.DataFrame:
+    """Rows of a query whose columns are a key and `more`: until when they are known, and by which pull."""
+    if not rows:  # as for each new day, and pandas takes milliseconds to make nothing
+        return _nothing_known(tuple(key), tuple(more)).copy()
+    return _typed(pd.DataFrame(rows, columns=[*key, *more]), key)
+
+
+@cache
+def _nothing_known(key: tuple[str, ...], more: tuple[str, ...]) -> pd.DataFrame:
+    return _typed(pd.DataFrame([], columns=[*key, *more]), key)
+
+
+def _typed(known: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    known = known.astype(dict.fromkeys(key, "str"))
+    known["existing_until"] = pd.to_datetime(known["existing_until"], utc=True).astype("datetime64[us, UTC]")
+    known["existing_pull"] = known["existing_pull"].astype("float64").fillna(0)  # 0: no load wrote the row
+    return known
 
 
 class TableLoad:
@@ -183,10 +217,10 @@ class TableLoad:
 
     def run(self) -> Load:
         self._lock()
-        self.load_id = self._value("SELECT nextval(pg_get_serial_sequence('kaltura.loads', 'id'))")
-        newer_pull = self._newer_pull()
-        inserted, updated, removed, superseded = self._write(newer_pull)
-        if newer_pull is None:
+        before = self._before()
+        self.load_id = before.load_id
+        inserted, updated, removed, superseded = self._write(before)
+        if before.newer_pull is None:
             RejectsLoad(self.connection, self.load_id, self.day, self.arrivals, self.provenance).run()
         load = Load(
             table=self.table.name,
@@ -207,24 +241,30 @@ class TableLoad:
 
     def _lock(self) -> None:
         with waiting_for(f"another load of {self.table.name}"):
-            self.connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, self.table.report_id])
+            self.connection.execute(_LOCK, [LOCK_CLASS, self.table.report_id])
 
-    def _newer_pull(self) -> int | None:
-        """A later pull of the whole day that has already been loaded."""
-        newest: int | None = self._value(
-            "SELECT max(pull) FROM kaltura.loads WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
-            " AND filters IS NULL AND pull > %s",
-            [self.provenance.partner_id, self.table.report_id, self.day, self.provenance.pull.number],
-        )
-        return newest
+    def _before(self) -> _Before:
+        asked = {
+            PARTNER: self.provenance.partner_id,
+            "report_id": self.table.report_id,
+            "first": self.day,
+            "pull": self.provenance.pull.number,
+            "people_filter": PEOPLE_FILTER,
+        }
+        with self.connection.cursor(row_factory=class_row(_Before)) as cursor:
+            before = cursor.execute(LOADS_BEFORE.read_bytes(), asked).fetchone()
+        assert before is not None  # noqa: S101 (a SELECT of values has one row)
+        # Where a row is a session, it is judged by itself already.
+        return replace(before, partial_loads=[]) if self.table.rows_are_sessions else before
 
-    def _write(self, newer_pull: int | None) -> tuple[int, int, int, int]:
+    def _write(self, before: _Before) -> tuple[int, int, int, int]:
         """Rows inserted, updated, removed and superseded."""
         content = copying.digest(self.rows.select([*self.table.column_names, EXTRA]))
-        if self._left_there(content):
+        if content == before.content and before.row_versions == self._row_versions():
+            self.content, self.row_versions = before.content, before.row_versions
             return 0, 0, 0, 0
-        partial_loads = self._partial_loads()
-        existing = self._existing(partial_loads, newer_pull)
+        partial_loads = before.partial_loads
+        existing = self._existing(partial_loads, before.newer_pull)
         partial = self._partial_rows(partial_loads)
         resolution = _Resolution.on(self.rows, existing, partial, self.table, self.provenance.pull)
         difference = self._difference(resolution)
@@ -237,44 +277,21 @@ class TableLoad:
         if not resolution.stale and not difference.spared and not self.provenance.filters:
             self.content = content
             if existing.empty:
-                self.row_versions = new.num_rows * self._value("SELECT pg_current_xact_id()::xid::text::bigint")
+                self.row_versions = new.num_rows * before.transaction_id
             else:
                 self.row_versions = self._row_versions()
         return new.num_rows, updated, removed, resolution.stale
 
-    def _left_there(self, content: bytes) -> bool:
-        """Whether a load of this day left the table with just this content, and no row was written since."""
-        left = self.connection.execute(
-            "SELECT content, row_versions FROM kaltura.loads WHERE partner_id = %s AND report_id = %s"
-            " AND partition_date = %s AND content IS NOT NULL ORDER BY id DESC LIMIT 1",
-            [self.provenance.partner_id, self.table.report_id, self.day],
-        ).fetchone()
-        if left is None or left[0] != content or left[1] != self._row_versions():
-            return False
-        self.content, self.row_versions = left
-        return True
-
     def _row_versions(self) -> int:
-        row = self.connection.execute(self.merge.row_versions, self._sessions(self.rows)).fetchone()
+        row = self.connection.execute(self.merge.row_versions, self._arrived_sessions).fetchone()
         return int(row[0]) if row else 0
-
-    def _partial_loads(self) -> list[int]:
-        """The loads of the day whose pull was restricted to some people: they tell nothing of anybody else's rows."""
-        if self.table.rows_are_sessions:
-            return []
-        found = self.connection.execute(
-            "SELECT id FROM kaltura.loads WHERE partner_id = %s AND report_id = %s AND partition_date = %s"
-            " AND filters -> %s IS NOT NULL",
-            [self.provenance.partner_id, self.table.report_id, self.day, PEOPLE_FILTER],
-        )
-        return [load_id for (load_id,) in found]
 
     def _existing(self, partial_loads: Sequence[int], newer_pull: int | None) -> pd.DataFrame:
         """The arrived sessions that the table has: `existing_until` and `existing_pull`, beside the session's key."""
         names = list(self.table.session_key)
-        parameters = {**self._sessions(self.rows), "partial": partial_loads}
+        parameters = {**self._arrived_sessions, "partial": partial_loads}
         rows = self.connection.execute(self.merge.existing, parameters).fetchall()
-        existing = _known(pd.DataFrame(rows, columns=[*names, "existing_until", "load_id", "existing_pull"]), names)
+        existing = _known(rows, names, ["existing_until", "load_id", "existing_pull"])
         if newer_pull is not None:
             existing["existing_pull"] = float(newer_pull)
         return existing.drop(columns="load_id").assign(is_there=True)
@@ -283,9 +300,9 @@ class TableLoad:
         """The rows of partial loads among the arrived sessions, each known for itself."""
         names, rows = list(self.table.key), []
         if partial_loads:
-            parameters = {**self._sessions(self.rows), "partial": partial_loads}
+            parameters = {**self._arrived_sessions, "partial": partial_loads}
             rows = self.connection.execute(self.merge.partial_rows, parameters).fetchall()
-        return _known(pd.DataFrame(rows, columns=[*names, "existing_until", "existing_pull"]), names)
+        return _known(rows, names, ["existing_until", "existing_pull"])
 
     def _adopt(self, rows: pa.Table, partial_loads: Sequence[int]) -> None:
         """What a pull of everybody lists as it is there is known by it, and no longer by the partial one alone."""
@@ -298,11 +315,17 @@ class TableLoad:
 
     def _difference(self, resolution: _Resolution) -> _Difference:
         rows = resolution.to_compare
+        if not rows.num_rows:
+            return _Difference(rows, rows, rows.select(list(self.table.key)), spared=0)
         existing = copying.rows_out(
             self.connection, self.merge.existing_rows, self._sessions(rows), self.merge.existing_kinds
         )
         listed = [self.arrivals.unread[list(self.table.key)], resolution.kept]
         return _Difference.between(rows, existing, listed, self.merge, self.day)
+
+    @cached_property
+    def _arrived_sessions(self) -> dict[str, Any]:
+        return self._sessions(self.rows)
 
     def _sessions(self, rows: pa.Table) -> dict[str, Any]:
         names = list(self.table.session_key)
@@ -369,7 +392,3 @@ class TableLoad:
             sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values))
         )
         self.connection.execute(statement, values)
-
-    def _value(self, query: str, parameters: Sequence[object] = ()) -> Any:
-        row = self.connection.execute(query, parameters).fetchone()
-        return row[0] if row else None
