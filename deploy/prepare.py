@@ -4,7 +4,7 @@
 
 `settings` is a copy of `.env`, or of `demo.env`. The passwords of the two databases are made up once and stay. The
 folder is closed to other users of this machine; the files in it are not, for the containers run as users of their own.
-It needs Python alone.
+It needs Python alone, and reads `.env` by the rule that the containers read it by.
 """
 
 import argparse
@@ -15,6 +15,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 DEPLOY = Path(__file__).resolve().parent
+sys.path.insert(0, str(DEPLOY.parent))
+
+from resources.env_file import EnvFileError, read_env_file  # noqa: E402 (found by the path above)
+from resources.settings import KNOWN_NAMES  # noqa: E402
+
 WAREHOUSE = "postgresql://warehouse:{password}@postgres:5432/warehouse"
 
 
@@ -43,8 +48,11 @@ def _problem(settings: Path) -> str | None:
         return (
             f"{settings} is not there: copy .env.example and fill in KALTURA_*. To try it without an account: DEMO=1."
         )
-    lines = [line.removeprefix("export ").partition("=") for line in settings.read_text("utf-8").splitlines()]
-    if not any(name.strip() == "KALTURA_PARTNER_ID" and value.strip(" \t'\"") for name, _, value in lines):
+    try:
+        values = read_env_file(settings, KNOWN_NAMES)
+    except EnvFileError as error:
+        return str(error)
+    if not values.get("KALTURA_PARTNER_ID", "").strip():
         return f"{settings} does not set KALTURA_PARTNER_ID. To try it without an account: DEMO=1."
     return None
 

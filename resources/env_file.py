@@ -1,17 +1,36 @@
 """`.env` of the checkout, read strictly: what is misspelled there would be as good as not set, and nobody would see it.
 
-No message holds a value: a line that can't be read may be half of a secret.
+The lines are those that dotenv reads, as Dagster does. No message holds a value: a line that can't be read may be half of
+a secret. Needs Python alone: `deploy/prepare.py` reads the file with it before anything is installed.
 """
 
+import codecs
 import difflib
-import io
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from dotenv.parser import parse_stream
-
 from resources.errors import ConfigurationError
+
+# A line, or the lines of a quoted value. What is matched once is never given back: `'x' y` is no bare value `'x' y`.
+_LINE = re.compile(
+    r"""
+    (?:export[^\S\r\n]++)?+
+    (?: (?=\#) | '(?P<quoted_name>[^']++)' | (?P<name>(?!')[^=\#\s]++) )
+    [^\S\r\n]*+
+    (?P<value> =
+        (?: [^\S\r\n]++(?=\#)
+        | [^\S\r\n]*+
+            (?: '(?P<single>(?:\\[\s\S]|[^'\\])*+)'
+            | "(?P<double>(?:\\[\s\S]|[^"\\])*+)"
+            | (?P<bare>(?!['"])[^\r\n]*+) ) ) )?+
+    (?: [^\S\r\n]*\#[^\r\n]* )?+
+    [^\S\r\n]*+ (?: \r\n | \n | \r | \Z )
+    """,
+    re.VERBOSE,
+)
+_BLANK = re.compile(r"\s*")
+_NEWLINE = re.compile(r"\r\n|\n|\r")
 
 # Names that are made of others' letters all the same: what Kubernetes sets for a service named kaltura-something.
 _OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?$")
@@ -35,16 +54,49 @@ def read_env_file(path: Path, known: Collection[str]) -> Mapping[str, str]:
     if "\0" in text:
         raise EnvFileError(f"{path.name} is not in UTF-8 (UTF-16, by its looks). Save it in that encoding.")
     values: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(text)):
-        line = f"{path.name}, line {binding.original.line + len(_blank_lines(binding.original.string))}"
-        if binding.error or (binding.key is not None and binding.value is None):
+    for number, name, value in _bindings(text):
+        line = f"{path.name}, line {number}"
+        if name is None or value is None:
             raise EnvFileError(f"{line} can't be read. Write NAME=value, and a value with blanks or # in 'quotes'.")
-        if binding.key is None:
-            continue
-        if meant := resembled(binding.key, known):
-            raise EnvFileError(f"{line} sets {binding.key}, which is no setting. Is {meant} meant?")
-        values[binding.key] = binding.value or ""
+        if meant := resembled(name, known):
+            raise EnvFileError(f"{line} sets {name}, which is no setting. Is {meant} meant?")
+        values[name] = value
     return values
+
+
+def _bindings(text: str) -> Iterator[tuple[int, str | None, str | None]]:
+    """Of each line that is not blank and no comment its number, name and value; the first that can't be read is the last."""
+    at = _end_of_blanks(text, 0)
+    while at < len(text):
+        number = len(_NEWLINE.findall(text, 0, at)) + 1
+        found = _LINE.match(text, at)
+        if found is None:
+            yield number, None, None
+            return
+        name = found["quoted_name"] or found["name"]
+        if name is not None:
+            yield number, name, _value(found)
+        at = _end_of_blanks(text, found.end())
+
+
+def _end_of_blanks(text: str, at: int) -> int:
+    blank = _BLANK.match(text, at)
+    return blank.end() if blank else at
+
+
+def _value(found: "re.Match[str]") -> str | None:
+    """None where there is no equals sign."""
+    if found["value"] is None:
+        return None
+    if found["single"] is not None:
+        return _unescaped(r"\\[\\']", found["single"])
+    if found["double"] is not None:
+        return _unescaped(r"""\\[\\'"abfnrtv]""", found["double"])
+    return re.sub(r"\s+#.*", "", found["bare"] or "").rstrip()
+
+
+def _unescaped(escapes: str, text: str) -> str:
+    return re.sub(escapes, lambda found: codecs.decode(found[0], "unicode-escape"), text)
 
 
 def expect_known_names(environment: Mapping[str, str], known: Collection[str]) -> None:
@@ -69,8 +121,3 @@ def resembled(name: str, known: Collection[str]) -> str | None:
 
 def _bare(name: str) -> str:
     return name.upper().replace("_", "").replace("-", "")
-
-
-def _blank_lines(text: str) -> str:
-    """dotenv counts a line from the blank ones before it on."""
-    return "\n" * (len(text) - len(text.lstrip("\r\n")))

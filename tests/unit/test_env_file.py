@@ -1,9 +1,15 @@
 """`.env` and names in the environment: a misspelled one is an error that names the one meant, never shown with its value."""
 
+import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from dotenv.parser import parse_stream
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from resources.env_file import EnvFileError, expect_known_names, read_env_file
 from resources.kaltura.errors import Refused
@@ -104,3 +110,103 @@ def test_invented_data_gets_into_a_database_of_one_s_own_only_on_purpose(monkeyp
     monkeypatch.delenv("KALTURA_DEMO")
     monkeypatch.setenv("KALTURA_PARTNER_ID", "1")
     expect_account_or_demo()
+
+
+# Lines that set the account, lines that don't, and lines that can't be read.
+LINES = [
+    "KALTURA_PARTNER_ID=1234",
+    "export KALTURA_PARTNER_ID=1234",
+    "export\tKALTURA_PARTNER_ID=1234",
+    "  KALTURA_PARTNER_ID = 1234  ",
+    "'KALTURA_PARTNER_ID'=1234",
+    "KALTURA_PARTNER_ID='1234'",
+    'KALTURA_PARTNER_ID="1234" # ours',
+    "KALTURA_PARTNER_ID=1234 # ours",
+    "KALTURA_PARTNER_ID=#1234",
+    "PII_KEY='two\nlines'\nKALTURA_PARTNER_ID=1234",
+    "KALTURA_PARTNER_ID=1234\rSTART_DATE=2026-01-01",
+    "KALTURA_PARTNER_ID=1\r\nKALTURA_PARTNER_ID=1234\r\n",
+    "\ufeffKALTURA_PARTNER_ID=1234",
+    "",
+    "# KALTURA_PARTNER_ID=1234",
+    "KALTURA_PARTNER_ID=",
+    "KALTURA_PARTNER_ID=''",
+    "KALTURA_PARTNER_ID=' '",
+    "KALTURA_PARTNER_ID= # 1234",
+    "KALTURA_PARTNER_ID=1234\nKALTURA_PARTNER_ID=",
+    "PII_KEY='x\nKALTURA_PARTNER_ID=1234\ny'",
+    'PII_KEY="x\nKALTURA_PARTNER_ID=1234\ny"',
+    "KALTURA_PARTNER_ID",
+    "KALTURA_PARTNER_ID 1234",
+    "export =1234",
+    "KALTURA_PARTNER_ID='1234",
+    "KALTURA_PARTNER_ID='1234' 5",
+    "KALTURA_PARTNERID=1234",
+    "KALTURA_PARTNER_ID=1234\nDATABASE_URI=x",
+    "KALTURA_PARTNER_ID=1234\nPII_KEY",
+    "=1234",
+]
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_what_is_prepared_for_containers_goes_by_the_same_rule_on_a_python_without_packages(
+    text: str, file: Path, tmp_path: Path
+) -> None:
+    file.write_bytes(text.encode())
+    try:
+        wanted = 0 if read_env_file(file, KNOWN_NAMES).get("KALTURA_PARTNER_ID", "").strip() else 1
+        said = "" if wanted == 0 else "does not set KALTURA_PARTNER_ID"
+    except EnvFileError as error:
+        wanted, said = 1, str(error)
+    bare = [sys.executable, "-S", "-E", str(CHECKOUT / "deploy/prepare.py")]
+    words = ["--env", str(file), "--folder", str(tmp_path / "secrets")]
+    done = subprocess.run([*bare, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stderr) == (wanted, True), done.stderr
+    if wanted == 0:
+        assert read_env_file(tmp_path / "secrets" / "settings", KNOWN_NAMES) == read_env_file(file, KNOWN_NAMES)
+
+
+def read_by_dotenv(text: str) -> dict[str, str] | int:
+    """What dotenv reads; the number of the first line that it can't read, or that has no value."""
+    values: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text, newline="")):
+        if binding.error or (binding.key is not None and binding.value is None):
+            whole = binding.original.string
+            blank = re.findall(r"\r\n|\n|\r", whole[: len(whole) - len(whole.lstrip())])
+            return binding.original.line + len(blank)
+        if binding.key is not None:
+            values[binding.key] = binding.value or ""
+    return values
+
+
+_pieces = st.sampled_from(
+    [
+        *"AB='\"#\\ \t\n\r",
+        "export",
+        "export ",
+        "\r\n",
+        "\\n",
+        "\\'",
+        '\\"',
+        "\\\\",
+        "''",
+        " #",
+        "X=",
+        "\u2028",
+        "\x0b",
+        "é",
+    ]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=st.lists(_pieces, max_size=14).map("".join))
+def test_lines_are_read_as_dotenv_reads_them(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.getbasetemp() / "drawn.env"
+    file.write_bytes(text.encode())
+    wanted = read_by_dotenv(text)
+    if isinstance(wanted, int):
+        with pytest.raises(EnvFileError, match=f"line {wanted} can't be read"):
+            read_env_file(file, [])
+    else:
+        assert read_env_file(file, []) == wanted
