@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,29 +43,36 @@ def command(days: int, first: dt.date | None, last: dt.date | None, accept_empty
         from resources.kaltura.resource import Kaltura
 
     Kaltura.from_environment().process_config_and_initialize().credentials()  # what is wrong with them is said here
-    chosen = _days(days, first, last, settings)
+    if first and last:
+        _expect_days(first, last, settings)  # before anything is started
     try:
-        _pull_and_show(*chosen, accept_empty=accept_empty)
+        _pull_and_show(lambda yesterday: _days(days, first, last, settings, yesterday), accept_empty=accept_empty)
     except KeyboardInterrupt:
         raise Stopped("\nStopped. The days that had landed stay; run it again to go on.", 130) from None
 
 
-def _days(days: int, first: dt.date | None, last: dt.date | None, settings: Settings) -> tuple[dt.date, dt.date]:
-    yesterday = dt.datetime.now(settings.timezone).date() - dt.timedelta(days=1)
+def _days(
+    days: int, first: dt.date | None, last: dt.date | None, settings: Settings, yesterday: dt.date
+) -> tuple[dt.date, dt.date]:
     last = last or yesterday
     if last > yesterday:
         raise SettingError(f"{last} is not over yet in {settings.timezone}: the last full day is {yesterday}.")
     if first is None:
         reach = min(days - 1, max(0, (last - settings.start_date).days))
         first = last - dt.timedelta(days=reach)
+    _expect_days(first, last, settings)
+    return first, last
+
+
+def _expect_days(first: dt.date, last: dt.date, settings: Settings) -> None:
+    """Raises `SettingError`."""
     if first < settings.start_date:
         raise SettingError(f"{first} is before START_DATE={settings.start_date}. Set START_DATE to an earlier day.")
     if last < first:
         raise SettingError(f"There is no day from {first} to {last}.")
-    return first, last
 
 
-def _pull_and_show(first: dt.date, last: dt.date, *, accept_empty: bool) -> None:
+def _pull_and_show(chosen: Callable[[dt.date], tuple[dt.date, dt.date]], *, accept_empty: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -74,6 +81,9 @@ def _pull_and_show(first: dt.date, last: dt.date, *, accept_empty: bool) -> None
         url = _made_ready(status)
         from assets.reports import REPORTS
         from pipelines import launch
+        from pipelines.last_full_day import last_full_day
+
+        first, last = chosen(last_full_day(url))
 
     days, started = (last - first).days + 1, time.monotonic()
     result = launch.launch(

@@ -39,9 +39,9 @@ def command(day: dt.date | None, again: bool, no_open: bool) -> None:
 
     console = Console()
     with console.status("Reading ..."):
-        known = _accounts()
-        week = _monday(day) if day else newest_week(known, _today(settings))
-        _require_week(week, known, settings)
+        known, today = _accounts_and_today()
+        week = _monday(day) if day else newest_week(known, today)
+        _require_week(week, known, settings, today)
     paths = [_path(account, week) for account in known]
     if again or not all(map(_is_current, known, paths)):
         with console.status(f"Writing the report of the week of {week} ..."):
@@ -62,30 +62,26 @@ def newest_week(known: list[Account], today: dt.date) -> dt.date:
     return newest
 
 
-def _require_week(week: dt.date, known: list[Account], settings: Settings) -> None:
+def _require_week(week: dt.date, known: list[Account], settings: Settings, today: dt.date) -> None:
     """Raises `NoReportError` where the week is no partition."""
     from assets.partitions import WEEKS  # Dagster's, which takes a moment
 
     if not known:
         raise NoReportError("Nothing has been loaded yet: run `make run` first.")
-    if WEEKS.has_partition_key(str(week)):
-        return
-    if week + WEEK > _today(settings):
+    if week + WEEK > today:
         raise NoReportError(f"The week of {week} is not over yet in {settings.timezone}.")
-    raise NoReportError(f"The week of {week} begins before START_DATE={settings.start_date}.")
+    if not WEEKS.has_partition_key(str(week)):
+        raise NoReportError(f"The week of {week} begins before START_DATE={settings.start_date}.")
 
 
 def _monday(day: dt.date) -> dt.date:
     return day - dt.timedelta(days=day.weekday())
 
 
-def _today(settings: Settings) -> dt.date:
-    return dt.datetime.now(settings.timezone).date()
-
-
-def _accounts() -> list[Account]:
-    """The accounts in the warehouse; a private one is started and brought up to date."""
+def _accounts_and_today() -> tuple[list[Account], dt.date]:
+    """The accounts in the warehouse, which is started and brought up to date where it is private; the day by its clock."""
     from assets.room_report.figures import accounts
+    from pipelines.last_full_day import last_full_day
     from resources.postgres.migrations import migrate
     from resources.postgres.url import database_url, is_private
     from resources.warehouse.warehouse import Warehouse
@@ -97,9 +93,10 @@ def _accounts() -> list[Account]:
     try:
         warehouse.require_current_schema()
         with warehouse.reading() as connection:
-            return accounts(connection)
+            known = accounts(connection)
     finally:
         warehouse.close()
+    return known, last_full_day(url) + dt.timedelta(days=1)
 
 
 def _path(account: Account, week: dt.date) -> Path:
