@@ -1,0 +1,176 @@
+"""Every ratio of every view, where any reports of any days are loaded: of what is loaded alone, and NULL where that is nothing.
+
+A ratio over a window of days that lacks one reads as any other number: nobody sees that half of it is missing.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.test_views_unknown import (
+    ACCOUNT,
+    DAYS,
+    MONDAY,
+    REPORTS,
+    Loads,
+    both,
+    load,
+)
+from tests.integration.test_views_unknown import connection as connection
+
+WEEK = 7
+BREAKOUT = """
+INSERT INTO kaltura.breakout_sessions (partner_id, parent_entry_id, breakout_entry_id, cue_point_id, session_start_time,
+    participant_count, engagement_rate, partition_date, window_start, window_end, load_id)
+VALUES (%s, 'room', 'breakout', %s, %s, 2, %s, %s, %s, %s, 0)
+"""
+Values = dict[object, float | None]
+
+
+def engagement(day: int) -> float:
+    """Another one on each day, so that a mean of the wrong days is another number."""
+    return (day + 1) / (DAYS + 2)
+
+
+def fill(connection: psycopg.Connection, loads: Loads, restricted: Loads) -> None:
+    for filters, those in (('{"user_ids": ["ann"]}', restricted), (None, loads)):
+        for day, report in sorted(those):
+            load(connection, day, report, filters=filters)
+            if report == 6002 and not filters:
+                at = dt.datetime.combine(MONDAY + dt.timedelta(days=day), dt.time(8), dt.UTC)
+                connection.execute(BREAKOUT, [ACCOUNT, f"b{day}", at, engagement(day), at.date(), at, at])
+    for day in range(DAYS):
+        on = [engagement(day), MONDAY + dt.timedelta(days=day)]
+        connection.execute(
+            "UPDATE kaltura.attendees SET meeting_engaged_play_time_ratio = %s WHERE partition_date = %s", on
+        )
+        connection.execute(
+            "UPDATE kaltura.room_sessions SET meeting_engaged_play_time_ratio = %s, session_host_user_id = 'host'"
+            " WHERE partition_date = %s",
+            on,
+        )
+
+
+def mean(days: Sequence[int]) -> float | None:
+    return fmean(map(engagement, days)) if days else None
+
+
+class Truth:
+    """What each ratio ought to be, by the model: `there` are rows of the day, whole or not."""
+
+    def __init__(self, loads: Loads, restricted: Loads) -> None:
+        self.loads = loads
+        there = loads | restricted
+        self.sessions = [day for day in range(DAYS) if (day, 6000) in there]
+        self.attended = [day for day in range(DAYS) if (day, 6001) in there]
+        self.touched = range(min(day for day, _ in there), max(day for day, _ in there) + 1)
+        self.whole = [day for day in range(DAYS) if both(loads, day)]
+        # Of sessions that are there, attendees are loaded whole: also where the sessions came by a restricted pull.
+        self.heard = [day for day in self.sessions if (day, 6001) in loads]
+
+    def by_session(self, days: Sequence[int], of: Callable[[int], float | None]) -> Values:
+        return {f"s{day}": of(day) for day in days}
+
+    def heard_at(self, day: int) -> float | None:
+        return engagement(day) if day in self.heard else None
+
+    def retention(self, day: int) -> float | None:
+        return 1.0 if self.sessions and self.sessions[0] in self.heard and day in self.heard else None
+
+    def values(self) -> dict[tuple[str, str], Values]:
+        dates = {day: MONDAY + dt.timedelta(days=day) for day in self.touched}
+        weeks = {
+            MONDAY + dt.timedelta(days=first): first for first in (0, WEEK) if {*range(first, first + WEEK)} & {*dates}
+        }
+        here = bool(self.sessions)
+        told_apart = [day for day in self.attended if day in self.sessions or (day, 6000) in self.loads]
+        return {
+            ("sessions", "engagement_ratio"): self.by_session(self.sessions, engagement),
+            ("sessions", "weighted_engagement_ratio"): self.by_session(self.sessions, self.heard_at),
+            ("logical_sessions", "weighted_engagement_ratio"): self.by_session(self.sessions, self.heard_at),
+            ("room_retention", "returning_ratio"): self.by_session(self.sessions, self.retention),
+            ("room_retention", "size_ratio"): self.by_session(self.sessions, self.retention),
+            ("attendance", "attended_ratio"): self.by_session(
+                self.attended, lambda day: 0.75 if day in self.sessions else None
+            ),
+            ("attendance", "engagement_ratio"): self.by_session(self.attended, engagement),
+            ("breakouts", "engagement_ratio"): {
+                f"b{day}": engagement(day) for day in range(DAYS) if (day, 6002) in self.loads
+            },
+            ("rooms", "weighted_engagement_ratio"): {"room": mean(self.whole)} if here else {},
+            ("rooms", "minutes_trend_ratio"): {"room": None} if here else {},  # 14 days are less than its two windows
+            ("hosts", "weighted_engagement_ratio"): {"host": mean(self.heard)} if here else {},
+            ("people", "weighted_engagement_ratio"): {"ann": mean(told_apart)} if self.attended else {},
+            ("daily", "weighted_engagement_ratio"): {
+                date: engagement(day) if day in self.whole else None for day, date in dates.items()
+            },
+            ("weekly", "weighted_engagement_ratio"): {
+                monday: mean([day for day in self.whole if day in range(first, first + WEEK)])
+                for monday, first in weeks.items()
+            },
+            ("reconciliation", "difference_ratio"): {
+                date: 0.0 if day in self.whole else None for day, date in dates.items()
+            },
+        }
+
+
+# By what a row of the view is known.
+ROWS = {
+    "sessions": "session_id",
+    "logical_sessions": "logical_session_id",
+    "room_retention": "session_id",
+    "attendance": "session_id",
+    "breakouts": "reported_session_id",
+    "rooms": "room_id",
+    "hosts": "host_id",
+    "people": "person_id",
+    "daily": "session_date",
+    "weekly": "week_date",
+    "reconciliation": "session_date",
+}
+# Bounds of bands are no figures; what a change was, is told by the change.
+OTHERS = {
+    ("engagement_distribution", "band_from_ratio"),
+    ("engagement_distribution", "band_to_ratio"),
+    ("restated_sessions", "engagement_before_ratio"),
+    ("restated_sessions", "engagement_after_ratio"),
+}
+EVERYTHING: Loads = frozenset((day, report) for day in range(DAYS) for report in REPORTS)
+
+
+def test_every_ratio_of_every_view_is_tried_here(connection: psycopg.Connection) -> None:
+    found = connection.execute(
+        "SELECT table_name::text, column_name::text FROM information_schema.columns"
+        " WHERE table_schema = 'analytics' AND column_name LIKE '%ratio'"
+    ).fetchall()
+    assert {*found} == Truth(EVERYTHING, frozenset()).values().keys() | OTHERS
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    loads=st.frozensets(st.tuples(st.integers(0, DAYS - 1), st.sampled_from(REPORTS)), min_size=1),
+    restricted=st.frozensets(st.tuples(st.integers(0, DAYS - 1), st.sampled_from((6000, 6001))), max_size=4),
+)
+def test_a_ratio_is_of_what_is_loaded_and_null_where_that_is_nothing(
+    connection: psycopg.Connection, loads: Loads, restricted: Loads
+) -> None:
+    with connection.transaction(force_rollback=True):
+        fill(connection, loads, restricted)
+        for (view, column), wanted in Truth(loads, restricted).values().items():
+            key = ROWS[view]
+            query = f"SELECT {key}, {column} FROM analytics.{view} WHERE {key} IS DISTINCT FROM 'bob'"
+            if key.endswith("_date"):
+                query = f"SELECT {key}, {column} FROM analytics.{view}"
+            found: Values = dict(connection.execute(query.encode()).fetchall())
+            assert found == pytest.approx(wanted), f"{view}.{column}"
+
+
+def test_a_mean_of_people_a_session_is_over_sessions_whose_attendees_are_loaded(connection: psycopg.Connection) -> None:
+    fill(connection, frozenset({(0, 6000), (0, 6001), (1, 6000), (2, 6000), (2, 6001)}), frozenset({(1, 6001)}))
+    found = connection.execute("SELECT mean_people_count, unknown_attendance_session_count FROM analytics.hosts")
+    assert found.fetchall() == [(2.0, 1)]
