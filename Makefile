@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # Python keeps what it has compiled, whatever the environment says: for each command anew, that takes longer than all the rest.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook stop migrate doctor alert-test psql psql-url \
-  roles erase forget-account retention backup restore deploy docs fuzz faults hostile bench lock clean
+  roles erase forget-account redate retention backup restore deploy docs fuzz faults hostile bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, 
 
 forget-account: .venv/run  ## take a whole account out of the warehouse (ID=partner id, DRY_RUN=1 to only count)
 	@$(BIN)/python -m pipelines forget-account $(if $(DRY_RUN),--dry-run) -- "$$ID"
+
+redate: .venv/run  ## move the rows to their days in PARTITION_TIMEZONE, after that was changed (DRY_RUN=1 to only count)
+	@$(BIN)/python -m pipelines redate $(if $(DRY_RUN),--dry-run)
 
 retention: .venv/run  ## take names out of days older than RETENTION_DAYS (DRY_RUN=1 to only count)
 	@$(BIN)/python -m pipelines retention $(if $(DRY_RUN),--dry-run)

@@ -43,6 +43,7 @@ COMMANDS = {
         "backup": "back the warehouse up",
         "restore": "put a backup back",
         "forget-account": "take an account out of every table",
+        "redate": "move an account's rows to their days in another time zone",
     },
     "People": {
         "erase": "take one person out of the warehouse for good",

@@ -19,7 +19,8 @@ NAME = "missing_days"
 
 
 _REACH = (
-    "SELECT greatest(min(partition_date), %s::date), greatest(max(partition_date), %s::date)"
+    "SELECT greatest(min(partition_date), %s::date),"
+    " greatest(max(partition_date) FILTER (WHERE NOT coalesce(filters ? 'started', FALSE)), %s::date)"
     " FROM kaltura.loads WHERE partner_id = %s HAVING count(*) > 0"
 )
 

@@ -68,11 +68,13 @@ def expect_none_but(connection: psycopg.Connection, partner_id: int, timezone: Z
         raise CalendarError(_other_zone(partner_id, recorded, timezone))
 
 
-def record(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo) -> None:
+def record(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo, before: str | None = None) -> None:
+    """`before` is the zone that the days were cut in until now, where they have been moved."""
     connection.execute(
-        "INSERT INTO kaltura.calendars (partner_id, timezone) VALUES (%s, %s)"
-        " ON CONFLICT (partner_id) DO UPDATE SET timezone = excluded.timezone, recorded_at = now()",
-        [partner_id, str(timezone)],
+        "INSERT INTO kaltura.calendars (partner_id, timezone, timezone_before) VALUES (%s, %s, %s)"
+        " ON CONFLICT (partner_id) DO UPDATE SET timezone = excluded.timezone,"
+        " timezone_before = excluded.timezone_before, recorded_at = now()",
+        [partner_id, str(timezone), before],
     )
 
 
@@ -120,8 +122,8 @@ def _starts_a_day(calendar: Calendar, start: int) -> bool:
 def _other_zone(partner_id: int, recorded: str, wanted: ZoneInfo) -> str:
     return (
         f"PARTITION_TIMEZONE={wanted}, but the days of account {partner_id} in the warehouse are cut in {recorded}: the "
-        f"same day holds other sessions there. Either set PARTITION_TIMEZONE={recorded} again; or take the account out, "
-        f"`python -m pipelines forget-account {partner_id}`, and pull its days anew."
+        f"same day holds other sessions there. Either set PARTITION_TIMEZONE={recorded} again; or move what is there to "
+        "its days in the new zone: `python -m pipelines redate` (--dry-run to only count)."
     )
 
 

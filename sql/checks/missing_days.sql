@@ -1,5 +1,5 @@
 -- Days that are not loaded whole: of a report at least there was no pull, or none but pulls restricted to some ids. An
--- installation whose settings keep to some ids (is_filtered) counts those.
+-- installation whose settings keep to some ids (is_filtered) counts those, but never loads of a part of the day (started).
 -- The days are those from START_DATE or the account's first load, whichever is later: before it nothing is missing.
 WITH loaded AS (
     SELECT
@@ -10,6 +10,7 @@ WITH loaded AS (
         partner_id = %(partner_id)s
         AND partition_date BETWEEN %(first)s AND %(last)s
         AND (filters IS NULL OR %(is_filtered)s)
+        AND NOT coalesce(filters ? 'started', FALSE)
     GROUP BY partition_date
 ),
 

@@ -10,7 +10,7 @@ FROM (
         report_id,
         max(pulled_at) FILTER (WHERE filters IS NULL OR %(is_filtered)s) AS pulled_at
     FROM kaltura.loads
-    WHERE partner_id = %(partner_id)s
+    WHERE partner_id = %(partner_id)s AND NOT coalesce(filters ? 'started', FALSE)
     GROUP BY partition_date, report_id
 ) AS newest
 GROUP BY partition_date

@@ -32,15 +32,25 @@ class Account:
     client: Client
     warehouse: Warehouse
 
-    def pull(self, zone: str, days: int = 3, partner_id: int = PARTNER, *, is_held: bool = True) -> None:
+    def pull(
+        self, zone: str, days: int = 3, partner_id: int = PARTNER, first: dt.date = FIRST, *, is_held: bool = True
+    ) -> None:
         """As a run does it. Without `is_held` as the version before zones were recorded did."""
         timezone = ZoneInfo(zone)
         if is_held:
             self.warehouse.require_timezone(partner_id, timezone)
-        self.load(timezone, days, partner_id, is_held=is_held)
+        self.load(timezone, days, partner_id, first, is_held=is_held)
 
-    def load(self, timezone: ZoneInfo, days: int, partner_id: int = PARTNER, *, is_held: bool = True) -> None:
-        asked = Days(FIRST, FIRST + dt.timedelta(days=days - 1))
+    def load(
+        self,
+        timezone: ZoneInfo,
+        days: int,
+        partner_id: int = PARTNER,
+        first: dt.date = FIRST,
+        *,
+        is_held: bool = True,
+    ) -> None:
+        asked = Days(first, first + dt.timedelta(days=days - 1))
         calendar, number = Calendar(timezone, 12), self.warehouse.next_pull()
         brought = extract(asked, REPORTS, self.client, calendar, Filters({}), number=number)
         provenance = Provenance(partner_id, brought.pull, timezone=timezone if is_held else None)
@@ -85,7 +95,7 @@ def test_a_pull_in_another_zone_is_refused_with_both_ways_out(account: Account, 
     with pytest.raises(CalendarError) as refused:
         account.pull("UTC")
     assert "set PARTITION_TIMEZONE=America/New_York again" in str(refused.value)
-    assert "python -m pipelines forget-account" in str(refused.value)
+    assert "python -m pipelines redate" in str(refused.value)
     assert rows(database) == before
 
 

@@ -23,7 +23,7 @@ WORDS = {
 BAD = {
     "DATABASE_URL_FILE": ("/nope", NAMES),
     "START_DATE": ("1.1.2025", ["pull", "report", "ui", "standin", "erase", "retention"]),
-    "PARTITION_TIMEZONE": ("x", ["pull", "report", "ui", "standin", "erase", "retention"]),
+    "PARTITION_TIMEZONE": ("x", ["pull", "report", "ui", "standin", "erase", "redate", "retention"]),
     "PORT": ("abc", ["ui"]),
     "PII_MODE": ("some", ["pull", "report", "ui", "erase", "retention"]),
     "KALTURA_PARTNER_ID": ("one", ["erase"]),
@@ -73,7 +73,7 @@ def test_a_setting_that_cannot_be_used_is_one_line_that_names_it(
 
 
 @pytest.mark.parametrize(
-    "command", ["pull", "report", "migrate", "roles", "backup", "erase", "forget-account", "retention"]
+    "command", ["pull", "report", "migrate", "roles", "backup", "erase", "forget-account", "redate", "retention"]
 )
 def test_a_database_that_cannot_be_reached_is_one_line_without_its_password(command: str, tmp_path: Path) -> None:
     done = invoked(command, tmp_path)

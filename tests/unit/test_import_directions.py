@@ -23,6 +23,7 @@ ALLOWED = {
         "resources.kaltura.windows",
     ),
     "resources.university": (*SHARED, "resources.privacy", "resources.postgres"),
+    "resources.warehouse.redate": (*SHARED, "resources.warehouse", "resources.kaltura.windows"),
     "resources.privacy": (*SHARED, "resources.postgres"),
     "resources.postgres": (*SHARED, "resources.local"),
     "resources.local.kaltura": (*SHARED, "resources.kaltura", "simulator"),

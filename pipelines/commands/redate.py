@@ -1,0 +1,65 @@
+"""`redate`: moves an account's rows to their days in another time zone: what PARTITION_TIMEZONE says now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.command_line import Command
+from resources.settings import Settings, partner_id
+
+if TYPE_CHECKING:
+    from resources.warehouse.redate import Redated
+
+
+@click.command(cls=Command)
+@click.option("--partner-id", "account", type=int, help="The account (default: KALTURA_PARTNER_ID).")
+@click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
+def command(account: int | None, dry_run: bool) -> None:
+    """Move every row of the account to its day in PARTITION_TIMEZONE, in one transaction. Nothing is pulled.
+
+    The way: stop the schedules, set the new PARTITION_TIMEZONE, `redate`, start them again.
+    """
+    timezone = Settings.from_environment().timezone
+    from rich.console import Console
+
+    from assets.reports import REPORTS
+    from pipelines.commands.erase import print_counts
+    from resources.local.kaltura import CREDENTIALS
+    from resources.postgres.migrations import Migrations
+    from resources.postgres.session import opened
+    from resources.postgres.url import database_url
+    from resources.privacy.people import lock_exclusively
+    from resources.warehouse.redate import redate
+
+    console = Console()
+    account = account or partner_id(CREDENTIALS.partner_id)
+    with opened(database_url()) as connection:
+        Migrations(connection).require_current()
+        lock_exclusively(connection)
+        done = redate(connection, account, timezone, [report.table for report in REPORTS])
+        if dry_run:
+            connection.rollback()
+    if done is None:
+        console.print(f"The days of account {account} are cut in {timezone} already. Nothing was changed.")
+        return
+    print_counts(console, done.moved, dry_run=dry_run)
+    click.echo("\n".join(_said(account, done, dry_run=dry_run)))
+
+
+def _said(account: int, done: Redated, *, dry_run: bool) -> list[str]:
+    lines = [
+        f"The days of account {account} {'would be' if dry_run else 'are'} cut in {done.after}; before, in {done.before}."
+    ]
+    if done.not_whole:
+        days = ", ".join(str(days).replace("...", " to ") for days in done.not_whole)
+        lines.append(
+            f"Not loaded whole {'then' if dry_run else 'any more'}: {days}. Their rows stay; `daily_pull` brings the rest "
+            f"back as it does missing days, or `python -m pipelines pull --from DAY --to DAY`."
+        )
+    lines.append(
+        "Dagster knows days by their names: `python -m pipelines status --mend` takes the marks of days away that are not "
+        "loaded whole, and marks those that are."
+    )
+    return lines
