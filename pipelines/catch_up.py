@@ -1,7 +1,8 @@
 """Days that nobody pulled while nothing ran come back: some of them at each tick of `daily_pull`, the oldest first.
 
 Dagster makes up for one tick that was missed, and the look-back is a few days: what is missing longer is asked for here.
-Which days those are is told by the warehouse. Marks in Dagster outlive the days where a backup is restored.
+Which days those are is told by the warehouse. Marks in Dagster outlive the days where a backup is restored: they tell
+since when there ought to be some.
 """
 
 import datetime as dt
@@ -10,7 +11,7 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 
 from assets.checks import query
-from assets.checks.missing_days import missing
+from assets.checks.missing_days import first_marked, missing
 from assets.partitions import SETTINGS
 from assets.reports import REPORTS
 from pipelines.run_days import days_under_way
@@ -32,7 +33,7 @@ def missing_days(
     if not most:
         return []
     with warehouse.opened() as opened, opened.connection() as connection, query.reading(connection, TIMEOUT_SECONDS):
-        found = missing(connection, account, usual.last)
+        found = missing(connection, account, usual.last, first_marked(instance))
     wanted = {day for day in found if day < usual.first} - days_under_way(instance)
     return stretches(_chosen(wanted, _failed(instance), most))
 

@@ -24,23 +24,30 @@ MARKED_BY = "marked by"
 
 @dataclass(frozen=True)
 class Mended:
-    """Days that got a mark, of any report, and days that lost theirs."""
+    """Days that got a mark, of any report, and days that lost theirs.
+
+    Of those, nobody asks for `forgotten` ones any more: they lie before the first load that the warehouse knows of.
+    """
 
     marked: list[Days]
     unmarked: list[Days]
+    forgotten: list[Days]
 
     def document(self) -> dict[str, list[list[str]]]:
         return {
             "marked": [[str(days.first), str(days.last)] for days in self.marked],
             "unmarked": [[str(days.first), str(days.last)] for days in self.unmarked],
+            "forgotten": [[str(days.first), str(days.last)] for days in self.forgotten],
         }
 
     def lines(self) -> list[str]:
         said = {
             "Marked, as the warehouse holds them": self.marked,
             "Marks taken away, as the warehouse does not hold them": self.unmarked,
+            "Of these nothing brings back by itself, as no load is known before them": self.forgotten,
         }
-        return [f"{what}: {shown(days)}" for what, days in said.items() if days]
+        pull = [f"    python -m pipelines pull --from {days.first} --to {days.last}" for days in self.forgotten]
+        return [*(f"{what}: {shown(days)}" for what, days in said.items() if days), *pull]
 
 
 def mend(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Mended:
@@ -57,7 +64,8 @@ def mend(connection: psycopg.Connection, instance: dg.DagsterInstance, account: 
         unmarked = there.days_of(report) - marked[report.report_id]
         _mark(instance, report, unmarked, known)
         added |= unmarked - known.keys()
-    return Mended(stretches(added), stretches(set.union(*lost.values())))
+    unmarked_days = set.union(*lost.values())
+    return Mended(stretches(added), stretches(unmarked_days), stretches(unmarked_days - there.missing.keys()))
 
 
 def _lost(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> dict[int, set[dt.date]]:

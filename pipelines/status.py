@@ -40,8 +40,8 @@ MENDS = {
     PROVISIONAL: "the next daily pull makes them final",
     MISSING: f"{_BY_ITSELF}{PULL}",
     NEVER: f"nobody has asked for them. For a history that begins earlier: {PULL}",
-    NOT_THERE: "Dagster shows them green and the warehouse lacks them: `python -m pipelines status --mend` takes the marks "
-    "away. Then they are missing, and come back as missing days do",
+    NOT_THERE: f"Dagster shows them green and the warehouse lacks them; {_BY_ITSELF}{PULL}. `python -m pipelines status "
+    "--mend` takes the marks away, so that a backfill of missing days takes them too",
     NOT_MARKED: "the warehouse holds them and Dagster shows them missing; nothing is lost: `python -m pipelines status "
     "--mend` marks them",
 }
@@ -138,11 +138,15 @@ class Warehouse:
         return {*self.loaded, *(day for day, reports in self.missing.items() if report.report_id in reports)}
 
 
-def held(connection: psycopg.Connection, account: int) -> Warehouse:
-    """Raises `MigrationError` for a schema of a newer version, `CalendarError` for another zone's days."""
+def held(connection: psycopg.Connection, account: int, marked_from: dt.date | None = None) -> Warehouse:
+    """`marked_from` is the first day that Dagster has marked, where days are missing since then.
+
+    Raises `MigrationError` for a schema of a newer version, `CalendarError` for another zone's days.
+    """
     Migrations(connection).require_known()
     expect_none_but(connection, account, CALENDAR.timezone)
-    lacking = missing_days.missing(connection, account, _partitions()[-1] if _partitions() else SETTINGS.start_date)
+    last = _partitions()[-1] if _partitions() else SETTINGS.start_date
+    lacking = missing_days.missing(connection, account, last, marked_from)
     parameters = {"partner_id": account, "is_filtered": keeps_to_ids()}
     days = connection.execute(_LOADED.read_bytes(), parameters).fetchall()
     loaded = {day: late for day, late in days if day >= SETTINGS.start_date and day not in lacking}
@@ -165,7 +169,7 @@ def marks(instance: dg.DagsterInstance) -> dict[int, set[dt.date]]:
 def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Status:
     """Reads both. Raises as `held` does."""
     marked = marks(instance)  # before the warehouse: a run loads a day before it marks it
-    there = held(connection, account)
+    there = held(connection, account, min(set.union(*marked.values()), default=None))
     newest, size = connection.execute(
         "SELECT (SELECT max(session_start_time) FROM kaltura.room_sessions WHERE partner_id = %s),"
         " pg_database_size(current_database())",

@@ -177,7 +177,8 @@ CHECKS = (
         missing_days.NAME,
         (ROOM_SESSIONS,),
         WARN,
-        "Every day since the account's first load, or since START_DATE where that is later, is loaded whole.",
+        "Every day since the account's first load, or the first mark in Dagster, or since START_DATE where that is later, is "
+        "loaded whole.",
         "Days that are missing",
         f"{_COME_BACK}at once: a backfill of these days in `make ui`, or `python -m pipelines pull --from DAY --to DAY`. Where "
         "Dagster shows them green: `python -m pipelines status --mend`.",
@@ -204,6 +205,7 @@ def results(
     warehouse: Warehouse,
     *,
     is_filtered: bool,
+    marked_from: dt.date | None = None,
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """What each selected check that can be judged by what was `pulled` says; nothing pulled judges what is there.
 
@@ -223,16 +225,20 @@ def results(
     try:
         with warehouse.connection() as connection, query.reading(connection):
             for check, report in due:
-                looked_at = _of_account(days, account, connection, bool(pulled)) if check.of_account else days
+                looked_at = (
+                    _of_account(days, account, connection, bool(pulled), marked_from) if check.of_account else days
+                )
                 yield _result(check, report, looked_at, account, connection)
     except (WarehouseError, psycopg.Error) as error:
         raise ChecksNotDone(str(error).splitlines()[0]) from None
 
 
-def _of_account(days: Days, account: int, connection: psycopg.Connection, is_pull: bool) -> Days:
+def _of_account(
+    days: Days, account: int, connection: psycopg.Connection, is_pull: bool, marked_from: dt.date | None
+) -> Days:
     """All days that have to be there: where nothing was pulled up to yesterday, for it may be long ago that a run was."""
     last = days.last if is_pull else missing_days.last_full_day(connection)
-    return missing_days.reach(connection, account, last) or days
+    return missing_days.reach(connection, account, last, marked_from) or days
 
 
 class ChecksNotDone(Exception):

@@ -1,12 +1,14 @@
 """Which days are missing: not loaded whole, though the account's first load lies before them.
 
 The warehouse alone is asked, by the query of the check `missing_days`: what Dagster has marked may have been lost there
-since. The check, the schedule that catches up and `status` all read it here.
+since. How far back it goes is told by Dagster's marks too, for the first load may have been lost. The check, the schedule
+that catches up and `status` all read it here.
 """
 
 import datetime as dt
 from collections.abc import Sequence
 
+import dagster as dg
 import psycopg
 
 from assets.checks import query
@@ -17,18 +19,35 @@ from resources.settings import Term, keeps_to_ids
 
 NAME = "missing_days"
 
-
-_REACH = (
-    "SELECT greatest(min(partition_date), %s::date),"
-    " greatest(max(partition_date) FILTER (WHERE NOT coalesce(filters ? 'started', FALSE)), %s::date)"
-    " FROM kaltura.loads WHERE partner_id = %s HAVING count(*) > 0"
+_LOADED = (
+    "SELECT min(partition_date), max(partition_date) FILTER (WHERE NOT coalesce(filters ? 'started', FALSE))"
+    " FROM kaltura.loads WHERE partner_id = %s"
 )
 
 
-def reach(connection: psycopg.Connection, account: int, last: dt.date) -> Days | None:
-    """The days that have to be there: up to `last`, or to the newest load where that is later. None: nothing is yet."""
-    row = connection.execute(_REACH, [SETTINGS.start_date, last, account]).fetchone()
-    return Days(*row) if row and row[0] <= row[1] else None
+def first_marked(instance: dg.DagsterInstance) -> dt.date | None:
+    """The first day that Dagster has ever seen loaded, of any report.
+
+    A warehouse that was restored to what it was before that day, or to nothing, knows nothing of it any more.
+    """
+    keys = [key for report in REPORTS for key in instance.get_materialized_partitions(report.key)]
+    return min(map(dt.date.fromisoformat, keys), default=None)
+
+
+def reach(
+    connection: psycopg.Connection, account: int, last: dt.date, marked_from: dt.date | None = None
+) -> Days | None:
+    """The days that have to be there: up to `last`, or to the newest load where that is later. None: nothing is yet.
+
+    They begin with the first load, or with `marked_from` where that is earlier; never before START_DATE.
+    """
+    row = connection.execute(_LOADED, [account]).fetchone()
+    first_loaded, newest = row or (None, None)
+    begins = [day for day in (first_loaded, marked_from) if day]
+    if not begins:
+        return None
+    first, last = max(min(begins), SETTINGS.start_date), max(newest or last, last)
+    return Days(first, last) if first <= last else None
 
 
 def last_full_day(connection: psycopg.Connection) -> dt.date:
@@ -58,9 +77,11 @@ def _multirange(terms: Sequence[Term]) -> str:
     return f"{{{','.join(f'[{first},{last}]' for first, last in terms)}}}" if terms else "{(,)}"
 
 
-def missing(connection: psycopg.Connection, account: int, last: dt.date) -> dict[dt.date, frozenset[int]]:
+def missing(
+    connection: psycopg.Connection, account: int, last: dt.date, marked_from: dt.date | None = None
+) -> dict[dt.date, frozenset[int]]:
     """The missing days of the account, the oldest first, and the reports that are there. Raises `psycopg.Error`."""
-    days = reach(connection, account, last)
+    days = reach(connection, account, last, marked_from)
     if days is None:
         return {}
     text = query.query(connection, NAME, parameters(account, days))

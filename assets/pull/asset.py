@@ -14,7 +14,7 @@ import dagster as dg
 import sqlalchemy as sa
 from pydantic import Field
 
-from assets.checks import checks
+from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
 from assets.pull import reasons, retries
 from assets.pull.day_chart import picture
@@ -176,10 +176,13 @@ class _Run:
         self.has_said_clock = False
 
     def days(self) -> list[dt.date]:
-        """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded."""
+        """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded.
+
+        In a warehouse that was emptied, those that Dagster has marked: all of them are missing, which a check has to tell.
+        """
         if self.reports or self.context.has_partition_key or self.context.has_partition_key_range:
             return [dt.date.fromisoformat(key) for key in self.context.partition_keys]
-        newest = self.warehouse.newest_day(self.people.partner_id)
+        newest = self.warehouse.newest_day(self.people.partner_id) or missing_days.first_marked(self.context.instance)
         return [newest - dt.timedelta(days=n) for n in reversed(range(DAYS_CHECKED_ALONE))] if newest else []
 
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
@@ -238,6 +241,7 @@ class _Run:
                 self.people.partner_id,
                 self.warehouse,
                 is_filtered=self.filters.active is not None,
+                marked_from=missing_days.first_marked(self.context.instance),
             ):
                 self.context.log_event(evaluation)
         except checks.ChecksNotDone as error:

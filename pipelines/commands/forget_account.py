@@ -49,6 +49,6 @@ def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
         console.print(f"The list of {erased:,} erased people stays, so that no later load brings them back.")
     if not dry_run:
         console.print(
-            f"Account {partner_id} is out of the warehouse. Dagster still marks its days: "
-            "`python -m pipelines status --mend` takes the marks away."
+            f"Account {partner_id} is out of the warehouse. Dagster still marks its days, and `daily_pull` brings marked "
+            "days back: `python -m pipelines status --mend` takes the marks away."
         )

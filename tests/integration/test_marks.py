@@ -138,9 +138,30 @@ def test_after_a_wiped_history_the_days_that_are_there_are_marked_and_nothing_is
     assert code == 0
     document = json.loads(text)
     assert document["is_well"]
-    assert document["mended"] == {"marked": [[str(WEEK.first), str(WEEK.last)]], "unmarked": []}
-    assert json.loads(said("--mend", "--json")[1])["mended"] == {"marked": [], "unmarked": []}
+    assert document["mended"] == {"marked": [[str(WEEK.first), str(WEEK.last)]], "unmarked": [], "forgotten": []}
+    assert json.loads(said("--mend", "--json")[1])["mended"] == {"marked": [], "unmarked": [], "forgotten": []}
     assert all(green(books, report.key) == {str(day) for day in WEEK} for report in REPORTS)
+
+
+def test_marks_that_are_all_that_is_left_of_a_lost_history_bring_it_back_until_they_are_taken_away(
+    books: SimpleNamespace,
+) -> None:
+    for report in REPORTS:
+        load(books, report.report_id, LAST)
+        for day in WEEK:
+            mark(books, report.key, day)
+    lost = Days(WEEK.first, LAST - DAY)
+    code, text = said()
+    assert code == 1
+    assert f"{NOT_THERE}: 6 days: {lost.first} to {lost.last}" in text
+    asked = catch_up.missing_days(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST))
+    assert asked == [lost]
+
+    _, text = said("--mend")
+
+    assert f"nothing brings back by itself, as no load is known before them: {lost.first} to {lost.last}" in text
+    assert f"python -m pipelines pull --from {lost.first} --to {lost.last}" in text
+    assert catch_up.missing_days(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST)) == []
 
 
 some_days = st.lists(st.sets(st.integers(0, 6)), min_size=len(REPORTS), max_size=len(REPORTS))

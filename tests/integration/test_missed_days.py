@@ -99,6 +99,45 @@ def test_days_before_the_first_load_are_nobodys_loss_and_an_empty_warehouse_lack
     assert tick(books.instance, books.url, today)[1:] == [Days(FIRST + 21 * DAY, today - 5 * DAY)]
 
 
+def mark(books: SimpleNamespace, days: Collection[dt.date], key: dg.AssetKey = KEYS[0]) -> None:
+    for day in days:
+        books.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=str(day)))
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path[-1])
+@pytest.mark.parametrize("first_loaded", [None, 35, 0])
+def test_a_warehouse_that_lost_its_first_loads_gets_its_days_back_since_the_first_that_dagster_marked(
+    first_loaded: int | None, key: dg.AssetKey, books: SimpleNamespace
+) -> None:
+    today = FIRST + 40 * DAY
+    there = set() if first_loaded is None else {FIRST + first_loaded * DAY}
+    load(books, there)
+    mark(books, [FIRST, FIRST + 20 * DAY], key)
+    usual, *missing = tick(books.instance, books.url, today)
+    lacking = [day for day in Days(FIRST, usual.first - DAY) if day not in there]
+    assert [day for days in missing for day in days] == lacking[:31]
+    for days in (usual, *missing):
+        load(books, days)
+    _, *rest = tick(books.instance, books.url, today)
+    assert [day for days in rest for day in days] == lacking[31:]
+
+
+def test_the_nightly_check_tells_of_the_days_of_a_warehouse_that_was_emptied(books: SimpleNamespace) -> None:
+    key = dg.AssetCheckKey(KEYS[0], check.NAME)
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        installed(kaltura, books.url, books.instance) as dagster,
+    ):
+        job = dagster.defs.resolve_implicit_global_asset_job_def()
+        alone = job.get_subset(asset_selection=set(), asset_check_selection={key})
+        assert alone.execute_in_process(instance=books.instance).get_asset_check_evaluations() == []
+        yesterday = check.last_full_day(books.sql)
+        mark(books, [yesterday - 9 * DAY, yesterday - 8 * DAY])
+        [told] = alone.execute_in_process(instance=books.instance).get_asset_check_evaluations()
+    assert not told.passed
+    assert told.metadata["found"].value == 10
+
+
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.table.name)
 def test_a_day_that_lacks_one_report_or_was_pulled_for_some_people_alone_is_missing(
     report, books: SimpleNamespace
