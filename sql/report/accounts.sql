@@ -3,7 +3,8 @@ SELECT
     data_freshness.account_id,
     min(data_freshness.first_date) AS first_date,
     max(data_freshness.last_date) AS last_date,
-    max(data_freshness.newest_load_at) AS loaded_at,
+    -- Days that were cut anew in another zone hold other rows, as if they had been loaded then.
+    greatest(max(data_freshness.newest_load_at), max(calendars.recorded_at)) AS loaded_at,
     max(calendars.timezone) AS timezone
 FROM analytics.data_freshness
 LEFT JOIN kaltura.calendars ON data_freshness.account_id = calendars.partner_id

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from assets.checks import missing_days
 from assets.reports import REPORTS
+from assets.room_report.figures import accounts
 from pipelines.commands.redate import command
 from resources.kaltura.windows import DAY, Calendar
 from resources.privacy.people import lock_exclusively
@@ -341,6 +342,16 @@ def test_the_refusal_of_another_zone_names_the_command_that_does_it_and_pulls_go
         assert books == [("America/New_York", None), ("Asia/Kolkata", "America/New_York")]
     command.main([], standalone_mode=False)
     assert "already. Nothing was changed" in capsys.readouterr().out
+
+
+def test_a_report_that_was_written_before_is_older_than_the_data(account: Account, database: str) -> None:
+    account.pull("America/New_York", days=1)
+    with psycopg.connect(database) as connection:
+        [before] = accounts(connection)
+    moved(account.warehouse, "Asia/Kolkata", PARTNER)
+    with psycopg.connect(database) as connection:
+        [after] = accounts(connection)
+    assert after.loaded_at > before.loaded_at
 
 
 def test_a_zone_that_was_never_recorded_or_an_account_without_rows_is_told(account: Account, configured: str) -> None:
