@@ -5,6 +5,7 @@ WITH stretches AS (
     SELECT
         loads.id,
         loads.partition_date,
+        loads.redated_from IS NULL AS is_pull,
         coalesce((loads.filters -> 'started' ->> 0)::timestamptz, days.starts_at) AS starts_at,
         coalesce((loads.filters -> 'started' ->> 1)::timestamptz, days.ends_at) AS ends_at
     FROM kaltura.loads
@@ -18,7 +19,9 @@ parts AS (
         days.day,
         greatest(stretches.starts_at, days.starts_at) AS starts_at,
         least(stretches.ends_at, days.ends_at) AS ends_at,
-        stretches.starts_at = days.starts_at AND stretches.ends_at = days.ends_at AS is_day,
+        stretches.is_pull
+        AND stretches.starts_at = days.starts_at
+        AND stretches.ends_at = days.ends_at AS is_day,
         abs(days.day - stretches.partition_date) AS apart
     FROM stretches
     INNER JOIN pg_temp.redate_days AS days
