@@ -27,6 +27,7 @@ def command(account: int | None, dry_run: bool) -> None:
     from assets.reports import REPORTS
     from pipelines.commands.erase import print_counts
     from resources.local.kaltura import CREDENTIALS
+    from resources.postgres.locks import keep_loads_off
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
@@ -37,6 +38,8 @@ def command(account: int | None, dry_run: bool) -> None:
     account = account or partner_id(CREDENTIALS.partner_id)
     with opened(database_url()) as connection:
         Migrations(connection).require_current()
+        if not dry_run:
+            keep_loads_off(connection, "the rest of that run would be refused, as it cuts days in the zone before")
         lock_exclusively(connection)
         done = redate(connection, account, timezone, [report.table for report in REPORTS])
         if dry_run:

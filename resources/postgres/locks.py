@@ -12,7 +12,7 @@ from resources.errors import ConfigurationError
 LOCK_CLASS = 0x6B616C74  # "kalt"
 PEOPLE_LOCK = 0  # loads take it shared; erasure, retention and conversion take it exclusively
 ROLL_LOCK = 1
-LOADS_LOCK = 2  # a run that loads days takes it shared from its beginning to its end; a restore takes it exclusively
+LOADS_LOCK = 2  # a run that loads days takes it shared from its beginning to its end; a restore or redate exclusively
 
 SCHEMA_LOCK = 0x6B616C7475726100  # whoever changes the schema or its grants; one number that all versions agree on
 SCHEMA_LOCK_SECONDS = 60  # other migrations take seconds
@@ -54,12 +54,15 @@ def take_schema_lock(connection: psycopg.Connection) -> None:
     )
 
 
-def keep_loads_off(connection: psycopg.Connection) -> None:
-    """Let no run load days until the transaction ends. Raises `LockedByAnother` where one is at it for longer."""
+def keep_loads_off(connection: psycopg.Connection, harm: str) -> None:
+    """Let no run load days until the transaction ends. Raises `LockedByAnother` where one is at it for longer.
+
+    `harm` says what would become of the days.
+    """
     taken = _comes(connection, "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, LOADS_LOCK], RESTORE_SECONDS)
     if not taken:
         raise LockedByAnother(
-            "days are being loaded, and would be lost or mixed with what is put back: "
+            f"days are being loaded, and {harm}: "
             f"{_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | LOADS_LOCK)}. Waited for {RESTORE_SECONDS} s, and "
             "changed nothing. Wait for that run or stop it (Dagster's UI, or Ctrl-C), switch the schedules off, and "
             "run this again."

@@ -85,7 +85,7 @@ def restore(
     """Put the backup in the place of what is there. Raises `BackupError`; then nothing has changed."""
     manifest = _believed(file, key, trust)
     with connected(url) as connection:
-        keep_loads_off(connection)
+        keep_loads_off(connection, "would be lost or mixed with what is put back")
         take_schema_lock(connection)
         _refuse_to_lose_rows(connection, replace)
         keeper.before(connection)

@@ -21,6 +21,7 @@ from assets.reports import REPORTS
 from assets.room_report.figures import accounts
 from pipelines.commands.redate import command
 from resources.kaltura.windows import DAY, Calendar
+from resources.postgres import locks
 from resources.privacy.people import lock_exclusively
 from resources.warehouse.calendars import CalendarError, record, recorded_timezone
 from resources.warehouse.redate import Redated, redate
@@ -342,6 +343,19 @@ def test_the_refusal_of_another_zone_names_the_command_that_does_it_and_pulls_go
         assert books == [("America/New_York", None), ("Asia/Kolkata", "America/New_York")]
     command.main([], standalone_mode=False)
     assert "already. Nothing was changed" in capsys.readouterr().out
+
+
+def test_a_run_that_is_under_way_is_waited_for_and_then_named(
+    account: Account, configured: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.pull("UTC", days=1)
+    before = held(configured)
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.1)
+    with account.warehouse.loading("0123456789"), pytest.raises(locks.LockedByAnother, match="kaltura run 01234567"):
+        command.main([], standalone_mode=False)
+    assert held(configured) == before
+    command.main([], standalone_mode=False)
+    assert held(configured) != before
 
 
 def test_a_report_that_was_written_before_is_older_than_the_data(account: Account, database: str) -> None:

@@ -65,7 +65,7 @@ def test_a_run_that_begins_during_a_restore_waits_for_its_end_and_loads_into_wha
     ended = []
     run = threading.Thread(target=lambda: ended.append(dagster.pull(WEEK)))
     with psycopg.connect(dagster.database) as restoring:
-        locks.keep_loads_off(restoring)
+        locks.keep_loads_off(restoring, "would be lost")
         run.start()
         run.join(4)
         assert run.is_alive()
