@@ -73,7 +73,13 @@ def test_pull_without_days_asks_for_those_up_to_yesterday_and_refuses_a_day_that
         raise KeyboardInterrupt
 
     monkeypatch.setattr(launch, "launch", launched)
-    settings = {"DATABASE_URL": database, "KALTURA_PARTNER_ID": "1", "KALTURA_BASE_URL": kaltura.base_url}
+    settings = {
+        "DATABASE_URL": database,
+        "KALTURA_BASE_URL": kaltura.base_url,
+        "KALTURA_PARTNER_ID": str(kaltura.partner_id),
+        "KALTURA_APP_TOKEN_ID": kaltura.app_token_id,
+        "KALTURA_APP_TOKEN": kaltura.app_token,
+    }
     last = yesterday(database)
     with clock_off(ahead):
         CliRunner().invoke(front_door, ["pull", "--days", "3"], env=settings)
