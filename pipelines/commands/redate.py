@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.command_line import Command
-from resources.settings import Settings, partner_id
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from resources.warehouse.redate import Redated
@@ -26,7 +26,7 @@ def command(account: int | None, dry_run: bool) -> None:
 
     from assets.reports import REPORTS
     from pipelines.commands.erase import print_counts
-    from resources.local.kaltura import CREDENTIALS
+    from resources.local import kaltura as standin
     from resources.postgres.locks import keep_loads_off
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
@@ -35,7 +35,7 @@ def command(account: int | None, dry_run: bool) -> None:
     from resources.warehouse.redate import redate
 
     console = Console()
-    account = account or partner_id(CREDENTIALS.partner_id)
+    account = account or standin.account()
     with opened(database_url()) as connection:
         Migrations(connection).require_current()
         if not dry_run:
