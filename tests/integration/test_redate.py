@@ -120,7 +120,7 @@ def has_plain_ids(scene: Scene) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(_PATIENT, max_examples=40 * LONGER)
+@settings(_PATIENT, max_examples=25 * LONGER)
 @given(scene=_scenes().filter(has_plain_ids), zone=_zones)
 def test_a_day_counts_as_loaded_where_all_of_it_was_pulled_and_a_pull_of_it_finds_everything_as_it_is(
     store: Store, scene: Scene, zone: str
@@ -161,7 +161,7 @@ def test_a_day_counts_as_loaded_where_all_of_it_was_pulled_and_a_pull_of_it_find
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(_PATIENT, max_examples=40 * LONGER)
+@settings(_PATIENT, max_examples=25 * LONGER)
 @given(scene=_scenes(), zones=st.lists(_zones, min_size=1, max_size=2), pulls=st.lists(_pulls, min_size=1, max_size=3))
 def test_back_in_its_own_zone_every_row_is_where_it_was_and_the_same_days_are_loaded(
     store: Store, scene: Scene, zones: list[str], pulls: list[Pull]
@@ -194,7 +194,7 @@ def test_back_in_its_own_zone_every_row_is_where_it_was_and_the_same_days_are_lo
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(_PATIENT, max_examples=40 * LONGER)
+@settings(_PATIENT, max_examples=25 * LONGER)
 @given(scene=_scenes(), zone=_zones, pulls=st.lists(_pulls, min_size=1, max_size=3))
 def test_after_any_history_and_a_move_one_pull_more_brings_the_truth(
     store: Store, scene: Scene, zone: str, pulls: list[Pull]

@@ -186,7 +186,7 @@ def test_emails_are_for_mode_full_alone_and_mode_none_takes_no_enrolments(tmp_pa
 
 
 @given(first=st.dates(dt.date(2015, 1, 1), dt.date(2040, 1, 1)), days=st.integers(0, 3))
-@settings(max_examples=5)
+@settings(max_examples=5, deadline=None)
 def test_the_invented_university_keeps_lists_that_can_be_loaded_and_agree_with_each_other(
     first: dt.date, days: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
