@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import run_folder
@@ -33,6 +34,9 @@ from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.warehouse.warehouse import Warehouse
 from simulator import Running
+
+hypothesis.settings.register_profile("patient", deadline=None)  # nothing is asserted of time: machines differ
+hypothesis.settings.load_profile("patient")
 
 TEMPLATE = "template_kaltura"
 _numbers = itertools.count(1)

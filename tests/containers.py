@@ -18,7 +18,7 @@ import psycopg
 import yaml
 from depth import DEEP
 from dotenv import dotenv_values
-from pipeline import CHECKOUT, PROGRAMS, wait_until
+from pipeline import CHECKOUT, PROGRAMS, free_port, wait_until
 
 from resources.local import postgres as local_postgres
 
@@ -79,7 +79,7 @@ class Containers:
         self.database = database
         self.secrets = secrets
         self.more = more
-        self.ports = {"4000": _free_port(), "3000": _free_port(), "8999": _free_port()}
+        self.ports = {"4000": free_port(), "3000": free_port(), "8999": free_port()}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts = 0
         self.volume = folder / "volume"
@@ -211,9 +211,3 @@ class Containers:
                 print(f"--- {service}\n{self.log(service)}")
         for service in list(self.running):
             self.end(service, signal.SIGKILL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,13 +1,12 @@
 """Dagster's UI as `make ui` starts it, webserver, daemon and code server in real processes, asked as the browser asks."""
 
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from pipeline import Pipeline, wait_until
+from pipeline import Pipeline, free_port, wait_until
 
 ASSETS = [{"path": ["kaltura", name]} for name in ("room_sessions", "attendees", "breakout_sessions")]
 
@@ -52,9 +51,7 @@ class Ui:
 @contextmanager
 def ui_of(pipeline: Pipeline) -> Iterator[Ui]:
     """`python -m pipelines ui` on a free port, from its first answer until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = pipeline.start("python", "-m", "pipelines", "ui", "--port", str(port))
     asked = Ui(port)
     try:

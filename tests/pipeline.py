@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -95,6 +96,13 @@ def kill(process: "subprocess.Popen[str] | warm.Process") -> None:
     """`kill -9` for the process and all that it started."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=10)
+
+
+def free_port() -> int:
+    """One that nobody listened at a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 PATIENCE = 5  # times what it takes on a machine that has nothing else to do

@@ -1,5 +1,6 @@
-"""`doctor`: does the account behave as docs/kaltura-api.md says, and if not, what to change."""
+"""`doctor`: does the account behave as docs/kaltura-api.md says, and if not, what to change. Or, does a Dagster fit."""
 
+import dataclasses
 import json
 import logging
 import sys
@@ -10,6 +11,8 @@ import click
 from pipelines.command_line import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rich.console import Console
 
     from resources.kaltura.doctor.probe import Finding
@@ -20,27 +23,56 @@ VERDICT_WIDTH, CHECK_WIDTH, WIDEST = 8, 23, 100
 
 @click.command(cls=Command)
 @click.option("--json", "wants_json", is_flag=True, help="Print a document for a ticket to Kaltura's support.")
+@click.option(
+    "--dagster", "of_dagster", is_flag=True, help="Examine the Dagster of DAGSTER_HOME instead: what it lacks."
+)
 @click.pass_context
-def command(ctx: click.Context, wants_json: bool) -> None:
+def command(ctx: click.Context, wants_json: bool, of_dagster: bool) -> None:
     """Examine the Kaltura account that the settings name. Changes nothing. Exit code 1 if something failed."""
     from rich.console import Console
 
+    if of_dagster:
+        ctx.exit(examine_dagster(Console(quiet=wants_json), wants_json=wants_json))
     from pipelines.examination import Examination
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     examination = Examination()
     console = Console(quiet=wants_json)
     console.print(f"Kaltura account: {examination.account}\n", highlight=False)
-    findings = []
-    for finding in examination.findings():
-        findings.append(finding)
-        show(finding, console)
-    verdicts = [finding.verdict for finding in findings]
+    findings = shown(examination.findings(), console)
     if wants_json:
         click.echo(json.dumps(examination.document(findings), indent=2))
-    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in COLOURS if verdict in verdicts)
-    console.print(f"\n{counts}; {len(examination.asked)} report requests", highlight=False)
-    ctx.exit(1 if "failed" in verdicts else 0)
+    console.print(f"\n{counted(findings)}; {len(examination.asked)} report requests", highlight=False)
+    ctx.exit(exit_code(findings))
+
+
+def examine_dagster(console: "Console", *, wants_json: bool) -> int:
+    """Of a Dagster that was there before, what it lacks; the exit code."""
+    from pipelines.dagster_examination import findings
+
+    found = shown(findings(), console)
+    if wants_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in found], indent=2))
+    console.print(f"\n{counted(found)}", highlight=False)
+    return exit_code(found)
+
+
+def shown(findings: "Iterable[Finding]", console: "Console") -> "list[Finding]":
+    """All of them, each shown as it comes."""
+    made = []
+    for finding in findings:
+        made.append(finding)
+        show(finding, console)
+    return made
+
+
+def counted(findings: "Sequence[Finding]") -> str:
+    verdicts = [finding.verdict for finding in findings]
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in COLOURS if verdict in verdicts)
+
+
+def exit_code(findings: "Sequence[Finding]") -> int:
+    return 1 if any(finding.verdict == "failed" for finding in findings) else 0
 
 
 def show(finding: "Finding", console: "Console") -> None:

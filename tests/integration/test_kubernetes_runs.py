@@ -22,7 +22,7 @@ from cluster import Cluster, Job, Printed
 from dagster_ui import BACKFILL, Ui
 from depth import DEEP
 from helm_chart import HOME, VALUES, environment, instance_yaml
-from pipeline import CHECKOUT, Pipeline, wait_until
+from pipeline import CHECKOUT, Pipeline, free_port, wait_until
 
 from resources.local import postgres as local_postgres
 from simulator import Credentials, Running, University, serving
@@ -190,12 +190,6 @@ def start(
         print(f"--- {' '.join(command)}\n{printed.text()[-3000:]}")
 
     stack.callback(end)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:

@@ -1,0 +1,141 @@
+"""docs/add-to-your-dagster.md, done as it says: a Dagster with a home of its own, and what it lacks of this project's."""
+
+import datetime as dt
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cluster import Printed
+from dagster_ui import ASSETS, BACKFILL, Ui
+from depth import DEEP
+from pipeline import CHECKOUT, Pipeline, free_port, wait_until
+
+from pipelines.dagster_examination import EXPECTED, findings
+from resources.kaltura.doctor.probe import Finding
+from simulator import Running, University, serving
+
+PAGE = (CHECKOUT / "docs/add-to-your-dagster.md").read_text()
+DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(3)]
+
+
+@pytest.fixture
+def home(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Dagster's home as Dagster's own documentation begins it: an empty file."""
+    made = tmp_path / "home"
+    made.mkdir()
+    (made / "dagster.yaml").touch()
+    monkeypatch.setenv("DAGSTER_HOME", str(made))
+    monkeypatch.setenv("DATABASE_URL", database)
+    return made
+
+
+def by_verdict() -> dict[str, list[Finding]]:
+    made: dict[str, list[Finding]] = {}
+    for finding in findings():
+        made.setdefault(finding.verdict, []).append(finding)
+    return made
+
+
+def test_a_dagster_of_defaults_is_told_what_each_missing_setting_costs_and_is_left_as_it_is(home: Path) -> None:
+    found = by_verdict()
+
+    told = {finding.check for finding in found["differs"]}
+    assert told == {expected.name for expected in EXPECTED} - {"failures of steps"} | {"schedule"}
+    assert "failed" not in found
+    assert (home / "dagster.yaml").read_text() == ""
+
+
+def test_with_the_lines_that_it_names_nothing_is_missing(home: Path) -> None:
+    merged: dict[str, Any] = {}
+    for expected in EXPECTED:
+        merge(merged, yaml.safe_load(expected.lines))
+    (home / "dagster.yaml").write_text(yaml.safe_dump(merged))
+
+    assert [finding.check for finding in by_verdict()["differs"]] == ["schedule"]
+
+
+def test_this_project_s_own_dagster_lacks_nothing(home: Path) -> None:
+    (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
+
+    assert [finding.check for finding in by_verdict()["differs"]] == ["schedule"]
+
+
+def merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, dict):
+            merge(into.setdefault(name, {}), value)
+        else:
+            into[name] = value
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "has no dagster.yaml"), ("run_queue: {x: 1}", "unexpected config entry")]
+)
+def test_a_home_that_dagster_cannot_use_is_one_finding(home: Path, content: str | None, said: str) -> None:
+    if content is None:
+        (home / "dagster.yaml").unlink()
+    else:
+        (home / "dagster.yaml").write_text(content)
+
+    [failed] = by_verdict()["failed"]
+
+    assert said in failed.found
+
+
+def test_each_setting_that_is_looked_at_stands_on_the_page() -> None:
+    rows = re.findall(r"^\| `?(\w+)", PAGE.partition("| This project's")[2], re.MULTILINE)
+    named = {name for expected in EXPECTED for name in yaml.safe_load(expected.lines)}
+    assert named == set(rows)
+
+
+@pytest.fixture
+def kaltura() -> Iterator[Running]:
+    with serving(University(rooms=6)) as running:
+        yield running
+
+
+def workspace(folder: Path) -> Path:
+    """The page's own, for this checkout."""
+    block = re.findall(r"```yaml\n(load_from:.*?)```", PAGE, re.DOTALL)[0]
+    text = block.replace("/opt/kaltura-room-warehouse/.venv/bin/python", sys.executable)
+    file = folder / "workspace.yaml"
+    file.write_text(text.replace("/opt/kaltura-room-warehouse", str(CHECKOUT)))
+    return file
+
+
+@pytest.mark.skipif(not DEEP, reason="five processes of Dagster, which `make test-deep` has")
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_its_webserver_and_its_daemon_backfill_three_days(
+    home: Path, kaltura: Running, database: str, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    there = Pipeline(kaltura, database, home, {"START_DATE": "2026-01-01"})
+    words, port = ["-w", str(workspace(tmp_path))], free_port()
+    started = [
+        there.start("dagster-webserver", "-h", "127.0.0.1", "-p", str(port), *words),
+        there.start("dagster-daemon", "run", *words),
+    ]
+    printed = [Printed(process) for process in started]
+    try:
+        ui = Ui(port)
+        wait_until(ui.answers, 120)
+        made = ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(day) for day in DAYS]})
+        assert "backfillId" in made["launchPartitionBackfill"], made
+        wait_until(
+            lambda: all(ui.days(asset, "MATERIALIZED") == [(str(DAYS[0]), str(DAYS[-1]))] for asset in ASSETS), 240
+        )
+    finally:
+        for process, told in zip(started, printed, strict=True):
+            process.terminate()
+            process.wait(90)
+            print(told.text()[-3000:])
+
+    alone = Pipeline(kaltura, new_database(), tmp_path / "alone", {"START_DATE": "2026-01-01"})
+    alone.home.mkdir()
+    alone.materialize("--partition-range", f"{DAYS[0]}...{DAYS[-1]}")
+    assert there.tables() == alone.tables()
+    assert all(alone.tables().values())
