@@ -130,6 +130,6 @@ def _other_zone(partner_id: int, recorded: str, wanted: ZoneInfo) -> str:
 def _unlike(partner_id: int, timezone: ZoneInfo, evidence: str) -> str:
     return (
         f"PARTITION_TIMEZONE={timezone}, but the days of account {partner_id} in the warehouse are not cut at the "
-        f"midnights of {timezone}: {evidence}. Set PARTITION_TIMEZONE to the zone that it was filled with; or, to go on "
-        f"in this one, take the account out, `python -m pipelines forget-account {partner_id}`, and pull its days anew."
+        f"midnights of {timezone}: {evidence}. Set PARTITION_TIMEZONE to the zone that it was filled with. To go on in "
+        "this one, pull a day in that zone, which records it, and move what is there: `python -m pipelines redate`."
     )
