@@ -32,7 +32,7 @@ Row = tuple[object, ...]
 def lists(university: University, first: date, last: date) -> dict[str, str]:
     """What each file holds, by the list's name, for the terms of these days. Sessions are planned a week ahead."""
     rooms = [(number, room) for number, room in enumerate(university.rooms) if room.kind is not Kind.OFFICE_HOUR]
-    terms = sorted({_term(day) for day in _days(first, last)})
+    terms = sorted({_term(day) for day in _days(first, last + _PLANNED_AHEAD)})
     held = [(number, room, term) for term in terms for number, room in rooms]
     return {
         "courses": _csv(

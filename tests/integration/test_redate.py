@@ -4,8 +4,9 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -14,6 +15,7 @@ from conftest import client_of
 from depth import LONGER
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pipeline import Pipeline
 from psycopg import sql
 
 from assets.checks import missing_days
@@ -389,3 +391,34 @@ def test_attendees_whose_session_is_not_there_leave_the_days_that_they_may_be_on
         assert whole_days(connection) == {
             *((report_id, day) for report_id in (6000, 6002) for day in (FIRST + DAY, FIRST + 2 * DAY))
         }
+
+
+@pytest.mark.slow
+def test_an_installation_changes_its_zone_and_its_next_pull_brings_the_days_at_the_ends_and_nothing_else(
+    kaltura: Running, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    before = Pipeline(
+        kaltura, new_database(), tmp_path, {"START_DATE": "2026-03-01", "PARTITION_TIMEZONE": "America/New_York"}
+    )
+    after = replace(before, more={**before.more, "PARTITION_TIMEZONE": "Asia/Kolkata"})
+    days, inner = (FIRST, FIRST + 3 * DAY), (FIRST + DAY, FIRST + 3 * DAY)
+    before.materialize("--partition-range", "...".join(map(str, days)))
+    refused = after.run("python", "-m", "pipelines", "status", succeeds=False)
+    assert "python -m pipelines redate" in refused
+
+    after.run("python", "-m", "pipelines", "redate")
+    mended = after.run("python", "-m", "pipelines", "status", "--mend", succeeds=False)
+    assert f"Marks taken away, as the warehouse does not hold them: {FIRST}" in mended
+    known = after.tables()
+    after.materialize("--partition-range", "...".join(map(str, inner)))
+    assert after.tables() == known
+    assert after.query("SELECT sum(inserted + updated + removed) FROM kaltura.loads WHERE run_id IN"
+                       " (SELECT run_id FROM kaltura.loads ORDER BY id DESC LIMIT 1)") == [(0,)]  # fmt: skip
+    after.materialize("--partition", str(FIRST))
+    fresh = Pipeline(kaltura, new_database(), tmp_path / "fresh", after.more)
+    fresh.materialize("--partition-range", f"{FIRST}...{FIRST + 3 * DAY}")
+    there = {
+        table: [row for (row,) in rows if dt.date.fromisoformat(row["partition_date"]) <= FIRST + 3 * DAY]
+        for table, rows in after.tables().items()
+    }
+    assert there == {table: [row for (row,) in rows] for table, rows in fresh.tables().items()}
