@@ -1,5 +1,5 @@
 -- How many main sessions were open in each hour of the week, on average over the hour: local days
--- from Monday, 0, to Sunday, 6. Hours are whole ones in UTC, named after the local time in them.
+-- from Monday, 0, to Sunday, 6. Hours are whole ones in the account's time zone.
 SELECT
     (hour_at AT TIME ZONE %(timezone)s)::date - %(week_date)s::date AS weekday,
     extract(HOUR FROM hour_at AT TIME ZONE %(timezone)s)::integer AS hour,

@@ -11,8 +11,8 @@ FROM kaltura.loads
 GROUP BY partner_id, partition_date;
 
 COMMENT ON VIEW analytics.loaded_days IS
-'One row for each account and day of which anything was loaded: when each report was last pulled '
-'whole. A pull restricted to some ids does not make a day loaded.';
+'One row for each account and day of which anything was loaded (account_id, session_date): when '
+'each report was last pulled whole. A pull restricted to some ids does not make a day loaded.';
 COMMENT ON COLUMN analytics.loaded_days.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.loaded_days.session_date IS
 'The local day on which the sessions started.';

@@ -40,8 +40,9 @@ LEFT JOIN analytics.loaded_days
         AND account_days.session_date = loaded_days.session_date;
 
 COMMENT ON VIEW analytics.calendar IS
-'One row for each account and day from the first to the last that was loaded: whether each report '
-'of the day is loaded. A day without rows in another view was empty only where it is loaded here.';
+'One row for each account and day from the first to the last that was loaded (account_id, '
+'session_date): whether each report of the day is loaded. A day without rows in another view was '
+'empty only where it is loaded here.';
 COMMENT ON COLUMN analytics.calendar.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.calendar.session_date IS 'The local day.';
 COMMENT ON COLUMN analytics.calendar.is_session_loaded IS

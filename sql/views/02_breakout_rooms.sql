@@ -25,8 +25,8 @@ FROM named
 GROUP BY partner_id, entry_id;
 
 COMMENT ON VIEW analytics.breakout_rooms IS
-'One row for each breakout room: report 6000 names a main room for one of its sessions, or report '
-'6002 lists it.';
+'One row for each breakout room (account_id, room_id): report 6000 names a main room for one of '
+'its sessions, or report 6002 lists it.';
 COMMENT ON COLUMN analytics.breakout_rooms.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.breakout_rooms.room_id IS
 'The breakout room: the id of its Kaltura entry.';

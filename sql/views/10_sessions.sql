@@ -168,7 +168,7 @@ COMMENT ON COLUMN analytics.sessions.attendance_known_until_at IS
 'the day are not loaded.';
 COMMENT ON COLUMN analytics.sessions.estimated_people_count IS
 'How many people attended, by Kaltura''s estimate (HyperLogLog): need not equal people_count, '
-'and does not add up over sessions.';
+'and does not add up over sessions. NULL where it gives none.';
 COMMENT ON COLUMN analytics.sessions.attendance_count IS
 'Rows of attendance: each identified person, and one for each kind of unidentified people. NULL '
 'where attendees are not loaded.';
@@ -176,12 +176,14 @@ COMMENT ON COLUMN analytics.sessions.people_count IS
 'Identified people who attended: ids, so a person with two counts twice. 0 where no attendees are '
 'listed, NULL where they are not loaded. Does not add up over sessions: the same people come '
 'again.';
-COMMENT ON COLUMN analytics.sessions.guest_count IS 'How many of people_count are guests.';
+COMMENT ON COLUMN analytics.sessions.guest_count IS
+'How many of people_count are guests; NULL where attendees are not loaded.';
 COMMENT ON COLUMN analytics.sessions.total_minutes IS
 'Time that all attendees spent in the session, unidentified ones included, in minutes; 0 where '
 'no attendees are listed, NULL where they are not loaded.';
 COMMENT ON COLUMN analytics.sessions.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+'How much of total_minutes is of people whom Kaltura could not name, in minutes; NULL where that '
+'is.';
 COMMENT ON COLUMN analytics.sessions.median_minutes IS
 'Half of the identified people stayed at least this long, in minutes; NULL where none is listed.';
 COMMENT ON COLUMN analytics.sessions.longest_minutes IS

@@ -126,9 +126,9 @@ UNION ALL
 );
 
 COMMENT ON VIEW analytics.attendance IS
-'One row for each person in each session (account_id, room_id, session_id, person_id). Someone '
-'in a breakout room has a row there and usually '
-'one in the main session for the same minutes: keep to NOT is_breakout before adding up.';
+'One row for each person in each session (account_id, room_id, session_id, person_id): an id, so '
+'somebody with two ids has two rows. Someone in a breakout room has a row there and usually one '
+'in the main session for the same minutes: keep to NOT is_breakout before adding up.';
 COMMENT ON COLUMN analytics.attendance.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.attendance.session_id IS 'The session, as in sessions.';
 COMMENT ON COLUMN analytics.attendance.room_id IS 'The room: the id of its Kaltura entry.';

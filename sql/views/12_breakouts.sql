@@ -134,8 +134,9 @@ LEFT JOIN LATERAL (
 ) AS audience ON TRUE;
 
 COMMENT ON VIEW analytics.breakouts IS
-'One row for each session of each breakout room that report 6002 lists, tied to its main '
-'session. Report 6000 lists most of them too: they are in sessions under session_id.';
+'One row for each session of each breakout room that report 6002 lists (account_id, room_id, '
+'reported_session_id), tied to its main session. Report 6000 lists most of them too: they are in '
+'sessions under session_id.';
 COMMENT ON COLUMN analytics.breakouts.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.breakouts.reported_session_id IS
 'The session id that report 6002 gives: the breakout''s own or that of the main session. Unique '

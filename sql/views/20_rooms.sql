@@ -180,8 +180,8 @@ SELECT
 FROM known;
 
 COMMENT ON VIEW analytics.rooms IS
-'One row for each room that had a session, breakout rooms included: keep to NOT is_breakout '
-'before adding up.';
+'One row for each room that had a session (account_id, room_id), breakout rooms included: keep to '
+'NOT is_breakout before adding up.';
 COMMENT ON COLUMN analytics.rooms.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.rooms.room_id IS 'The room: the id of its Kaltura entry.';
 COMMENT ON COLUMN analytics.rooms.room_name IS 'The room''s name at its newest session.';

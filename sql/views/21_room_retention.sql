@@ -1,23 +1,95 @@
--- Who of a room's first session came back: each later session against the first. Which session is
--- the first does not depend on the days asked for, so a filter on session_date applies after the
--- sessions are numbered, and before any attendee is read.
+-- Who of a room's first session came back: each later session against the first. An opening in which
+-- nobody but the host was, before anybody came, is a test and no first session. Which session is the first
+-- does not depend on the days asked for, so a filter on session_date applies after the sessions are
+-- numbered, and before any attendee is read.
 
 CREATE VIEW analytics.room_retention AS
-WITH numbered_sessions AS (
+WITH main_rooms AS (
+    SELECT DISTINCT
+        partner_id,
+        entry_id
+    FROM kaltura.room_sessions
+),
+
+-- The openings of a room are looked at in their order, and no further than to the one that counts.
+first_sessions AS (
     SELECT
-        account_id,
-        room_id,
-        room_name,
-        session_id,
-        session_date,
-        started_at,
-        attendance_known_until_at,
-        row_number() OVER in_order AS session_number,
-        first_value(session_id) OVER in_order AS first_session_id,
-        first_value(attendance_known_until_at) OVER in_order AS first_attendance_known_until_at
+        main_rooms.partner_id AS account_id,
+        main_rooms.entry_id AS room_id,
+        found.cue_point_id AS session_id,
+        found.session_start_time AS started_at,
+        found.is_attendance_loaded
+    FROM main_rooms
+    CROSS JOIN
+        LATERAL (  -- noqa: ST05
+            SELECT openings.*
+            FROM (
+                SELECT
+                    room_sessions.cue_point_id,
+                    room_sessions.session_start_time,
+                    room_sessions.session_host_user_id,
+                    (
+                        SELECT count(*) > 0
+                        FROM kaltura.loads
+                        WHERE
+                            loads.partner_id = room_sessions.partner_id
+                            AND loads.partition_date = room_sessions.partition_date
+                            AND loads.report_id = 6001
+                            AND loads.filters IS NULL
+                    ) AS is_attendance_loaded
+                FROM kaltura.room_sessions
+                WHERE
+                    room_sessions.partner_id = main_rooms.partner_id
+                    AND room_sessions.entry_id = main_rooms.entry_id
+                ORDER BY room_sessions.session_start_time, room_sessions.cue_point_id
+            ) AS openings
+            WHERE
+                NOT openings.is_attendance_loaded
+                OR EXISTS (
+                    SELECT FROM kaltura.attendees
+                    WHERE
+                        attendees.partner_id = main_rooms.partner_id
+                        AND attendees.entry_id = main_rooms.entry_id
+                        AND attendees.cue_point_id = openings.cue_point_id
+                        AND NOT analytics.is_nobody(attendees.user_id)
+                        AND lower(attendees.user_id)
+                        IS DISTINCT FROM lower(openings.session_host_user_id)
+                )
+            ORDER BY openings.session_start_time, openings.cue_point_id
+            LIMIT 1
+        ) AS found
+),
+
+numbered_sessions AS (
+    SELECT
+        sessions.account_id,
+        sessions.room_id,
+        sessions.room_name,
+        sessions.session_id,
+        sessions.session_date,
+        sessions.started_at,
+        sessions.attendance_known_until_at,
+        first_sessions.session_id AS first_session_id,
+        first_sessions.is_attendance_loaded AS is_first_loaded,
+        nullif(
+            count(*) FILTER (
+                WHERE
+                (sessions.started_at, sessions.session_id)
+                >= (first_sessions.started_at, first_sessions.session_id)
+            ) OVER in_order,
+            0
+        ) AS session_number
     FROM analytics.sessions
-    WHERE NOT is_breakout
-    WINDOW in_order AS (PARTITION BY account_id, room_id ORDER BY started_at, session_id)
+    LEFT JOIN first_sessions
+        ON
+            sessions.account_id = first_sessions.account_id
+            AND sessions.room_id = first_sessions.room_id
+    WHERE NOT sessions.is_breakout
+    WINDOW
+        in_order AS (
+            PARTITION BY sessions.account_id, sessions.room_id
+            ORDER BY sessions.started_at, sessions.session_id
+        )
 )
 
 SELECT
@@ -48,7 +120,7 @@ LEFT JOIN LATERAL (
         AND attendees.entry_id = numbered_sessions.room_id
         AND attendees.cue_point_id = numbered_sessions.first_session_id
         AND NOT analytics.is_nobody(attendees.user_id)
-    HAVING numbered_sessions.first_attendance_known_until_at IS NOT NULL
+    HAVING numbered_sessions.is_first_loaded AND numbered_sessions.session_number IS NOT NULL
 ) AS first_session ON TRUE
 LEFT JOIN LATERAL (
     SELECT
@@ -66,14 +138,15 @@ LEFT JOIN LATERAL (
 ) AS present ON TRUE;
 
 COMMENT ON VIEW analytics.room_retention IS
-'One row for each session of a main room, numbered from the room''s first one that was loaded, '
-'with how many of the first session''s people came back.';
+'One row for each session of a main room (account_id, room_id, session_id), numbered from the '
+'first that somebody came to, with how many of that one''s people came back. A person is an id.';
 COMMENT ON COLUMN analytics.room_retention.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.room_retention.room_id IS 'The room: the id of its Kaltura entry.';
 COMMENT ON COLUMN analytics.room_retention.room_name IS 'The room''s name at this session.';
 COMMENT ON COLUMN analytics.room_retention.session_number IS
-'Which session of the room this is, by start: 1 is the first that was loaded, whatever days are '
-'asked for.';
+'Which session of the room this is, by start: 1 is the first that was loaded and that somebody but '
+'the host is listed for, or of which attendees are not loaded, whatever days are asked for. NULL '
+'for the openings before it, which are tests, as are all figures of the first session there.';
 COMMENT ON COLUMN analytics.room_retention.session_id IS 'The session, as in sessions.';
 COMMENT ON COLUMN analytics.room_retention.session_date IS
 'The local day on which the session started.';
@@ -81,13 +154,14 @@ COMMENT ON COLUMN analytics.room_retention.started_at IS 'When the session start
 COMMENT ON COLUMN analytics.room_retention.people_count IS
 'Identified people in this session; NULL where its attendees are not loaded.';
 COMMENT ON COLUMN analytics.room_retention.first_session_people_count IS
-'Identified people in the room''s first session; NULL where its attendees are not loaded.';
+'Identified people in the room''s first session, the host too; NULL where its attendees are not '
+'loaded, and where session_number is.';
 COMMENT ON COLUMN analytics.room_retention.returning_people_count IS
 'How many of the first session''s people are in this one; for the first, all of them. '
-'NULL where attendees of either are not loaded.';
+'NULL where attendees of either are not loaded, and where session_number is.';
 COMMENT ON COLUMN analytics.room_retention.returning_ratio IS
-'returning_people_count as a share of first_session_people_count, 0 to 1; NULL where the first '
-'session lists nobody, and where attendees of either are not loaded.';
+'returning_people_count as a share of first_session_people_count, 0 to 1; NULL as for '
+'returning_people_count.';
 COMMENT ON COLUMN analytics.room_retention.size_ratio IS
-'people_count as a multiple of first_session_people_count, newcomers included; NULL where the '
-'first session lists nobody, and where attendees of either are not loaded.';
+'people_count as a multiple of first_session_people_count, newcomers included; NULL as for '
+'returning_people_count.';

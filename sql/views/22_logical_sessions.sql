@@ -168,7 +168,8 @@ LEFT JOIN LATERAL (
 
 COMMENT ON VIEW analytics.logical_sessions IS
 'One row for each run of sessions of one room with no gap above five minutes and no change of a '
-'known host: a host who dropped out and came back held one meeting, not two.';
+'known host (account_id, room_id, logical_session_id): a host who dropped out and came back held '
+'one meeting, not two.';
 COMMENT ON COLUMN analytics.logical_sessions.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.logical_sessions.logical_session_id IS
 'The id of the first of the sessions stitched.';
@@ -179,8 +180,7 @@ COMMENT ON COLUMN analytics.logical_sessions.is_breakout IS
 'Whether this is a breakout room''s: keep to NOT is_breakout to count meetings.';
 COMMENT ON COLUMN analytics.logical_sessions.host_id IS
 'The user id of the first host who is known, or the pseudonym where you may not see who people '
-'are; '
-'NULL where Kaltura does not know. Personal data.';
+'are; NULL where Kaltura does not know. Personal data.';
 COMMENT ON COLUMN analytics.logical_sessions.session_date IS
 'The local day on which the first of the sessions started.';
 COMMENT ON COLUMN analytics.logical_sessions.started_at IS
@@ -210,7 +210,8 @@ COMMENT ON COLUMN analytics.logical_sessions.total_minutes IS
 'Time that all attendees spent in the sessions, in minutes; 0 where no attendees are listed, '
 'NULL where attendees of one of them are not loaded.';
 COMMENT ON COLUMN analytics.logical_sessions.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+'How much of total_minutes is of people whom Kaltura could not name, in minutes; NULL where that '
+'is.';
 COMMENT ON COLUMN analytics.logical_sessions.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';

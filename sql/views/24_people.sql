@@ -89,9 +89,8 @@ GROUP BY named_visits.account_id, named_visits.person_id;
 
 COMMENT ON VIEW analytics.people IS
 'One row for each identified person (account_id, person_id): an id, so somebody with two ids has '
-'two '
-'rows. Main sessions and breakouts are counted apart, as the '
-'minutes in a breakout are usually part of those in the main session.';
+'two rows. Main sessions and breakouts are counted apart, as the minutes in a breakout are '
+'usually part of those in the main session.';
 COMMENT ON COLUMN analytics.people.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.people.person_id IS
 'The person''s user id, or the pseudonym where you may not see who people are or PII_MODE keeps no '
@@ -113,13 +112,16 @@ COMMENT ON COLUMN analytics.people.last_seen_at IS
 COMMENT ON COLUMN analytics.people.session_count IS
 'Main sessions attended. On days of which sessions are not loaded, main sessions and breakouts '
 'can''t be told apart: neither counts, and where that is so of all, this is NULL.';
-COMMENT ON COLUMN analytics.people.breakout_session_count IS 'Breakout sessions attended.';
+COMMENT ON COLUMN analytics.people.breakout_session_count IS
+'Breakout sessions attended; NULL as for session_count.';
 COMMENT ON COLUMN analytics.people.missing_day_count IS
 'Days of the account, from its first loaded one to its newest, of which sessions or attendees are '
 'not loaded: what happened on them is in no figure.';
-COMMENT ON COLUMN analytics.people.total_minutes IS 'Time in main sessions, in minutes.';
+COMMENT ON COLUMN analytics.people.total_minutes IS
+'Time in main sessions, in minutes; NULL as for session_count.';
 COMMENT ON COLUMN analytics.people.breakout_minutes IS
-'Time in breakout sessions, in minutes. Usually part of total_minutes: not to be added to it.';
+'Time in breakout sessions, in minutes. Usually part of total_minutes: not to be added to it. '
+'NULL as for session_count.';
 COMMENT ON COLUMN analytics.people.weighted_engagement_ratio IS
 'The person''s engagement in main sessions weighted by minutes, 0 to 1; NULL where there are no '
 'minutes to weigh by.';

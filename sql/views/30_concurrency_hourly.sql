@@ -7,6 +7,7 @@ WITH open_sessions AS (
     SELECT
         sessions.account_id,
         sessions.started_at,
+        coalesce(calendars.timezone, 'UTC') AS timezone,
         -- An end that is not known is taken to be when the longest attendee can have left.
         coalesce(
             sessions.ended_at,
@@ -27,6 +28,7 @@ WITH open_sessions AS (
                 THEN greatest(sessions.attendance_count, sessions.estimated_people_count)
         END AS people
     FROM analytics.sessions
+    LEFT JOIN kaltura.calendars ON sessions.account_id = calendars.partner_id
     WHERE NOT sessions.is_breakout
 ),
 
@@ -39,7 +41,7 @@ session_hours AS (
         least(open_sessions.open_until_at, hours.hour_at + interval '1 hour') AS closed_at
     FROM open_sessions
     CROSS JOIN LATERAL generate_series(
-        date_trunc('hour', open_sessions.started_at, 'UTC'),
+        date_trunc('hour', open_sessions.started_at, open_sessions.timezone),
         greatest(
             open_sessions.started_at,
             open_sessions.open_until_at - interval '1 microsecond'
@@ -100,13 +102,14 @@ FROM moments
 GROUP BY account_id, hour_at;
 
 COMMENT ON VIEW analytics.concurrency_hourly IS
-'One row for each hour in which a main session is known to have been open: an hour without a row '
-'was empty only where calendar has the sessions of its day loaded. Sessions are exact; people '
-'are an upper '
-'bound, as no report has the times at which they joined and left. Breakouts are left out: they '
-'are held inside main sessions.';
+'One row for each hour in which a main session is known to have been open (account_id, hour_at): '
+'an hour without a row was empty only where calendar has the sessions of its day loaded. Sessions '
+'are exact; people are an upper bound, as no report has the times at which they joined and left. '
+'Breakouts are left out: they are held inside main sessions.';
 COMMENT ON COLUMN analytics.concurrency_hourly.account_id IS 'The Kaltura account (partner id).';
-COMMENT ON COLUMN analytics.concurrency_hourly.hour_at IS 'Start of the hour, a whole one in UTC.';
+COMMENT ON COLUMN analytics.concurrency_hourly.hour_at IS
+'Start of the hour: a whole one in the time zone that the account''s days are cut in '
+'(kaltura.calendars), in UTC where none is recorded.';
 COMMENT ON COLUMN analytics.concurrency_hourly.session_count IS
 'Main sessions that were open at some time in the hour.';
 COMMENT ON COLUMN analytics.concurrency_hourly.peak_session_count IS

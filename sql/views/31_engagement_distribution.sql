@@ -34,7 +34,8 @@ FROM rated_attendance
 GROUP BY account_id, session_date, tenth;
 
 COMMENT ON VIEW analytics.engagement_distribution IS
-'One row for each day and band of engagement in which somebody falls. Main sessions and '
+'One row for each day and band of engagement in which somebody falls '
+'(account_id, session_date, band_number). Main sessions and '
 'identified people with minutes to judge by; a day of which sessions or attendees are not loaded '
 '(calendar) has no row. Add up attendance_count over days for a longer time.';
 COMMENT ON COLUMN analytics.engagement_distribution.account_id IS

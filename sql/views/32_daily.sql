@@ -141,8 +141,9 @@ FROM side_by_side
 GROUP BY account_id, session_date;
 
 COMMENT ON VIEW analytics.daily IS
-'One row for each account and day from the first to the last that was loaded. Figures are 0 where '
-'nothing happened and NULL where the report that they come from is not loaded for the day.';
+'One row for each account and day from the first to the last that was loaded (account_id, '
+'session_date). Figures are 0 where nothing happened and NULL where the report that they come '
+'from is not loaded for the day.';
 COMMENT ON COLUMN analytics.daily.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.daily.session_date IS 'The local day on which the sessions started.';
 COMMENT ON COLUMN analytics.daily.session_count IS
@@ -173,5 +174,4 @@ COMMENT ON COLUMN analytics.daily.weighted_engagement_ratio IS
 'weigh by.';
 COMMENT ON COLUMN analytics.daily.is_provisional IS
 'Whether the figures may still grow: those of one of the sessions, breakouts included, may, the '
-'day '
-'was not over when last pulled, or one of the two reports is not loaded.';
+'day was not over when last pulled, or one of the two reports is not loaded.';

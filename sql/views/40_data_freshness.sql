@@ -138,8 +138,9 @@ GROUP BY
     newest_loads.newest_load_at;
 
 COMMENT ON VIEW analytics.data_freshness IS
-'One row for each account and report: how new its data are, which days are missing and which may '
-'still change. The days are those from the account''s first loaded one to its newest.';
+'One row for each account and report (account_id, report_id): how new its data are, which days '
+'are missing and which may still change. The days are those from the account''s first loaded one '
+'to its newest.';
 COMMENT ON COLUMN analytics.data_freshness.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.data_freshness.report_id IS 'Kaltura''s report: 6000, 6001 or 6002.';
 COMMENT ON COLUMN analytics.data_freshness.report_name IS

@@ -113,9 +113,9 @@ SELECT
 FROM days;
 
 COMMENT ON VIEW analytics.reconciliation IS
-'One row for each account and day from the first to the last that was loaded: how well the three '
-'reports agree; NULL where a report that is compared is not loaded.'
-'  All is well with a small '
+'One row for each account and day from the first to the last that was loaded '
+'(account_id, session_date): how well the three reports agree; NULL where a report that is '
+'compared is not loaded. All is well with a small '
 'difference_ratio and zeros after it; for the sessions behind a number, look into sessions, '
 'attendance and breakouts.';
 COMMENT ON COLUMN analytics.reconciliation.account_id IS 'The Kaltura account (partner id).';

@@ -206,8 +206,9 @@ LEFT JOIN kaltura.room_sessions
         AND by_pull.cue_point_id = room_sessions.cue_point_id;
 
 COMMENT ON VIEW analytics.restated_sessions IS
-'One row for each session and later pull that changed its figures or those of its attendees. A '
-'change of names alone is left out; so are breakouts as report 6002 gives them.';
+'One row for each session and later pull that changed its figures or those of its attendees '
+'(account_id, room_id, session_id, pulled_at). A change of names alone is left out; so are '
+'breakouts as report 6002 gives them.';
 COMMENT ON COLUMN analytics.restated_sessions.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.restated_sessions.session_id IS 'The session, as in sessions.';
 COMMENT ON COLUMN analytics.restated_sessions.room_id IS 'The room: the id of its Kaltura entry.';

@@ -117,16 +117,19 @@ COMMENT ON COLUMN analytics.course_sessions.is_provisional IS
 COMMENT ON COLUMN analytics.course_sessions.student_count IS
 'Students who were enrolled on that day: lines of the list, each person once.';
 COMMENT ON COLUMN analytics.course_sessions.attended_count IS
-'How many of student_count attended, for the course''s attendance_threshold at least.';
+'How many of student_count attended, for the course''s attendance_threshold at least; NULL, as the '
+'figures after it, where is_attendance_loaded is false.';
 COMMENT ON COLUMN analytics.course_sessions.absent_count IS
 'How many of student_count did not. Where the session''s length is not known, those who came are '
-'in neither.';
+'in neither. NULL as for attended_count.';
 COMMENT ON COLUMN analytics.course_sessions.not_enrolled_count IS
-'Identified people who came and were not enrolled on that day, each counted once.';
+'Identified people who came and were not enrolled on that day, each counted once; NULL as for '
+'attended_count.';
 COMMENT ON COLUMN analytics.course_sessions.people_count IS
-'Identified people who came, enrolled or not: ids, so a person with two counts twice.';
+'Identified people who came, enrolled or not: ids, so a person with two counts twice. NULL as '
+'for attended_count.';
 COMMENT ON COLUMN analytics.course_sessions.total_minutes IS
-'Time that all attendees spent in the session, in minutes.';
+'Time that all attendees spent in the session, in minutes; NULL as for attended_count.';
 COMMENT ON COLUMN analytics.course_sessions.unidentified_minutes IS
 'How much of total_minutes is of people whom Kaltura could not name, in minutes: some of them may '
-'be students who count as absent.';
+'be students who count as absent. NULL as for attended_count.';

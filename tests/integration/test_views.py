@@ -97,6 +97,29 @@ def test_views_have_plain_columns_and_the_account_first(seeded: psycopg.Connecti
     assert {column for _, column, kind, _ in columns if (kind == "boolean") != column.startswith("is_")} == set()
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_views_comment_names_a_key_by_which_its_rows_differ(view: str, seeded: psycopg.Connection) -> None:
+    target = sql.Identifier("analytics", view)
+    [[comment]] = seeded.execute("SELECT obj_description(%s::regclass)", [f"analytics.{view}"]).fetchall()
+    named = re.search(r"\((account_id(?:, \w+)*)\)", comment)
+    assert named, comment
+    key = sql.SQL(", ").join(map(sql.Identifier, named[1].split(", ")))
+    query = sql.SQL("SELECT {key} FROM {target} GROUP BY {key} HAVING count(*) > 1")
+    assert seeded.execute(query.format(key=key, target=target)).fetchall() == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_where_a_column_is_null_its_comment_or_the_views_says_why(view: str, seeded: psycopg.Connection) -> None:
+    columns = seeded.execute(
+        "SELECT attname, concat(col_description(attrelid, attnum), obj_description(attrelid)) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attnum > 0",
+        [f"analytics.{view}"],
+    ).fetchall()
+    rows = _rows(seeded, sql.Identifier("analytics", view))
+    mute = [name for name, said in columns if "NULL" not in said and any(row[name] is None for row in rows)]
+    assert mute == []
+
+
 @pytest.mark.parametrize("view", BY_DAY)
 def test_a_filter_on_the_day_reaches_the_tables(view: str, seeded: psycopg.Connection) -> None:
     query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {} WHERE session_date BETWEEN '2026-10-05' AND '2026-10-06'")

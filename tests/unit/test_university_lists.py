@@ -63,6 +63,7 @@ def test_what_spreadsheets_write_is_read_alike(content: bytes, tmp_path: Path) -
 _VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
+@settings(deadline=None)
 @given(
     written=st.lists(st.tuples(_VALUES, _VALUES), max_size=8),
     separator=st.sampled_from(",;\t"),

@@ -1,0 +1,119 @@
+"""Views of rooms against what is reckoned by hand: who comes back to a room, and how full its local hours are."""
+
+import datetime as dt
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+FIRST = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)
+HOST = "host"
+
+SESSION = """
+INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, session_end_time,
+    session_host_user_id, partition_date, window_start, window_end, load_id)
+VALUES (1, 'room', %s, %s, %s, %s, %s, %s, %s, 0)
+"""
+ATTENDEE = """
+INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, user_type, meeting_view_time,
+    partition_date, window_start, window_end, load_id)
+VALUES (1, 'room', %s, %s, 'User', 30, %s, %s, %s, 0)
+"""
+LOAD = """
+INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at, requests,
+    rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)
+VALUES (1, %s, %s, %s, %s, %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+"""
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as opened:
+        yield opened
+
+
+def held(
+    connection: psycopg.Connection, number: int, start: dt.datetime, minutes: float, people: set[str], *, loaded: bool
+) -> None:
+    known, end = start + dt.timedelta(days=3), start + dt.timedelta(minutes=minutes)
+    connection.execute(SESSION, [f"s{number}", start, end, HOST, start.date(), start, known])
+    for report in (6000, 6001) if loaded else (6000,):
+        connection.execute(LOAD, [report, start.date(), start, known, known])
+    for person in people if loaded else ():
+        connection.execute(ATTENDEE, [f"s{number}", person, start.date(), start, known])
+
+
+_PEOPLE = st.sets(st.sampled_from([HOST, HOST.upper(), "ann", "bob", "", "Unknown"]))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(st.tuples(_PEOPLE, st.booleans()), max_size=6))
+def test_a_host_alone_is_no_first_session_and_those_who_return_are_those_of_the_first(
+    connection: psycopg.Connection, history: list[tuple[set[str], bool]]
+) -> None:
+    with connection.transaction(force_rollback=True):
+        for number, (people, loaded) in enumerate(history):
+            held(connection, number, FIRST + dt.timedelta(days=number), 60, people, loaded=loaded)
+        got = connection.execute(
+            "SELECT session_number, people_count, first_session_people_count, returning_people_count"
+            " FROM analytics.room_retention ORDER BY started_at"
+        ).fetchall()
+    known = [people - {"", "Unknown"} if loaded else None for people, loaded in history]
+    begins = next((n for n, people in enumerate(known) if people is None or {"ann", "bob"} & people), len(known))
+    wanted = []
+    for number, people in enumerate(known):
+        first = known[begins] if number >= begins else None
+        wanted.append(
+            (
+                number - begins + 1 if number >= begins else None,
+                None if people is None else len(people),
+                None if first is None else len(first),
+                None if first is None or people is None else len(first & people),
+            )
+        )
+    assert got == wanted
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    zone=st.sampled_from(["UTC", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Adelaide", "America/St_Johns", ""]),
+    sessions=st.lists(
+        st.tuples(st.integers(0, 5000), st.sampled_from([0.0, 1.0, 30.0, 45.5, 150.0])),
+        min_size=1,
+        max_size=5,
+        unique=True,
+    ),
+)
+def test_hours_are_whole_ones_of_the_accounts_own_time_and_hold_every_open_minute(
+    connection: psycopg.Connection, zone: str, sessions: list[tuple[int, float]]
+) -> None:
+    local = ZoneInfo(zone or "UTC")
+    with connection.transaction(force_rollback=True):
+        if zone:
+            connection.execute("INSERT INTO kaltura.calendars (partner_id, timezone) VALUES (1, %s)", [zone])
+        for number, (minute, length) in enumerate(sessions):
+            held(connection, number, FIRST + dt.timedelta(minutes=minute), length, set(), loaded=True)
+        got = connection.execute(
+            "SELECT hour_at, session_count, peak_session_count, session_minutes FROM analytics.concurrency_hourly"
+        ).fetchall()
+    hours: dict[dt.datetime, list[tuple[dt.datetime, dt.datetime]]] = {}
+    for minute, length in sessions:
+        start = FIRST + dt.timedelta(minutes=minute)
+        end = start + dt.timedelta(minutes=length)
+        hour = start.astimezone(local).replace(minute=0).astimezone(dt.UTC)
+        while hour < max(end, start + dt.timedelta(microseconds=1)):
+            next_hour = hour + dt.timedelta(hours=1)
+            hours.setdefault(hour, []).append((max(start, hour), min(end, next_hour)))
+            hour = next_hour
+    wanted = {
+        hour: (
+            len(spans),
+            max(sum(a <= start and (start < b or a == b == start) for a, b in spans) for start, _ in spans),
+            pytest.approx(sum((b - a).total_seconds() for a, b in spans) / 60),
+        )
+        for hour, spans in hours.items()
+    }
+    assert {hour.astimezone(dt.UTC): tuple(rest) for hour, *rest in got} == wanted
