@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import new_history
 import psycopg
 import warm
 from warm import CHECKOUT as CHECKOUT
@@ -34,6 +35,10 @@ class Pipeline:
     database: str
     home: Path
     more: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.home.is_dir():
+            new_history.put_into(self.home / "storage")
 
     @property
     def environment(self) -> dict[str, str]:

@@ -229,10 +229,11 @@ def _become(request: dict[str, Any]) -> None:
 
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
+    gc.disable()  # what is imported stays, here and in each fork
     for name in PACKAGES:
         importlib.import_module(name)
-    gc.collect()
     gc.freeze()
+    gc.enable()
     request = _serve(listener)
     if request is not None:
         _become(request)

@@ -2,15 +2,14 @@
 
 import datetime as dt
 import socket
-import tempfile
 import traceback
 import uuid
 from collections.abc import Iterator
 from email.message import EmailMessage
-from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
+import new_history
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
@@ -36,7 +35,6 @@ from simulator import Fault, University, serving
 
 DAYS = Days(dt.date(2026, 3, 3), dt.date(2026, 3, 5))
 BAD = dt.date(2026, 3, 4)
-MEMORY = Path("/dev/shm")  # Dagster waits for the disk at each event
 
 
 @pytest.fixture
@@ -84,8 +82,7 @@ def watched(kaltura, database: str, chat: Chat, monkeypatch) -> Iterator[SimpleN
     monkeypatch.setenv("ALERT_WEBHOOK_URL", chat.url)
     monkeypatch.setenv("DAGSTER_UI_URL", "https://dagster.example.org/")
     with (
-        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as home,
-        dg.DagsterInstance.local_temp(home) as instance,
+        new_history.instance() as instance,
         installed(kaltura, database, instance) as dagster,
     ):
         clock = SimpleNamespace(now=dt.datetime.now(dt.UTC).timestamp(), cursor=None)

@@ -1,14 +1,13 @@
 """Days that nobody pulled while nothing ran: what the daily schedule asks for, and that they all come back."""
 
 import datetime as dt
-import tempfile
 import time
 import uuid
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
+import new_history
 import psycopg
 import pytest
 from dagster._core.execution.backfill import PartitionBackfill
@@ -26,7 +25,6 @@ from resources.kaltura.windows import DAY, Days, stretches
 from resources.warehouse.resource import Postgres
 from simulator import DEMO, University, serving
 
-MEMORY = Path("/dev/shm")  # Dagster waits for the disk at each event
 ACCOUNT = DEMO.partner_id
 FIRST = dt.date(2026, 3, 2)
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -39,8 +37,7 @@ def books(database: str) -> Iterator[SimpleNamespace]:
     """The books of a warehouse, to write loads into, and a Dagster that has seen none of them."""
     with (
         psycopg.connect(database, autocommit=True) as connection,
-        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as home,
-        dg.DagsterInstance.local_temp(home) as instance,
+        new_history.instance() as instance,
     ):
         yield SimpleNamespace(sql=connection, url=database, instance=instance)
 
