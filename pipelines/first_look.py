@@ -21,7 +21,7 @@ Rows = list[dict[str, Any]]
 def print_first_look(
     console: Console, connection: psycopg.Connection[dict[str, Any]], run_id: str, first: dt.date, last: dt.date
 ) -> None:
-    """Tables of what the run loaded and of the days' rooms and people, if the run loaded anything."""
+    """Tables of what the run loaded and of the days' rooms, people and courses, if the run loaded anything."""
     loads = _query(connection, "days", run_id=run_id)
     if not loads:
         return
@@ -31,6 +31,8 @@ def print_first_look(
     shown = {"first": first, "last": last, "partner_id": partner_id}
     console.print(_week_table(_query(connection, "week", **shown)))
     console.print(_rooms_table(_query(connection, "busiest_rooms", **shown)))
+    if courses := _query(connection, "courses", **shown):
+        console.print(_courses_table(courses))
 
 
 def _query(connection: psycopg.Connection[dict[str, Any]], name: str, **parameters: object) -> Rows:
@@ -114,6 +116,22 @@ def _rooms_table(rooms: Rows) -> Table:
             _count(room["people"]),
             _count(room["hours"]),
             _percent(room["engagement"]),
+        )
+    return table
+
+
+def _courses_table(courses: Rows) -> Table:
+    """Where students are fewest. Guests are people in a session who were not enrolled."""
+    table = Table(title="Courses with the lowest attendance", title_justify="left", title_style="bold")
+    for name in ("course", "sessions", "students", "attendance", "guests"):
+        table.add_column(name, justify="left" if name == "course" else "right")
+    for course in courses:
+        table.add_row(
+            Text(printable(course["course"] or course["course_id"])),
+            f"{course['sessions']:,}",
+            _count(course["students"]),
+            _percent(course["attendance"]),
+            _count(course["guests"]),
         )
     return table
 

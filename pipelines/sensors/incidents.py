@@ -18,8 +18,10 @@ from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from assets.checks import checks
 from assets.pull.reasons import reason
 from assets.reports import REPORTS
+from assets.university import list_key
 from pipelines.run_days import days_of
 from resources.kaltura.errors import redacted
+from resources.university.lists import LISTS
 
 # How long a run may wait for its retry, and a failure for the end of its backfill, before it is told all the same.
 HOLD_SECONDS = 6 * 3600
@@ -183,9 +185,9 @@ def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, told: Containe
 
 
 def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Collected) -> None:
-    """Runs that failed and left no day in red, which nobody would see otherwise."""
+    """Runs that failed and left no day in red, which nobody would see otherwise; those of the university's lists too."""
     found.runs_until = after
-    ours = {report.key for report in REPORTS}
+    ours = {*(report.key for report in REPORTS), *map(list_key, LISTS)}
     for event_id, run_id in _events(instance, dg.DagsterEventType.RUN_FAILURE, after):
         if reasons.are_enough:
             break

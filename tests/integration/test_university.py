@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from assets.university import UNIVERSITY
+from assets.university import UNIVERSITY, list_key
 from pipelines import retention
 from pipelines.command_line import front_door
 from pipelines.sensors.changed_lists import changed_lists
+from pipelines.sensors.incidents import collect
 from resources.postgres.backup import back_up
 from resources.postgres.restore import restore
 from resources.postgres.session import opened
@@ -325,6 +327,18 @@ def test_a_refused_list_fails_its_asset_with_the_line_and_holds_up_no_other(sett
     assert "line 3: names nobody" in said
     assert ADA.user_id not in said
     assert [len(held(database, each.name)) for each in LISTS] == [2, 2, 0, 1]
+
+
+def test_a_refused_list_is_told_by_an_alert(settings: Path) -> None:
+    written(settings, enrolments=f"course_id,person_id\nc1,{ADA.user_id}\nc1,\n")
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = dg.Definitions(UNIVERSITY, resources={"warehouse": Postgres.from_environment()})
+        run = job.resolve_implicit_global_asset_job_def()
+        run.execute_in_process(instance=instance, raise_on_error=False, asset_selection=[list_key(ENROLMENTS)])
+        [(subject, incident)] = collect(instance, None, 0, time.time()).once
+    assert subject == "a run failed"
+    assert incident.reason.startswith("enrolments.csv was refused")
+    assert "line 3" in incident.reason
 
 
 def test_the_sensor_asks_for_a_list_that_has_changed_and_for_no_other(settings: Path) -> None:

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.first_look import _rooms_table, _summary
+from pipelines.first_look import _courses_table, _rooms_table, _summary
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,13 @@ def test_a_rooms_name_is_shown_as_it_is_and_commands_nothing(name: str, shown: s
     room = {"room": name, "room_id": "1_room", "sessions": 1, "people": 2, "hours": 3.0, "engagement": None}
     console = Console(file=io.StringIO(), force_terminal=True, width=160)
     console.print(_rooms_table([room]))
+    console.print(
+        _courses_table(
+            [{"course": name, "course_id": "1_room", "sessions": 1, "students": 2, "guests": 0, "attendance": None}]
+        )
+    )
     printed = console.file.getvalue()
-    assert shown in printed
+    assert printed.count(shown) == 2
     assert "evil.example\x1b" not in printed
     assert "\x07" not in printed
 
