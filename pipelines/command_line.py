@@ -7,6 +7,7 @@ with 2 where its words can't be read, or with 130 after Ctrl-C.
 
 import datetime as dt
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -78,7 +79,7 @@ class Stopped(click.ClickException):
         setattr(self, "exit_code", exit_code)  # noqa: B010 - click has it as a variable of the class
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=True)
+        click.echo("\n".join(map(printable, self.message.split("\n"))), file=file, err=True)
 
 
 class Command(click.Command):
@@ -87,6 +88,33 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         load_env_file()
         return super().invoke(ctx)
+
+
+class OneTransaction(Command):
+    """A command that does all that it does in one transaction. Where it fails it says what stands."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Stopped(f"\nStopped. {_what_stands(error)}", 130) from None
+        except Exception as error:
+            message = said_of(error)
+            if message is None or (ctx.parent and ctx.parent.params["traceback"]):
+                raise
+            stands = "" if _TOLD.search(message) else f" {_what_stands(error)}"
+            raise Stopped(f"{ctx.info_name}: {message}{stands}") from None
+
+
+_TOLD = re.compile("nothing was (changed|restored)", re.IGNORECASE)
+
+
+def _what_stands(error: BaseException) -> str:
+    from resources.postgres.session import has_committed
+
+    return getattr(error, "what_stands", "") or (
+        "What it changed stands." if has_committed() else "Nothing was changed."
+    )
 
 
 class FrontDoor(click.Group):

@@ -6,9 +6,8 @@ from typing import Any
 import psycopg
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from resources.runtime.printable import printable
+from pipelines.terminal import as_text
 from resources.settings import CHECKOUT
 
 QUERIES = CHECKOUT / "sql" / "first_look"
@@ -111,7 +110,7 @@ def _rooms_table(rooms: Rows) -> Table:
         table.add_column(name, justify="left" if name == "room" else "right")
     for room in rooms:
         table.add_row(
-            Text(printable(room["room"] or room["room_id"])),  # as a plain string it could hold rich's own markup
+            as_text(room["room"] or room["room_id"]),
             f"{room['sessions']:,}",
             _count(room["people"]),
             _count(room["hours"]),
@@ -127,7 +126,7 @@ def _courses_table(courses: Rows) -> Table:
         table.add_column(name, justify="left" if name == "course" else "right")
     for course in courses:
         table.add_row(
-            Text(printable(course["course"] or course["course_id"])),
+            as_text(course["course"] or course["course_id"]),
             f"{course['sessions']:,}",
             _count(course["students"]),
             _percent(course["attendance"]),

@@ -21,6 +21,7 @@ from assets.report import Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.windows import Days, stretches
+from resources.runtime.printable import in_metadata
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -297,15 +298,12 @@ def _metadata(found: CheckResult) -> Mapping[str, dg.MetadataValue]:
         BAD_DAYS: dg.MetadataValue.json([str(day) for day in found.days]),
     }
     if found.sample:
-        metadata[SAMPLE] = dg.MetadataValue.table([dg.TableRecord(_plain(row)) for row in found.sample])
+        metadata[SAMPLE] = dg.MetadataValue.table([dg.TableRecord(_shown(row)) for row in found.sample])
     return metadata
 
 
-def _plain(row: Mapping[str, object]) -> dict[str, str | int | float | bool | None]:
-    return {
-        name: value if value is None or isinstance(value, str | int | float) else str(value)
-        for name, value in row.items()
-    }
+def _shown(row: Mapping[str, object]) -> dict[str, str | int | float | bool | None]:
+    return {name: in_metadata(value) for name, value in row.items()}
 
 
 def _reason(error: psycopg.Error) -> str:

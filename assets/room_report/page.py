@@ -15,6 +15,7 @@ import jinja2
 from assets.room_report.charts import charts, heat_steps, hours_shown, steps_text
 from assets.room_report.colours import DARK, HEAT, LIGHT
 from assets.room_report.figures import WEEK, Figures, Return, Week
+from resources.runtime.printable import on_page
 from resources.settings import CHECKOUT
 
 TEMPLATES = CHECKOUT / "assets" / "room_report" / "templates"
@@ -36,6 +37,7 @@ def page(figures: Figures, written_at: dt.datetime) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -62,6 +64,11 @@ def page(figures: Figures, written_at: dt.datetime) -> str:
         light=LIGHT,
         dark=DARK,
     )
+
+
+def _shown(value: object) -> object:
+    """What each expression of the template becomes before it is escaped. `| safe` is for our own drawings alone."""
+    return on_page(value) if type(value) is str else value
 
 
 def lede(figures: Figures) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.command_line import Command
+from resources.runtime.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,11 +35,12 @@ def command(ctx: click.Context, wants_json: bool, of_dagster: bool) -> None:
     if of_dagster:
         ctx.exit(examine_dagster(Console(quiet=wants_json), wants_json=wants_json))
     from pipelines.examination import Examination
+    from pipelines.terminal import as_text
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     examination = Examination()
     console = Console(quiet=wants_json)
-    console.print(f"Kaltura account: {examination.account}\n", highlight=False)
+    console.print(as_text(f"Kaltura account: {examination.account}"), "", sep="\n", highlight=False)
     findings = shown(examination.findings(), console)
     if wants_json:
         click.echo(json.dumps(examination.document(findings), indent=2))
@@ -83,10 +85,10 @@ def show(finding: "Finding", console: "Console") -> None:
 
     left = VERDICT_WIDTH + CHECK_WIDTH
     width = max(30, min(console.width, WIDEST) - left)
-    lines = textwrap.wrap(finding.found, width, break_on_hyphens=False) or [""]
+    lines = textwrap.wrap(printable(finding.found), width, break_on_hyphens=False) or [""]
     text = Text(f"{finding.verdict:<{VERDICT_WIDTH}}", style=COLOURS[finding.verdict])
     text.append(f"{finding.check:<{CHECK_WIDTH}}", style="bold")
     text.append(("\n" + " " * left).join(lines), style="default")
-    for number, line in enumerate(textwrap.wrap(finding.advice, width - 3, break_on_hyphens=False)):
+    for number, line in enumerate(textwrap.wrap(printable(finding.advice), width - 3, break_on_hyphens=False)):
         text.append("\n" + " " * left + ("-> " if number == 0 else "   ") + line, style="default")
     console.print(text, soft_wrap=True, highlight=False)

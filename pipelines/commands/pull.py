@@ -177,13 +177,16 @@ def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, con
 
 def _print_findings(result: dg.ExecuteInProcessResult, console: Console) -> None:
     """What the checks found; nothing where all is well."""
-    from rich.markup import escape
+    from rich.text import Text
+
+    from pipelines.terminal import as_text
 
     for check in result.get_asset_check_evaluations():
         if not check.passed:
             color = "red" if check.severity.value == "ERROR" else "yellow"
             name = f"{check.check_name} of {check.asset_key.path[-1]}"
-            console.print(f"[bold {color}]Check {name}.[/] {escape(check.description or '')}\n", highlight=False)
+            said = Text.assemble(as_text(f"Check {name}. ", f"bold {color}"), as_text(check.description or ""), "\n")
+            console.print(said, highlight=False)
 
 
 def _whats_next(url: str) -> str:

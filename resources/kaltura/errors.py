@@ -88,7 +88,7 @@ class KalturaError(ProjectError):
         """What went wrong, of what, and where at Kaltura's; without the advice."""
         subject = f"{self.about}: " if self.about else ""
         trace = f" (X-Kaltura-Session {self.kaltura_session})" if self.kaltura_session else ""
-        return f"{subject}{self.what.rstrip('.')}{trace}."
+        return printable(f"{subject}{self.what.rstrip('.')}{trace}.")
 
     @property
     def how_often(self) -> str:
