@@ -1,8 +1,11 @@
 """The account that runs the private Postgres: programs that are run as it, folders that are its own.
 
-Postgres refuses to run as root, so for root the server is another account's; for everybody else it is one's own.
+Postgres refuses to run as root, so for root the server is another account's; for everybody else it is one's own. Root's
+gets a number that no account has, as what `nobody` owns every other service of `nobody` can read. `initdb` alone wants an
+account with a name: it is run as `nobody`, and what it made is handed over before there is anything in it.
 """
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -15,19 +18,58 @@ from pathlib import Path
 
 from resources.local.errors import LocalPostgresError
 
+# Between the numbers that machines give to people and those that systemd gives out (from 61184).
+OWN_NUMBERS = range(52_000, 60_000)
+NOBODY = "nobody"
+
 
 def account_for(data: Path) -> pwd.struct_passwd | None:
     """Postgres refuses to run as root: for root, the account is the one that owns the data, or else `nobody`."""
     if os.geteuid() != 0:
         return None
     owner = data.stat().st_uid if data.exists() else 0
+    if is_own_number(owner):
+        return _without_a_name(owner)
     try:
-        return pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
+        return pwd.getpwuid(owner) if owner else pwd.getpwnam(NOBODY)
     except KeyError as error:
         raise LocalPostgresError(
-            f"Postgres refuses to run as root, and this machine has no account for {owner or 'nobody'} to run it as. "
+            f"Postgres refuses to run as root, and this machine has no account for {owner or NOBODY} to run it as. "
             f"Run as another user, or set DATABASE_URL to a Postgres of your own."
         ) from error
+
+
+def account_of_its_own(folder: Path) -> pwd.struct_passwd | None:
+    """A number that no account has, the same each time as long as that is so. None where this system lets none be used."""
+    first = int.from_bytes(hashlib.sha256(os.fsencode(folder)).digest()[:4], "big")
+    for step in range(len(OWN_NUMBERS)):
+        number = OWN_NUMBERS[(first + step) % len(OWN_NUMBERS)]
+        if is_own_number(number):
+            account = _without_a_name(number)
+            return account if _can_be_used(account) else None
+    return None
+
+
+def is_own_number(number: int) -> bool:
+    if number not in OWN_NUMBERS:
+        return False
+    try:
+        pwd.getpwuid(number)
+    except KeyError:
+        return True
+    return False
+
+
+def _without_a_name(number: int) -> pwd.struct_passwd:
+    return pwd.struct_passwd(("kaltura-postgres", "x", number, number, "", "/", "/bin/false"))
+
+
+def _can_be_used(account: pwd.struct_passwd) -> bool:
+    """In a container whose numbers end before this one, nothing can be run as it."""
+    try:
+        return run_as(["/bin/sh", "-c", ":"], account).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
 
 
 def run_as(command: Sequence[str | Path], account: pwd.struct_passwd | None) -> subprocess.CompletedProcess[str]:
@@ -70,6 +112,8 @@ def private_folder(path: Path, account: pwd.struct_passwd | None) -> None:
         give(path, account)
     except FileExistsError:
         found = path.lstat()
+        if stat.S_ISDIR(found.st_mode) and os.geteuid() == 0 and is_own_number(found.st_uid):
+            return  # a server of root's: nobody else can have that number
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
             raise LocalPostgresError(f"{path} is taken by another user. Remove it, or set TMPDIR.") from None
         if found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
@@ -80,6 +124,15 @@ def private_folder(path: Path, account: pwd.struct_passwd | None) -> None:
 def give(path: Path, account: pwd.struct_passwd | None) -> None:
     if account:
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+
+def hand_over(path: Path, account: pwd.struct_passwd) -> None:
+    """Make a tree the account's; the folder itself last, so that its owner tells whether all of it is done."""
+    if path.is_dir() and not path.is_symlink():
+        for each in path.iterdir():
+            hand_over(each, account)
+    if path.exists():
+        give(path, account)
 
 
 @contextmanager

@@ -65,6 +65,7 @@ def remember(server: Server) -> None:
 
     new = server.folder / "location.json.new"
     new.write_text(json.dumps({"home": said(server.home), "sockets": said(server.sockets)}) + "\n", encoding="utf-8")
+    new.chmod(0o644)  # whatever the umask: for the folder's owner, where root has started the server
     new.replace(server.folder / "location.json")
 
 
@@ -75,6 +76,7 @@ def planned(folder: Path) -> tuple[Server, pwd.struct_passwd | None]:
     account = account_for(home / "data")
     if known is None:
         home = _home(folder, account)
+        account = account_for(home / "data")
     elif home != folder and not (home / "data").exists():
         raise LocalPostgresError(
             f"The data of the Postgres in {folder} were in {home}, which is gone. Bring it back, or delete "

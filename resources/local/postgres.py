@@ -30,7 +30,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import psutil
 import psycopg
 
-from resources.local.account import private_folder, run_as, whole_folder
+from resources.local.access import ROLE, close
+from resources.local.account import NOBODY, account_of_its_own, give, hand_over, private_folder, run_as, whole_folder
 from resources.local.errors import LocalPostgresError
 from resources.local.place import PORT, Server, default_folder, located, own_log, planned, remember
 from resources.local.postmaster import POLL_SECONDS, STOP_SECONDS, forget_the_dead, gone_within, postmaster
@@ -42,7 +43,6 @@ __all__ = [
 ]  # fmt: skip
 
 DATABASE = "kaltura"
-ROLE = "postgres"
 
 _START_SECONDS = 120  # a crashed server may have max_wal_size to replay first
 _LOG_LINES = 15
@@ -189,6 +189,9 @@ def _launch(folder: Path) -> Server:
     else:
         _make_data(server, programs, account)
     forget_the_dead(server)
+    account = _of_its_own(server, account)
+    programs = runnable_programs(server.home, account)
+    close(server.data, account, major(programs, account))
     private_folder(server.sockets, account)
     remember(server)
     own_log(server, account)
@@ -203,6 +206,19 @@ def _launch(folder: Path) -> Server:
             f"{_tail(server.log, printed_before) or result.stdout.strip()}"
         )
     return server
+
+
+def _of_its_own(server: Server, account: pwd.struct_passwd | None) -> pwd.struct_passwd | None:
+    """What is `nobody`'s, as an earlier version and `initdb` leave it, becomes an account's that runs nothing else."""
+    own = account_of_its_own(server.folder) if account and account.pw_name == NOBODY else None
+    if own is None:
+        return account
+    if server.home != server.folder:
+        give(server.home, own)
+    # The data last: their owner says whose all of it is.
+    for path in (*server.home.glob("binaries-*"), server.log, server.sockets, server.data):
+        hand_over(path, own)
+    return own
 
 
 def _shut_down(server: Server) -> None:
@@ -221,7 +237,8 @@ def _make_data(server: Server, programs: Path, account: pwd.struct_passwd | None
     """Make a data folder that is there whole or not at all."""
     with whole_folder(server.data, account) as new:
         command: list[str | Path] = [programs / "initdb", "-D", new, "-U", ROLE, "--encoding=UTF8", "--locale=C"]
-        # Over TCP, should an owner open it, every user of the machine could come: that takes a password.
+        # Over TCP, should an owner open it, every user of the machine could come: that takes a password. Over the socket,
+        # `access.close` replaces the trust before the first start.
         command += ["--auth-local=trust", "--auth-host=scram-sha-256", "--data-checksums"]
         if major(programs, account) >= 17:
             # Sorts as C does, the same on every machine, and yet knows that É is the capital of é.
@@ -277,7 +294,7 @@ def _ensure_database(server: Server) -> bool:
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """One start or stop at a time. The kernel frees the lock when its holder dies, however it dies."""
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_passable(folder)
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if os.geteuid() == 0:
@@ -288,6 +305,14 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _make_passable(folder: Path) -> None:
+    """Whatever the umask, the account that runs root's server has to pass the folders that are made for it."""
+    lacking = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in lacking if os.geteuid() == 0 else ():
+        each.chmod(0o755)
 
 
 @contextmanager
