@@ -1,13 +1,18 @@
 """The advisory locks of loads, by name: two integers each, so that they stay apart from those of other programs.
 
-The second integer of a report's lock is the report's number.
+The second integer of a report's lock is the report's number. Any login of the database can hold any of them, so no wait
+for one is without an end.
 """
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import psycopg
 
 from resources.errors import ConfigurationError
+from resources.postgres.refusals import CANCELLED, LOCK_TIMEOUT
+from resources.runtime.printable import printable
 
 LOCK_CLASS = 0x6B616C74  # "kalt"
 PEOPLE_LOCK = 0  # loads take it shared; erasure, retention and conversion take it exclusively
@@ -18,6 +23,8 @@ SCHEMA_LOCK = 0x6B616C7475726100  # whoever changes the schema or its grants; on
 SCHEMA_LOCK_SECONDS = 60  # other migrations take seconds
 RESTORE_SECONDS = 30  # a run may be about to end
 POLL_SECONDS = 0.2
+NOTHING: Mapping[str, str] = MappingProxyType({})
+LOCK_SECONDS = 900  # a load of the largest day takes a minute, an erasure some; a role's own limit goes first
 
 _HOLDERS = """
 SELECT format(
@@ -35,6 +42,38 @@ WHERE
 ORDER BY pg_locks.pid
 """
 _ONE_NUMBER, _TWO_NUMBERS = 1, 2  # how pg_locks tells the two kinds of advisory locks apart
+_LIMIT = "SELECT set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), %s), true)"
+
+
+def take_lock(
+    connection: psycopg.Connection,
+    number: int,
+    what: str,
+    *,
+    shared: bool = False,
+    settings: Mapping[str, str] = NOTHING,
+) -> None:
+    """Take one of the locks of loads until the transaction ends. An error says that `what` was waited for, and who held it.
+
+    `settings` are made for the transaction in the same round trip. Raises `psycopg.errors.LockNotAvailable`, which is begun
+    again for a while, as an outage is.
+    """
+    mode = "_shared" if shared else ""
+    query = f"SELECT pg_try_advisory_xact_lock{mode}(%s, %s)" + ", set_config(%s, %s, TRUE)" * len(settings)
+    set_to = [each for setting in settings.items() for each in setting]
+    row = connection.execute(query.encode(), [LOCK_CLASS, number, *set_to]).fetchone()
+    if row and row[0]:
+        return
+    try:
+        with connection.transaction():
+            row = connection.execute("SELECT current_setting('lock_timeout')").fetchone()
+            connection.execute(_LIMIT, [f"{LOCK_SECONDS}s"])
+            connection.execute(f"SELECT pg_advisory_xact_lock{mode}(%s, %s)".encode(), [LOCK_CLASS, number])
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", row)
+    except psycopg.Error as error:
+        if error.sqlstate in (CANCELLED, LOCK_TIMEOUT):
+            error.waited_for = f"{what} ({_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | number)})"  # type: ignore[attr-defined]
+        raise
 
 
 class LockedByAnother(ConfigurationError):
@@ -79,5 +118,5 @@ def _comes(connection: psycopg.Connection, attempt: str, key: list[int], seconds
 
 
 def _holders(connection: psycopg.Connection, numbers: int, key: int) -> str:
-    holders = "; ".join(holder for (holder,) in connection.execute(_HOLDERS, [numbers, key]))
+    holders = "; ".join(printable(holder) for (holder,) in connection.execute(_HOLDERS, [numbers, key]))
     return holders or "somebody who is done just now"

@@ -17,8 +17,7 @@ from psycopg import sql
 from resources.arrivals import Arrivals
 from resources.errors import ConfigurationError
 from resources.postgres import copy as copying
-from resources.postgres.locks import LOCK_CLASS, PEOPLE_LOCK, ROLL_LOCK
-from resources.postgres.refusals import waiting_for
+from resources.postgres.locks import PEOPLE_LOCK, ROLL_LOCK, take_lock
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
     ERASED,
@@ -59,8 +58,7 @@ class _Recorded:
 
 def lock_exclusively(connection: psycopg.Connection) -> None:
     """Wait until no load is in flight, and let none begin before the transaction ends."""
-    with waiting_for("the loads that are under way"):
-        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+    take_lock(connection, PEOPLE_LOCK, "the loads that are under way")
 
 
 def require_mode(connection: psycopg.Connection, privacy: Privacy) -> None:
@@ -162,7 +160,7 @@ class Roll:
         is_current = self._removals.get(account) == day_privacy.removals
         if is_current and not ids.difference(self._known[account]):
             return []
-        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, ROLL_LOCK])
+        take_lock(connection, ROLL_LOCK, "another load that brings people in")
         if is_current:
             asked = list(ids.difference(self._known[account]))
             query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
@@ -194,8 +192,7 @@ class DayPrivacy:
         self.privacy = privacy
         self.partner_id = partner_id
         self.day = day
-        with waiting_for("an erasure, or names being taken out"):
-            connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+        take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
         row = connection.execute("SELECT mode, key_fingerprint, removals FROM kaltura.privacy").fetchone()
         if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
             require_mode(connection, privacy)  # raises, or takes the settings on where there are no rows yet

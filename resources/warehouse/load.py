@@ -23,8 +23,7 @@ from psycopg.types.json import Jsonb
 
 from resources.arrivals import Arrivals, Pull
 from resources.postgres import copy as copying
-from resources.postgres.locks import LOCK_CLASS
-from resources.postgres.refusals import waiting_for
+from resources.postgres.locks import take_lock
 from resources.privacy.pseudonyms import PEOPLE_FILTER
 from resources.settings import CHECKOUT
 from resources.table import Kind, Table
@@ -37,9 +36,7 @@ _KNOWN = ("window_end", "ends_at")  # a session's rows are known up to the earli
 
 # Statistics from when a table was nearly empty, or another than it is, have the planner read all of it for each session
 # of a day. Where there is no other way, what is switched off costs ten thousand million before Postgres 18: no JIT then.
-_LOCK = (
-    "SELECT pg_advisory_xact_lock(%s, %s), set_config('enable_seqscan', 'off', TRUE), set_config('jit', 'off', TRUE)"
-)
+_SETTINGS = {"enable_seqscan": "off", "jit": "off"}
 
 
 @dataclass(frozen=True)
@@ -240,8 +237,7 @@ class TableLoad:
         return load
 
     def _lock(self) -> None:
-        with waiting_for(f"another load of {self.table.name}"):
-            self.connection.execute(_LOCK, [LOCK_CLASS, self.table.report_id])
+        take_lock(self.connection, self.table.report_id, f"another load of {self.table.name}", settings=_SETTINGS)
 
     def _before(self) -> _Before:
         asked = {
