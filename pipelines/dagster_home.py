@@ -27,10 +27,16 @@ storage:
 def prepare() -> Path:
     """Make the folder ready, point `DAGSTER_HOME` at it and return it. Safe to repeat, also while Dagster runs.
 
-    A `dagster.yaml` there that is not from here stays as it is: its owner, or a Helm chart, wrote it.
+    From here on, files of this process and of those that it starts are its own user's alone. A `dagster.yaml` there that
+    is not from here stays as it is: its owner, or a Helm chart, wrote it.
     """
     folder = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster").absolute()
+    if folder.is_relative_to(LOCAL):
+        LOCAL.mkdir(exist_ok=True)  # before the umask: root's private Postgres, which is another account's, has to pass
+    os.umask(0o077)
     folder.mkdir(parents=True, exist_ok=True)
+    if folder == LOCAL / "dagster":  # made by an earlier version, open to all; another folder is its owner's
+        folder.chmod(0o700)
     os.environ["DAGSTER_HOME"] = str(folder)
     text = (CHECKOUT / "dagster.yaml").read_text("utf-8") + _storage(folder)
     target = folder / "dagster.yaml"

@@ -75,7 +75,8 @@ def _write(week: Figures, read_at: dt.datetime) -> Written:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     text = page(week, read_at)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.touch(0o600)
         draft.write_text(text, "utf-8")
         draft.replace(path)
     except OSError as error:

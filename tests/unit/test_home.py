@@ -60,3 +60,23 @@ def test_a_secret_file_that_is_missing_stops_the_command_with_its_name(tmp_path:
     assert done.returncode == 1
     assert "KALTURA_KS_FILE" in done.stderr
     assert "started" not in done.stdout
+
+
+def test_what_dagster_and_its_runs_write_is_for_their_user_alone(tmp_path: Path) -> None:
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home")}
+    write = "import os, pathlib as p; h = p.Path(os.environ['DAGSTER_HOME']); (h / 'a').mkdir(); (h / 'a/b').touch()"
+    subprocess.run(
+        [sys.executable, "-m", "pipelines", "home", "python", "-c", write], cwd=CHECKOUT, env=environment, check=True
+    )
+    paths = [tmp_path / "home", *(tmp_path / "home").rglob("*")]
+    assert len(paths) >= 4
+    assert {oct(path.stat().st_mode & 0o777) for path in paths} == {"0o700", "0o600"}
+
+
+def test_a_home_that_an_earlier_version_left_open_is_closed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setattr(home, "LOCAL", tmp_path)
+    (tmp_path / "dagster").mkdir(mode=0o755)
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    home.prepare()
+    assert (tmp_path / "dagster").stat().st_mode & 0o777 == 0o700
