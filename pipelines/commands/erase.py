@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.command_line import Command, Stopped
+from pipelines.command_line import OneTransaction, Stopped
 from resources.settings import MAKE_A_KEY, SettingError, Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from resources.privacy.settings import Privacy
 
 
-@click.command(cls=Command)
+@click.command(cls=OneTransaction)
 @click.option("--user-id", required=True, help="The person's user id at Kaltura, as in kaltura.attendees.")
 @click.option("--partner-id", "account", type=int, help="The account (default: KALTURA_PARTNER_ID).")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.command_line import Command, Stopped
+from pipelines.command_line import OneTransaction, Stopped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command(cls=Command)
+@click.command(cls=OneTransaction)
 @click.argument("partner_id", type=click.IntRange(min=0))
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
 @click.option("--yes", is_flag=True, help="Do not ask whether to go on.")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.command_line import Command
+from pipelines.command_line import OneTransaction
 from resources.settings import Settings
 
 if TYPE_CHECKING:
     from resources.warehouse.redate import Redated
 
 
-@click.command(cls=Command)
+@click.command(cls=OneTransaction)
 @click.option("--partner-id", "account", type=int, help="The account (default: KALTURA_PARTNER_ID).")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
 def command(account: int | None, dry_run: bool) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from pipelines.command_line import Command, database_url_option
+from pipelines.command_line import OneTransaction, database_url_option
 from resources.settings import Settings
 
 
-@click.command(cls=Command)
+@click.command(cls=OneTransaction)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Even if the warehouse holds rows: they are lost.")
 @click.option("--trust", is_flag=True, help="Even if it is not signed with PII_KEY: its SQL is run.")

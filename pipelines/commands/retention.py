@@ -2,11 +2,11 @@
 
 import click
 
-from pipelines.command_line import Command
+from pipelines.command_line import OneTransaction
 from resources.settings import SettingError, Settings
 
 
-@click.command(cls=Command)
+@click.command(cls=OneTransaction)
 @click.option("--all", "everything", is_flag=True, help="Every day, once: from PII_MODE=full to PII_MODE=pseudonymous.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
 def command(everything: bool, dry_run: bool) -> None:

@@ -9,6 +9,7 @@ each table are counted and the schema is brought to this version's before it is 
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,7 @@ from resources.postgres.backup import (
 )
 from resources.postgres.locks import keep_loads_off, take_schema_lock
 from resources.postgres.migrations import MigrationError, Migrations, files
+from resources.postgres.session import commit, refused
 from resources.postgres.views import DependentLost
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
@@ -105,12 +107,21 @@ def restore(
             raise BackupError(f"nothing was restored. {said}") from None
         except (MigrationError, DependentLost) as error:
             raise BackupError(f"nothing was restored. {error}") from None
+        try:
+            commit(connection)
+        except psycopg.Error as error:
+            raise refused(error) from None
+    with suppress(psycopg.Error, BackupError):  # it is restored; Postgres does this by itself some time later
+        _analyze(url)
+    return manifest
+
+
+def _analyze(url: str) -> None:
     with connected(url) as connection:
         connection.autocommit = True
         for name in table_rows(connection):
             parts = name.split(".") if "." in name else [KALTURA, name]
             connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*parts)))
-    return manifest
 
 
 def _believed(file: Path, key: str, trust: bool) -> Manifest:

@@ -15,8 +15,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from resources.errors import ConfigurationError
-from resources.postgres import outages, refusals
+from resources.postgres import refusals
+from resources.postgres.outages import is_outage
 from resources.postgres.url import libpq_url
+
+# What is said of a transaction whose end nobody heard of.
+IN_DOUBT = (
+    "The connection broke while it was being committed, so it is done or nothing of it is: run it again, which tells."
+)
+
+_committed: list[int] = []
 
 CONNECT_TIMEOUT_SECONDS = 10
 APPLICATION_NAME = "kaltura-room-warehouse"
@@ -35,7 +43,9 @@ SET LOCAL standard_conforming_strings = on"""
 
 
 class DatabaseError(ConfigurationError):
-    """The database can't be used as it is; the message says what to do."""
+    """The database can't be used as it is; the message says what to do. `what_stands`: of a transaction that it ended."""
+
+    what_stands = ""
 
 
 class DatabaseUnreachable(DatabaseError):
@@ -100,13 +110,33 @@ def transaction(
         with suppress(psycopg.Error):
             connection.rollback()
         raise
-    connection.commit()
+    commit(connection)
+
+
+def commit(connection: psycopg.Connection) -> None:
+    """An error in here says in `what_stands` that nobody knows."""
+    is_open = connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+    try:
+        connection.commit()
+        if is_open:
+            _committed.append(connection.info.backend_pid)
+    except BaseException as error:
+        if not isinstance(error, psycopg.Error) or error.sqlstate is None or is_outage(error):
+            error.what_stands = IN_DOUBT  # type: ignore[attr-defined]
+        raise
+
+
+def has_committed() -> bool:
+    """Whether this process has changed a database for good."""
+    return bool(_committed)
 
 
 def unreachable(error: BaseException | None, when: str = "") -> DatabaseUnreachable:
     lines = str(error).strip().splitlines()
     reason = lines[0] if lines else type(error).__name__
-    return DatabaseUnreachable(f"the database can't be reached{when}: {reason}. Check DATABASE_URL.")
+    described = DatabaseUnreachable(f"the database can't be reached{when}: {reason}. Check DATABASE_URL.")
+    described.what_stands = getattr(error, "what_stands", "")
+    return described
 
 
 def refused(error: psycopg.Error) -> DatabaseError:
@@ -114,8 +144,10 @@ def refused(error: psycopg.Error) -> DatabaseError:
     if error.sqlstate is None:  # not the server's word: the connection broke
         return unreachable(error, " any more")
     # It may have been shutting down.
-    kind = DatabaseUnreachable if outages.is_outage(error) else DatabaseError
-    return kind(f"the database refused: {refusals.explained(error)}.")
+    kind = DatabaseUnreachable if is_outage(error) else DatabaseError
+    described = kind(f"the database refused: {refusals.explained(error)}.")
+    described.what_stands = getattr(error, "what_stands", "")
+    return described
 
 
 def _expect_usable(connection: psycopg.Connection) -> None:
