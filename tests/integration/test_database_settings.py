@@ -11,7 +11,7 @@ import pytest
 from assets.attendees import ATTENDEES
 from resources.errors import ConfigurationError
 from resources.postgres import session
-from resources.postgres.locks import LOCK_CLASS
+from resources.postgres.locks import LOCK_CLASS, take_lock
 from resources.postgres.migrations import migrate
 from resources.postgres.session import DatabaseError, connect, opened
 from resources.warehouse.warehouse import Warehouse, WarehouseError, WarehouseUnreachable
@@ -179,6 +179,28 @@ def test_a_lock_timeout_is_named_with_what_was_waited_for_and_passes(
     assert "55P03" in str(error)
     assert "lock_timeout" in str(error)
     assert "waiting for another load of attendees" in str(error)
+
+
+def test_a_lock_that_somebody_holds_for_ever_is_not_waited_for_as_long_and_who_holds_it_is_told(
+    kaltura: Running, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.postgres.outages.WAITED_FOR_SECONDS", 0.1)
+    monkeypatch.setattr("resources.postgres.locks.LOCK_SECONDS", 1)
+    error = refused_while_locked(kaltura, database)
+    assert isinstance(error, WarehouseUnreachable)
+    assert re.search(r"waiting for another load of attendees \(process \d+, role postgres, program ", str(error))
+
+
+def test_a_lock_that_is_given_back_in_time_leaves_the_roles_own_limit_as_it_was(database: str) -> None:
+    with psycopg.connect(database) as other, psycopg.connect(database) as connection:
+        other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, 7])
+        timer = threading.Timer(0.3, other.rollback)
+        timer.start()
+        take_lock(connection, 7, "another")
+        timer.join()
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()"
+        assert connection.execute(query).fetchone() == (1,)
 
 
 def test_a_statement_that_somebody_cancels_fails_the_day_at_once_and_is_not_begun_again(
