@@ -48,6 +48,11 @@ def asset_key(name: str, schema: str = "kaltura") -> dg.AssetKey:
     return dg.AssetKey([*filter(None, [SETTINGS.asset_prefix]), schema, name])
 
 
+def source_key(report_id: int) -> dg.AssetKey:
+    """Of Kaltura's report itself, as it stands above its table in the lineage."""
+    return asset_key(f"report_{report_id}", "kaltura_api")
+
+
 @dataclass(frozen=True)
 class Report:
     """One of Kaltura's Room reports. `filters` maps a setting's name to the report's own filter.
@@ -95,11 +100,26 @@ class Report:
     def key(self) -> dg.AssetKey:
         return asset_key(self.table.name)
 
+    def _shown(self, column: Column) -> dg.TableColumn:
+        """As the UI shows it. Tags say what it is for a person and for the key, as descriptions say what it measures."""
+        tags = {
+            "key": column.name in self.table.key,
+            "personal": column.personal,
+            "person_id": column.person,
+        }
+        return dg.TableColumn(
+            column.name,
+            column.kind.sql,
+            column.description,
+            dg.TableColumnConstraints(nullable=column.nullable, unique=False),
+            {name: "" for name, holds in tags.items() if holds},
+        )
+
     @cached_property
     def spec(self) -> dg.AssetSpec:
         return dg.AssetSpec(
             key=self.key,
-            deps=[asset_key(name) for name in self.lineage],
+            deps=[source_key(self.report_id), *(asset_key(name) for name in self.lineage)],
             description=self.description,
             group_name=GROUP,
             kinds={"postgres", "pandas", "kaltura"},
@@ -109,16 +129,9 @@ class Report:
             freshness_policy=FRESHNESS,
             metadata={
                 "dagster/table_name": f"kaltura.{self.table.name}",
-                "dagster/column_schema": dg.TableSchema(
-                    columns=[
-                        dg.TableColumn(
-                            c.name,
-                            c.kind.sql,
-                            c.description,
-                            dg.TableColumnConstraints(nullable=c.nullable, unique=False),
-                        )
-                        for c in self.table.columns
-                    ]
+                "dagster/column_schema": dg.TableSchema(columns=[self._shown(c) for c in self.table.columns]),
+                "dagster/column_lineage": dg.TableColumnLineage(
+                    {c.name: [dg.TableColumnDep(source_key(self.report_id), c.name)] for c in self.table.columns}
                 ),
                 "kaltura/report": f"{self.report_id} ({self.title})",
                 "key": ", ".join(("partner_id", *self.table.key)),

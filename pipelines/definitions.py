@@ -5,12 +5,13 @@ from resources.runtime import garbage
 with garbage.none_among_imports():
     import dagster as dg
 
+    from assets.lineage import report_specs, view_specs
     from assets.pull.asset import kaltura_rooms
     from assets.room_report.asset import room_report
     from assets.university import UNIVERSITY
     from pipelines.history import history, nightly_history
     from pipelines.retention import nightly_retention, retention
-    from pipelines.schedules import daily_pull, nightly_check, weekly_report, weekly_sweep
+    from pipelines.schedules import PULLS, daily_pull, nightly_check, weekly_report, weekly_sweep
     from pipelines.sensors.abandoned_runs import abandoned_runs
     from pipelines.sensors.alerts import alerts
     from pipelines.sensors.changed_lists import changed_lists
@@ -19,8 +20,8 @@ with garbage.none_among_imports():
 
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
-    assets=[kaltura_rooms, room_report, *UNIVERSITY],
-    jobs=[retention, history],
+    assets=[*report_specs(), kaltura_rooms, *view_specs(), room_report, *UNIVERSITY],
+    jobs=[*PULLS, retention, history],
     schedules=[daily_pull, weekly_sweep, weekly_report, nightly_check, nightly_retention, nightly_history],
     sensors=[abandoned_runs, alerts, changed_lists],
     resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},

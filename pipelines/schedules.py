@@ -28,6 +28,16 @@ CHECK_AT = "0 6 * * *"  # when daily_pull has had its time
 # A pull checks its days all the same (assets/checks/checks.py): planned, checks would cost more than the pull.
 KALTURA_ROOMS = dg.AssetSelection.groups(GROUP).without_checks()
 
+# A job each, so that the timeline says which schedule a run is of. A backfill needs none, and is better off: one of a job is
+# cancelled where the code server is away for a moment, one of assets goes on.
+DAILY_PULL = dg.define_asset_job(
+    "daily_pull", KALTURA_ROOMS, description="Yesterday and the days before it, all three tables."
+)
+WEEKLY_SWEEP = dg.define_asset_job(
+    "weekly_sweep", KALTURA_ROOMS, description=f"The last {SWEEP_DAYS} days, all three tables."
+)
+PULLS = (DAILY_PULL, WEEKLY_SWEEP)
+
 
 def _days_up_to(last: dt.date, count: int) -> Days | None:
     """The `count` days that end with `last`, as far as they are partitions."""
@@ -52,7 +62,7 @@ _NO_FULL_DAY = f"START_DATE is {SETTINGS.start_date}: there is no full day yet."
 @dg.schedule(
     cron_schedule=PULL_AT,
     execution_timezone=str(SETTINGS.timezone),
-    target=KALTURA_ROOMS,
+    job=DAILY_PULL,
     description=(
         f"Yesterday, and again the {SETTINGS.lookback_days} days before it (LOOKBACK_DAYS). Besides, of the days that "
         f"are missing since the first load the oldest {SETTINGS.catch_up_days} (CATCH_UP_DAYS)."
@@ -75,7 +85,7 @@ def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> li
 @dg.schedule(
     cron_schedule=SWEEP_AT,
     execution_timezone=str(SETTINGS.timezone),
-    target=KALTURA_ROOMS,
+    job=WEEKLY_SWEEP,
     description=f"The last {SWEEP_DAYS} days again, for what arrived later still. Costs little where nothing changed.",
 )
 def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:

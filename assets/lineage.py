@@ -1,0 +1,106 @@
+"""What stands above and below the assets in Dagster's lineage: Kaltura's reports, and the views that analysts read.
+
+Nothing here is ever materialized. A report belongs to Kaltura; a view is always what the tables are. They are declared so
+that the way of the data is seen whole, with the words of the catalog: a view's columns and sources are read from its file
+in sql/views, whose comments Postgres holds too.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from assets.report import OWNERS, asset_key, source_key
+from assets.reports import REPORTS
+from resources.settings import CHECKOUT
+
+VIEWS = CHECKOUT / "sql" / "views"
+SCHEMA = GROUP = "analytics"
+KALTURA_GROUP = "kaltura_reports"
+
+_CREATES = re.compile(rf"^CREATE VIEW {SCHEMA}\.(\w+)", re.MULTILINE)
+_READS = re.compile(r"\b(?:FROM|JOIN)\s+(kaltura|analytics|university)\.(\w+)")
+_LITERAL = r"((?:'(?:[^']|'')*'\s*)+)"
+_COMMENT = re.compile(rf"COMMENT ON (VIEW|COLUMN) {SCHEMA}\.(\w+)(?:\.(\w+))? IS\s+{_LITERAL};")
+
+
+@dataclass(frozen=True)
+class View:
+    """A view as its file declares it. `sources` are schema and name of what it reads; `columns` are in its own order."""
+
+    name: str
+    description: str
+    columns: Mapping[str, str]
+    sources: Sequence[tuple[str, str]]
+
+
+def views(folder: Path = VIEWS) -> list[View]:
+    """Those of `sql/views`, in the order in which they are made."""
+    made = []
+    for file in sorted(folder.glob("*.sql")):
+        text = file.read_text("utf-8")
+        comments = [(match[2], match[3], _said(match[4])) for match in _COMMENT.finditer(text)]
+        for name in _CREATES.findall(text):
+            body = text.partition(f"CREATE VIEW {SCHEMA}.{name}")[2].partition("\nCOMMENT ON")[0]
+            made.append(
+                View(
+                    name,
+                    next((said for view, column, said in comments if view == name and not column), ""),
+                    {column: said for view, column, said in comments if view == name and column},
+                    sorted(set(_READS.findall(body)) - {(SCHEMA, name)}),
+                )
+            )
+    return made
+
+
+def _said(literals: str) -> str:
+    """The text of string literals that follow one another, which SQL puts together."""
+    return "".join(re.findall(r"'((?:[^']|'')*)'", literals)).replace("''", "'")
+
+
+def report_specs() -> list[dg.AssetSpec]:
+    """Kaltura's reports, each above the table that it fills."""
+    return [
+        dg.AssetSpec(
+            source_key(report.report_id),
+            description=f"Kaltura's report {report.report_id} ({report.title}), as report.getCsvFromStringParams sends it.",
+            group_name=KALTURA_GROUP,
+            kinds={"kaltura", "csv"},
+            owners=OWNERS,
+            metadata={
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[dg.TableColumn(c.name, "text", c.description) for c in report.table.columns]
+                )
+            },
+        )
+        for report in REPORTS
+    ]
+
+
+def view_specs() -> list[dg.AssetSpec]:
+    """The views of schema `analytics`, below the tables that they read."""
+    names = {view.name for view in views()}
+    assets = {("kaltura", report.table.name) for report in REPORTS} | {(SCHEMA, name) for name in names}
+    return [
+        dg.AssetSpec(
+            asset_key(view.name, SCHEMA),
+            deps=[
+                asset_key(name, schema)
+                for schema, name in view.sources
+                if schema == "university" or (schema, name) in assets
+            ],
+            description=view.description,
+            group_name=GROUP,
+            kinds={"postgres", "view"},
+            owners=OWNERS,
+            metadata={
+                "dagster/table_name": f"{SCHEMA}.{view.name}",
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[dg.TableColumn(name, "", said) for name, said in view.columns.items()]
+                ),
+            },
+        )
+        for view in views()
+    ]
