@@ -13,8 +13,7 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
-from resources.postgres.locks import LOCK_CLASS, PEOPLE_LOCK
-from resources.postgres.refusals import waiting_for
+from resources.postgres.locks import PEOPLE_LOCK, take_lock
 from resources.privacy.people import first_day_kept, require_mode
 from resources.privacy.pseudonyms import People, Privacy
 from resources.privacy.roster import Named, stored
@@ -56,8 +55,7 @@ def load(
     warehouse is filled with other settings.
     """
     frame = validated(path, wanted, account, privacy, timezone)
-    with waiting_for("an erasure, or names being taken out"):
-        connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, PEOPLE_LOCK])
+    take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
     require_mode(connection, privacy)
     target = sql.Identifier("university", wanted.name)
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))

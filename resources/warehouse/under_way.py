@@ -8,8 +8,7 @@ from contextlib import suppress
 
 import psycopg
 
-from resources.postgres.locks import LOADS_LOCK, LOCK_CLASS
-from resources.postgres.refusals import waiting_for
+from resources.postgres.locks import LOADS_LOCK, take_lock
 from resources.postgres.session import connect, refused
 
 _PROGRAM = "kaltura run {}"  # and the first characters of its id: who else wants the lock is told it
@@ -63,8 +62,7 @@ class UnderWay:
             connection.execute("SELECT set_config('application_name', %s, TRUE)", [self._program])
             connection.execute(f"SET LOCAL lock_timeout = '{RESTORE_TAKES_SECONDS}s'".encode())
             connection.execute(_NO_LIMITS.encode())
-            with waiting_for("a restore to end"):
-                connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_CLASS, LOADS_LOCK])
+            take_lock(connection, LOADS_LOCK, "a restore to end", shared=True)
         except BaseException:
             connection.close()
             raise
