@@ -54,13 +54,21 @@ class Whole:
 
 
 def _covering(starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[Told]) -> list[Told]:
-    """As many of the first ones as it takes to cover the day; none where all of them don't."""
+    """As many of the first ones as it takes to cover the day, without those that the later ones make up for.
+
+    None where all of them don't cover it.
+    """
     chosen: list[Told] = []
     for each in told:
         chosen.append(each)
         if _is_covered(starts_at, ends_at, chosen):
-            return chosen
-    return []
+            break
+    else:
+        return []
+    for each in tuple(chosen):
+        rest = [other for other in chosen if other is not each]
+        chosen = rest if _is_covered(starts_at, ends_at, rest) else chosen
+    return chosen
 
 
 def _is_covered(starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[Told]) -> bool:

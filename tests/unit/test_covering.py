@@ -37,3 +37,9 @@ def test_a_day_is_known_up_to_its_least_known_moment_and_loaded_since_the_last_o
     assert whole.loaded_at == max(min(each.loaded_at for each in of_hour) for of_hour in by_hour)
     assert whole.pull == max(each.pull for each in told)
     assert whole.window_start < whole.window_end
+
+
+def test_what_one_load_tells_of_all_of_the_day_is_known_by_its_window_alone() -> None:
+    all_day = Told(at(0), at(HOURS), at(20), at(30), at(-1), at(7), 5)
+    part = Told(at(0), at(2), at(29), at(39), at(-1), at(3), 9)
+    assert Whole.of(at(0), at(HOURS), [part, all_day]) == Whole(at(-1), at(7), 9, at(20), at(30))
