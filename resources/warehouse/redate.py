@@ -257,7 +257,7 @@ class _Redate:
                 loaded.add((report_id, day, filters))
         bounds = self._rows("SELECT day, starts_at, ends_at FROM pg_temp.redate_days")
         of_day = {day: (start, end) for day, start, end in bounds}
-        doubts = self._rows("SELECT report_id, day FROM pg_temp.redate_doubts")
+        doubts = set(self._rows("SELECT report_id, day FROM pg_temp.redate_doubts"))
         wholes = {
             key: whole
             for key, of_key in told.items()
