@@ -402,6 +402,7 @@ def test_an_installation_changes_its_zone_and_its_next_pull_brings_the_days_at_t
     )
     after = replace(before, more={**before.more, "PARTITION_TIMEZONE": "Asia/Kolkata"})
     days, inner = (FIRST, FIRST + 3 * DAY), (FIRST + DAY, FIRST + 3 * DAY)
+    before.run("python", "-m", "pipelines", "home")  # as `status` finds it
     before.materialize("--partition-range", "...".join(map(str, days)))
     refused = after.run("python", "-m", "pipelines", "status", succeeds=False)
     assert "python -m pipelines redate" in refused
@@ -415,6 +416,7 @@ def test_an_installation_changes_its_zone_and_its_next_pull_brings_the_days_at_t
     assert after.query("SELECT sum(inserted + updated + removed) FROM kaltura.loads WHERE run_id IN"
                        " (SELECT run_id FROM kaltura.loads ORDER BY id DESC LIMIT 1)") == [(0,)]  # fmt: skip
     after.materialize("--partition", str(FIRST))
+    (tmp_path / "fresh").mkdir()
     fresh = Pipeline(kaltura, new_database(), tmp_path / "fresh", after.more)
     fresh.materialize("--partition-range", f"{FIRST}...{FIRST + 3 * DAY}")
     there = {
