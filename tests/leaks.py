@@ -48,6 +48,14 @@ def in_folder(secrets: Secrets, folder: Path) -> list[str]:
     return places
 
 
+def opened_files(folder: Path) -> Iterator[bytes]:
+    """Every byte below the folder, and what its SQLite databases keep compressed."""
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        yield path.read_bytes()
+        if path.suffix == ".db":
+            yield from _values(path)
+
+
 def _values(database: Path) -> Iterator[bytes]:
     """Every text and blob of a database; what Dagster compressed is opened."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:

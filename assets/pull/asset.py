@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from assets.checks import checks, missing_days
-from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
+from assets.partitions import BACKFILL_POLICY, CALENDAR
 from assets.pull import reasons, retries
 from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, Filters, extract
@@ -43,8 +43,12 @@ NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
 
-class Restrictions(dg.Config):
-    """Keep to these ids, for this run; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed."""
+class PullConfig(dg.Config):
+    """What a run can be restricted to; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed.
+
+    Dagster stores a run's config before the run begins, and the defaults with it, where no erasure reaches. So it has no
+    place for ids of people: those of `KALTURA_USER_IDS` are read when the run runs.
+    """
 
     entry_ids: list[str] = Field(default=word_list("KALTURA_ENTRY_IDS"), description="Rooms, in reports 6000 and 6001.")
     virtual_event_ids: list[str] = Field(
@@ -57,40 +61,21 @@ class Restrictions(dg.Config):
         default=word_list("KALTURA_PARENT_ENTRY_IDS"), description="Main rooms, in report 6002."
     )
 
-    @property
-    def people(self) -> list[str]:
-        return word_list("KALTURA_USER_IDS")
+    accept_empty: bool = Field(
+        default=False,
+        description="Believe that a report was empty, whatever speaks against it: for days that really had nothing.",
+    )
 
     def filters(self) -> Filters:
         return Filters(
             {
                 ENTRY_IDS: self.entry_ids,
                 VIRTUAL_EVENT_IDS: self.virtual_event_ids,
-                USER_IDS: self.people,
+                USER_IDS: word_list("KALTURA_USER_IDS"),
                 CUE_POINT_IDS: self.cue_point_ids,
                 PARENT_ENTRY_IDS: self.parent_entry_ids,
             }
         )
-
-
-class RestrictionsWithPeople(Restrictions):
-    user_ids: list[str] = Field(default=word_list("KALTURA_USER_IDS"), description="People, in report 6001.")
-
-    @property
-    def people(self) -> list[str]:
-        return self.user_ids
-
-
-class PullConfig(RestrictionsWithPeople if SETTINGS.privacy.is_full else Restrictions):  # type: ignore[misc]
-    """What a run can be restricted to.
-
-    Dagster stores a run's config before the run begins: where no ids of people are kept, it has no place for them.
-    """
-
-    accept_empty: bool = Field(
-        default=False,
-        description="Believe that a report was empty, whatever speaks against it: for days that really had nothing.",
-    )
 
 
 @dg.multi_asset(

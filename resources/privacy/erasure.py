@@ -7,7 +7,7 @@ the people lock of `people.py`.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -121,6 +121,8 @@ class _Erasure:
                 counts[f"{table.name}.{column}"] = self._rows(table, column)
         counts["changes"] = sum(self._changes(table) for table in self.tables)
         self.names.update(roster.emails_of(self.connection, self.people.partner_id, self.known_as))
+        for table in self.tables:
+            self.names.update(self._names_in_rejects(table))
         self.suppressions.include(self.pseudonym, {*self.known_as, *self.names} - {self.pseudonym})
         sweep = _Sweep(self.connection, self.people, self.tables, self.suppressions, self._shared_names())
         for name, count in sweep.run().items():
@@ -207,6 +209,18 @@ class _Erasure:
         if row_is_theirs:
             self.names.update(side[name] for name in table.personal_columns if side.get(name))
         return {**side, **dict.fromkeys(gone), **hit}
+
+    def _names_in_rejects(self, table: Table) -> Iterator[str]:
+        """Names and e-mails that stand beside the id in whole lines that could not be used."""
+        columns = table.column_names
+        ids = [columns.index(name) for name in table.person_columns if name in table.key]
+        names = [columns.index(name) for name in table.personal_columns]
+        query = "SELECT raw FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s"
+        known_as = {identity(each) for each in self.known_as}
+        for (raw,) in self.connection.execute(query, [self.people.partner_id, table.report_id]) if ids else ():
+            values = [value.strip('"') for value in raw.split(",")]
+            if len(values) >= len(columns) and any(identity(values[at]) in known_as for at in ids):
+                yield from filter(None, (values[at] for at in names))
 
     def _shared_names(self) -> set[str]:
         """Those of the person's names that others have, too: by them alone nobody can tell who is meant."""

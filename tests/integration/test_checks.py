@@ -251,7 +251,7 @@ def test_an_estimate_is_compared_over_20_percent_and_5_people(week) -> None:
 
 
 def test_a_filtered_run_does_not_compare_an_estimate_with_the_few_that_it_pulled(installation) -> None:
-    run = installation.pull(WEEK, run_config={"ops": {"kaltura_rooms": {"config": {"user_ids": ["somebody"]}}}})
+    run = installation.pull(WEEK, run_config={"ops": {"kaltura_rooms": {"config": {"cue_point_ids": ["1_some"]}}}})
     assert ("room_sessions", "estimate_agrees") not in by_key(run)
 
 

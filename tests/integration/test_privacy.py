@@ -168,7 +168,7 @@ def test_a_pull_of_one_person_leaves_no_trace_of_whom_it_was_for(
     assert found({person}, installation.database + installation.dagster) == set()
 
 
-@pytest.mark.parametrize("mode", ["pseudonymous", "none"])
+@pytest.mark.parametrize("mode", list(Mode))
 def test_a_person_in_a_runs_config_is_refused_before_there_is_a_run(
     mode: str, installations: dict[str, Installation]
 ) -> None:

@@ -1,0 +1,226 @@
+"""SECURITY.md and docs/privacy.md say what is so: each sentence of theirs has a test, named here, or is no claim.
+
+A sentence is known by its first words. One that is new, or is put otherwise, fails here until its test is named.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SECTIONS = {
+    "SECURITY.md": [("## What is done", "## What is not done"), ("## What is in the logs", "## Threats")],
+    "docs/privacy.md": [("Report 6001 says", "## What this does not cover")],
+}
+# Where most of the tests are.
+PRIVACY, ROLES = "integration/test_privacy.py::test_", "integration/test_roles.py::test_"
+PEOPLE, CLIENT = "unit/test_privacy.py::test_", "integration/test_client.py::test_"
+ERASED = "integration/test_erased_means_erased.py::test_"
+EVERYWHERE = (
+    "integration/test_erased_everywhere.py::test_whoever_was_erased_is_in_no_byte_whatever_places_they_stood_in"
+)
+ALONE, STANDS = "integration/test_local_postgres_alone.py::test_", "integration/test_what_stands.py::test_"
+HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"
+BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
+BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
+
+CLAIMS = {
+    # --- SECURITY.md
+    "**Secrets.** They are read from": [f"{SECRETS}no_secret_is_left_after_success_refusal_timeout_or_an_error_that_quotes_it"],
+    "Everything goes to Kaltura by POST": [f"{CLIENT}everything_is_posted_and_the_address_holds_nothing"],
+    "Messages pass through one function": [f"{CLIENT}an_invalid_ks_that_quotes_the_ks_is_told_without_it"],
+    "Where a part of a credential remains": ["unit/test_redaction.py::test_no_spelling_of_a_secret_gets_through"],
+    "A test plants secrets": [
+        f"{SECRETS}no_secret_is_left_after_success_refusal_timeout_or_an_error_that_quotes_it",
+        f"{SECRETS}the_search_finds_a_secret_that_was_planted_in_any_spelling",
+    ],
+    "**The connection to Kaltura.**": [f"{CLIENT}a_certificate_that_nobody_vouches_for_is_refused_before_the_ks_is_sent"],
+    "No redirect is followed": [f"{CLIENT}a_redirect_is_refused_as_it_would_carry_the_ks_to_another_host"],
+    "A reply is bounded in size": [
+        f"{CLIENT}the_bound_is_on_what_a_packed_reply_unpacks_to",
+        f"{CLIENT}a_reply_that_is_packed_twice_or_otherwise_is_refused_unopened",
+        f"{CLIENT}a_reply_that_comes_by_drops_does_not_hold_a_run_for_ever",
+    ],
+    "Error documents in XML": [f"{CLIENT}an_xml_error_can_not_blow_its_entities_up"],
+    "**What strangers write.**": [f"{ERASED}a_manifest_that_was_tampered_with_is_not_believed_and_runs_nothing"],
+    "Alerts, mails, the terminal": [
+        f"{HOSTILE}a_chat_shows_text",
+        f"{HOSTILE}teams_gets_runs_of_text_alone",
+        f"{HOSTILE}a_mail_has_one_subject_and_no_line_of_a_strangers",
+        f"{HOSTILE}a_terminal_shows_a_rooms_name_as_text",
+        f"{HOSTILE}a_log_has_a_servers_message_in_one_line",
+        f"{HOSTILE}the_room_report_shows_every_rooms_name_as_text",
+        f"{HOSTILE}dagsters_ui_gets_a_strangers_text_in_a_cell_of_a_table_alone",
+    ],
+    "What is given to `make`": ["unit/test_makefile.py::test_a_hostile_value_is_one_word_and_runs_nothing"],
+    "It goes through the driver": [f"{ERASED}a_manifest_that_was_tampered_with_is_not_believed_and_runs_nothing"],
+    "**The private Postgres** of a checkout": [
+        f"{ALONE}a_process_of_nobody_does_not_come_in_even_where_it_reaches_the_socket",
+        "integration/test_local_postgres.py::test_the_server_is_durable_utc_unicode_and_closed_to_the_network",
+    ],
+    "For root it runs as a number": [f"{ALONE}roots_server_runs_as_a_number_that_nothing_else_runs_as"],
+    "Its log holds no row": [f"{ALONE}the_log_holds_no_row_and_no_statement_that_the_server_refuses"],
+    "What an earlier version left open": [
+        f"{ALONE}what_an_earlier_version_left_keeps_its_data_and_is_closed_at_the_next_start"
+    ],
+    "**Files.** What Dagster": [
+        "unit/test_home.py::test_what_dagster_and_its_runs_write_is_for_their_user_alone",
+        f"{BACKUP}a_backup_is_written_over_none_and_only_its_owner_reads_it",
+    ],
+    "Dagster's webserver takes orders": [
+        f"{WEB}an_order_in_the_address_of_a_picture_is_refused_whatever_the_browser",
+        f"{WEB}a_name_that_somebody_pointed_at_this_machine_is_refused",
+    ],
+    "No token, name or e-mail address.": [
+        f"{PRIVACY}nobody_is_in_what_dagster_stores_or_prints_though_the_database_quoted_a_row",
+        f"{CLIENT}people_asked_for_are_repeated_in_a_replys_header_and_in_no_log",
+        f"{CLIENT}nothing_that_is_logged_or_sent_in_an_address_holds_a_secret",
+        EVERYWHERE,
+    ],
+    # --- docs/privacy.md
+    "One of them lets people stand": [EVERYWHERE],
+    "| user ids (attendees, hosts)": [
+        f"{PRIVACY}in_mode_full_everybody_is_in_the_database",
+        f"{PRIVACY}a_person_has_one_pseudonym_in_mode_pseudonymous_and_one_a_session_in_mode_none",
+    ],
+    "| names, e-mails; who opened": [
+        f"{PRIVACY}names_and_emails_are_not_even_asked_for",
+        f"{PRIVACY}in_the_other_modes_nobody_is_in_the_database",
+    ],
+    "| `extra`: columns that": [f"{PEOPLE}names_and_unknown_columns_that_were_sent_all_the_same_are_dropped"],
+    "| `rejects.raw`: lines": [f"{PEOPLE}a_withheld_line_tells_its_length_alone"],
+    "| `loads.filters`, where": [f"{PRIVACY}a_pull_of_one_person_leaves_no_trace_of_whom_it_was_for"],
+    "| Dagster's storage, logs": [
+        f"{PRIVACY}nobody_is_in_what_dagster_stores_or_prints_though_the_database_quoted_a_row", EVERYWHERE,
+    ],
+    "| people counted over sessions": [
+        f"{PEOPLE}a_person_is_another_in_every_session_in_mode_none_and_the_same_in_all_reports_of_it"
+    ],
+    "**The same person** are two ids": [
+        f"{ERASED}a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older_backup"
+    ],
+    "In one session their rows merge": ["unit/test_claims.py::test_two_spellings_of_one_id_are_one_row_in_a_session"],
+    "Without a `PII_KEY`, spellings": [f"{PEOPLE}without_a_key_pseudonyms_are_drawn_and_never_twice_the_same"],
+    "That is kept in mode `full` alone": [
+        f"{PRIVACY}in_the_other_modes_nobody_is_in_the_database",
+        f"{ROLES}an_analyst_reads_every_view_and_finds_nobody",
+    ],
+    "A pseudonym is `p_` and": [f"{PEOPLE}a_pseudonym_is_an_hmac_of_account_and_id"],
+    "It is made in Python at load": [f"{PRIVACY}the_key_is_nowhere"],
+    "Empty ids, `0` and `Unknown`": [f"{PEOPLE}people_whom_kaltura_does_not_know_stay_as_they_are"],
+    "`PII_KEY` is needed for": [f"{PRIVACY}erase_refuses", f"{PEOPLE}settings_that_can_not_be_used_are_named_with_what_would_do"],
+    "**whoever has it and a list": [f"{PRIVACY}the_key_is_nowhere", f"{PEOPLE}the_key_is_in_no_representation"],
+    "An error of the database is told": [
+        f"{PRIVACY}nobody_is_in_what_dagster_stores_or_prints_though_the_database_quoted_a_row"
+    ],
+    "So the launchpad has no place": [f"{PRIVACY}a_person_in_a_runs_config_is_refused_before_there_is_a_run", EVERYWHERE],
+    "A run with others is refused": [f"{PRIVACY}a_filled_warehouse_refuses_other_settings_and_says_what_to_do"],
+    "| empty, any |": [f"{PRIVACY}an_empty_warehouse_takes_on_any_mode"],
+    "| `full` without a key": [f"{PRIVACY}a_key_set_later_in_mode_full_is_taken_on_and_pseudonyms_are_made_with_it"],
+    "| `full`, `pseudonymous` |": [
+        f"{PRIVACY}the_conversion_to_pseudonyms_leaves_nobody_and_the_warehouse_goes_on_in_that_mode"
+    ],
+    "| any other |": [f"{PRIVACY}a_filled_warehouse_refuses_other_settings_and_says_what_to_do"],
+    "| another key, or a lost one": [f"{PRIVACY}a_filled_warehouse_refuses_other_settings_and_says_what_to_do"],
+    "`make roles` makes three roles": [f"{ROLES}nobody_logs_in_as_a_role"],
+    "It wants the owner of the schemas": [f"{ROLES}applying_them_again_changes_nothing"],
+    "| `kaltura_loader` |": [f"{ROLES}a_loader_loads_a_day", f"{ROLES}a_loader_changes_no_schema"],
+    "| `kaltura_analyst` |": [f"{ROLES}an_analyst_does_not_read_a_table", f"{ROLES}an_analyst_reads_every_view_and_finds_nobody"],
+    "| `kaltura_analyst_pii` |": [f"{ROLES}an_analyst_who_may_see_people_reads_names_and_emails"],
+    "Everybody queries the same views": [f"{ROLES}figures_are_the_same_for_all_analysts"],
+    "Where the one who asks may not see": [f"{ROLES}a_person_has_the_same_pseudonym_in_every_view"],
+    "People are shown to members": [
+        f"{ROLES}an_analyst_who_may_see_people_does", f"{ROLES}an_analyst_does_not_become_one_who_sees_people",
+    ],
+    "Rows of `attendance` come": [BY_ORDER],
+    "In mode `full` the pseudonym": [f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go"],
+    "An id without one is shown as NULL": [f"{ROLES}an_id_without_a_pseudonym_is_shown_as_nothing_and_never_as_it_is"],
+    "Views made anew by a migration": [f"{ROLES}views_made_anew_by_a_migration_are_readable_again"],
+    "In one transaction, while no load": [
+        f"{PRIVACY}an_erased_person_is_nowhere_and_the_figures_stay",
+        f"{PRIVACY}the_rows_of_an_erased_person_can_not_be_linked_with_each_other",
+        EVERYWHERE,
+    ],
+    "Where no id says whose": [EVERYWHERE],
+    "Rows and figures stay.": [f"{PRIVACY}an_erased_person_is_nowhere_and_the_figures_stay"],
+    "Where erasing fails in the middle": [
+        f"{STANDS}where_the_database_ends_it_in_the_middle_nothing_was_changed_and_that_is_said",
+        f"{STANDS}ctrl_c_in_the_middle_changes_nothing_and_says_so",
+    ],
+    "It goes, and is counted apart": [EVERYWHERE],
+    "In the other person's own rows": [EVERYWHERE],
+    "HMACs of the person, and of each": [
+        f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,
+    ],
+    "Exit code 1 means that nobody": [f"{PRIVACY}erase_of_somebody_unknown_says_so_and_fails"],
+    "While anybody of an account is suppressed": [EVERYWHERE],
+    "**A backup that is restored**": [
+        f"{ERASED}a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older_backup", EVERYWHERE,
+    ],
+    "Without the `PII_KEY` that belongs": [f"{ERASED}a_restore_without_the_key_of_the_erased_restores_nothing"],
+    "`RETENTION_DAYS=365` keeps": [
+        f"{PRIVACY}how_old_a_day_is_goes_by_the_databases_clock_and_not_by_this_machines",
+        f"{PRIVACY}names_of_old_days_go_and_those_of_later_days_stay",
+    ],
+    "The schedule `nightly_retention`": [
+        f"{PRIVACY}the_nightly_job_takes_names_out_of_old_days",
+        f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go",
+    ],
+    "A pull of an old day is treated alike": [
+        f"{PRIVACY}an_old_day_pulled_again_brings_no_name_back_and_writes_nothing"
+    ],
+}  # fmt: skip
+
+# What Kaltura or Dagster do, what to do oneself, and where to read on.
+NO_CLAIMS = (
+    "**Backups.** A backup is SQL", "**Dagster's UI.** `make ui` listens", "**Supply chain.**", "`make check` runs pip-audit",
+    "Counts, times, windows", "Runs and their logs", "Report 6001 says", "Three things decide", "`PII_MODE` says what",
+    "Each claim on this page", "Report 6002 names who", "Make one with", "Dagster stores the config", "The warehouse remembers",
+    "The private Postgres of a checkout has them", "`SELECT analytics.shows_people()`", "**A name that others have too**",
+    "The schedule is on by default", "By hand:", "`python -m pipelines retention`, with",
+)  # fmt: skip
+
+
+def sentences(document: str) -> list[str]:
+    """Those of the sections that claim something; a row of a table is one."""
+    text = (CHECKOUT / document).read_text("utf-8")
+    found = []
+    for start, end in SECTIONS[document]:
+        part = text[text.index(start) : text.index(end)]
+        for block in re.split(r"\n\s*\n", re.sub(r"```.*?```", "", part, flags=re.S)):
+            if block.startswith("|"):
+                found += block.strip().split("\n")[2:]
+            elif not block.startswith("#"):
+                for item in re.split(r"\n(?=- )", block.strip()):
+                    found += re.split(r"(?<=[.:?)])\s+(?=[A-Z*`])", " ".join(item.split()).removeprefix("- "))
+    return [sentence for sentence in found if sentence]
+
+
+ALL = [sentence for document in SECTIONS for sentence in sentences(document)]
+
+
+@pytest.mark.parametrize("sentence", ALL)
+def test_each_sentence_has_its_tests_or_claims_nothing(sentence: str) -> None:
+    assert len([start for start in (*CLAIMS, *NO_CLAIMS) if sentence.startswith(start)]) == 1
+
+
+def test_nothing_is_named_that_the_documents_do_not_say() -> None:
+    assert not [start for start in (*CLAIMS, *NO_CLAIMS) if not any(each.startswith(start) for each in ALL)]
+
+
+@pytest.mark.parametrize("test", sorted({test for tests in CLAIMS.values() for test in tests}))
+def test_each_test_that_is_named_is_there(test: str) -> None:
+    file, name = test.split("::")
+    assert f"\ndef {name}(" in (CHECKOUT / "tests" / file).read_text("utf-8")
+
+
+def test_two_spellings_of_one_id_are_one_row_in_a_session() -> None:
+    import pandas as pd
+
+    from assets.attendees import ATTENDEES
+    from resources.privacy.pseudonyms import one_spelling
+
+    ids = ["Ada.X", "ada.x ", "bob", "ADA.X"]
+    frame = pd.DataFrame({"entry_id": "1_r", "cue_point_id": ["a", "a", "a", "b"], "user_id": ids})
+    assert one_spelling(frame, ATTENDEES.table)["user_id"].tolist() == ["ada.x ", "ada.x ", "bob", "ADA.X"]
