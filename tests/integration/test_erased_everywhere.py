@@ -44,6 +44,7 @@ class Place(enum.Flag):
     IS_ASKED_FOR = enum.auto()
     SHARES_NAME = enum.auto()  # with somebody who is not erased
     IS_SPELLED = enum.auto()  # in capitals, with blanks around, in a session of its own
+    IS_LISTED = enum.auto()  # by the university: by id in capitals, by id and e-mail, by e-mail in capitals
 
 
 # Where a name stands beside the id, so that it is known as theirs; the name from before, where a change keeps it.
@@ -89,8 +90,8 @@ def _is_odd(number: int, mask: int) -> bool:
     return bool((number & mask).bit_count() % 2)
 
 
-# Of 512 combinations 32 who are erased and 32 who are not; among either, any three places are met in all eight ways.
-CHECKS = (0b11110000, 0b11001100, 0b10101010, 0b11111111)
+# Of 1,024 combinations 32 who are erased and 32 who are not; among either, any three places are met in all eight ways.
+CHECKS = (0b11110000, 0b11001100, 0b10101010, 0b11111111, 0b1100000011)
 EVERYBODY = [
     Person(number, Place(number))
     for number in range(2 ** len(Place))
@@ -223,6 +224,23 @@ class Installation:
         self.pull()
         asked_for = [person.user_id for person in EVERYBODY if Place.IS_ASKED_FOR in person.places]
         self.pull(of=[*asked_for, *(user.user_id for user in OTHERS)])
+        self.load_lists()
+
+    def load_lists(self) -> None:
+        """What of an enrolment each mode takes."""
+        lines = ["course_id,person_id,person_email"]
+        for person in EVERYBODY if self.privacy.mode is not Mode.NONE else ():
+            if Place.IS_LISTED in person.places:
+                lines.append(f"c1,{person.user_id.upper()},")
+                if self.privacy.is_full:
+                    lines += [f"c2,{person.user_id},{person.email}", f"c3,,{person.email.upper()}"]
+        lists = self.folder.parent / f"lists of {self.privacy.mode}"
+        lists.mkdir(exist_ok=True)
+        (lists / "enrolments.csv").write_text("\n".join([*lines, ""]))
+        (lists / "courses.csv").write_text("course_id,course_name\nc1,One\nc2,Two\nc3,Three\n")
+        if self.privacy.mode is Mode.NONE:
+            (lists / "enrolments.csv").unlink()
+        self.command("load-lists", str(lists))
 
     def erase(self) -> None:
         """The first by the command, the others as it does."""
@@ -321,12 +339,14 @@ def test_whoever_was_erased_is_in_no_byte_whatever_places_they_stood_in(
     assert of_the_erased(installation.tables) == set()
     assert pseudonyms(installation.tables) & known_by == set()
     installation.pull()
+    installation.load_lists()
     assert of_the_erased(installation.tables) == set()
     assert pseudonyms(installation.tables) & known_by == set()
     installation.command("restore", str(older), "--replace")
     assert of_the_erased(installation.tables) == set()
     assert pseudonyms(installation.tables) & known_by == set()
     installation.pull()
+    installation.load_lists()
     installation.command("report", "--week", str(DAY), "--again", "--no-open")
 
     stores = {
@@ -346,33 +366,35 @@ def expect_everybody(installation: Installation) -> None:
     """Somebody who is going to be erased stands in every column that may hold one, or the search would prove nothing."""
     with psycopg.connect(installation.pipeline.database) as connection:
         texts = connection.execute(
-            "SELECT table_name, column_name FROM information_schema.columns"
-            " WHERE table_schema = 'kaltura' AND data_type IN ('text', 'jsonb')"
-            " AND table_name IN (SELECT tablename FROM pg_tables WHERE schemaname = 'kaltura') ORDER BY 1, 2"
+            "SELECT table_schema, table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema IN ('kaltura', 'university') AND data_type IN ('text', 'jsonb')"
+            " AND table_name IN (SELECT tablename FROM pg_tables WHERE schemaname = table_schema) ORDER BY 1, 2, 3"
         ).fetchall()
         filled = {
             (table, column)
-            for table, column in texts
-            if of_the_erased(copied(connection, f"(SELECT {column} FROM kaltura.{table})"))
+            for schema, table, column in texts
+            if of_the_erased(copied(connection, f"(SELECT {column} FROM {schema}.{table})"))
         }
     declared = {
         (table.name, column) for table in TABLES for column in (*table.person_columns, *table.personal_columns, EXTRA)
     }
     assert filled == declared | OTHER_PLACES
     others = {(table.name, column.name) for table in TABLES for column in table.columns} - declared
-    assert set(texts) - filled - others == HOLD_NOBODY, (
+    assert {(table, column) for _, table, column in texts} - filled - others == HOLD_NOBODY, (
         "a column was added: have somebody stand in it, or say that nobody does"
     )
 
 
 OTHER_PLACES = {
     ("changes", "key"), ("changes", "before"), ("changes", "after"), ("loads", "filters"), ("people", "user_id"),
-    ("rejects", "raw"),
+    ("rejects", "raw"), ("enrolments", "person_id"), ("enrolments", "person_email"),
 }  # fmt: skip
 HOLD_NOBODY = {
     ("calendars", "timezone"), ("changes", "change"), ("changes", "table_name"), ("loads", "kaltura_session"),
     ("loads", "root_run_id"), ("loads", "run_id"), ("migrations", "checksum"), ("migrations", "name"),
     ("migrations", "oldest_code"), ("migrations", "version"), ("people", "pseudonym"), ("privacy", "key_fingerprint"),
     ("privacy", "mode"), ("rejects", "column_name"), ("rejects", "reason"), ("suppressions", "kind"),
-    ("suppressions", "person"),
+    ("suppressions", "person"), ("courses", "course_id"), ("courses", "course_name"), ("courses", "department"),
+    ("courses", "term"), ("course_rooms", "course_id"), ("course_rooms", "room_id"), ("enrolments", "course_id"),
+    ("enrolments", "role"), ("timetable", "course_id"), ("timetable", "room_id"),
 }  # fmt: skip

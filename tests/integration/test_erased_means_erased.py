@@ -66,6 +66,21 @@ def test_a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older
     assert rows(place, "SELECT count(*) > 0 FROM kaltura.attendees") == [(True,)]
 
 
+def test_a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows(
+    place: Place,
+) -> None:
+    twin = User(8, "ada.the.other", ADA.name, "", "User")
+    place.breakouts[0] = replace(place.breakouts[0], initiator=ADA.name)
+    place.views.append(View("1_room", "1_a", twin, place.second(9), place.second(10)))
+    pull(place, WITH_KEY)
+    counts = erased(place, WITH_KEY)
+    assert counts["breakout_sessions.session_initiator (a name of others too)"] == 1
+    assert rows(place, "SELECT session_initiator FROM kaltura.breakout_sessions") == [(None,)]
+    assert rows(place, f"SELECT user_id FROM kaltura.attendees WHERE user_name = '{ADA.name}'") == [(twin.user_id,)]
+    pull(place, WITH_KEY)
+    assert rows(place, "SELECT session_initiator FROM kaltura.breakout_sessions") == [(None,)]
+
+
 def test_a_restore_without_the_key_of_the_erased_restores_nothing(place: Place, tmp_path: Path) -> None:
     url = in_every_way(place, WITH_KEY)
     back_up(url, tmp_path / "older.dump", Console(quiet=True))

@@ -23,6 +23,7 @@ EVERYWHERE = (
 ALONE, STANDS = "integration/test_local_postgres_alone.py::test_", "integration/test_what_stands.py::test_"
 HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"
 BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
+LISTS = "integration/test_university.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
 
 CLAIMS = {
@@ -88,6 +89,10 @@ CLAIMS = {
         f"{PRIVACY}names_and_emails_are_not_even_asked_for",
         f"{PRIVACY}in_the_other_modes_nobody_is_in_the_database",
     ],
+    "| enrolments: [the university's lists]": [
+        f"{LISTS}in_mode_pseudonymous_ids_become_the_pseudonyms_that_the_reports_have",
+        f"{LISTS}mode_none_refuses_enrolments_and_takes_the_rest",
+    ],
     "| `extra`: columns that": [f"{PEOPLE}names_and_unknown_columns_that_were_sent_all_the_same_are_dropped"],
     "| `rejects.raw`: lines": [f"{PEOPLE}a_withheld_line_tells_its_length_alone"],
     "| `loads.filters`, where": [f"{PRIVACY}a_pull_of_one_person_leaves_no_trace_of_whom_it_was_for"],
@@ -144,12 +149,20 @@ CLAIMS = {
     ],
     "Where no id says whose": [EVERYWHERE],
     "Rows and figures stay.": [f"{PRIVACY}an_erased_person_is_nowhere_and_the_figures_stay"],
+    "**Enrolments** of the person": [
+        f"{LISTS}an_erased_person_is_on_no_list_and_no_later_one_brings_them_back", EVERYWHERE,
+    ],
     "Where erasing fails in the middle": [
         f"{STANDS}where_the_database_ends_it_in_the_middle_nothing_was_changed_and_that_is_said",
         f"{STANDS}ctrl_c_in_the_middle_changes_nothing_and_says_so",
     ],
-    "It goes, and is counted apart": [EVERYWHERE],
-    "In the other person's own rows": [EVERYWHERE],
+    "It goes, and is counted apart": [
+        f"{ERASED}a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows"
+    ],
+    "In the other person's own rows": [
+        f"{ERASED}a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows",
+        EVERYWHERE,
+    ],
     "HMACs of the person, and of each": [
         f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,
     ],
@@ -166,6 +179,9 @@ CLAIMS = {
     "The schedule `nightly_retention`": [
         f"{PRIVACY}the_nightly_job_takes_names_out_of_old_days",
         f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go",
+    ],
+    "Enrolments are as old as": [
+        f"{LISTS}enrolments_that_ended_before_retention_become_pseudonyms_and_no_later_list_brings_the_ids_back"
     ],
     "A pull of an old day is treated alike": [
         f"{PRIVACY}an_old_day_pulled_again_brings_no_name_back_and_writes_nothing"
