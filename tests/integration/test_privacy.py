@@ -366,6 +366,7 @@ def test_an_erased_person_is_nowhere_and_the_figures_stay(place: Place) -> None:
         "breakout_sessions.session_initiator": 1,
         "changes": 2,
         "rejects": 1,
+        "university.enrolments": 0,
         "loads.filters": 3,
         "people": 1,
     }
