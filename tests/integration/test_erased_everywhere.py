@@ -391,7 +391,8 @@ OTHER_PLACES = {
 }  # fmt: skip
 HOLD_NOBODY = {
     ("calendars", "timezone"), ("changes", "change"), ("changes", "table_name"), ("loads", "kaltura_session"),
-    ("loads", "root_run_id"), ("loads", "redated_from"), ("calendars", "timezone_before"), ("loads", "run_id"), ("migrations", "checksum"), ("migrations", "name"),
+    ("loads", "root_run_id"), ("loads", "redated_from"), ("calendars", "timezone_before"), ("loads", "run_id"),
+    ("migrations", "checksum"), ("migrations", "name"),
     ("migrations", "oldest_code"), ("migrations", "version"), ("people", "pseudonym"), ("privacy", "key_fingerprint"),
     ("privacy", "mode"), ("rejects", "column_name"), ("rejects", "reason"), ("suppressions", "kind"),
     ("suppressions", "person"), ("courses", "course_id"), ("courses", "course_name"), ("courses", "department"),
