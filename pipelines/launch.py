@@ -1,8 +1,9 @@
 """One way to make a run from a shell: in this process, seen in the UI like any other, and explained where it fails."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import dagster as dg
 
@@ -14,8 +15,39 @@ from resources.runtime.processes import execution_tag
 PULL = "kaltura_rooms"  # the step's name, by which a run's config is addressed
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+TOLD = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+
 Watch = Callable[[dg.DagsterInstance, str], AbstractContextManager[None]]
 """What is around a run while it is under way; it is told the instance and the run's id."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A run that has ended: whether well, why not, and what it told of on its way.
+
+    Dagster's own result of a run that failed lacks what its step had logged: the marks of its days and what checks found.
+    Those are read back from the instance.
+    """
+
+    run_id: str
+    why: str
+    events: Sequence[dg.DagsterEvent]
+
+    @property
+    def success(self) -> bool:
+        return not self.why
+
+    @property
+    def marks(self) -> Iterator[dg.AssetMaterialization]:
+        return (each.step_materialization_data.materialization for each in self.events if each.is_step_materialization)
+
+    @property
+    def evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
+        return (
+            each.asset_check_evaluation_data
+            for each in self.events
+            if each.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        )
 
 
 def launch(
@@ -25,8 +57,8 @@ def launch(
     tags: Mapping[str, str] | None = None,
     pull_config: Mapping[str, object] | None = None,
     watch: Watch = lambda *_: nullcontext(),
-) -> dg.ExecuteInProcessResult:
-    """The run, whether it succeeded or not: `why` says what went wrong. Raises KeyboardInterrupt where Ctrl-C ended it.
+) -> Launched:
+    """The run, whether it succeeded or not. Raises KeyboardInterrupt where Ctrl-C ended it.
 
     `pull_config` is that of the step which pulls, where it is among the assets.
     """
@@ -48,12 +80,18 @@ def launch(
                 tags={**(tags or {}), **execution_tag(run_id)},
                 raise_on_error=False,
             )
+        told = result.all_events if result.success else _told(instance, run_id)
     if _was_interrupted(result):
         raise KeyboardInterrupt
-    return result
+    return Launched(run_id, _why(result), told)
 
 
-def why(result: dg.ExecuteInProcessResult) -> str:
+def _told(instance: dg.DagsterInstance, run_id: str) -> list[dg.DagsterEvent]:
+    entries = instance.all_logs(run_id, of_type=TOLD)
+    return [entry.dagster_event for entry in entries if entry.dagster_event]
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
     """Why the run failed; empty where it did not."""
     if result.success:
         return ""

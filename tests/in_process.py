@@ -44,4 +44,11 @@ def installed(kaltura: Running, database: str, instance: dg.DagsterInstance | No
                 **settings,
             )
 
-        yield SimpleNamespace(pull=pull, sql=connection.execute, kaltura=kaltura, database=database, defs=defs)
+        def evaluations(run: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
+            """Of the run, as the instance has them: the result of one that failed lacks them."""
+            entries = dagster.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+            return [each.dagster_event.asset_check_evaluation_data for each in entries if each.dagster_event]
+
+        yield SimpleNamespace(
+            pull=pull, evaluations=evaluations, sql=connection.execute, kaltura=kaltura, database=database, defs=defs
+        )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
+    from pipelines.launch import Launched
+
 
 @click.command(cls=Command)
 @click.option(
@@ -104,7 +106,7 @@ def _pull_and_show(chosen: Callable[[dt.date], tuple[dt.date, dt.date]], *, acce
     except ProjectError as error:
         console.print(f"What landed can't be shown: {escape(str(error))}\n", highlight=False)
     if not result.success:
-        raise Stopped(f"The run failed. {launch.why(result)}")
+        raise Stopped(f"The run failed. {result.why}")
     console.print(_whats_next(escape(url)), highlight=False, soft_wrap=True)
 
 
@@ -148,18 +150,13 @@ def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
                 load(connection, folder / each.file_name, each, account, settings.privacy, settings.timezone)
 
 
-def _loaded(result: dg.ExecuteInProcessResult) -> int:
+def _loaded(run: Launched) -> int:
     """How many days were loaded whole, all their tables."""
-    marked = [(mark.asset_key, mark.partition) for mark in map(_mark_in, result.all_events) if mark]
-    tables = {key for key, _ in marked}
     by_day: dict[str | None, set[dg.AssetKey]] = {}
-    for key, day in marked:
-        by_day.setdefault(day, set()).add(key)
+    for mark in run.marks:
+        by_day.setdefault(mark.partition, set()).add(mark.asset_key)
+    tables = set().union(*by_day.values())
     return sum(keys == tables for keys in by_day.values())
-
-
-def _mark_in(event: dg.DagsterEvent) -> dg.AssetMaterialization | None:
-    return event.step_materialization_data.materialization if event.is_step_materialization else None
 
 
 def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, console: Console) -> None:
@@ -175,13 +172,13 @@ def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, con
         print_first_look(console, rows_as_dicts, run_id, first, last)
 
 
-def _print_findings(result: dg.ExecuteInProcessResult, console: Console) -> None:
+def _print_findings(run: Launched, console: Console) -> None:
     """What the checks found; nothing where all is well."""
     from rich.text import Text
 
     from pipelines.terminal import as_text
 
-    for check in result.get_asset_check_evaluations():
+    for check in run.evaluations:
         if not check.passed:
             color = "red" if check.severity.value == "ERROR" else "yellow"
             name = f"{check.check_name} of {check.asset_key.path[-1]}"

@@ -117,7 +117,7 @@ def _write(week: dt.date) -> None:
 
     result = launch.launch([room_report.key], partition_key=str(week))
     if not result.success:
-        raise NoReportError(f"The run {result.run_id} failed: {launch.why(result)}")
+        raise NoReportError(f"The run {result.run_id} failed: {result.why}")
 
 
 def _can_open() -> bool:

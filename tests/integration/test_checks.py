@@ -93,14 +93,14 @@ def test_checks_are_done_also_where_a_day_failed(installation) -> None:
     )
     run = installation.pull(WEEK)
     assert not run.success
-    assert len(by_key(run)) == len(specs())
+    assert len(installation.evaluations(run)) == len(specs())
 
 
 def test_where_nothing_came_in_nothing_is_checked(installation) -> None:
     installation.kaltura.faults.add(Fault("service_forbidden", times=None))
     run = installation.pull(WEEK)
     assert not run.success
-    assert by_key(run) == {}
+    assert installation.evaluations(run) == []
 
 
 def test_a_run_of_one_asset_leaves_out_the_checks_that_compare_tables(installation) -> None:

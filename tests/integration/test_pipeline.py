@@ -69,6 +69,21 @@ def test_a_day_that_fails_is_named_and_stops_none_of_the_others(pipeline: Pipeli
     assert pipeline.query("SELECT DISTINCT partition_date FROM kaltura.loads WHERE partition_date = '2026-03-05'") == []
 
 
+def test_a_pull_with_a_bad_day_says_how_many_are_in_and_what_the_checks_found_of_them(pipeline: Pipeline) -> None:
+    evening = int(dt.datetime.combine(DAYS[1], dt.time(18), dt.UTC).timestamp())
+    pipeline.kaltura.faults.add(
+        Fault("missing_column", report_id=6001, times=None, column="meeting_view_time", covers=evening)
+    )
+
+    printed = pipeline.run(
+        "python", "-m", "pipelines", "pull", "--from", str(DAYS[0]), "--to", str(DAYS[2]), succeeds=False
+    )
+
+    assert "Of 3 days, 2 are in" in printed
+    assert "Pulled" not in printed
+    assert "Check missing_days of room_sessions. Days that are missing: 1" in printed
+
+
 def killed_after(days: int, pipeline: Pipeline, *command: str) -> tuple[set[str], set[str]]:
     """Days that are in the tables, and days that Dagster shows, after `kill -9` once more than `days` have landed."""
     process = pipeline.start(*command)
