@@ -49,7 +49,7 @@ CLAIMS = {
         f"{HOSTILE}a_chat_shows_text",
         f"{HOSTILE}teams_gets_runs_of_text_alone",
         f"{HOSTILE}a_mail_has_one_subject_and_no_line_of_a_strangers",
-        f"{HOSTILE}a_terminal_shows_a_rooms_name_as_text",
+        f"{HOSTILE}a_terminal_shows_a_rooms_or_a_courses_name_as_text",
         f"{HOSTILE}a_log_has_a_servers_message_in_one_line",
         f"{HOSTILE}the_room_report_shows_every_rooms_name_as_text",
         f"{HOSTILE}dagsters_ui_gets_a_strangers_text_in_a_cell_of_a_table_alone",

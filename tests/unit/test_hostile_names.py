@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from assets.checks.checks import _metadata as metadata_of
 from assets.checks.query import CheckResult
@@ -17,7 +19,7 @@ from assets.room_report.figures import Band, Day, Figures, Room, Week
 from assets.room_report.page import page
 from pipelines.command_line import Stopped
 from pipelines.commands.doctor import show
-from pipelines.first_look import _rooms_table
+from pipelines.first_look import _courses_table, _rooms_table
 from pipelines.sensors.channels import Mailbox, as_chat_text, channels
 from pipelines.sensors.channels import _card as card_of
 from resources.kaltura.doctor.probe import Finding
@@ -120,10 +122,13 @@ def commands_in(text: str) -> set[str]:
     return set(re.findall(r"\x1b\[[0-9;]*m|\x1b.|[^\x1b\n\x20-\x7e\u00a0-\u2027\u202f-\u2065\u2070-\uffff]", text))
 
 
+FIGURES = {"sessions": 1, "people": 1, "hours": 1.0, "engagement": 0.5, "students": 1, "attendance": 0.5, "guests": 0}
+
+
+@pytest.mark.parametrize("table", [_rooms_table, _courses_table])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_terminal_shows_a_rooms_name_as_text(name: str) -> None:
-    figures = {"sessions": 1, "people": 1, "hours": 1.0, "engagement": 0.5}
-    shown, plain = (printed(_rooms_table([{"room": each, **figures}])) for each in (HOSTILE[name], "plain"))
+def test_a_terminal_shows_a_rooms_or_a_courses_name_as_text(name: str, table: Callable[..., Table]) -> None:
+    shown, plain = (printed(table([{"room": each, "course": each, **FIGURES}])) for each in (HOSTILE[name], "plain"))
     assert commands_in(shown) == commands_in(plain)
     assert shown.count("\n") == plain.count("\n")
     assert CONTROLS.sub("\ufffd", HOSTILE[name])[:1000] in shown.replace("\x1b", "")
