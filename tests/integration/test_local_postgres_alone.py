@@ -88,6 +88,27 @@ def test_what_an_earlier_version_left_keeps_its_data_and_is_closed_at_the_next_s
 
 
 @as_root
+def test_what_an_earlier_version_left_elsewhere_as_nobody_can_enter_the_checkout_is_closed_there(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o700)
+    folder = tmp_path / "postgres"
+    try:
+        local_postgres.start(folder)
+        ask(folder, "CREATE TABLE kept_over AS SELECT 42 AS answer")
+        as_an_earlier_version_left_it(folder)
+        home = local_postgres.find(folder).home
+        assert not home.is_relative_to(tmp_path)
+        account.hand_over(home, account.pwd.getpwnam("nobody"))
+        local_postgres.start(folder)
+        assert is_closed(folder)
+        assert is_own_number(home.stat().st_uid)
+        assert ask(folder, "SELECT answer FROM kept_over") == [(42,)]
+    finally:
+        local_postgres.remove(folder)
+
+
+@as_root
 @pytest.mark.parametrize("after", [0, 1, 40, 400])
 def test_a_start_that_dies_while_it_hands_the_data_over_goes_on_the_next_time(
     after: int, folder: Path, monkeypatch: pytest.MonkeyPatch
