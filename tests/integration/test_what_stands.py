@@ -1,10 +1,11 @@
-"""Erase, retention, forget-account and restore: where the database or the operator ends them, they say what stands."""
+"""Erase, retention, forget-account, redate and restore: where the database or the operator ends them, they say what stands."""
 
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -24,7 +25,9 @@ COMMANDS = {
     "retention": ["retention"],
     "forget-account": ["forget-account", "1", "--yes"],
     "restore": ["restore", "BACKUP", "--replace"],
+    "redate": ["redate"],
 }
+LAST_WRITTEN = {name: "calendars" if name == "redate" else "people" for name in COMMANDS}
 
 
 @pytest.fixture
@@ -32,13 +35,17 @@ def installation(place: Place, tmp_path: Path) -> Pipeline:
     filled_with_traces(place, WITH_KEY)
     more = {"PII_KEY": KEY, "KALTURA_PARTNER_ID": "1", "RETENTION_DAYS": "30"}
     made = Pipeline(place.kaltura, place.warehouse.url, tmp_path, more)
+    with psycopg.connect(made.database) as connection:
+        connection.execute("INSERT INTO kaltura.calendars (partner_id, timezone) VALUES (1, 'UTC')")
     made.run("python", "-m", "pipelines", "backup", str(tmp_path / "a.dump"))
     return made
 
 
 def started(installation: Pipeline, name: str) -> Process:
     words = [str(installation.home / "a.dump") if word == "BACKUP" else word for word in COMMANDS[name]]
-    return installation.start("python", "-m", "pipelines", *words)
+    zone = {"PARTITION_TIMEZONE": "Asia/Kolkata"} if name == "redate" else {}
+    configured = replace(installation, more={**installation.more, **zone})
+    return configured.start("python", "-m", "pipelines", *words)
 
 
 def ended(process: Process, code: int) -> str:
@@ -50,10 +57,10 @@ def ended(process: Process, code: int) -> str:
 
 
 @contextmanager
-def held_up(url: str) -> Iterator[Callable[[], int]]:
-    """The command waits when most of its work is done. Yields what waits for that, and tells its backend."""
+def held_up(url: str, table: str) -> Iterator[Callable[[], int]]:
+    """The command waits when it comes to this table. Yields what waits for that, and tells its backend."""
     with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as watching:
-        other.execute("LOCK TABLE kaltura.people IN SHARE MODE")
+        other.execute(f"LOCK TABLE kaltura.{table} IN SHARE MODE".encode())
 
         def backend() -> int:
             found: list[tuple[int]] = []
@@ -77,7 +84,7 @@ def test_where_the_database_ends_it_in_the_middle_nothing_was_changed_and_that_i
     name: str, installation: Pipeline, place: Place
 ) -> None:
     there = everything(place)
-    with held_up(installation.database) as backend:
+    with held_up(installation.database, LAST_WRITTEN[name]) as backend:
         process = started(installation, name)
         terminate(installation.database, backend())
         printed = ended(process, 1)
@@ -88,7 +95,7 @@ def test_where_the_database_ends_it_in_the_middle_nothing_was_changed_and_that_i
 @pytest.mark.parametrize("name", COMMANDS)
 def test_ctrl_c_in_the_middle_changes_nothing_and_says_so(name: str, installation: Pipeline, place: Place) -> None:
     there = everything(place)
-    with held_up(installation.database) as backend:
+    with held_up(installation.database, LAST_WRITTEN[name]) as backend:
         process = started(installation, name)
         backend()
         os.kill(process.pid, signal.SIGINT)
@@ -133,6 +140,8 @@ def slow_commits(url: str) -> None:
             "CREATE FUNCTION public.also() RETURNS trigger LANGUAGE plpgsql AS"
             " 'BEGIN INSERT INTO public.waits VALUES (1); RETURN NULL; END'"
         )
-        connection.execute(
-            "CREATE TRIGGER also AFTER UPDATE ON kaltura.privacy FOR EACH STATEMENT EXECUTE FUNCTION public.also()"
-        )
+        for table in ("privacy", "calendars"):
+            connection.execute(
+                f"CREATE TRIGGER also AFTER INSERT OR UPDATE ON kaltura.{table} FOR EACH STATEMENT"
+                " EXECUTE FUNCTION public.also()".encode()
+            )
