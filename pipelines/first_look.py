@@ -63,16 +63,22 @@ def _loads_table(loads: Rows) -> Table:
 def _summary(loads: Rows) -> str:
     inserted = _sum(loads, "inserted")
     changed = _sum(loads, "updated", "removed")
-    lines = [f"[bold]{inserted + changed:,} rows written.[/]"]
+    lines = [f"[bold]{_counted(inserted + changed)} written.[/]"]
     if not inserted + changed:
         lines = [_nothing_written(loads)]
     if changed:
-        lines.append(f"{changed:,} rows had changed or vanished at Kaltura; kaltura.changes holds them as they were.")
+        lines.append(f"{_counted(changed)} had changed or vanished at Kaltura; kaltura.changes holds each as it was.")
     if rejected := _sum(loads, "rows_rejected"):
-        lines.append(f"{rejected:,} rows could not be used; kaltura.rejects holds each with its reason.")
+        lines.append(f"{_counted(rejected)} could not be used; kaltura.rejects holds each with its reason.")
     if repaired := _sum(loads, "rows_repaired"):
-        lines.append(f"{repaired:,} rows came in without a figure that could not be used; kaltura.rejects holds them.")
+        lines.append(
+            f"{_counted(repaired)} came in without a figure that could not be used; kaltura.rejects holds each."
+        )
     return "\n".join(lines) + "\n"
+
+
+def _counted(rows: int) -> str:
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
 def _nothing_written(loads: Rows) -> str:

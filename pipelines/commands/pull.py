@@ -197,7 +197,8 @@ def _whats_next(url: str) -> str:
     lines.append("[bold]Dagster's UI[/]     make ui, to backfill older days and switch the daily schedule on")
     if is_standin():
         lines.append(
-            "[bold]Your account[/]     copy .env.example to .env and fill in KALTURA_*; this was invented data"
+            "[bold]Your account[/]     copy .env.example to .env and fill in KALTURA_*; this was invented data,"
+            " some of it broken on purpose"
         )
     return "\n".join(lines)
 

@@ -39,10 +39,10 @@ def test_a_rooms_name_is_shown_as_it_is_and_commands_nothing(name: str, shown: s
     [
         ({"unchanged": 5}, "the warehouse already held every row"),
         ({"rows_rejected": 440}, "Nothing written.[/]\n440 rows could not be used"),
-        ({"unchanged": 5, "rows_rejected": 1}, "Nothing written.[/]\n1 rows could not be used"),
+        ({"unchanged": 5, "rows_rejected": 1}, "Nothing written.[/]\n1 row could not be used"),
         ({"rows_superseded": 5}, "Nothing written.[/]\n"),
         ({}, "Kaltura lists no rows of these days"),
-        ({"inserted": 1, "rows_repaired": 1}, "1 rows came in without a figure"),
+        ({"inserted": 1, "rows_repaired": 1}, "1 row came in without a figure"),
     ],
 )
 def test_nothing_changed_is_said_only_where_rows_came_and_all_of_them_were_there(
