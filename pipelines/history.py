@@ -21,6 +21,7 @@ from assets.reports import REPORTS
 from assets.room_report.asset import room_report
 from assets.university import UNIVERSITY
 from pipelines.run_days import UNDER_WAY
+from resources.local import kaltura as standin
 from resources.warehouse.resource import Postgres
 
 FORGET_AT = "50 3 * * *"  # before the day's pull
@@ -143,7 +144,7 @@ def forget_old_runs(context: dg.OpExecutionContext, warehouse: Postgres) -> None
     origin = context.run.remote_job_origin
     with warehouse.opened() as opened:  # its clock decides: one of this machine that is off forgets nothing
         opened.require_current_schema()
-        before, loads = opened.forget_loads(SETTINGS.history_days)
+        before, loads = opened.forget_loads(standin.account(), SETTINGS.history_days)
     runs = forget(context.instance, before, origin.location_name if origin else None)
     context.log.info(
         f"Of before {before:%Y-%m-%d}: {runs:,} runs deleted, {loads:,} records of pulls that brought nothing"

@@ -201,14 +201,15 @@ class Warehouse:
             ).fetchone()
         return row[0] if row else None
 
-    def forget_loads(self, days: int) -> tuple[dt.datetime, int]:
-        """Take out what `loads` says of pulls that are more than `days` old and brought nothing new.
+    def forget_loads(self, partner_id: int, days: int) -> tuple[dt.datetime, int]:
+        """Take out what `loads` says of the account's pulls that are more than `days` old and brought nothing new.
 
         Returns the moment before which they were, by the database's clock, and how many there were.
         """
         with self.connection() as connection:
             [[before]] = connection.execute("SELECT now() - make_interval(days => %s)", [days]).fetchall()
-            return before, connection.execute(FORGET_OLD_LOADS.read_bytes(), {"before": before}).rowcount
+            old = {"partner_id": partner_id, "before": before}
+            return before, connection.execute(FORGET_OLD_LOADS.read_bytes(), old).rowcount
 
     def gather_statistics(self, tables: Sequence[Table]) -> None:
         """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over

@@ -1,4 +1,4 @@
--- Takes out records of old pulls that brought nothing new. Each day and report keeps its first whole load, the newest by
+-- Takes out an account's records of old pulls that brought nothing new. Each day and report keeps its first whole load, the newest by
 -- every order that is asked for, those that wrote a row, and those that lines of kaltura.rejects came with. A day with a
 -- load that was restricted to some ids keeps all: of which load a row is known there is told by the row alone.
 WITH ranked AS (
@@ -16,6 +16,7 @@ WITH ranked AS (
         row_number() OVER (day_of_report ORDER BY content IS NULL, id DESC) AS nth_newest_content,
         bool_or(filters IS NOT NULL) OVER day_of_report AS has_partial_loads
     FROM kaltura.loads
+    WHERE partner_id = %(partner_id)s
     WINDOW day_of_report AS (PARTITION BY partner_id, report_id, partition_date)
 )
 

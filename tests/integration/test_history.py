@@ -237,7 +237,8 @@ def test_records_of_old_pulls_that_brought_nothing_go_and_no_view_and_no_later_p
         )
 
         gone = sql.execute(
-            FORGET_OLD_LOADS.read_bytes(), {"before": dt.datetime.now(dt.UTC) - dt.timedelta(days=400)}
+            FORGET_OLD_LOADS.read_bytes(),
+            {"partner_id": kaltura.partner_id, "before": dt.datetime.now(dt.UTC) - dt.timedelta(days=400)},
         ).rowcount
 
         assert shown(sql) == views

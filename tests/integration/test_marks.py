@@ -98,8 +98,10 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
         back_up(books.url, tmp_path / "old.dump", Console(quiet=True))
         assert dagster.pull(lost).success
         assert said() == (0, said()[1])
-        words = ["restore", str(tmp_path / "old.dump"), "--database-url", books.url, "--trust", "--replace"]
-        assert CliRunner().invoke(front_door, words).exit_code == 0
+        restored = CliRunner().invoke(front_door, ["restore", str(tmp_path / "old.dump"), "--trust", "--replace"])
+        assert restored.exit_code == 0
+        assert f"{NOT_THERE}: {lost.first} to {lost.last}" in restored.output
+        assert "status --mend" in restored.output
         code, text = said()
         assert code == 1
         assert f"{NOT_THERE}: 4 days: {lost.first} to {lost.last}" in text

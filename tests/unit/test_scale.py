@@ -21,7 +21,8 @@ MEASURED = {
     "daily pull: peak bytes": 300e6,
     "weekly sweep: CPU seconds": 7.0,
     "weekly sweep: requests": 14.0,
-    "bytes of Dagster's history a load": 5000.0,
+    "daily pull: bytes of Dagster's history": 4e5,
+    "weekly sweep: bytes of Dagster's history": 14e5,
     "bytes of memory of a code server": 200e6,
 }
 
@@ -37,6 +38,7 @@ def test_what_one_account_costs_is_multiplied() -> None:
     assert cells(table, "requests a day") == ["6", "600", "6,000"]
     assert cells(table, "CPU a day") == ["7 s", "11.7 min", "1.94 h"]
     assert cells(table, "warehouse: rows") == ["365 MB", "36.5 GB", "365 GB"]
+    assert cells(table, "Dagster's history of a year") == ["219 MB", "21.9 GB", "219 GB"]
     assert cells(table, "memory: a code server") == ["200 MB", "20 GB", "200 GB"]
 
 
