@@ -193,11 +193,13 @@ class DayPrivacy:
         self.partner_id = partner_id
         self.day = day
         take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
-        row = connection.execute("SELECT mode, key_fingerprint, removals FROM kaltura.privacy").fetchone()
+        with connection.pipeline():
+            recorded = connection.execute("SELECT mode, key_fingerprint, removals FROM kaltura.privacy")
+            self.suppressions = Suppressions(connection, self.people)
+        row = recorded.fetchone()
         if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
             require_mode(connection, privacy)  # raises, or takes the settings on where there are no rows yet
         self.removals = row[2] if row else 0
-        self.suppressions = Suppressions(connection, self.people)
 
     @cached_property
     def is_past_retention(self) -> bool:

@@ -213,13 +213,13 @@ class TableLoad:
         self.row_versions: int | None = None
 
     def run(self) -> Load:
-        self._lock()
-        before = self._before()
+        """What it did; `record` writes it down."""
+        before, rejects = self._before()
         self.load_id = before.load_id
         inserted, updated, removed, superseded = self._write(before)
         if before.newer_pull is None:
-            RejectsLoad(self.connection, self.load_id, self.day, self.arrivals, self.provenance).run()
-        load = Load(
+            rejects.run(self.load_id)
+        return Load(
             table=self.table.name,
             inserted=inserted,
             updated=updated,
@@ -233,13 +233,9 @@ class TableLoad:
             other_days=self.arrivals.other_days,
             requests=self.arrivals.requests,
         )
-        self._record(load)
-        return load
 
-    def _lock(self) -> None:
-        take_lock(self.connection, self.table.report_id, f"another load of {self.table.name}", settings=_SETTINGS)
-
-    def _before(self) -> _Before:
+    def _before(self) -> tuple[_Before, RejectsLoad]:
+        """What is there, once no other load of the table is under way: the books and the rejects in one."""
         asked = {
             PARTNER: self.provenance.partner_id,
             "report_id": self.table.report_id,
@@ -247,11 +243,15 @@ class TableLoad:
             "pull": self.provenance.pull.number,
             "people_filter": PEOPLE_FILTER,
         }
-        with self.connection.cursor(row_factory=class_row(_Before)) as cursor:
-            before = cursor.execute(LOADS_BEFORE.read_bytes(), asked).fetchone()
+        take_lock(self.connection, self.table.report_id, f"another load of {self.table.name}", settings=_SETTINGS)
+        with self.connection.cursor(row_factory=class_row(_Before)) as books:
+            with self.connection.pipeline():
+                books.execute(LOADS_BEFORE.read_bytes(), asked)
+                rejects = RejectsLoad(self.connection, self.day, self.arrivals, self.provenance)
+            before = books.fetchone()
         assert before is not None  # noqa: S101 (a SELECT of values has one row)
         # Where a row is a session, it is judged by itself already.
-        return replace(before, partial_loads=[]) if self.table.rows_are_sessions else before
+        return (replace(before, partial_loads=[]) if self.table.rows_are_sessions else before), rejects
 
     def _write(self, before: _Before) -> tuple[int, int, int, int]:
         """Rows inserted, updated, removed and superseded."""
@@ -355,7 +355,8 @@ class TableLoad:
             ordered = rows.take(pc.array_sort_indices(_joined(rows, self.table.key)))
             copying.rows_in(self.connection, statement, ordered, self.merge.columns, constants)
 
-    def _record(self, load: Load) -> None:
+    def record(self, load: Load) -> None:
+        """Into the books. Once a day's tables are written, so that this waits for no answer between them."""
         values = {
             "id": self.load_id,
             "partner_id": self.provenance.partner_id,

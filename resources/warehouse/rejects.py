@@ -15,6 +15,9 @@ from resources.arrivals import Arrivals, values_in
 from resources.table import FIGURES, Table
 from resources.warehouse.provenance import Provenance
 
+_OF_DAY = (
+    "FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s AND partition_date = %s AND window_start IS NULL"
+)
 _WHAT = ["raw", "reason", "column_name", "is_repaired"]
 
 _Reject = tuple[str, str, str | None, bool]
@@ -35,39 +38,41 @@ class RejectsLoad:
     """The rejects of one table and day, inside the day's transaction. A pull without news writes nothing."""
 
     def __init__(
-        self, connection: psycopg.Connection, load_id: int, day: dt.date, arrivals: Arrivals, provenance: Provenance
+        self, connection: psycopg.Connection, day: dt.date, arrivals: Arrivals, provenance: Provenance
     ) -> None:
+        """Asks for the lines that are there. In a pipeline, where the answer may come later."""
         self.connection = connection
-        self.load_id = load_id
+        self.load_id = 0
         self.arrivals = arrivals
         self.provenance = provenance
         self.day = [provenance.partner_id, arrivals.table.report_id, day]
+        self._dated = connection.execute(f"SELECT raw, reason, column_name, is_repaired {_OF_DAY}", self.day)
+        self._undated = self._undated_there() if arrivals.tells_undated else None
 
-    def run(self) -> None:
+    def run(self, load_id: int) -> None:
+        self.load_id = load_id
         rejects = self.arrivals.rejects
         is_undated = rejects["is_undated"].astype(bool)
         self._write_dated(_counted(rejects, ~is_undated))
-        if self.arrivals.tells_undated:
-            self._write_undated(_counted(rejects, is_undated))
+        if self._undated is not None:
+            self._write_undated(_counted(rejects, is_undated), self._undated)
 
     def _write_dated(self, now: "Counter[_Reject]") -> None:
         """In the place of those there. A filtered pull knows of a part of them alone, and removes none."""
-        where = "WHERE partner_id = %s AND report_id = %s AND partition_date = %s AND window_start IS NULL"
-        query = f"SELECT raw, reason, column_name, is_repaired FROM kaltura.rejects {where}"
-        there = Counter(self.connection.execute(query, self.day).fetchall())
+        there = Counter(self._dated.fetchall())
         if self.provenance.filters:
             now = now - there
         elif now != there:
-            self.connection.execute(f"DELETE FROM kaltura.rejects {where}", self.day)
+            self.connection.execute(f"DELETE {_OF_DAY}", self.day)
         else:
             return
         self._insert(now, None, None)
 
-    def _write_undated(self, now: "Counter[_Reject]") -> None:
+    def _write_undated(self, now: "Counter[_Reject]", there: psycopg.Cursor) -> None:
         """Each line that is there stays where it came again, and goes where it would have had to."""
         start, end = self.arrivals.window_start, self.arrivals.window_end
         gone, narrower = [], []
-        for line in self._there():
+        for line in self._lines(there):
             again = self._again(line, now)
             if again is None:
                 is_covered = start <= line.window_start and line.window_end <= end
@@ -90,19 +95,21 @@ class RejectsLoad:
             )
         self._insert(now, start, end)
 
-    def _there(self) -> list[_Undated]:
+    def _undated_there(self) -> psycopg.Cursor:
         """The undated lines of the report whose windows meet this one's."""
-        rows = self.connection.execute(
+        return self.connection.execute(
             "SELECT rejects.ctid::text, raw, reason, column_name, is_repaired, rejects.window_start,"
             " rejects.window_end, loads.pull"
             " FROM kaltura.rejects LEFT JOIN kaltura.loads ON loads.id = rejects.load_id"
             " WHERE rejects.partner_id = %s AND rejects.report_id = %s"
             " AND rejects.window_start < %s AND rejects.window_end > %s",
             [*self.day[:2], self.arrivals.window_end, self.arrivals.window_start],
-        ).fetchall()
+        )
+
+    def _lines(self, there: psycopg.Cursor) -> list[_Undated]:
         pull, is_whole = self.provenance.pull.number, not self.provenance.filters
         return [
-            _Undated(row[0], row[1:5], row[5], row[6], is_whole and (row[7] is None or row[7] <= pull)) for row in rows
+            _Undated(row[0], row[1:5], row[5], row[6], is_whole and (row[7] is None or row[7] <= pull)) for row in there
         ]
 
     def _again(self, line: _Undated, now: "Counter[_Reject]") -> _Reject | None:
@@ -121,11 +128,14 @@ class RejectsLoad:
         return bool(theirs.any())
 
     def _insert(self, now: "Counter[_Reject]", start: dt.datetime | None, end: dt.datetime | None) -> None:
+        lines = [(self.load_id, *self.day, *what, start, end) for what in now.elements()]
+        if not lines:  # nearly always, and it costs a way to the database all the same
+            return
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO kaltura.rejects (load_id, partner_id, report_id, partition_date, raw, reason, column_name,"
                 " is_repaired, window_start, window_end) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [(self.load_id, *self.day, *what, start, end) for what in now.elements()],
+                lines,
             )
 
 

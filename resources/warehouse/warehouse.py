@@ -149,7 +149,12 @@ class Warehouse:
         protected = day_privacy.arrivals(arrivals)
         provenance = replace(provenance, filters=day_privacy.filters(provenance.filters))
         ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
-        return [TableLoad(day_privacy.connection, day_privacy.day, each, provenance).run() for each in ordered]
+        tables = [TableLoad(day_privacy.connection, day_privacy.day, each, provenance) for each in ordered]
+        loads = [table.run() for table in tables]
+        with day_privacy.connection.pipeline():
+            for table, load in zip(tables, loads, strict=True):
+                table.record(load)
+        return loads
 
     def next_pull(self) -> int:
         """The number of a pull that is about to begin: higher than that of every one before. An outage is waited for."""
