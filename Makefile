@@ -117,14 +117,14 @@ format: .venv/dev  ## format code and SQL
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
-fuzz: .venv/dev  ## the property tests, deeper
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --timeout 3600 tests/integration/test_wholeness.py tests/unit
+fuzz: .venv/dev  ## the property tests for ten minutes, on all processors
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --timeout 3600 tests/integration/test_wholeness.py tests/unit/test_csv.py
 
 bench: .venv/dev  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $$ONLY
 
 faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
-	@$(BIN)/python -m bench.faults
+	@$(BIN)/python -m bench.faults $(if $(ONLY),--only "$(ONLY)")
 
 hostile: .venv/dev  ## measure the table of hostile replies in docs/reliability.md anew: outcome, seconds, peak memory
 	@$(BIN)/python -m bench.hostile

@@ -1,5 +1,7 @@
 """The fault table of docs/reliability.md: `python -m bench.faults` (`make faults`) measures it and writes it there.
 
+With `--only TEXT` (`make faults ONLY=TEXT`) the faults with that in their name alone.
+
 Each kind of fault in each report, in the first, the middle and the last window of a backfill: some two hundred
 backfills, on several processes, each with a database and a stand-in of its own.
 """
@@ -159,22 +161,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.faults", description="Measure the fault table of docs/reliability.md and write it there."
     )
+    parser.add_argument("--only", default="", help="the faults with this in their name; rows of the others stay")
     parser.add_argument(
         "--processes", type=int, default=os.cpu_count() or 1, help="backfills at a time (default: one a processor)"
     )
-    processes = max(1, parser.parse_args().processes)
+    arguments = parser.parse_args()
+    processes = max(1, arguments.processes)
     console = Console() if sys.stdout.isatty() else Console(width=160)
     started = time.monotonic()
     _leave_settings_out()
     with Progress(console=console, transient=True) as progress:
         measured = []
-        for case, outcome, count in _measured(processes):
+        for case, outcome, count in _measured(processes, arguments.only):
             task = progress.task_ids[0] if progress.task_ids else progress.add_task("Backfills", total=count)
             measured.append((case, outcome))
             progress.update(task, advance=1, description=f"{case.trouble.name}, {case.report.report_id}")
     table = rows(measured)
     _print(console, table)
-    _write(table, len(measured))
+    _write(table)
     console.print(f"{len(measured)} backfills in {time.monotonic() - started:.0f} s. Wrote docs/reliability.md.")
     return 1 if any(row.lost or row.twice for row in table) else 0
 
@@ -208,17 +212,18 @@ def _databases(count: int) -> Iterator[list[str]]:
         local_postgres.remove(folder)
 
 
-def _measured(processes: int) -> Iterator[tuple["Case", "Outcome", int]]:
+def _measured(processes: int, only: str) -> Iterator[tuple["Case", "Outcome", int]]:
     from bench.fault_runs import CASES
 
+    numbers = [number for number, case in enumerate(CASES) if only in case.trouble.name]
     spawning = multiprocessing.get_context("spawn")
     with _databases(processes) as urls:
         waiting = spawning.Queue()
         for url in urls:
             waiting.put(url)
         with spawning.Pool(len(urls), _prepare, (waiting,)) as pool:
-            for case, outcome in zip(CASES, pool.imap(_outcome, range(len(CASES))), strict=True):
-                yield case, outcome, len(CASES)
+            for number, outcome in zip(numbers, pool.imap(_outcome, numbers), strict=True):
+                yield CASES[number], outcome, len(numbers)
 
 
 _open = ExitStack()
@@ -247,9 +252,17 @@ def _print(console: Console, table: list[Row]) -> None:
     console.print(shown)
 
 
-def _write(table: list[Row], count: int) -> None:
-    text = f"{count} backfills of 12 days.\n\n{pages.table(HEAD, [row.cells for row in table])}"
-    PAGE.write_text(pages.with_section(PAGE.read_text("utf-8"), COMMAND, text), "utf-8")
+def _write(table: list[Row]) -> None:
+    """The rows that were measured, and for all other faults those that are there."""
+    from bench.fault_runs import CASES, TROUBLES
+
+    page = PAGE.read_text("utf-8")
+    measured = {row.trouble for row in table}
+    by_trouble = [row for row in rows_in(page) if row.trouble not in measured] + table
+    order = [trouble.name for trouble in TROUBLES]
+    ordered = sorted((row for row in by_trouble if row.trouble in order), key=lambda row: order.index(row.trouble))
+    text = f"{len(CASES)} backfills of 12 days.\n\n{pages.table(HEAD, [row.cells for row in ordered])}"
+    PAGE.write_text(pages.with_section(page, COMMAND, text), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,44 @@
-"""How large the worlds of the tests are: as small as the case, or with `TESTS=deep` (`make test-deep`) as large as life."""
+"""How large the worlds of the tests are: as small as the case, or with `TESTS=deep` (`make test-deep`) as large as life.
 
+With `HYPOTHESIS_PROFILE=fuzz` (`make fuzz`) the property tests take as many examples as the time allows.
+"""
+
+import functools
 import os
+import time
+from collections.abc import Callable
+
+from hypothesis.errors import HypothesisException
 
 DEEP = os.environ.get("TESTS") == "deep"
+FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 # By which number of examples is multiplied.
-LONGER = 15 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 2 if DEEP else 1
+LONGER = 15 if FUZZ else 2 if DEEP else 1
+
+FUZZ_SECONDS = 600
+_TESTS = 8  # that take their whole time, on all workers together
+SECONDS_A_TEST = FUZZ_SECONDS / _TESTS * int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
+def in_time(test: Callable[..., None]) -> Callable[..., None]:
+    """The test of an example; in `make fuzz` it passes unseen once the time is over, unless one has failed."""
+    if not FUZZ:
+        return test
+    began: dict[str, float] = {}
+    failed: set[str] = set()
+
+    @functools.wraps(test)
+    def tried(*args: object, **more: object) -> None:
+        name = os.environ["PYTEST_CURRENT_TEST"]
+        is_over = time.monotonic() - began.setdefault(name, time.monotonic()) > SECONDS_A_TEST
+        if is_over and name not in failed:
+            return
+        try:
+            test(*args, **more)
+        except HypothesisException:
+            raise
+        except Exception:
+            failed.add(name)  # from now on the same example is looked at again, to make it smaller
+            raise
+
+    return tried

@@ -1,7 +1,7 @@
 """Kaltura's CSV, rule by rule (docs/kaltura-api.md section 3), and a parser that loses no line of anything."""
 
 import pytest
-from depth import LONGER
+from depth import LONGER, in_time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -173,6 +173,7 @@ def lines_of(rows: Rows) -> int:
 @example(b"1_a,\xee\x80\x8a,5\n1_b,two\nlines,6\n", HEADER)
 @example(b"\n\n,,\n", HEADER)
 @example(b'"\n",,5\n', HEADER)
+@in_time
 def test_every_line_of_anything_is_in_exactly_one_row_or_reject(body: bytes, header: str) -> None:
     rows = read(body, header=header)
     ended = body if not body or body.endswith(b"\n") else body + b"\n"
@@ -186,6 +187,7 @@ def test_every_line_of_anything_is_in_exactly_one_row_or_reject(body: bytes, hea
 @example(b"", ATTENDEES)
 @example(b"\n", ATTENDEES)
 @example(b"\xff,\n", ATTENDEES)
+@in_time
 def test_any_bytes_at_all_are_an_empty_report_or_a_typed_error(body: bytes, report: Report) -> None:
     try:
         rows = parse(BOM + body, report.source, "a report")
@@ -199,6 +201,7 @@ _texts = st.text(st.characters(exclude_characters=",\0", exclude_categories=["Cs
 
 @settings(max_examples=80 * LONGER, deadline=None)
 @given(st.lists(st.tuples(_texts.map(lambda text: text.replace("\n", "")), _texts), max_size=8))
+@in_time
 def test_whatever_people_call_themselves_each_row_comes_back_as_it_was_sent(people: list[tuple[str, str]]) -> None:
     people = [(user, name) for user, name in people if not (len(name) > 1 and name[0] == name[-1] == '"')]
     people = [(user, name) for user, name in people if not (len(user) > 1 and user[0] == user[-1] == '"')]
