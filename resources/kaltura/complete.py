@@ -162,6 +162,8 @@ class Completion:
                 count = self._ask(half, self.ids).rows.received
             except (CutOff, PerhapsCut):
                 count = self.client.row_cap
+            except TooMuch:
+                continue
             if count:
                 return f"a half of its window has {count:,} row{'' if count == 1 else 's'}"
         return ""
