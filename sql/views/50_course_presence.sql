@@ -160,82 +160,52 @@ marks AS (
     SELECT * FROM came
 ),
 
+-- What tells most rows apart comes first: they are sorted by it.
 register AS NOT MATERIALIZED (
     SELECT
-        marks.account_id,
-        marks.course_id,
-        marks.attendance_threshold,
-        marks.room_id,
-        marks.logical_session_id,
-        marks.session_date,
-        marks.started_at,
-        marks.open_minutes,
-        marks.is_attendance_loaded,
-        marks.is_provisional,
-        marks.person,
-        max(marks.role) AS role,
-        sum(marks.minutes) AS minutes
+        person,
+        logical_session_id,
+        room_id,
+        course_id,
+        account_id,
+        session_date,
+        max(attendance_threshold) AS attendance_threshold,
+        max(started_at) AS started_at,
+        max(open_minutes) AS open_minutes,
+        bool_and(is_attendance_loaded) AS is_attendance_loaded,
+        bool_or(is_provisional) AS is_provisional,
+        max(role) AS role,
+        sum(minutes) AS minutes
     FROM marks
-    GROUP BY
-        marks.account_id,
-        marks.course_id,
-        marks.attendance_threshold,
-        marks.room_id,
-        marks.logical_session_id,
-        marks.session_date,
-        marks.started_at,
-        marks.open_minutes,
-        marks.is_attendance_loaded,
-        marks.is_provisional,
-        marks.person
-),
-
-pseudonyms AS (
-    SELECT
-        partner_id,
-        user_id,
-        pseudonym
-    FROM kaltura.people
-    WHERE NOT (SELECT analytics.shows_people())
+    GROUP BY person, logical_session_id, room_id, course_id, account_id, session_date
 ),
 
 presence AS NOT MATERIALIZED (
     SELECT
-        register.account_id,
-        register.course_id,
-        register.room_id,
-        register.logical_session_id AS session_id,
-        register.session_date,
-        register.started_at,
+        account_id,
+        course_id,
+        room_id,
+        logical_session_id AS session_id,
+        session_date,
+        started_at,
+        person,
+        role,
+        role IS NOT NULL AS is_enrolled,
+        CASE WHEN is_attendance_loaded THEN coalesce(minutes, 0) END AS attended_minutes,
         CASE
-            WHEN (SELECT analytics.shows_people()) THEN register.person
-            WHEN pseudonyms.pseudonym IS NOT NULL THEN pseudonyms.pseudonym
-            WHEN register.person ~ '^p_[0-9a-f]{32}$' THEN register.person
-        END AS person_id,
-        register.role,
-        register.role IS NOT NULL AS is_enrolled,
-        CASE
-            WHEN register.is_attendance_loaded THEN coalesce(register.minutes, 0)
-        END AS attended_minutes,
-        CASE
-            WHEN NOT register.is_attendance_loaded THEN NULL
-            WHEN register.minutes IS NULL THEN 0
-            WHEN register.minutes > nullif(register.open_minutes, 0) THEN 1
-            ELSE register.minutes / nullif(register.open_minutes, 0)
+            WHEN NOT is_attendance_loaded THEN NULL
+            WHEN minutes IS NULL THEN 0
+            WHEN minutes > nullif(open_minutes, 0) THEN 1
+            ELSE minutes / nullif(open_minutes, 0)
         END AS attended_ratio,
         CASE
-            WHEN NOT register.is_attendance_loaded THEN NULL
-            WHEN register.minutes IS NULL THEN FALSE
-            WHEN register.attendance_threshold = 0 THEN TRUE
-            ELSE
-                register.minutes >= register.attendance_threshold * nullif(register.open_minutes, 0)
+            WHEN NOT is_attendance_loaded THEN NULL
+            WHEN minutes IS NULL THEN FALSE
+            WHEN attendance_threshold = 0 THEN TRUE
+            ELSE minutes >= attendance_threshold * nullif(open_minutes, 0)
         END AS is_attended,
-        register.is_provisional
+        is_provisional
     FROM register
-    LEFT JOIN pseudonyms
-        ON
-            register.account_id = pseudonyms.partner_id
-            AND register.person = pseudonyms.user_id
 )
 
 -- A list is in the order of a class: where ids are not shown, pseudonyms alone decide on the order.
@@ -246,7 +216,7 @@ SELECT
     session_id,
     session_date,
     started_at,
-    person_id,
+    person AS person_id,
     role,
     is_enrolled,
     attended_minutes,
@@ -258,20 +228,26 @@ WHERE (SELECT analytics.shows_people())
 UNION ALL
 (
     SELECT
-        account_id,
-        course_id,
-        room_id,
-        session_id,
-        session_date,
-        started_at,
-        person_id,
-        role,
-        is_enrolled,
-        attended_minutes,
-        attended_ratio,
-        is_attended,
-        is_provisional
+        presence.account_id,
+        presence.course_id,
+        presence.room_id,
+        presence.session_id,
+        presence.session_date,
+        presence.started_at,
+        coalesce(
+            people.pseudonym, substring(presence.person FROM '^p_[0-9a-f]{32}$')
+        ) AS person_id,
+        presence.role,
+        presence.is_enrolled,
+        presence.attended_minutes,
+        presence.attended_ratio,
+        presence.is_attended,
+        presence.is_provisional
     FROM presence
+    LEFT JOIN kaltura.people
+        ON
+            presence.account_id = people.partner_id
+            AND presence.person = people.user_id
     WHERE NOT (SELECT analytics.shows_people())
     ORDER BY person_id
 );
