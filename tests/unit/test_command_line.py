@@ -22,10 +22,10 @@ WORDS = {
 # What each setting's command says; the commands that don't read it go on, as far as a database that isn't there.
 BAD = {
     "DATABASE_URL_FILE": ("/nope", NAMES),
-    "START_DATE": ("1.1.2025", ["pull", "report", "ui", "standin", "erase", "retention"]),
+    "START_DATE": ("1.1.2025", ["pull", "report", "ui", "standin", "erase", "retention", "load-lists"]),
     "PARTITION_TIMEZONE": ("x", ["pull", "report", "ui", "standin", "erase", "redate", "retention"]),
     "PORT": ("abc", ["ui"]),
-    "PII_MODE": ("some", ["pull", "report", "ui", "erase", "retention"]),
+    "PII_MODE": ("some", ["pull", "report", "ui", "erase", "retention", "load-lists"]),
     "KALTURA_PARTNER_ID": ("one", ["erase"]),
     "ALERT_WEBHOOK_URL": ("here", ["alert-test"]),
 }

@@ -27,7 +27,15 @@ HOSTILE = [
     "a#b",
     "a\ntouch INJECTED",
 ]
-TARGETS = {"erase": "ID", "forget-account": "ID", "report": "WEEK", "backup": "FILE", "restore": "FILE", "run": "DAYS"}
+TARGETS = {
+    "load-lists": "FOLDER",
+    "erase": "ID",
+    "forget-account": "ID",
+    "report": "WEEK",
+    "backup": "FILE",
+    "restore": "FILE",
+    "run": "DAYS",
+}
 
 
 @pytest.fixture
