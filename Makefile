@@ -2,7 +2,7 @@
 
 # What is given on the command line reaches Python through the environment, as it is: it is never a part of a shell's text,
 # nor read by make once more.
-GIVEN := AGAIN DAYS DEMO DRY_RUN FILE FOLDER ID ONLY PORT QUICK REPLACE TRUST WEEK
+GIVEN := ACCOUNT AGAIN DAYS DEMO DRY_RUN FILE FOLDER ID ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -32,6 +32,10 @@ load-lists: .venv/run  ## load the university's own lists (FOLDER=path, by defau
 
 notebook: .venv/dev  ## explore the views with filters, in a marimo notebook
 	@$(BIN)/python -m pipelines notebook
+
+export: .venv/run  ## views as files: VIEWS="sessions daily" (FORMAT=csv or xlsx, FROM=2026-09-01 TO=..., ACCOUNT=..., OUT=folder)
+	@set -f; $(BIN)/python -m pipelines export $${FROM:+--from="$$FROM"} $${TO:+--to="$$TO"} $${ACCOUNT:+--account="$$ACCOUNT"} \
+	  $${FORMAT:+--format="$$FORMAT"} $${OUT:+--out="$$OUT"} -- $$VIEWS
 
 psql: .venv/run  ## a prompt on the warehouse
 	@$(BIN)/python -m pipelines psql

@@ -27,6 +27,7 @@ COMMANDS = {
         "pull": "pull days of room data into the warehouse, and show what landed",
         "load-lists": "load the university's own lists: courses, their rooms, enrolments, the timetable",
         "report": "the week's report, in a browser",
+        "export": "views as Parquet, CSV or Excel files",
         "notebook": "explore the views with filters, in a marimo notebook",
         "psql": "a prompt on the warehouse",
         "psql-url": "print the warehouse's connection string",
@@ -66,6 +67,7 @@ WHAT_STANDS = {
     "migrate": "Each file is applied whole or not at all: run it again to go on.",
     "backup": "No backup was written: run it again.",
     "doctor": "It only reads: nothing was changed.",
+    "export": "A file is written whole or not at all: run it again.",
     "report": "A report is written whole or not at all: run it again.",
     "status": "Nothing was changed, but by --mend: run that again to finish.",
 }

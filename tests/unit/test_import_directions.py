@@ -22,6 +22,7 @@ ALLOWED = {
         "resources.postgres",
         "resources.kaltura.windows",
     ),
+    "resources.export": (*SHARED, "resources.postgres"),
     "resources.university": (*SHARED, "resources.privacy", "resources.postgres"),
     "resources.warehouse.redate": (*SHARED, "resources.warehouse", "resources.kaltura.windows"),
     "resources.privacy": (*SHARED, "resources.postgres"),

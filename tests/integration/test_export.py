@@ -1,0 +1,254 @@
+"""Views as files: each format read back by a program that reads it, equal to the view; what is not to be seen is not in it."""
+
+import csv
+import datetime as dt
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+import run_folder
+from click.testing import CliRunner
+from conftest import Databases
+from seed import fill
+
+from pipelines.command_line import front_door
+from resources.export.catalog import ExportError, chosen
+from resources.export.export import BATCH_ROWS, Asked, export
+from resources.export.files import EXCEL_ROWS
+from resources.postgres.roles import apply_roles
+from resources.postgres.session import DatabaseError
+from resources.table import UNKNOWN
+from tests.integration.test_roles import VIEWS
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    'a "quoted", name;\nof two lines',
+    "Zoë \N{SNOWMAN}",
+    "0012",
+]
+
+
+@pytest.fixture(scope="module")
+def seeded_once(databases: Databases) -> str:
+    url = databases.make()
+    with psycopg.connect(url, autocommit=True) as connection:
+        fill(connection)
+        for number, name in enumerate(HOSTILE):
+            connection.execute(
+                "UPDATE kaltura.room_sessions SET entry_name = %s WHERE (partner_id, entry_id, cue_point_id) IN"
+                " (SELECT partner_id, entry_id, cue_point_id FROM kaltura.room_sessions ORDER BY 1, 2, 3 OFFSET %s LIMIT 1)",
+                (name, number),
+            )
+    return url
+
+
+@pytest.fixture
+def seeded(seeded_once: str, new_database: Callable[[str], str]) -> str:
+    return new_database(seeded_once)
+
+
+def exported(url: str, folder: Path, *views: str, form: str = "parquet", **chosen_by: Any) -> list[tuple[str, int]]:
+    told: list[tuple[str, int]] = []
+    export(url, Asked(views, form, **chosen_by), folder, lambda view, rows: told.append((view, rows)))
+    return told
+
+
+def rows_of(url: str, view: str, where: str = "") -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        connection.execute("SET TIME ZONE 'UTC'")
+        return connection.execute(f"SELECT * FROM analytics.{view} {where}".encode()).fetchall()
+
+
+def ordered(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return sorted(rows, key=repr)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_parquet_holds_each_view_with_its_types_and_its_words(view: str, seeded: str, tmp_path: Path) -> None:
+    exported(seeded, tmp_path, view)
+
+    table = pq.read_table(tmp_path / f"{view}.parquet")
+
+    assert ordered([tuple(row.values()) for row in table.to_pylist()]) == ordered(rows_of(seeded, view))
+    assert all(field.metadata[b"description"] for field in table.schema)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_csv_holds_each_view_and_no_cell_begins_as_a_formula(view: str, seeded: str, tmp_path: Path) -> None:
+    exported(seeded, tmp_path, view, form="csv")
+
+    with (tmp_path / f"{view}.csv").open(encoding="utf-8-sig", newline="") as file:
+        head, *lines = csv.reader(file)
+
+    assert ordered([tuple(line) for line in lines]) == ordered(
+        [tuple(map(as_csv, row)) for row in rows_of(seeded, view)]
+    )
+    with psycopg.connect(seeded) as connection:
+        [described] = chosen(connection, [view])
+    texts = [at for at, column in enumerate(described.columns) if column.type.startswith("text")]
+    assert [line[at] for line in lines for at in texts if line[at].startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+    assert head == [column.name for column in described.columns]
+
+
+def as_csv(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case dt.datetime():
+            return value.isoformat()
+        case list():
+            return ", ".join(map(str, value))
+        case str() if value[:1] in set("=+-@\t\r\n"):
+            return f"'{value}"
+        case _:
+            return str(value)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_excel_holds_each_view_and_runs_nothing(view: str, seeded: str, tmp_path: Path) -> None:
+    exported(seeded, tmp_path, view, form="xlsx")
+
+    sheet = openpyxl.load_workbook(tmp_path / f"{view}.xlsx").active
+    head, *cells = list(sheet.iter_rows())
+
+    assert [cell.value for cell in head] == [each.name for each in described(seeded, view)]
+    assert ordered([tuple(as_shown(cell.value) for cell in row) for row in cells]) == ordered(
+        [tuple(as_shown(as_excel(value)) for value in row) for row in rows_of(seeded, view)]
+    )
+    assert [cell.value for row in cells for cell in row if cell.data_type == "f" or cell.hyperlink] == []
+
+
+def described(url: str, view: str) -> list[Any]:
+    with psycopg.connect(url) as connection:
+        return list(chosen(connection, [view])[0].columns)
+
+
+def as_shown(value: Any) -> Any:
+    """A cell has fifteen digits, and a whole number is one, whatever its type was."""
+    return float(f"{value:.15g}") if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def as_excel(value: Any) -> Any:
+    match value:
+        case dt.datetime():
+            return value.replace(tzinfo=None, microsecond=round(value.microsecond / 1000) * 1000 % 1_000_000)
+        case dt.date():
+            return dt.datetime.combine(value, dt.time())
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return value
+
+
+@pytest.mark.parametrize("view", ["sessions", "daily", "weekly", "concurrency_hourly"])
+def test_days_and_account_choose_the_rows(view: str, seeded: str, tmp_path: Path) -> None:
+    day = {"weekly": "week_date", "concurrency_hourly": "(hour_at AT TIME ZONE 'UTC')::date"}.get(view, "session_date")
+    days = sorted({row[0] for row in rows_of_day(seeded, view, day)})
+    first, last = days[len(days) // 3], days[2 * len(days) // 3]
+
+    exported(seeded, tmp_path, view, first=first, last=last, account=101)
+
+    expected = rows_of(seeded, view, f"WHERE {day} BETWEEN '{first}' AND '{last}' AND account_id = 101")
+    assert pq.read_table(tmp_path / f"{view}.parquet").num_rows == len(expected) > 0
+
+
+def rows_of_day(url: str, view: str, day: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(f"SELECT {day} FROM analytics.{view} WHERE account_id = 101".encode()).fetchall()
+
+
+def test_rows_are_read_in_batches_and_counted_as_they_come(seeded: str, tmp_path: Path) -> None:
+    many = 2 * BATCH_ROWS + 5
+    with psycopg.connect(seeded) as connection:
+        series = f"generate_series(1, {many}) AS n"
+        connection.execute(
+            f"CREATE VIEW analytics.many AS SELECT n AS account_id, n::text AS name FROM {series}".encode()
+        )
+    told = exported(seeded, tmp_path, "many")
+    assert told == [("many", BATCH_ROWS), ("many", 2 * BATCH_ROWS), ("many", many)]
+    assert pq.read_table(tmp_path / "many.parquet").num_rows == many
+
+
+def test_the_manifest_says_when_what_and_how_far(seeded: str, tmp_path: Path) -> None:
+    exported(seeded, tmp_path, "sessions", "daily", form="csv", first=dt.date(2026, 1, 1))
+
+    manifest = json.loads((tmp_path / "export.json").read_text())
+
+    assert [each["file"] for each in manifest["files"]] == ["sessions.csv", "daily.csv"]
+    assert [each["rows"] for each in manifest["files"]] == [
+        len(rows_of(seeded, view)) for view in ("sessions", "daily")
+    ]
+    assert (manifest["from"], manifest["to"], manifest["account"]) == ("2026-01-01", None, None)
+    assert dt.datetime.fromisoformat(manifest["read_at"]).tzinfo
+    assert {each["report_id"] for each in manifest["freshness"]} == {6000, 6001, 6002}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_an_analyst_without_the_right_to_people_gets_no_name_and_no_id(seeded: str, tmp_path: Path) -> None:
+    with run_folder.alone("roles"):
+        apply_roles(seeded)
+        with psycopg.connect(seeded, autocommit=True) as connection:
+            people = {
+                value
+                for row in connection.execute("SELECT user_id, user_name, user_email FROM kaltura.attendees")
+                for value in row
+                if value and value not in (*UNKNOWN, "Guest")
+            }
+        exported(f"{seeded}&options=-c%20role%3Dkaltura_analyst", tmp_path, *VIEWS, form="csv")
+    cells = set()
+    for path in tmp_path.glob("*.csv"):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            cells |= {cell for line in csv.reader(file) for cell in line}
+    assert len(people) > 10
+    assert cells & people == set()
+
+
+def test_what_cannot_be_exported_is_said_and_leaves_nothing_half_written(seeded: str, tmp_path: Path) -> None:
+    for views, chosen_by, said in (
+        (["nope"], {}, "There are absences"),
+        (["rooms"], {"first": dt.date(2026, 1, 1)}, "no day to choose by"),
+        (["sessions", "rooms"], {"last": dt.date(2026, 1, 1)}, "no day to choose by"),
+    ):
+        with pytest.raises(ExportError, match=said):
+            exported(seeded, tmp_path, *views, **chosen_by)
+    with psycopg.connect(seeded) as connection:
+        connection.execute(
+            "CREATE VIEW analytics.broken AS SELECT 1 / (n - 15000) AS x FROM generate_series(1, 20000) AS n"
+        )
+    with pytest.raises(DatabaseError, match="division by zero"):
+        exported(seeded, tmp_path, "broken")
+    with pytest.raises(ExportError, match="can't be written to"):
+        exported(seeded, Path("/proc/nowhere"), "rooms")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_that_is_too_long_for_excel_is_refused(
+    seeded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.export.files.EXCEL_ROWS", 3)
+    with pytest.raises(ExportError, match="--format csv"):
+        exported(seeded, tmp_path, "sessions", form="xlsx")
+    assert list(tmp_path.iterdir()) == []
+    assert EXCEL_ROWS == 2**20 - 1
+
+
+def test_the_command_prints_each_file_and_its_rows(seeded: str, tmp_path: Path) -> None:
+    words = ["export", "sessions", "daily", "--format", "csv", "--out", str(tmp_path)]
+    done = CliRunner().invoke(front_door, words, env={"DATABASE_URL": seeded})
+    assert done.exit_code == 0, done.output
+    assert f"{tmp_path}/sessions.csv: {len(rows_of(seeded, 'sessions'))} rows" in done.output
+    asked_of_nothing = CliRunner().invoke(front_door, ["export"], env={"DATABASE_URL": seeded})
+    assert asked_of_nothing.exit_code == 1
+    assert "Say which views" in asked_of_nothing.stderr
