@@ -100,6 +100,11 @@ class Scene:
         tables = expected(self.world(), set(self.days if days is None else days), self.calendar.timezone)
         return without(self.spoils, tables)
 
+    @property
+    def suspends_removals(self) -> bool:
+        """A line that is no row may stand for anybody of its session: whoever was there under another id stays."""
+        return any(spoil.how == "comma" for spoil in self.spoils)
+
     def lines_sent(self, pulls: Sequence["Pull"]) -> Lines:
         """The lines that can't be used, as the windows of these pulls bring them."""
         windows = [self.calendar.window(Days(self.days[pull.days[0]], self.days[pull.days[1]])) for pull in pulls]
@@ -143,7 +148,6 @@ _USERS = [
     User(7, "Unknown", "", "", "User"),
     User(LATECOMER, "late", "Late Comer", "", "User"),
 ]
-# A person whose line is no row keeps the rows of their whole session: only somebody who was never resolved shows it.
 _spoils = st.sampled_from(
     [
         (),
@@ -437,8 +441,8 @@ def expect_all_rows(store: Store, all_brought: Sequence[Extract], pull: Pull) ->
 def tell(store: Store, scene: Scene, history: Sequence[Pull], last_pulls: Sequence[Pull], resolved_at: int) -> None:
     """Let the history happen, and compare with the truth."""
     store.empty()
-    if any(spoil.how == "comma" for spoil in scene.spoils):
-        resolved_at = 0  # a line that is no row suspends removals: whom it may stand for stays under the old id
+    if scene.suspends_removals:
+        resolved_at = 0
     sent = scene.lines_sent(last_pulls)
     late: list[tuple[list[Extract], Pull]] = []
     waiting: list[tuple[list[Extract], Pull]] = []
@@ -539,7 +543,7 @@ def test_two_pulls_of_a_day_end_in_the_same_state_in_either_order_and_at_the_sam
     resolved: bool,
 ) -> None:
     pulls = [Pull(days=first_days, at_hour=hours[0]), Pull(days=second_days, at_hour=hours[1])]
-    first = store.brought(scene, pulls[0], 0, resolved=resolved)
+    first = store.brought(scene, pulls[0], 0, resolved=resolved or scene.suspends_removals)
     second = store.brought(scene, pulls[1], 1)
 
     def one_by_one(*all_brought: list[Extract]) -> Tables:
