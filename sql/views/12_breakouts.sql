@@ -136,7 +136,8 @@ LEFT JOIN LATERAL (
 COMMENT ON VIEW analytics.breakouts IS
 'One row for each session of each breakout room that report 6002 lists (account_id, room_id, '
 'reported_session_id), tied to its main session. Report 6000 lists most of them too: they are in '
-'sessions under session_id.';
+'sessions under session_id. '
+'A person is an id: who has two counts twice.';
 COMMENT ON COLUMN analytics.breakouts.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.breakouts.reported_session_id IS
 'The session id that report 6002 gives: the breakout''s own or that of the main session. Unique '

@@ -101,7 +101,8 @@ LEFT JOIN missing_days ON held.account_id = missing_days.account_id;
 
 COMMENT ON VIEW analytics.hosts IS
 'One row for each host of main sessions (account_id, host_id), and one with host_id NULL for the '
-'sessions whose host Kaltura does not know. Breakouts are left out.';
+'sessions whose host Kaltura does not know. Breakouts are left out. '
+'A person is an id: who has two counts twice.';
 COMMENT ON COLUMN analytics.hosts.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.hosts.host_id IS
 'The user id of the host, or the pseudonym where you may not see who people are. Personal data.';

@@ -93,7 +93,8 @@ LEFT JOIN register_weeks
 
 COMMENT ON VIEW analytics.course_weekly IS
 'One row for each course and week, Monday to Sunday, in which it met (account_id, course_id, '
-'week_date). Empty without lists.';
+'week_date). Empty without lists. '
+'A student is a line of the list, anybody else an id.';
 COMMENT ON COLUMN analytics.course_weekly.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.course_weekly.course_id IS 'The course, as in university.courses.';
 COMMENT ON COLUMN analytics.course_weekly.course_name IS 'What the course is called.';

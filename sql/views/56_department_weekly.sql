@@ -124,7 +124,8 @@ LEFT JOIN register_weeks
 
 COMMENT ON VIEW analytics.department_weekly IS
 'One row for each department and week, Monday to Sunday, in which one of its courses met '
-'(account_id, department, week_date). It names nobody. Empty without lists.';
+'(account_id, department, week_date). It names nobody. Empty without lists. '
+'A student is a line of the list, by id or e-mail.';
 COMMENT ON COLUMN analytics.department_weekly.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.department_weekly.department IS
 'The department, as in university.courses; NULL for courses of which the list names none.';

@@ -120,6 +120,17 @@ def test_where_a_column_is_null_its_comment_or_the_views_says_why(view: str, see
     assert mute == []
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_where_people_are_counted_it_is_said_what_a_person_is(view: str, seeded: psycopg.Connection) -> None:
+    columns = seeded.execute(
+        "SELECT attname, concat(col_description(attrelid, attnum), ' ', obj_description(attrelid)) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attname ~ '(people|student)_(at_most_)?count$'",
+        [f"analytics.{view}"],
+    ).fetchall()
+    said = re.compile(r"is an id|: ids|anybody else an id|by id or e-mail|estimate|was enrolled|were enrolled")
+    assert [name for name, words in columns if not said.search(words)] == []
+
+
 @pytest.mark.parametrize("view", BY_DAY)
 def test_a_filter_on_the_day_reaches_the_tables(view: str, seeded: psycopg.Connection) -> None:
     query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {} WHERE session_date BETWEEN '2026-10-05' AND '2026-10-06'")
