@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # Python keeps what it has compiled, whatever the environment says: for each command anew, that takes longer than all the rest.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook stop migrate doctor alert-test psql psql-url \
-  roles erase forget-account redate retention backup restore deploy docs fuzz faults hostile bench lock clean
+  roles erase forget-account redate retention backup restore deploy docs fuzz faults hostile years bench lock clean
 
 help:  ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -132,6 +132,9 @@ faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 
 
 hostile: .venv/dev  ## measure the table of hostile replies in docs/reliability.md anew: outcome, seconds, peak memory
 	@$(BIN)/python -m bench.hostile
+
+years: .venv/dev  ## try what happens to a warehouse over the years, with real servers and commands (ONLY="killed" for one)
+	@$(BIN)/python -m bench.years $$ONLY
 
 docs: .venv/dev  ## regenerate the data dictionary from the catalog, the settings page from .env.example
 	$(BIN)/python -m pipelines docs

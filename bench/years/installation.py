@@ -1,0 +1,185 @@
+"""An installation to be tried: a server of its own, a stand-in, a home for Dagster, a chat, and real commands."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psycopg
+
+from assets.reports import REPORTS
+from resources.kaltura.windows import Days
+from resources.local import postgres as local_postgres
+from resources.postgres.migrations import migrate
+from resources.settings import CHECKOUT, NAMES
+from simulator import Running, University, serving
+
+BOOKKEEPING = "'{load_id,first_loaded_at,changed_at,window_start,window_end}'::text[]"
+COMMAND_SECONDS = 1800.0
+
+
+class TrialError(Exception):
+    """What was tried did not come out as promised."""
+
+
+def expect(holds: object, what: str) -> None:
+    """Raises `TrialError`."""
+    if not holds:
+        raise TrialError(what)
+
+
+class Chat(ThreadingHTTPServer):
+    """A chat's webhook, which may be down."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Posts)
+        self.texts: list[str] = []
+        self.is_down = False
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _Posts(BaseHTTPRequestHandler):
+    server: Chat
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.server.is_down:
+            self.server.texts.append(str(json.loads(body)["text"]))
+        self.send_response(503 if self.server.is_down else 200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@dataclass
+class Installation:
+    """`told` is what somebody read, as (who, words); `ends` what holds at the end."""
+
+    folder: Path
+    kaltura: Running
+    url: str
+    more: Mapping[str, str] = field(default_factory=dict)
+    told: list[tuple[str, str]] = field(default_factory=list)
+    ends: str = "the tables equal the truth; `status` has nothing to mend"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        theirs = {name: value for name, value in os.environ.items() if name not in NAMES}
+        return {
+            **theirs,
+            "PYTHON_DOTENV_DISABLED": "1",
+            "KALTURA_BASE_URL": self.kaltura.base_url,
+            "KALTURA_PARTNER_ID": str(self.kaltura.partner_id),
+            "KALTURA_APP_TOKEN_ID": self.kaltura.app_token_id,
+            "KALTURA_APP_TOKEN": self.kaltura.app_token,
+            "DATABASE_URL": self.url,
+            "DAGSTER_HOME": str(self.home),
+            "START_DATE": "2026-01-01",
+            "COLUMNS": "400",
+            **self.more,
+        }
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines", *words],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self, process: "subprocess.Popen[str]", code: int | None = 0) -> str:
+        """What it printed. Raises `TrialError` where its exit code is another, or there is a traceback in it."""
+        printed, _ = process.communicate(timeout=COMMAND_SECONDS)
+        expect(code is None or process.returncode == code, f"exit code {process.returncode}: {printed[-2000:]}")
+        expect("Traceback" not in printed, printed[-2000:])
+        return printed
+
+    def run(self, *words: str, code: int | None = 0) -> str:
+        return self.end(self.start(*words), code)
+
+    def pull(self, days: Days, code: int | None = 0) -> str:
+        return self.run("pull", "--from", str(days.first), "--to", str(days.last), code=code)
+
+    def hear(self, who: str, text: str, *beginnings: str) -> None:
+        """Note the lines of the text that begin so. Raises `TrialError` where one was not said."""
+        for beginning in beginnings:
+            lines = [line.strip() for line in text.splitlines() if beginning in line]
+            expect(lines, f"not said to {who}: {beginning!r}. Said was: {text[-2000:]}")
+            self.told.append((who, lines[-1]))
+
+    def expect_well(self) -> None:
+        expect("Nothing is wrong." in self.run("status"), "status has something to mend")
+
+    def expect_true(self, days: Days) -> None:
+        """The tables equal those of an installation that was never disturbed. Raises `TrialError`."""
+        with undisturbed(self.kaltura, days) as truth:
+            expected, found = tables(truth), tables(self.url)
+        for name, rows in expected.items():
+            expect(rows == found[name], f"{name}: {len(found[name])} rows, {len(rows)} of the truth, not the same")
+
+
+def tables(url: str) -> dict[str, list[tuple[object, ...]]]:
+    with psycopg.connect(url) as connection:
+        return {
+            report.table.name: connection.execute(
+                f"SELECT (to_jsonb(t) - {BOOKKEEPING})::text FROM kaltura.{report.table.name} AS t ORDER BY 1".encode()
+            ).fetchall()
+            for report in REPORTS
+        }
+
+
+@contextmanager
+def undisturbed(kaltura: Running, days: Days) -> Iterator[str]:
+    """The URL of a warehouse with these days, pulled at once with nothing in the way."""
+    kaltura.faults.clear()
+    with _server() as (folder, url):
+        Installation(folder, kaltura, url).pull(days)
+        yield url
+
+
+@contextmanager
+def installed(*, rooms: int = 2, **more: str) -> Iterator[Installation]:
+    with _server() as (folder, url), serving(University(seed=11, timezone="UTC", rooms=rooms)) as kaltura:
+        yield Installation(folder, kaltura, url, more)
+
+
+@contextmanager
+def _server() -> Iterator[tuple[Path, str]]:
+    folder = Path(tempfile.mkdtemp(prefix="years-"))
+    folder.chmod(0o755)  # as root, the server is another account's
+    try:
+        local_postgres.start(folder / "postgres")
+        url = local_postgres.url(folder / "postgres")
+        migrate(url)
+        yield folder, url
+    finally:
+        local_postgres.remove(folder / "postgres")
+        shutil.rmtree(folder)
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Raises `TrialError`."""
+    gives_up_at = time.monotonic() + seconds
+    while not condition():
+        expect(time.monotonic() < gives_up_at, f"did not happen within {seconds:.0f} s: {what}")
+        time.sleep(0.2)

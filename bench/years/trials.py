@@ -1,0 +1,120 @@
+"""What happens to a warehouse over the years, each tried alone: what is told to whom, and what stands at the end.
+
+A trial is a function; its docstring is what happens. It ends with tables that equal the truth and a `status` that has
+nothing to mend, and raises `TrialError` otherwise.
+"""
+
+import datetime as dt
+import signal
+from collections.abc import Callable
+
+import psycopg
+
+from bench.years import failover
+from bench.years.installation import Installation, expect, installed, tables, wait_until
+from resources.kaltura.windows import DAY, Days
+from simulator import Fault
+
+LAST = dt.datetime.now(dt.UTC).date() - DAY
+Trial = Callable[[], Installation]
+
+
+def _last(count: int, until: dt.date = LAST) -> Days:
+    return Days(until - (count - 1) * DAY, until)
+
+
+def three_at_once() -> Installation:
+    """Three terminals pull overlapping days at once, on SQLite."""
+    with installed(rooms=3) as place:
+        runs = [
+            place.start("pull", "--from", str(days.first), "--to", str(days.last))
+            for days in (_last(30), _last(20), _last(30, LAST - 5 * DAY))
+        ]
+        for run in runs:
+            expect("locked" not in place.end(run), "a lock error")
+        place.told.append(("nobody", "nothing: all three end well"))
+        place.expect_well()
+        place.expect_true(_last(35))
+    return place
+
+
+def summer_off() -> Installation:
+    """The server is off for 100 days."""
+    with installed() as place:
+        place.pull(_last(7, LAST - 110 * DAY))
+        place.pull(_last(10))
+        said = place.run("status", code=1)
+        place.hear("status", said, "missing: 100 days")
+        place.pull(_last(107, LAST - 10 * DAY))
+        place.expect_well()
+        place.expect_true(_last(117))
+    return place
+
+
+def _loaded(place: Installation) -> int:
+    with psycopg.connect(place.url) as connection:
+        row = connection.execute("SELECT count(DISTINCT partition_date) FROM kaltura.loads").fetchone()
+    return int(row[0]) if row else 0
+
+
+def permission_withdrawn() -> Installation:
+    """Kaltura withdraws the permission for reports in the middle, and grants it again."""
+    with installed() as place:
+        place.pull(_last(20, LAST - 20 * DAY))
+        place.kaltura.faults.add(Fault("service_forbidden", times=None))
+        refused = place.pull(_last(20), code=1)
+        place.hear("terminal", refused, "The run failed.", "not retried by itself")
+        place.kaltura.faults.clear()
+        place.pull(_last(20))
+        place.expect_well()
+        place.expect_true(_last(40))
+    return place
+
+
+def clock_off() -> Installation:
+    """The clock of the machine goes a day ahead of Kaltura's, and then a day behind."""
+    with installed() as place:
+        place.pull(_last(10))
+        before = tables(place.url)
+        for ahead, words in ((-86_400.0, "ahead of"), (86_400.0, "behind")):
+            place.kaltura.clock_ahead_seconds = ahead
+            said = place.pull(_last(10), code=1)
+            expect(words in said, said[-1000:])
+            place.hear("terminal", said, "clock of this machine")
+            expect(tables(place.url) == before, "a run with a clock that is off wrote rows")
+        place.kaltura.clock_ahead_seconds = 0.0
+        place.pull(_last(10))
+        place.expect_well()
+        place.expect_true(_last(10))
+    return place
+
+
+def killed() -> Installation:
+    """A pull is killed with its days half in, twice, and once ended by Ctrl-C."""
+    with installed(rooms=3) as place:
+        words = ["pull", "--from", str(LAST - 29 * DAY), "--to", str(LAST)]
+        place.kaltura.delay_seconds = 0.3
+        for number, number_of_days in ((signal.SIGKILL, 3), (signal.SIGKILL, 9), (signal.SIGINT, 15)):
+            run = place.start(*words)
+            wait_until(lambda days=number_of_days: _loaded(place) >= days or run.poll() is not None, 300, "days land")  # type: ignore[misc] # noqa: B023
+            run.send_signal(number)
+            printed = place.end(run, None)
+        place.hear("terminal", printed, "Stopped. The days that had landed stay")
+        place.kaltura.delay_seconds = 0.0
+        place.run(*words)
+        place.expect_well()
+        place.expect_true(_last(30))
+    return place
+
+
+TRIALS: dict[str, Trial] = {
+    trial.__name__.replace("_", "-"): trial
+    for trial in (
+        three_at_once,
+        summer_off,
+        killed,
+        permission_withdrawn,
+        clock_off,
+        failover.lost_last_days,
+    )
+}
