@@ -21,7 +21,7 @@ EVERYWHERE = (
     "integration/test_erased_everywhere.py::test_whoever_was_erased_is_in_no_byte_whatever_places_they_stood_in"
 )
 ALONE, STANDS = "integration/test_local_postgres_alone.py::test_", "integration/test_what_stands.py::test_"
-HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"
+HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"  # pragma: allowlist secret
 BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
 LISTS = "integration/test_university.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
