@@ -124,6 +124,28 @@ def test_an_unchanged_day_pulled_again_touches_no_row_and_writes_one_load_for_ea
     assert rows(place, "SELECT count(*) FROM kaltura.loads") == [(6,)]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "UPDATE kaltura.attendees SET meeting_view_time = 1",
+        "UPDATE kaltura.attendees SET user_name = 'Another' WHERE user_id = 'user1'",
+        "DELETE FROM kaltura.attendees WHERE user_id = 'user1'",
+        "DELETE FROM kaltura.attendees",
+        "UPDATE kaltura.room_sessions SET session_host_user_id = 'nobody'",
+        "DELETE FROM kaltura.room_sessions",
+    ],
+)
+def test_what_somebody_wrote_to_a_day_is_mended_by_its_next_pull_though_kaltura_tells_nothing_new(
+    place: Place, written: str
+) -> None:
+    load(place, place.bring(0))
+    rows(place, f"{written} RETURNING 1")
+    assert place.tables != place.truth(0)
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0))
+    assert_equal(place.tables, place.truth(0))
+
+
 def test_a_wider_pull_of_an_unchanged_day_touches_no_row_either(place: Place) -> None:
     load(place, place.bring(0))
     before = versions(place)
