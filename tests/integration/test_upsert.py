@@ -146,6 +146,16 @@ def test_what_somebody_wrote_to_a_day_is_mended_by_its_next_pull_though_kaltura_
     assert_equal(place.tables, place.truth(0))
 
 
+def test_rows_that_are_the_same_follow_their_session_to_another_day(place: Place) -> None:
+    place.meets("1_late", 23.9, 25, [(24.6, 25), (24.7, 25)])
+    load(place, place.bring(0, 1))
+    assert_equal(place.tables, place.truth(0, 1))
+    place.sessions[-1] = replace(place.sessions[-1], started_at=place.second(24.5))
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0, 1))
+    assert_equal(place.tables, place.truth(0, 1))
+
+
 def test_a_wider_pull_of_an_unchanged_day_touches_no_row_either(place: Place) -> None:
     load(place, place.bring(0))
     before = versions(place)
