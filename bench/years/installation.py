@@ -1,17 +1,14 @@
-"""An installation to be tried: a server of its own, a stand-in, a home for Dagster, a chat, and real commands."""
+"""An installation to be tried: a server of its own, a stand-in, a home for Dagster, and real commands."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
@@ -35,34 +32,6 @@ def expect(holds: object, what: str) -> None:
     """Raises `TrialError`."""
     if not holds:
         raise TrialError(what)
-
-
-class Chat(ThreadingHTTPServer):
-    """A chat's webhook, which may be down."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Posts)
-        self.texts: list[str] = []
-        self.is_down = False
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class _Posts(BaseHTTPRequestHandler):
-    server: Chat
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if not self.server.is_down:
-            self.server.texts.append(str(json.loads(body)["text"]))
-        self.send_response(503 if self.server.is_down else 200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @dataclass

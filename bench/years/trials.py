@@ -5,8 +5,12 @@ nothing to mend, and raises `TrialError` otherwise.
 """
 
 import datetime as dt
+import os
 import signal
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 
@@ -51,6 +55,28 @@ def summer_off() -> Installation:
     return place
 
 
+def restored_under_a_run() -> Installation:
+    """A restore of an old backup in the middle of a run, and again after it."""
+    with installed(rooms=3) as place:
+        place.pull(_last(5, LAST - 30 * DAY))
+        backup = str(place.folder / "old.dump")
+        place.run("backup", backup)
+        place.kaltura.delay_seconds, asked = 20.0, len(place.kaltura.requests)
+        run = place.start("pull", "--from", str(LAST - 34 * DAY), "--to", str(LAST))
+        wait_until(lambda: len(place.kaltura.requests) > asked, 300, "the run asks for its first days")
+        refused = place.run("restore", backup, "--replace", "--trust", code=1)
+        place.hear("terminal", refused, "restore: days are being loaded")
+        place.kaltura.delay_seconds = 0.0
+        place.end(run)
+        said = place.run("restore", backup, "--replace", "--trust")
+        place.hear("terminal", said, "marked and not there")
+        place.run("status", "--mend", code=None)
+        place.pull(_last(35))
+        place.expect_well()
+        place.expect_true(_last(35))
+    return place
+
+
 def _loaded(place: Installation) -> int:
     with psycopg.connect(place.url) as connection:
         row = connection.execute("SELECT count(DISTINCT partition_date) FROM kaltura.loads").fetchone()
@@ -89,6 +115,38 @@ def clock_off() -> Installation:
     return place
 
 
+@contextmanager
+def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of that size, with a file on it to be taken away again. Takes root."""
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _fill(disk: Path, leave: int) -> Path:
+    ballast, stat = disk / "ballast", os.statvfs(disk)
+    ballast.write_bytes(b"0" * max(0, stat.f_bavail * stat.f_frsize - leave))
+    return ballast
+
+
+def home_on_a_full_disk() -> Installation:
+    """The disk of DAGSTER_HOME fills in the middle of a run, and is freed."""
+    with installed() as place, _small_disk(place.folder / "disk", 12) as disk:
+        place.more = {**place.more, "DAGSTER_HOME": str(disk / "home")}
+        place.pull(_last(1))
+        ballast = _fill(disk, 700_000)
+        place.hear("terminal", place.pull(_last(30), code=1), "pull: Dagster's history in DAGSTER_HOME")
+        ballast.unlink()
+        place.run("status", "--mend", code=None)
+        place.pull(_last(30))
+        place.expect_well()
+        place.expect_true(_last(30))
+    return place
+
+
 def killed() -> Installation:
     """A pull is killed with its days half in, twice, and once ended by Ctrl-C."""
     with installed(rooms=3) as place:
@@ -115,6 +173,8 @@ TRIALS: dict[str, Trial] = {
         killed,
         permission_withdrawn,
         clock_off,
+        restored_under_a_run,
+        home_on_a_full_disk,
         failover.lost_last_days,
     )
 }
