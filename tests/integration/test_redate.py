@@ -121,10 +121,15 @@ def has_plain_ids(scene: Scene) -> bool:
     return all(each.cue_point_id.startswith("1_") for each in (*scene.sessions, *scene.views))
 
 
+def unspoilt(scene: Scene) -> Scene:
+    """Every line can be used: what is set aside is told by the tables of the zone that it was pulled in."""
+    return replace(scene, spoils=())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @settings(_PATIENT, max_examples=25 * LONGER)
-@given(scene=_scenes().filter(has_plain_ids), zone=_zones)
+@given(scene=_scenes().map(unspoilt).filter(has_plain_ids), zone=_zones)
 def test_a_day_counts_as_loaded_where_all_of_it_was_pulled_and_a_pull_of_it_finds_everything_as_it_is(
     store: Store, scene: Scene, zone: str
 ) -> None:
