@@ -20,7 +20,7 @@ from assets.pull.windows import (
     one_ahead,
 )
 from resources.arrivals import Pull
-from resources.kaltura.errors import BadReply, Refused, Unavailable
+from resources.kaltura.errors import BadReply, EmptyReply, Refused, Unavailable
 from resources.kaltura.windows import Days
 
 MONDAY = dt.date(2026, 5, 4)
@@ -169,3 +169,18 @@ def test_an_error_while_making_an_item_reaches_whoever_waits_for_it() -> None:
     assert next(ahead) == 1
     with pytest.raises(BadReply):
         next(ahead)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 0), (2, 3), (4, 6), (6, 6), (0, 6)])
+def test_days_that_stay_empty_fail_alone_and_those_before_and_after_them_are_asked_for(first: int, last: int) -> None:
+    kaltura = Kaltura(range(first, last + 1))
+
+    def stays_empty() -> Exception:
+        error = EmptyReply("nothing came")
+        error.days = (day(first), day(last))
+        return error
+
+    kaltura.error = stays_empty
+    fetched = kaltura.fetched([day(number) for number in range(FIRST_WINDOW_DAYS)])
+    assert [each for one in fetched for each in one.days] == [day(number) for number in range(FIRST_WINDOW_DAYS)]
+    assert failed(fetched) == kaltura.bad
