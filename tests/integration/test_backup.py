@@ -4,19 +4,25 @@ import datetime as dt
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psycopg
 import pytest
 import warm
 from conftest import client_of
+from rich.console import Console
 
 from resources.kaltura.client import Client
-from resources.postgres.backup import Manifest
+from resources.postgres import restore as restoring
+from resources.postgres.backup import BackupError, Manifest, back_up
+from resources.privacy.pseudonyms import FULL
+from resources.privacy.restored import KeptErasures
 from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 
 FIRST = dt.date(2026, 3, 2)
+KEY = "an invented key of the tests, long enough for them"  # pragma: allowlist secret
 
 
 def command(*words: str | Path, succeeds: bool = True) -> str:
@@ -181,6 +187,27 @@ def test_a_backup_that_is_not_whole_changes_nothing(
     assert says in restore(url, tmp_path / "a.dump", "--replace", succeeds=False)
 
     assert everything(url) == before
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_a_signature_makes_no_backup_whole_that_is_not(key: str, database: str, tmp_path: Path) -> None:
+    """Who may be believed is not what can be restored: a newer schema and a torn file are refused signed and trusted alike."""
+    back_up(database, tmp_path / "a.dump", Console(quiet=True), key)
+    whole = Manifest.of(tmp_path / "a.dump")
+    for spoilt, says in (
+        (replace(whole, migrations=[*whole.migrations, "migrations/9999_from_the_future.sql"]), "9999_from_the_future"),
+        (replace(whole, sha256="0" * 64), "damaged"),
+    ):
+        Manifest.beside(tmp_path / "a.dump").write_text(json.dumps(asdict(spoilt.signed(key))))
+        with pytest.raises(BackupError, match=says):
+            restoring.restore(
+                database,
+                tmp_path / "a.dump",
+                Console(quiet=True),
+                keeper=KeptErasures(FULL, []),
+                key=key,
+                trust=not key,
+            )
 
 
 def test_what_others_built_on_the_tables_is_not_dropped_along(new_database: Callable[[], str], tmp_path: Path) -> None:
