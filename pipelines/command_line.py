@@ -56,7 +56,7 @@ COMMANDS = {
         "webserver": "Dagster's webserver, with a guard before it",
         "standin": "serve the stand-in Kaltura, until Ctrl-C",
         "postgres": "the private Postgres of a checkout: start, stop, status, url, remove",
-        "docs": "write docs/data-dictionary.md from the database's catalog",
+        "docs": "write the pages that are made from the database's catalog and .env.example",
     },
 }
 NAMES = [name for section in COMMANDS.values() for name in section]

@@ -1,4 +1,7 @@
-"""`docs`: writes docs/data-dictionary.md from the catalog of a fresh database, and docs/settings.md from `.env.example`."""
+"""`docs`: writes the pages that are made from something else.
+
+docs/data-dictionary.md and docs/dbt/sources.yml from the catalog of a fresh database, docs/settings.md from `.env.example`.
+"""
 
 import tempfile
 from collections.abc import Sequence
@@ -10,7 +13,7 @@ import click
 import psycopg
 from psycopg.rows import class_row
 
-from pipelines import settings_page
+from pipelines import dbt_sources, settings_page
 from pipelines.command_line import Command, Stopped
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
@@ -139,8 +142,8 @@ def _word(kind: str) -> str:
     return _short(kind).replace(" ", "_")
 
 
-def described_anew() -> str:
-    """The page of a database that this version's migrations and views have just made."""
+def described_anew() -> list[Column]:
+    """The columns of a database that this version's migrations and views have just made."""
     with tempfile.TemporaryDirectory(prefix="kaltura-docs-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the server may run as another user
@@ -149,7 +152,7 @@ def described_anew() -> str:
             url = local_postgres.url(folder)
             migrate(url)
             with psycopg.connect(url) as connection:
-                return page(columns(connection))
+                return columns(connection)
         finally:
             local_postgres.remove(folder)
 
@@ -157,13 +160,19 @@ def described_anew() -> str:
 @click.command(cls=Command)
 @click.option("--check", is_flag=True, help="Write nothing; fail if a page is not current.")
 def command(check: bool) -> None:
-    """Write docs/data-dictionary.md from a fresh database's comments, and docs/settings.md from .env.example."""
-    pages = {PAGE: described_anew(), SETTINGS_PAGE: settings_page.page(settings_page.SOURCE.read_text("utf-8"))}
+    """Write the data dictionary and dbt's sources from a fresh database's comments, the settings page from .env.example."""
+    described = described_anew()
+    pages = {
+        PAGE: page(described),
+        dbt_sources.PATH: dbt_sources.sources(described),
+        SETTINGS_PAGE: settings_page.page(settings_page.SOURCE.read_text("utf-8")),
+    }
     old = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     names = " and ".join(str(path.relative_to(CHECKOUT)) for path in old)
     if check and old:
         raise Stopped(f"Not what the database and .env.example say: {names}. Run `make docs`.")
     for path in old:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(pages[path], "utf-8")
     if old:
         click.echo(f"wrote {names}")
