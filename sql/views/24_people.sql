@@ -116,7 +116,7 @@ COMMENT ON COLUMN analytics.people.breakout_session_count IS
 'Breakout sessions attended; NULL as for session_count.';
 COMMENT ON COLUMN analytics.people.missing_day_count IS
 'Days of the account, from its first loaded one to its newest, of which sessions or attendees are '
-'not loaded: what happened on them is in no figure.';
+'not loaded whole: the figures hold a part of what happened on them, or nothing of it.';
 COMMENT ON COLUMN analytics.people.total_minutes IS
 'Time in main sessions, in minutes; NULL as for session_count.';
 COMMENT ON COLUMN analytics.people.breakout_minutes IS
