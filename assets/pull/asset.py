@@ -23,6 +23,7 @@ from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, o
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
 from resources.errors import ConfigurationError
+from resources.kaltura.client import Client
 from resources.kaltura.clock import SAID_FROM_SECONDS, difference
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura, account_name
@@ -110,24 +111,7 @@ def kaltura_rooms(
         if reports:
             missing = run.without_loaded(days)
             retries.wait_before_retry(context, kaltura.pause_scale)
-            windows = Windows(
-                lambda these: extract(
-                    these,
-                    reports,
-                    client,
-                    CALENDAR,
-                    filters,
-                    number=opened.next_pull(),
-                    people=people,
-                    against_empty=run.against_empty,
-                    accepts_empty=config.accept_empty,
-                ),
-                client.row_cap,
-            )
-            for fetched in one_ahead(windows.fetched(missing)):
-                run.load(fetched)
-                del fetched  # while the next window is waited for, this one's rows are of no more use
-                memory.trim()
+            run.bring(missing, client, accepts_empty=config.accept_empty)
             if run.has_written:
                 opened.gather_statistics([report.table for report in reports])
         run.fail_lost()
@@ -188,6 +172,27 @@ class _Run:
         return self.warehouse.against_empty(
             account, report.report_id, days.first, days.last, all_are_empty=all_are_empty
         )
+
+    def bring(self, days: Sequence[dt.date], client: Client, *, accepts_empty: bool) -> None:
+        """Asks for the days, a window at a time, and loads each window while the next one is on its way."""
+        windows = Windows(
+            lambda these: extract(
+                these,
+                self.reports,
+                client,
+                CALENDAR,
+                self.filters,
+                number=self.warehouse.next_pull(),
+                people=self.people,
+                against_empty=self.against_empty,
+                accepts_empty=accepts_empty,
+            ),
+            client.row_cap,
+        )
+        for fetched in one_ahead(windows.fetched(days)):
+            self.load(fetched)
+            del fetched  # while the next window is waited for, this one's rows are of no more use
+            memory.trim()
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):

@@ -55,10 +55,6 @@ def command(
             folder,
             lambda view, rows: shown.update(tasks[view], completed=rows),
         )
-    for each in done:
-        console.print(
-            f"{folder / each.file}: {each.rows:,} row{'' if each.rows == 1 else 's'}", highlight=False, soft_wrap=True
-        )
-    console.print(
-        f"{folder / MANIFEST}: when they were read, and how far the data are known", highlight=False, soft_wrap=True
-    )
+    lines = [f"{folder / each.file}: {each.rows:,} row{'' if each.rows == 1 else 's'}" for each in done]
+    lines.append(f"{folder / MANIFEST}: when they were read, and how far the data are known")
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
