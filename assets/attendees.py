@@ -34,7 +34,12 @@ ATTENDEES = Report(
             Column("user_email", Kind.TEXT, "E-mail address when last pulled.", personal=True),
             Column("user_type", Kind.TEXT, "User (known to Kaltura) or Guest."),
             Column("meeting_view_time", Kind.MINUTES, "Time in the session, in minutes."),
-            Column("meeting_engaged_play_time_ratio", Kind.RATIO, "Share of that time spent engaged, 0 to 1."),
+            Column(
+                "meeting_engaged_play_time_ratio",
+                Kind.RATIO,
+                "Share of that time spent engaged, 0 to 1.",
+                weighted_by="meeting_view_time",
+            ),
         ),
     ),
     split_by=_CUE_POINT_IDS,

@@ -3,7 +3,7 @@
 from assets.report import PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.query import Filter
-from resources.table import Column, Kind, Table
+from resources.table import Column, Kind, Merge, Table
 
 _PARENT_ENTRY_IDS = Filter("parentEntryIds", "parent_entry_id")
 
@@ -28,10 +28,20 @@ BREAKOUT_SESSIONS = Report(
                 personal=True,
             ),
             Column("session_start_time", Kind.TIME, "When the breakout session started.", nullable=False),
-            Column("session_end_time", Kind.TIME, "When it ended; NULL while it runs or where the end is not known."),
+            Column(
+                "session_end_time",
+                Kind.TIME,
+                "When it ended; NULL while it runs or where the end is not known.",
+                merge=Merge.LATEST,
+            ),
             Column("duration", Kind.SECONDS, "From start to end; NULL where the end is."),
             Column("participant_count", Kind.COUNT, "How many people took part: Kaltura's estimate."),
-            Column("engagement_rate", Kind.RATIO, "Share of all viewing time with an engaged viewer, 0 to 1."),
+            Column(
+                "engagement_rate",
+                Kind.RATIO,
+                "Share of all viewing time with an engaged viewer, 0 to 1.",
+                weighted_by="participant_count",
+            ),
         ),
     ),
     split_by=_PARENT_ENTRY_IDS,

@@ -29,15 +29,6 @@ USER_IDS = PEOPLE_FILTER
 CUE_POINT_IDS = "cue_point_ids"
 PARENT_ENTRY_IDS = "parent_entry_ids"
 
-_DTYPES = {
-    Kind.TEXT: "str",
-    Kind.COUNT: "Int64",
-    Kind.MINUTES: "float64",
-    Kind.RATIO: "float64",
-    Kind.TIME: "datetime64[us, UTC]",
-    Kind.SECONDS: "float64",
-}
-
 
 def asset_key(name: str, schema: str = "kaltura") -> dg.AssetKey:
     """An asset's key, behind `ASSET_PREFIX` where it is set.
@@ -137,14 +128,15 @@ class Report:
 
 
 def _frame_column(column: Column) -> pa.Column:
-    checks = {
-        Kind.RATIO: [pa.Check.in_range(0, 1, error="is not a ratio from 0 to 1")],
-        Kind.COUNT: [pa.Check.ge(0, error="is below 0")],
-        Kind.MINUTES: [pa.Check.ge(0, error="is below 0")],
-        Kind.SECONDS: [pa.Check.ge(0, error="is below 0")],
-    }.get(column.kind, [])
+    least, most = column.kind.bounds
+    checks = []
+    if least is not None and most is not None:
+        words = f"is not a {column.kind.name.lower()} from {least:.0f} to {most:.0f}"
+        checks = [pa.Check.in_range(least, most, error=words)]
+    elif least is not None:
+        checks = [pa.Check.ge(least, error=f"is below {least:.0f}")]
     return pa.Column(
-        _DTYPES[column.kind], checks, nullable=column.nullable, required=not column.personal, name=column.name
+        column.kind.frame, checks, nullable=column.nullable, required=not column.personal, name=column.name
     )
 
 

@@ -2,7 +2,7 @@
 
 from assets.report import ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
 from resources.kaltura.query import Filter
-from resources.table import Column, Kind, Table
+from resources.table import Column, Kind, Merge, Table
 
 _ENTRY_IDS = Filter("entry_ids", "entry_id")
 
@@ -34,6 +34,7 @@ ROOM_SESSIONS = Report(
                 "session_end_time",
                 Kind.TIME,
                 "When the session ended; NULL while it runs or where the end is not known.",
+                merge=Merge.LATEST,
             ),
             Column("session_host_user_id", Kind.TEXT, "The user id of the host.", person=True),
             Column(
@@ -45,6 +46,7 @@ ROOM_SESSIONS = Report(
                 "meeting_engaged_play_time_ratio",
                 Kind.RATIO,
                 "Share of all viewing time with an engaged viewer, 0 to 1; 0 where nobody watched.",
+                weighted_by="meeting_view_period_unique_users",
             ),
         ),
     ),

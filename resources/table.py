@@ -15,23 +15,63 @@ UNKNOWN = ("", "0", "Unknown", "Error")
 EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0
 
 
-class Kind(enum.Enum):
-    """What a column measures; the value is its type in Postgres."""
+class Merge(enum.Enum):
+    """What stands of a column where Kaltura sends several rows of one key."""
 
-    TEXT = "text"
-    COUNT = "integer"
-    MINUTES = "double precision"
-    RATIO = "double precision "  # an enum merges equal values; the blank keeps the ratio a kind of its own
-    TIME = "timestamp with time zone"
-    SECONDS = "interval"
+    GREATEST = "the greatest, so that the order of the rows does not matter"
+    SUM = "the sum"
+    WEIGHTED = "the mean, weighted by another column"
+    EARLIEST = "the earliest"
+    LATEST = "the latest, and none where one row has none"
+    SPAN = "from the merged start to the merged end"
+
+
+@dataclass(frozen=True, eq=False)
+class _Traits:
+    """What a kind of value is: in Postgres and in a frame, what is expected of Kaltura, its bounds, and how rows merge."""
+
+    sql: str
+    frame: str = "str"
+    expected: str = ""
+    least: float | None = None
+    most: float | None = None
+    merge: Merge = Merge.GREATEST
+
+
+class Kind(enum.Enum):
+    """What a column measures. Whatever depends on it is a field of its row here, or is asked of it by name."""
+
+    TEXT = _Traits("text")
+    # Counts of people: they do not add up, as a person may be in both. One that does is declared with Merge.SUM.
+    COUNT = _Traits("integer", "Int64", "a whole number, 0 or more", least=0)
+    MINUTES = _Traits("double precision", "float64", "minutes, 0 or more", least=0, merge=Merge.SUM)
+    RATIO = _Traits("double precision", "float64", "0 to 1", least=0, most=1, merge=Merge.WEIGHTED)
+    TIME = _Traits("timestamp with time zone", "datetime64[us, UTC]", "Unix seconds", merge=Merge.EARLIEST)
+    SECONDS = _Traits("interval", "float64", "seconds", least=0, merge=Merge.SPAN)
     # Of our own columns only: no report has them.
-    NUMBER = "bigint"
-    DATE = "date"
-    JSON = "jsonb"
+    NUMBER = _Traits("bigint")
+    DATE = _Traits("date")
+    JSON = _Traits("jsonb")
 
     @property
     def sql(self) -> str:
-        return self.value.strip()
+        """Its type in Postgres."""
+        return self.value.sql
+
+    @property
+    def frame(self) -> str:
+        """Its type in pandas."""
+        return self.value.frame
+
+    @property
+    def expected(self) -> str:
+        """How Kaltura writes it, in words."""
+        return self.value.expected
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Below and above which a value that was read is none."""
+        return self.value.least, self.value.most
 
 
 # What is measured: it depends on the window that a row was asked for with, and one that can't be read costs no row.
@@ -49,7 +89,8 @@ class Column:
     `personal`: a name or an e-mail (or name or id, whichever there is), that Kaltura can be told to leave out.
     `person`: the id of a person, which becomes a pseudonym where `PII_MODE` asks for it. `nullable` is about the table:
     an empty value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`. `optional`: not every
-    account's replies have it; it is NULL where a reply has no such column.
+    account's replies have it; it is NULL where a reply has no such column. `merge`: another rule than the kind's own.
+    `weighted_by`: of a mean, the column that it is weighted by.
     """
 
     name: str
@@ -60,6 +101,12 @@ class Column:
     person: bool = False
     empty_is_a_value: bool = False
     optional: bool = False
+    merge: Merge | None = None
+    weighted_by: str = ""
+
+    @property
+    def merges_by(self) -> Merge:
+        return self.merge or self.kind.value.merge
 
     @property
     def most_bytes(self) -> int:
@@ -88,6 +135,9 @@ class Table:
         unfit = [c.name for c in self.columns if c.optional and (not c.nullable or c.name in self.key)]
         if unfit:
             raise ValueError(f"{self.name}: a column that may be missing has to be nullable and no key: {unfit}")
+        weights = {c.name: c.weighted_by for c in self.columns if c.merges_by is Merge.WEIGHTED}
+        if lost := [name for name, weight in weights.items() if weight not in self.column_names]:
+            raise ValueError(f"{self.name}: a mean names no column of the table as its weight: {lost}")
 
     @property
     def column_names(self) -> list[str]:

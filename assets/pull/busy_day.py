@@ -69,7 +69,7 @@ def _wrong(frame: pd.DataFrame, rows: Rows, report: Report) -> Iterator[str]:
         if column.name not in rows.frame or not which.any():
             continue
         sent = rows.frame[column.name].iloc[frame.index[which]]
-        expected = usable.EXPECTED.get(column.kind, "")
+        expected = column.kind.expected
         came = _as_what(sent, column) or _reasons(frame[which], column)
         yield (
             f"{column.name} {came} in {len(sent):,} of {rows.received:,} rows"

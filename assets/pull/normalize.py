@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.privacy.pseudonyms import EVERYTHING, NOBODY, People
-from resources.table import EARLIEST, FIGURES, LATEST, UNKNOWN, Column, Kind
+from resources.table import EARLIEST, FIGURES, LATEST, UNKNOWN, Column, Kind, Merge
 
 INTEGER_MOST = 2**31 - 1  # Postgres's integer
 ROUNDING = 1e-9  # a ratio above 1 by less is 1
@@ -225,10 +225,8 @@ def _with_line_rejects(frame: pd.DataFrame, rows: Rows) -> pd.DataFrame:
 def merged(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
     """One row a key. Kaltura groups by an internal user number, so one `user_id` can come several times (section 4).
 
-    Minutes are summed; the ratio is weighted by them, or by the estimate of people where the table has no minutes.
-    Counts of people do not add up: the largest stands. Of times the earliest start and the latest end stand, and no
-    end if one row has none. Texts are the greatest, so that the order of the rows does not matter; of people without an
-    id, who are several, no name stands that is not the name of them all. A figure that one of the rows has lost is lost.
+    What stands of a column is its rule, `merges_by`. Of people without an id, who are several, no name stands that is not
+    the name of them all. A figure that one of the rows has lost is lost.
     """
     key = list(report.table.key)
     repeated = frame.duplicated(key, keep=False)
@@ -241,23 +239,25 @@ def merged(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
 def _merge(rows: pd.DataFrame, report: Report, key: list[str]) -> pd.DataFrame:
     groups = rows.groupby(key, sort=False, dropna=False)
     merged = groups.max().drop(columns=[COLUMN], errors="ignore")
-    weight = next(c.name for c in report.table.columns if c.kind in (Kind.MINUTES, Kind.COUNT))
     # A sum of floats depends on their order in its last digit, and the order on how a day had to be split.
     ordered = rows.sort_values([column.name for column in report.table.columns if column.kind in FIGURES])
+    sums = ordered.groupby(key, sort=False, dropna=False)
     for column in report.table.columns:
-        if column.kind is Kind.MINUTES:
-            merged[column.name] = ordered.groupby(key, sort=False, dropna=False)[column.name].sum(min_count=1)
-        elif column.kind is Kind.RATIO:
-            merged[column.name] = _weighted(ordered, column.name, weight, key)
-    if "session_start_time" in rows:
-        merged["session_start_time"] = groups["session_start_time"].min()
-    if "session_end_time" in rows:
-        running = rows["session_end_time"].isna().groupby([rows[name] for name in key], sort=False).any()
-        merged["session_end_time"] = merged["session_end_time"].mask(running)
-    if "duration" in rows:
-        merged["duration"] = (merged["session_end_time"] - merged["session_start_time"]).dt.total_seconds()
+        match column.merges_by:
+            case Merge.SUM:
+                merged[column.name] = sums[column.name].sum(min_count=1)
+            case Merge.WEIGHTED:
+                merged[column.name] = _weighted(ordered, column.name, column.weighted_by, key)
+            case Merge.EARLIEST if column.name in rows:
+                merged[column.name] = groups[column.name].min()
+            case Merge.LATEST if column.name in rows:
+                running = rows[column.name].isna().groupby([rows[name] for name in key], sort=False).any()
+                merged[column.name] = merged[column.name].mask(running)
+    for column in report.table.columns:
+        if column.merges_by is Merge.SPAN and column.name in rows:
+            merged[column.name] = (merged["session_end_time"] - merged["session_start_time"]).dt.total_seconds()
     _forget_names_of_nobody(merged, groups, report)
-    _forget_lost_figures(merged, rows, report, weight)
+    _forget_lost_figures(merged, rows, report)
     return merged.reset_index().reindex(columns=rows.columns).astype(rows.dtypes.to_dict())
 
 
@@ -272,15 +272,15 @@ def _forget_names_of_nobody(merged: pd.DataFrame, groups: Any, report: Report) -
             merged[name] = merged[name].mask(nobody & (groups[name].nunique(dropna=False) > 1))
 
 
-def _forget_lost_figures(merged: pd.DataFrame, rows: pd.DataFrame, report: Report, weight: str) -> None:
+def _forget_lost_figures(merged: pd.DataFrame, rows: pd.DataFrame, report: Report) -> None:
     """The sum of some of a person's minutes is not their minutes, nor is a ratio theirs that lacks a part's weight."""
     if COLUMN not in rows or not rows[COLUMN].notna().any():
         return
     for column in report.table.columns:
         if column.kind in FIGURES:
             lost = names_column(rows[COLUMN], column.name)
-            if column.kind is Kind.RATIO:
-                lost = lost | names_column(rows[COLUMN], weight)
+            if column.weighted_by:
+                lost = lost | names_column(rows[COLUMN], column.weighted_by)
             merged[column.name] = merged[column.name].mask(lost.groupby([rows[n] for n in report.table.key]).any())
 
 

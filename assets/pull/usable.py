@@ -16,13 +16,6 @@ from resources.kaltura.windows import Days
 from resources.table import FIGURES, Kind
 
 LEAST_ROWS = 10  # below that half is no sign of anything
-EXPECTED = {
-    Kind.TIME: "Unix seconds",
-    Kind.RATIO: "0 to 1",
-    Kind.MINUTES: "minutes, 0 or more",
-    Kind.COUNT: "a whole number, 0 or more",
-    Kind.SECONDS: "seconds",
-}
 
 
 class MostlyUnusable(BadReply):
@@ -65,7 +58,7 @@ def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Da
         if column.kind in FIGURES and len(rows) >= LEAST_ROWS and 2 * int(lost.sum()) > len(rows):
             raise MostlyUnusable(
                 f"{column.name} can't be read in {lost.sum():,} of {len(rows):,} rows; expected is "
-                f"{EXPECTED[column.kind]}",
+                f"{column.kind.expected}",
                 about=f"report {report.report_id} for {days}",
             )
 
@@ -73,5 +66,5 @@ def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Da
 def _counted(rows: pd.DataFrame, report: Report) -> Iterator[str]:
     kinds: dict[object, Kind] = {column.name: column.kind for column in report.table.columns}
     for (reason, column), of_reason in rows.groupby([rows[REASON], rows[COLUMN].fillna("")]):
-        expected = EXPECTED.get(kinds.get(column, Kind.TEXT), "")
+        expected = kinds.get(column, Kind.TEXT).expected
         yield f"{reason} ({len(of_reason):,} rows{f', expected is {expected}' if expected else ''})"

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from assets.attendees import ATTENDEES
-from assets.pull.normalize import REASON, normalize
+from assets.pull.normalize import REASON, merged, normalize
 from assets.report import Report
 from resources.kaltura.csv import BOM, parse
 from resources.kaltura.errors import ColumnMissing
-from resources.table import Column, Kind
+from resources.table import Column, Kind, Merge
 
 NEW = Column("invented_count", Kind.COUNT, "Invented for this test.", optional=True)
 
@@ -50,3 +50,24 @@ def test_a_column_is_required_unless_it_says_otherwise() -> None:
 def test_an_optional_column_has_to_be_nullable_and_no_key(unfit: Column) -> None:
     with pytest.raises(ValueError, match="may be missing"):
         declared(unfit)
+
+
+def test_a_count_of_events_adds_up_where_it_is_declared_so_and_one_of_people_does_not() -> None:
+    polls = Column("poll_count", Kind.COUNT, "Invented for this test.", merge=Merge.SUM)
+    people = Column("crowd_count", Kind.COUNT, "Invented for this test.")
+    table = ATTENDEES.table
+    report = replace(ATTENDEES, table=replace(table, columns=(*table.columns, polls, people)))
+    values = {"entry_id": "1_room", "cue_point_id": "1_a", "user_id": "ada.example"}
+    rows = pd.DataFrame([values | {"poll_count": 3, "crowd_count": 3}, values | {"poll_count": 4, "crowd_count": 4}])
+    frame = rows.reindex(columns=report.table.column_names).astype(
+        {column.name: column.kind.frame for column in report.table.columns}
+    )
+    [row] = merged(frame, report).to_dict("records")
+    assert (row["poll_count"], row["crowd_count"]) == (7, 4)
+
+
+@pytest.mark.parametrize("weight", ["", "nothing_count"])
+def test_a_mean_that_names_no_weight_of_its_table_is_refused(weight: str) -> None:
+    columns = (*ATTENDEES.table.columns, Column("invented_ratio", Kind.RATIO, "Invented.", weighted_by=weight))
+    with pytest.raises(ValueError, match=r"weight.*invented_ratio"):
+        replace(ATTENDEES.table, columns=columns)
