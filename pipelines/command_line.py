@@ -6,6 +6,7 @@ with 2 where its words can't be read, or with 130 after Ctrl-C.
 """
 
 import datetime as dt
+import logging
 import os
 import re
 import sys
@@ -137,6 +138,8 @@ class FrontDoor(click.Group):
                 formatter.write_dl(list(commands.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Of a connection that Ctrl-C interrupts while it closes, it would print the traceback, and then pass it on.
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -202,8 +202,11 @@ def _tell_of_ends(running: dict[int, socket.socket]) -> None:
 
 
 def _become(request: dict[str, Any]) -> None:
-    """Run the command as a Python that was started for it would."""
+    """Run the command as a Python that a shell started for it would."""
     os.setsid()
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored, where the tests themselves run in the background
     nothing = os.open(os.devnull, os.O_RDONLY)
     given = (nothing, *request["printed"])
     for target, source in enumerate(given):

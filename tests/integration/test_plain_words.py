@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -90,6 +91,7 @@ def test_a_database_that_dies_in_the_middle_of_make_run_is_told_with_what_is_in_
     kaltura, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outages, "WAITED_FOR_SECONDS", 2)
+    monkeypatch.delitem(sys.modules, "pipelines.definitions", raising=False)  # another test's have another account
     place = Path(tempfile.mkdtemp(prefix="gone-"))
     place.chmod(0o755)
     local_postgres.start(place / "postgres")
@@ -133,10 +135,10 @@ def _kill_after_days(url: str, folder: Path, days: int) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
+    """A file system of 24 MB: what is written ahead of the history takes some of it while a run is under way."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
         pytest.skip("mounting takes root")
     try:
