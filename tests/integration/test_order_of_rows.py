@@ -77,7 +77,9 @@ def filled(postgres_folder: object) -> Iterator[psycopg.Connection]:
             " SELECT 1, report, '2026-03-02', '2026-03-01 23:00', '2026-03-03 12:00', now(), 1, 0, 0, 0, 0, 0, 0, 0, 0"
             " FROM unnest(ARRAY[6000, 6001, 6002]) AS report"
         )
-        connection.execute("INSERT INTO university.courses (account_id, course_id) VALUES (1, 'c'), (1, 'of all hosts')")
+        connection.execute(
+            "INSERT INTO university.courses (account_id, course_id) VALUES (1, 'c'), (1, 'of all hosts')"
+        )
         connection.execute(
             "INSERT INTO university.course_rooms SELECT 1, 'of all hosts', entry_id FROM kaltura.room_sessions"
             " WHERE session_host_user_id IS NOT NULL ORDER BY md5(entry_id)"

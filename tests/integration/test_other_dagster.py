@@ -130,8 +130,7 @@ def test_its_webserver_and_its_daemon_backfill_three_days(
         )
     finally:
         for process, told in zip(started, printed, strict=True):
-            process.terminate()
-            process.wait(90)
+            process.kill()
             print(told.text()[-3000:])
 
     alone = Pipeline(kaltura, new_database(), tmp_path / "alone", {"START_DATE": "2026-01-01"})
