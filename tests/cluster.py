@@ -80,6 +80,17 @@ class Job:
         return {"metadata": {"name": f"{self.name}-0", "labels": labels}, "status": {"phase": phase}}
 
 
+def write_kubeconfig(file: Path, port: int) -> Path:
+    """How a launcher finds a cluster on loopback."""
+    named = {
+        "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "here", "user": {}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "here"}}],
+    }
+    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "here", **named}))
+    return file
+
+
 class Cluster:
     """The API on a port of loopback, and what runs in the cluster."""
 
@@ -109,14 +120,7 @@ class Cluster:
             self.secrets[name] = dict(manifest["stringData"])
 
     def kubeconfig(self, file: Path) -> Path:
-        address = f"http://127.0.0.1:{self._server.server_port}"
-        named = {
-            "clusters": [{"name": "here", "cluster": {"server": address}}],
-            "users": [{"name": "here", "user": {}}],
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "here"}}],
-        }
-        file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "here", **named}))
-        return file
+        return write_kubeconfig(file, self._server.server_port)
 
     def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
         with self._lock:

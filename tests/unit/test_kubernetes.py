@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cluster import write_kubeconfig
 from dagster import DagsterRun
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.errors import DagsterInvalidConfigError
@@ -108,14 +109,7 @@ def is_on_the_claim(folder: str, volumes: list[dict[str, Any]], mounts: list[dic
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> Path:
     """A cluster that nobody asks anything of: the launcher wants to know of one."""
-    named = {
-        "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "none", "user": {}}],
-        "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
-    }
-    file = tmp_path / "kubeconfig"
-    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "none", **named}))
-    return file
+    return write_kubeconfig(tmp_path / "kubeconfig", 9)
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: each["name"])
