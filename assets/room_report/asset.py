@@ -4,8 +4,6 @@ An account is an institution, or a part of one, and its report goes to its own p
 """
 
 import datetime as dt
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from assets.reports import REPORTS
 from assets.room_report.charts import weeks_picture
 from assets.room_report.figures import WEEK, Figures, accounts, figures
 from assets.room_report.page import page
+from resources.runtime.whole_file import whole_file
 from resources.settings import SettingError, report_folder
 from resources.warehouse.resource import Postgres
 
@@ -72,16 +71,12 @@ def file_name(account_id: int, week_date: dt.date) -> str:
 def _write(week: Figures, read_at: dt.datetime) -> Written:
     """Put the report into `REPORT_DIR`, whole or not at all. Raises `SettingError` where that can't be written to."""
     path = report_folder() / file_name(week.account_id, week.week_date)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     text = page(week, read_at)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft.touch(0o600)
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
+        with whole_file(path) as draft:
+            draft.write_text(text, "utf-8")
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise SettingError(f"REPORT_DIR={path.parent} can't be written to: {error.strerror}.") from error
     return Written(path, week)
 

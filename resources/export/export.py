@@ -6,7 +6,6 @@ and how far each report was known then.
 
 import datetime as dt
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 from resources.export.catalog import ACCOUNT, SCHEMA, ExportedView, ExportError, chosen
 from resources.export.files import new_file
 from resources.postgres import session
+from resources.runtime.whole_file import whole_file
 
 BATCH_ROWS = 10_000
 MANIFEST = "export.json"
@@ -26,7 +26,7 @@ _FRESHNESS = "SELECT to_jsonb(f) FROM analytics.data_freshness AS f ORDER BY f.a
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be exported. `first` and `last` are days of the account's calendar, both included."""
+    """What is to be exported. `first` and `last` are days as the view has them, both included; of hours, days of UTC."""
 
     views: Sequence[str]
     form: str
@@ -128,7 +128,5 @@ def _manifest(connection: psycopg.Connection, asked: Asked, done: Sequence[Expor
 
 
 def _write_manifest(path: Path, content: dict[str, Any]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(0o600)
-    draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    draft.replace(path)
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -5,7 +5,6 @@ A file is written beside its place and put there when it is whole, readable by i
 
 import csv
 import datetime as dt
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from resources.export.catalog import ExportedView, ExportError
+from resources.runtime.whole_file import whole_file
 
 EXCEL_ROWS = 1_048_575  # below the head
 EXCEL_CHARACTERS = 32_767
@@ -115,17 +115,12 @@ FORMATS: Mapping[str, type[Parquet | Csv | Excel]] = {"parquet": Parquet, "csv":
 @contextmanager
 def new_file(path: Path, view: ExportedView, form: str) -> Iterator[ExportFile]:
     """The file is at `path` when the block has ended well, and nothing is left of it where it has not."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(0o600)
-    try:
+    with whole_file(path) as draft:
         made = FORMATS[form](draft, view)
         try:
             yield made
         finally:
             made.close()
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _csv_cell(value: Any) -> Any:
