@@ -6,8 +6,8 @@ Copied into a dbt project's `models/` it is all that dbt needs to know of the wa
 import json
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Protocol
 
+from pipelines.data_dictionary import Column
 from resources.settings import CHECKOUT
 
 PATH = CHECKOUT / "docs" / "dbt" / "sources.yml"
@@ -25,26 +25,7 @@ sources:
 """
 
 
-class Described(Protocol):
-    """A column of a relation, as the catalog has it."""
-
-    @property
-    def schema(self) -> str: ...
-    @property
-    def schema_comment(self) -> str | None: ...
-    @property
-    def relation(self) -> str: ...
-    @property
-    def relation_comment(self) -> str | None: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def comment(self) -> str | None: ...
-
-
-def sources(described: Sequence[Described]) -> str:
+def sources(described: Sequence[Column]) -> str:
     """The file. Texts are written as JSON's, which are YAML's too, whatever stands in them."""
     views = [column for column in described if column.schema == SCHEMA]
     lines = [_HEAD + f"    description: {_text(views[0].schema_comment)}", "    tables:"]
