@@ -8,19 +8,17 @@ in sql/views, whose comments Postgres holds too.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 
 from assets.report import OWNERS, asset_key, source_key
 from assets.reports import REPORTS
-from resources.settings import CHECKOUT
+from resources.postgres.migrations import files
+from resources.postgres.views import created_by
 
-VIEWS = CHECKOUT / "sql" / "views"
 SCHEMA = GROUP = "analytics"
 KALTURA_GROUP = "kaltura_reports"
 
-_CREATES = re.compile(rf"^CREATE VIEW {SCHEMA}\.(\w+)", re.MULTILINE)
 _READS = re.compile(r"\b(?:FROM|JOIN)\s+(kaltura|analytics|university)\.(\w+)")
 _LITERAL = r"((?:'(?:[^']|'')*'\s*)+)"
 _COMMENT = re.compile(rf"COMMENT ON (VIEW|COLUMN) {SCHEMA}\.(\w+)(?:\.(\w+))? IS\s+{_LITERAL};")
@@ -36,14 +34,13 @@ class View:
     sources: Sequence[tuple[str, str]]
 
 
-def views(folder: Path = VIEWS) -> list[View]:
+def views() -> list[View]:
     """Those of `sql/views`, in the order in which they are made."""
     made = []
-    for file in sorted(folder.glob("*.sql")):
-        text = file.read_text("utf-8")
-        comments = [(match[2], match[3], _said(match[4])) for match in _COMMENT.finditer(text)]
-        for name in _CREATES.findall(text):
-            body = text.partition(f"CREATE VIEW {SCHEMA}.{name}")[2].partition("\nCOMMENT ON")[0]
+    for file in files("views"):
+        comments = [(match[2], match[3], _said(match[4])) for match in _COMMENT.finditer(file.text)]
+        for name in created_by(file.text):
+            body = file.text.partition(f"CREATE VIEW {SCHEMA}.{name}")[2].partition("\nCOMMENT ON")[0]
             made.append(
                 View(
                     name,
@@ -81,8 +78,8 @@ def report_specs() -> list[dg.AssetSpec]:
 
 def view_specs() -> list[dg.AssetSpec]:
     """The views of schema `analytics`, below the tables that they read."""
-    names = {view.name for view in views()}
-    assets = {("kaltura", report.table.name) for report in REPORTS} | {(SCHEMA, name) for name in names}
+    there = views()
+    assets = {("kaltura", report.table.name) for report in REPORTS} | {(SCHEMA, view.name) for view in there}
     return [
         dg.AssetSpec(
             asset_key(view.name, SCHEMA),
@@ -102,5 +99,5 @@ def view_specs() -> list[dg.AssetSpec]:
                 ),
             },
         )
-        for view in views()
+        for view in there
     ]

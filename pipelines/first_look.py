@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.terminal import as_text
+from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 
 QUERIES = CHECKOUT / "sql" / "first_look"
@@ -63,22 +64,20 @@ def _loads_table(loads: Rows) -> Table:
 def _summary(loads: Rows) -> str:
     inserted = _sum(loads, "inserted")
     changed = _sum(loads, "updated", "removed")
-    lines = [f"[bold]{_counted(inserted + changed)} written.[/]"]
+    lines = [f"[bold]{counted(inserted + changed, 'row')} written.[/]"]
     if not inserted + changed:
         lines = [_nothing_written(loads)]
     if changed:
-        lines.append(f"{_counted(changed)} had changed or vanished at Kaltura; kaltura.changes holds each as it was.")
+        lines.append(
+            f"{counted(changed, 'row')} had changed or vanished at Kaltura; kaltura.changes holds each as it was."
+        )
     if rejected := _sum(loads, "rows_rejected"):
-        lines.append(f"{_counted(rejected)} could not be used; kaltura.rejects holds each with its reason.")
+        lines.append(f"{counted(rejected, 'row')} could not be used; kaltura.rejects holds each with its reason.")
     if repaired := _sum(loads, "rows_repaired"):
         lines.append(
-            f"{_counted(repaired)} came in without a figure that could not be used; kaltura.rejects holds each."
+            f"{counted(repaired, 'row')} came in without a figure that could not be used; kaltura.rejects holds each."
         )
     return "\n".join(lines) + "\n"
-
-
-def _counted(rows: int) -> str:
-    return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
 def _nothing_written(loads: Rows) -> str:
@@ -94,10 +93,17 @@ def _sum(loads: Rows, *names: str) -> int:
     return sum(load[name] for load in loads for name in names)
 
 
+def _table(title: str, subject: str, *figures: str) -> Table:
+    """Its head: what each row is about on the left, figures on the right."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column(subject)
+    for name in figures:
+        table.add_column(name, justify="right")
+    return table
+
+
 def _week_table(days: Rows) -> Table:
-    table = Table(title="Attendance and engagement", title_justify="left", title_style="bold")
-    for name in ("day", "sessions", "breakouts", "people", "hours", "engagement"):
-        table.add_column(name, justify="left" if name == "day" else "right")
+    table = _table("Attendance and engagement", "day", "sessions", "breakouts", "people", "hours", "engagement")
     for day in days[-DAYS_SHOWN:]:
         table.add_row(
             f"{day['partition_date']:%a} {day['partition_date']}",
@@ -111,9 +117,7 @@ def _week_table(days: Rows) -> Table:
 
 
 def _rooms_table(rooms: Rows) -> Table:
-    table = Table(title="Busiest rooms", title_justify="left", title_style="bold")
-    for name in ("room", "sessions", "people", "hours", "engagement"):
-        table.add_column(name, justify="left" if name == "room" else "right")
+    table = _table("Busiest rooms", "room", "sessions", "people", "hours", "engagement")
     for room in rooms:
         table.add_row(
             as_text(room["room"] or room["room_id"]),
@@ -127,9 +131,7 @@ def _rooms_table(rooms: Rows) -> Table:
 
 def _courses_table(courses: Rows) -> Table:
     """Where students are fewest. Guests are people in a session who were not enrolled."""
-    table = Table(title="Courses with the lowest attendance", title_justify="left", title_style="bold")
-    for name in ("course", "sessions", "students", "attendance", "guests"):
-        table.add_column(name, justify="left" if name == "course" else "right")
+    table = _table("Courses with the lowest attendance", "course", "sessions", "students", "attendance", "guests")
     for course in courses:
         table.add_row(
             as_text(course["course"] or course["course_id"]),

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
@@ -22,16 +23,17 @@ from assets.room_report.asset import room_report
 from assets.university import UNIVERSITY
 from pipelines.run_days import UNDER_WAY
 from resources.local import kaltura as standin
+from resources.runtime.event_files import ALL_RUNS
 from resources.warehouse.resource import Postgres
 
 FORGET_AT = "50 3 * * *"  # before the day's pull
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 AT_ONCE = 500
-INDEX = "index"  # the database of all runs' marks, beside one of each run's events
 FREE_SHARE = 0.25  # of the index, from which it is written anew without its free pages
 LOCKED_SECONDS = 30.0
 RELATED_TAGS = ("dagster/parent_run_id", "dagster/root_run_id")
 
+_T = TypeVar("_T")
 _KEYS = [*(report.key for report in REPORTS), room_report.key, *(each.key for each in UNIVERSITY)]
 _CHECKS = [spec.key for spec in checks.specs()]
 
@@ -82,8 +84,8 @@ def _telling(instance: dg.DagsterInstance) -> set[str]:
 
 def _runs_of(instance: dg.DagsterInstance, key: dg.AssetKey, marks: list[int]) -> set[str]:
     found: set[str] = set()
-    for start in range(0, len(marks), AT_ONCE):
-        asked = dg.AssetRecordsFilter(asset_key=key, storage_ids=marks[start : start + AT_ONCE])
+    for ids in _parts(marks):
+        asked = dg.AssetRecordsFilter(asset_key=key, storage_ids=ids)
         found |= {record.run_id for record in instance.fetch_materializations(asked, limit=AT_ONCE).records}
     return found
 
@@ -99,7 +101,7 @@ def _retried(instance: dg.DagsterInstance, old: set[str]) -> set[str]:
     return found
 
 
-def _parts(ids: list[str]) -> Iterable[list[str]]:
+def _parts(ids: list[_T]) -> Iterable[list[_T]]:
     return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
 
 
@@ -118,7 +120,7 @@ def vacuum(instance: dg.DagsterInstance, say: Callable[[str], None]) -> None:
     storage = instance.event_log_storage
     if not isinstance(storage, SqliteEventLogStorage) or instance.get_runs_count(dg.RunsFilter(statuses=UNDER_WAY)) > 1:
         return
-    index = Path(storage.path_for_shard(INDEX))
+    index = Path(storage.path_for_shard(ALL_RUNS))
     with closing(sqlite3.connect(index, timeout=LOCKED_SECONDS, isolation_level=None)) as connection:
         [[free]], [[pages]] = (
             connection.execute(f"PRAGMA {what}").fetchall() for what in ("freelist_count", "page_count")

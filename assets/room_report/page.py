@@ -15,6 +15,7 @@ import jinja2
 from assets.room_report.charts import charts, heat_steps, hours_shown, steps_text
 from assets.room_report.colours import DARK, HEAT, LIGHT
 from assets.room_report.figures import WEEK, Figures, Return, Week
+from resources.runtime.counted import counted
 from resources.runtime.printable import on_page
 from resources.settings import CHECKOUT
 
@@ -92,13 +93,13 @@ def lede(figures: Figures) -> str:
 
 
 def _together(week: Week) -> str:
-    held = _counted(week.session_count or 0, "session")
+    held = counted(week.session_count or 0, "session")
     were = "was" if week.session_count == 1 else "were"
     if week.people_count is None:
         return f"{held} {were} held. Who attended is not known, as attendees are not loaded."
     if not week.people_count and week.total_minutes:
         return f"{held} {were} held. Kaltura could not identify anybody who attended."
-    return f"{held} brought {_counted(week.people_count, 'person', 'people')} together."
+    return f"{held} brought {counted(week.people_count, 'person', 'people')} together."
 
 
 def notices(figures: Figures) -> list[str]:
@@ -110,7 +111,7 @@ def notices(figures: Figures) -> list[str]:
     before = figures.missing[figures.week_date - WEEK]
     if before and not figures.is_empty:
         said.append(
-            f"Of the week before, {_counted(len(before), 'day')} {'is' if len(before) == 1 else 'are'} not loaded."
+            f"Of the week before, {counted(len(before), 'day')} {'is' if len(before) == 1 else 'are'} not loaded."
         )
     return said
 
@@ -121,7 +122,7 @@ def _missing_said(figures: Figures) -> list[str]:
     missing = figures.missing_sessions[figures.week_date]
     if missing and len(missing) < WEEK.days:
         said.append(
-            f"{_counted(len(missing), 'day')} of this week {'is' if len(missing) == 1 else 'are'} not loaded: "
+            f"{counted(len(missing), 'day')} of this week {'is' if len(missing) == 1 else 'are'} not loaded: "
             f"{_dates(missing)}. The figures below leave {'it' if len(missing) == 1 else 'them'} out."
         )
     for what, lacking, short in (
@@ -176,7 +177,7 @@ def _weeks_said(figures: Figures) -> str:
     sessions = sum(week.session_count or 0 for week in whole) / len(whole)
     people = sum(week.people_count or 0 for week in whole) / len(whole)
     return (
-        f"The {_counted(len(whole), 'earlier week')} that {'is' if len(whole) == 1 else 'are'} loaded whole had "
+        f"The {counted(len(whole), 'earlier week')} that {'is' if len(whole) == 1 else 'are'} loaded whole had "
         f"{number(sessions)} sessions and {number(people)} people on average."
     )
 
@@ -189,7 +190,7 @@ def _hours_said(figures: Figures) -> str:
     weekday = figures.week_date + dt.timedelta(days=busiest.weekday)
     return (
         f"Busiest was {weekday:%A} from {busiest.hour}:00 to {busiest.hour + 1}:00, "
-        f"with {_counted(round(busiest.open_session_count), 'session')} open at a time."
+        f"with {counted(round(busiest.open_session_count), 'session')} open at a time."
     )
 
 
@@ -207,7 +208,7 @@ def _returns_said(figures: Figures) -> str:
     known = [row for row in figures.returns if row.median_ratio is not None]
     unknown = sum(row.unknown_session_count for row in figures.returns)
     if not known and unknown:
-        return f"Not known: of {_counted(unknown, 'later session')} or of the room's first, attendees are not loaded."
+        return f"Not known: of {counted(unknown, 'later session')} or of the room's first, attendees are not loaded."
     if not known:
         return "No room has had a second session yet."
     return (
@@ -228,11 +229,11 @@ def _breakouts_said(figures: Figures) -> str:
     if week is None:
         return "No breakout room was used this week."
     share = percent(week.main_session_count / figures.week.session_count) if figures.week.session_count else ""
-    said = f"{_counted(week.main_session_count, 'session')} used breakout rooms" + (
+    said = f"{counted(week.main_session_count, 'session')} used breakout rooms" + (
         f", {share} of all." if share else "."
     )
     if week.untied_breakout_count:
-        said += f" Of {_counted(week.untied_breakout_count, 'more breakout')} the main session is not known."
+        said += f" Of {counted(week.untied_breakout_count, 'more breakout')} the main session is not known."
     return said
 
 
@@ -241,7 +242,7 @@ def _restated_said(figures: Figures) -> str:
         return "Nothing: no later pull has changed a figure of these thirteen weeks."
     sessions = sum(row.session_count for row in figures.restated)
     completed = sum(row.completed_session_count for row in figures.restated)
-    said = f"Later pulls changed the figures of {_counted(sessions, 'session')} of these thirteen weeks."
+    said = f"Later pulls changed the figures of {counted(sessions, 'session')} of these thirteen weeks."
     if completed:
         said += f" {number(completed)} of them had been running when first pulled, and were completed."
     return said
@@ -305,10 +306,6 @@ def _span(first: dt.date, last: dt.date) -> str:
 def _dates(dates: Sequence[dt.date]) -> str:
     named = [f"{each:%A} {each.day} {each:%B}" for each in dates[:DATES_NAMED]]
     return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def _change(now: float, then: float) -> str:

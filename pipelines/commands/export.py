@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from pipelines.command_line import Command, database_url_option, day_option
+from resources.export.export import MANIFEST, Asked, export
+from resources.export.files import FORMATS
+from resources.postgres import url
+from resources.runtime.counted import counted
 from resources.settings import LOCAL, SettingError
-
-FORMATS = ("parquet", "csv", "xlsx")
 
 
 @click.command(cls=Command)
@@ -18,7 +20,7 @@ FORMATS = ("parquet", "csv", "xlsx")
 @day_option("--from", "first", "First day, as 2026-01-31. Without it, from the first one that there is.")
 @day_option("--to", "last", "Last day. Without it, to the last one that there is.")
 @click.option("--account", type=int, metavar="PARTNER_ID", help="One account alone.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder (default: .local/exports).")
 @database_url_option
 def command(
@@ -42,19 +44,16 @@ def command(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from resources.export.export import MANIFEST, Asked, export
-    from resources.postgres.url import database_url as configured
-
     folder, console = out or LOCAL / "exports", Console()
     columns = SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f} rows"), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as shown:
         tasks = {view: shown.add_task(view, total=None) for view in views}
         done = export(
-            database_url or configured(),
+            database_url or url.database_url(),
             Asked(views, form, first, last, account),
             folder,
             lambda view, rows: shown.update(tasks[view], completed=rows),
         )
-    lines = [f"{folder / each.file}: {each.rows:,} row{'' if each.rows == 1 else 's'}" for each in done]
+    lines = [f"{folder / each.file}: {counted(each.rows, 'row')}" for each in done]
     lines.append(f"{folder / MANIFEST}: when they were read, and how far the data are known")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.command_line import Command, Stopped, database_url_option
+from resources.postgres import url
 from resources.settings import SettingError, Settings, university_folder
 
 if TYPE_CHECKING:
@@ -40,21 +41,15 @@ def command(folder: Path | None, accept_empty: bool, database_url: str) -> None:
         raise SettingError(f"{folder} has none of {', '.join(each.file_name for each in LISTS)}.")
     account = standin.account()
     console = Console()
-    url = database_url or _database_url()
-    refused = [_loaded(console, url, folder, each, account, settings, accept_empty=accept_empty) for each in there]
+    at = database_url or url.database_url()
+    refused = [_loaded(console, at, folder, each, account, settings, accept_empty=accept_empty) for each in there]
     if problems := [problem for problem in refused if problem]:
         raise Stopped("\n".join(problems))
 
 
-def _database_url() -> str:
-    from resources.postgres.url import database_url
-
-    return database_url()
-
-
 def _loaded(
     console: Console,
-    url: str,
+    at: str,
     folder: Path,
     wanted: UniversityList,
     account: int,
@@ -70,7 +65,7 @@ def _loaded(
 
     path = folder / wanted.file_name
     try:
-        with opened(url) as connection:
+        with opened(at) as connection:
             Migrations(connection).require_current()
             done = load(
                 connection, path, wanted, account, settings.privacy, settings.timezone, accept_empty=accept_empty

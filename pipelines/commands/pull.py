@@ -94,11 +94,11 @@ def _pull_and_show(chosen: Callable[[dt.date], tuple[dt.date, dt.date]], *, acce
         pull_config={"accept_empty": True} if accept_empty else None,
         watch=lambda instance, run_id: _progress(console, instance, run_id, days),
     )
-    took = f"{time.monotonic() - started:.1f} s"
+    asked, took = f"{days} day{'s' if days > 1 else ''}", f"{time.monotonic() - started:.1f} s"
     if result.success:
-        console.print(f"Pulled {days} day{'s' if days > 1 else ''} in {took}.\n")
+        console.print(f"Pulled {asked} in {took}.\n")
     else:
-        console.print(f"Of {days} day{'s' if days > 1 else ''}, {_loaded(result)} are in, after {took}.\n")
+        console.print(f"Of {asked}, {_loaded(result)} are in, after {took}.\n")
     _print_findings(result, console)
     try:
         _load_invented_lists(url, first, last)

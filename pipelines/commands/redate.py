@@ -52,14 +52,15 @@ def command(account: int | None, dry_run: bool) -> None:
 
 
 def _said(account: int, done: Redated, *, dry_run: bool) -> list[str]:
+    from pipelines.status import shown
+
     lines = [
         f"The days of account {account} {'would be' if dry_run else 'are'} cut in {done.after}; before, in {done.before}."
     ]
     if done.not_whole:
-        days = ", ".join(str(days).replace("...", " to ") for days in done.not_whole)
         lines.append(
-            f"Not loaded whole {'then' if dry_run else 'any more'}: {days}. Their rows stay; `daily_pull` brings the rest "
-            f"back as it does missing days, or `python -m pipelines pull --from DAY --to DAY`."
+            f"Not loaded whole {'then' if dry_run else 'any more'}: {shown(done.not_whole)}. Their rows stay; `daily_pull` "
+            "brings the rest back as it does missing days, or `python -m pipelines pull --from DAY --to DAY`."
         )
     lines.append(
         "Dagster knows days by their names: `python -m pipelines status --mend` takes the marks of days away that are not "

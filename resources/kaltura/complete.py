@@ -31,6 +31,7 @@ from resources.kaltura.errors import (
 )
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
+from resources.runtime.counted import counted
 
 IDS_PER_REQUEST = 500  # some 6 kB of a request's body
 HEAVY = (TooMuch, ServerFault)  # how a single day that is too much may be answered: a server's bug looks alike
@@ -165,7 +166,7 @@ class Completion:
             except TooMuch:
                 continue
             if count:
-                return f"a half of its window has {count:,} row{'' if count == 1 else 's'}"
+                return f"a half of its window has {counted(count, 'row')}"
         return ""
 
     def of_ids(self, window: Window, ids: Sequence[str], *, have_rows: bool = False) -> list[Reply]:

@@ -20,6 +20,7 @@ from resources.postgres.session import DatabaseError, DatabaseUnreachable, conne
 from resources.postgres.url import libpq_url
 from resources.privacy.people import DayPrivacy, Roll, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
+from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 from resources.table import Table
 from resources.warehouse.calendars import expect_recorded, require_timezone
@@ -177,7 +178,7 @@ class Warehouse:
                 days = connection.execute(ROWS_EXPECTED.read_bytes(), asked).fetchall()
         for day, held, before, around in days:
             if held:
-                return f"the warehouse holds {held:,} row{'' if held == 1 else 's'} of {day}"
+                return f"the warehouse holds {counted(held, 'row')} of {day}"
             if before is not None and before >= TELLING_MEDIAN:
                 return f"{before:,.0f} rows are the median of {day:%A}s before {day}"
             if all_are_empty and before is None and around is not None and around >= TELLING_MEDIAN:
