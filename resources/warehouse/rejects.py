@@ -5,7 +5,7 @@ its events lie in, so it is known by the window: a pull whose window covers that
 """
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import pandas as pd
@@ -72,19 +72,19 @@ class RejectsLoad:
         """Each line that is there stays where it came again, and goes where it would have had to."""
         start, end = self.arrivals.window_start, self.arrivals.window_end
         gone, narrower = [], []
-        for line in self._lines(there):
-            again = self._again(line, now)
-            if again is None:
-                is_covered = start <= line.window_start and line.window_end <= end
-                if line.is_ours_to_change and (is_covered or self._has_found_its_session(line)):
-                    gone.append(line.place)
-            elif again != line.what and line.is_ours_to_change:  # other figures, as the window is another
-                gone.append(line.place)
-                continue
-            elif (line.window_start, line.window_end) != (max(start, line.window_start), min(end, line.window_end)):
+        came, others = self._came_again(self._lines(there), now)
+        for line in came:
+            if (line.window_start, line.window_end) != (max(start, line.window_start), min(end, line.window_end)):
                 narrower.append(line.place)
-            if again is not None:
+        for line, again in others:
+            if again is not None and not line.is_ours_to_change:
                 now[again] -= 1
+            elif again is not None:  # other figures, as the window is another
+                gone.append(line.place)
+            elif line.is_ours_to_change:
+                is_covered = start <= line.window_start and line.window_end <= end
+                if is_covered or self._has_found_its_session(line):
+                    gone.append(line.place)
         if gone:
             self.connection.execute("DELETE FROM kaltura.rejects WHERE ctid = ANY (%s::tid[])", [gone])
         if narrower:  # the events of a line that came with both windows lie in both
@@ -112,13 +112,29 @@ class RejectsLoad:
             _Undated(row[0], row[1:5], row[5], row[6], is_whole and (row[7] is None or row[7] <= pull)) for row in there
         ]
 
-    def _again(self, line: _Undated, now: "Counter[_Reject]") -> _Reject | None:
-        """The same line among those that came: as it is there, or else with other figures."""
-        if now[line.what] > 0:
-            return line.what
-        known = _without_figures(line.what[0], self.arrivals.table)
-        same = (what for what in now.elements() if _without_figures(what[0], self.arrivals.table) == known)
-        return next(same, None)
+    def _came_again(
+        self, there: list[_Undated], now: "Counter[_Reject]"
+    ) -> tuple[list[_Undated], list[tuple[_Undated, _Reject | None]]]:
+        """The lines that came again as they are, which are taken out of `now`; and the others.
+
+        Each of the others has the line that came in its place with other figures, where one did. None stands for two:
+        people without an id have lines that differ in their figures alone.
+        """
+        came, others = [], []
+        for line in there:
+            if now[line.what] > 0:
+                now[line.what] -= 1
+                came.append(line)
+            else:
+                others.append(line)
+        left = defaultdict[tuple[str, ...], list[_Reject]](list)
+        for what in now.elements() if others else ():
+            left[_without_figures(what[0], self.arrivals.table)].append(what)
+        paired = []
+        for line in others:
+            same = left.get(_without_figures(line.what[0], self.arrivals.table))
+            paired.append((line, same.pop() if same else None))
+        return came, paired
 
     def _has_found_its_session(self, line: _Undated) -> bool:
         """Whether the day's rows hold the session that the line names."""
@@ -147,10 +163,10 @@ def _counted(rejects: pd.DataFrame, which: pd.Series) -> "Counter[_Reject]":
     return Counter(plain.itertuples(index=False, name=None))
 
 
-def _without_figures(raw: str, table: Table) -> list[str]:
+def _without_figures(raw: str, table: Table) -> tuple[str, ...]:
     """What of a line does not depend on the window that it was asked for with."""
     kinds = [column.kind for column in table.columns]
     values = raw.split(",")
     if len(values) < len(kinds):
-        return values
-    return [value for at, value in enumerate(values) if at >= len(kinds) or kinds[at] not in FIGURES]
+        return tuple(values)
+    return tuple(value for at, value in enumerate(values) if at >= len(kinds) or kinds[at] not in FIGURES)

@@ -492,6 +492,28 @@ def test_after_any_history_the_tables_equal_the_truth_once_every_day_was_pulled_
     tell(store, scene, history, last_pulls, resolved_at)
 
 
+_nobodys = st.builds(
+    lambda user, at, length: View("1_room0", "Error", user, at, at + length),
+    st.sampled_from([user for user in _USERS if user.user_id in ("", "twice", "ada")]),
+    st.integers(-12 * HOUR, (DAYS + 1) * 24 * HOUR),
+    st.sampled_from([60, 60, 600]),
+)
+
+
+@settings(_PATIENT, max_examples=30 * LONGER)
+@given(st.lists(_nobodys, max_size=6), st.lists(_pulls, max_size=3), _last_pulls)
+@in_time
+def test_lines_that_differ_in_their_figures_alone_stand_each_as_often_as_they_are_sent(
+    store: Store, views: list[View], history: list[Pull], last_pulls: list[Pull]
+) -> None:
+    """People without an id in a session that Kaltura does not know: some lie in one window, some in another, or in both."""
+    scene = Scene(PLACES[0], 12, (), (), ())
+    begins = scene.begins
+    here = tuple(replace(at, joined_at=begins + at.joined_at, left_at=begins + at.left_at) for at in views)
+    session = Session("1_room0", "Lost", "", "Error", begins, begins + HOUR, "host")
+    tell(store, replace(scene, sessions=(session,), views=here), history, last_pulls, 0)
+
+
 # The same examples each time but in `make fuzz`: one in some thousands is known to fail (docs/reliability.md).
 @settings(_PATIENT, max_examples=60 if LONGER <= 2 else 60 * LONGER, derandomize=LONGER <= 2)
 @given(
