@@ -176,7 +176,7 @@ class _Run:
     def bring(self, days: Sequence[dt.date], client: Client, *, accepts_empty: bool) -> None:
         """Asks for the days, a window at a time, and loads each window while the next one is on its way."""
         windows = Windows(
-            lambda these: extract(
+            lambda these, seen: extract(
                 these,
                 self.reports,
                 client,
@@ -185,6 +185,7 @@ class _Run:
                 number=self.warehouse.next_pull(),
                 people=self.people,
                 against_empty=self.against_empty,
+                seen=seen,
                 accepts_empty=accepts_empty,
             ),
             client.row_cap,

@@ -1,13 +1,16 @@
 """What speaks against a report that came empty: other reports, the warehouse, lighter questions.
 
 Where one report comes empty, the others of the same days tell whether that can be. Where all of them do, each is asked
-for once more in halves, and what the warehouse knows of the days around counts too. Of days around which it knows
-nothing, reports that stay empty are believed.
+for once more in halves, and what the warehouse knows of the days around counts too. What an earlier reply of the run
+had rows of is not empty later. Of days of which nothing is known, reports that stay empty are believed.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import pandas as pd
 
 from assets.pull.witnesses import Witnesses
 from assets.report import Report
@@ -27,19 +30,39 @@ def nothing_known(report: Report, days: Days, *, all_are_empty: bool) -> str:
     return ""
 
 
+class Seen:
+    """Of which days each report has had rows in any reply of a run, those of days among them that failed."""
+
+    def __init__(self) -> None:
+        self._days: dict[int, set[pd.Timestamp]] = defaultdict(set)
+
+    def heard(self, report: Report, days: pd.Series) -> None:
+        self._days[report.report_id].update(days.dropna().unique())
+
+    def against(self, report: Report, days: Days) -> str:
+        first, last = pd.Timestamp(days.first), pd.Timestamp(days.last)
+        seen = sorted(day for day in self._days[report.report_id] if first <= day <= last)
+        return f"an earlier reply had rows of {seen[0].date()}" if seen else ""
+
+
 @dataclass
 class Doubt:
     """Of one pull. `knows` is asked where no filter keeps rows away that the warehouse may hold."""
 
     witnesses: Witnesses
     knows: AgainstEmpty
+    seen: Seen
     is_filtered: bool
     _all_are_empty: bool = False
     _told_by_halves: dict[int, str] = field(default_factory=dict)
 
     def of(self, report: Report, days: Days) -> str:
         """What speaks against an empty `report` for these days; empty if nothing does."""
-        against = self.witnesses.against(report, days) or self._told_by_halves.get(report.report_id, "")
+        against = (
+            self.witnesses.against(report, days)
+            or self._told_by_halves.get(report.report_id, "")
+            or self.seen.against(report, days)
+        )
         if against or self.is_filtered:
             return against
         return self.knows(report, days, all_are_empty=self._all_are_empty)

@@ -13,30 +13,26 @@ import pandas as pd
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull import usable
 from assets.pull.assign import (
     COUNTED_ON,
     DAY,
     DISPOSITION,
     KEPT,
-    NEIGHBOUR,
     NO_SESSION,
     REPLACED,
     Cover,
     Lines,
     Received,
     asked_again,
-    by_counting_day,
     counted_alone,
-    rejects,
     replaced,
-    unread,
     windows_of,
     with_disposition,
 )
+from assets.pull.by_day import by_day
 from assets.pull.covers import FOLLOWED, covers
-from assets.pull.doubt import AgainstEmpty, Doubt, nothing_known
-from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, EXTRA, LINE, REASON, merged, normalize
+from assets.pull.doubt import AgainstEmpty, Doubt, Seen, nothing_known
+from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, LINE, REASON, normalize
 from assets.pull.thinning import Thinning
 from assets.pull.witnesses import Witnesses
 from assets.report import Report
@@ -48,8 +44,6 @@ from resources.kaltura.complete import Completion
 from resources.kaltura.query import Filter
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.privacy.pseudonyms import EVERYTHING, People
-
-ARRIVING = ("window_start", "window_end", "ends_at", EXTRA)  # beside the report's columns, what a load asks for
 
 
 @dataclass(frozen=True)
@@ -87,16 +81,17 @@ def extract(
     people: People = EVERYTHING,
     now: Callable[[], float] | None = None,
     against_empty: AgainstEmpty = nothing_known,
+    seen: Seen | None = None,
     accepts_empty: bool = False,
 ) -> Extract:
     """The days' rows for each of `reports`. Raises what `Completion.days` raises; then there is nothing of any day.
 
     `number` is the pull's, given out before. When it began is told by `now`, by default in Kaltura's own time.
-    `against_empty` says what the warehouse knows of days for which a report is empty.
+    `against_empty` says what the warehouse knows of days for which a report is empty, `seen` what the run does.
     """
-    pull = _Pull(days, client, calendar, filters, people, now, against_empty, accepts_empty)
+    pull = _Pull(days, client, calendar, filters, people, now, against_empty, seen or Seen(), accepts_empty)
     rows = pull.received(reports)
-    arrived = {report.table.name: pull.by_day(rows[report.table.name], report) for report in reports}
+    arrived = {report.table.name: pull.arrived(rows[report.table.name], report) for report in reports}
     return Extract(
         days,
         Pull(number, dt.datetime.fromtimestamp(pull.now, dt.UTC), client.clock.ahead_seconds),
@@ -117,6 +112,7 @@ class _Pull:
         people: People,
         now: Callable[[], float] | None,
         against_empty: AgainstEmpty,
+        seen: Seen,
         accepts_empty: bool,
     ) -> None:
         self.days = days
@@ -130,7 +126,8 @@ class _Pull:
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
         self.witnesses = Witnesses(filters.of)
-        self.doubt = Doubt(self.witnesses, against_empty, is_filtered=filters.active is not None)
+        self.seen = seen
+        self.doubt = Doubt(self.witnesses, against_empty, seen, is_filtered=filters.active is not None)
         self.accepts_empty = accepts_empty
         self.stretches: Sequence[Days] = (days,)
         held = filters.of(BREAKOUT_SESSIONS)
@@ -163,35 +160,45 @@ class _Pull:
         for report in (ROOM_SESSIONS, BREAKOUT_SESSIONS):
             if report.table.name in rows:
                 self.witnesses.heard(report, rows[report.table.name].frame)
-        for report in (ROOM_SESSIONS, BREAKOUT_SESSIONS):
-            if report.table.name in rows:
-                self._ask_again_if_contradicted(rows, report)
+        if ROOM_SESSIONS.table.name in rows and self._ask_again_if_contradicted(rows, ROOM_SESSIONS):
+            self._rooms_asked_again(rows)
+        elif BREAKOUT_SESSIONS.table.name in rows:
+            self._ask_again_if_contradicted(rows, BREAKOUT_SESSIONS)
         if ATTENDEES in reports:
-            rows[ATTENDEES.table.name] = self.attendees(rows[ROOM_SESSIONS.table.name])
-            self.witnesses.heard(ATTENDEES, rows[ATTENDEES.table.name].frame)
-            if self._ask_again_if_contradicted(rows, ROOM_SESSIONS):
-                attendees = self.attendees(rows[ROOM_SESSIONS.table.name])
-                rows[ATTENDEES.table.name] = asked_again(rows[ATTENDEES.table.name], attendees)
+            self._ask_for_attendees(rows)
         return rows
 
+    def _ask_for_attendees(self, rows: dict[str, Received]) -> None:
+        """They may name sessions that 6000 left out: then it is asked again, and so is 6002 where these speak against it."""
+        sessions = rows[ROOM_SESSIONS.table.name]
+        heard = sessions.frame
+        rows[ATTENDEES.table.name] = self.attendees(sessions)
+        self.witnesses.heard(ATTENDEES, rows[ATTENDEES.table.name].frame)
+        if self._ask_again_if_contradicted(rows, ROOM_SESSIONS):
+            attendees = self.attendees(rows[ROOM_SESSIONS.table.name])
+            rows[ATTENDEES.table.name] = asked_again(rows[ATTENDEES.table.name], attendees)
+        if rows[ROOM_SESSIONS.table.name].frame is not heard:
+            self.witnesses.heard(ROOM_SESSIONS, rows[ROOM_SESSIONS.table.name].frame)
+            self._rooms_asked_again(rows)
+
     def _rooms_asked_again(self, rows: dict[str, Received]) -> None:
-        """More rooms than before: 6002 may have lost more than it seemed."""
+        """More rooms than before: 6002 may have lost more than it seemed, or was wrongly believed to be empty."""
         if self.thinning.received:
             self.thinning.received = lambda: rows[ROOM_SESSIONS.table.name]
         breakouts = rows.get(BREAKOUT_SESSIONS.table.name)
-        if breakouts and self.thinning.has_lost(breakouts):
+        if breakouts is None:
+            return
+        if not self._ask_again_if_contradicted(rows, BREAKOUT_SESSIONS) and self.thinning.has_lost(breakouts):
             rows[BREAKOUT_SESSIONS.table.name] = asked_again(breakouts, self.sessions(BREAKOUT_SESSIONS))
 
     def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
         came = rows[report.table.name]
         there = set(came.frame["first_day"].unique())
         empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
-        if not any(self.witnesses.against(report, days) for days in empty):
+        if not any(self.witnesses.against(report, days) or self.seen.against(report, days) for days in empty):
             return False
         rows[report.table.name] = came = asked_again(came, self.sessions(report))
         self.witnesses.heard(report, came.frame)
-        if report is ROOM_SESSIONS:
-            self._rooms_asked_again(rows)
         return True
 
     @property
@@ -202,8 +209,12 @@ class _Pull:
     def sessions(self, report: Report) -> Received:
         """Rows that carry their own start: reports 6000 and 6002."""
         completion = self._completion(report)
-        parts = [part for days in self.stretches for part in completion.days(days)]
-        frame = pd.concat([self._dated(part.reply, report, part.days) for part in parts], ignore_index=True)
+        parts, frames = [], []
+        for stretch in self.stretches:  # what one stretch tells of the next is known before that is asked for
+            came = completion.days(stretch)
+            parts += came
+            frames += [self._dated(part.reply, report, part.days) for part in came]
+        frame = pd.concat(frames, ignore_index=True)
         windows = windows_of(parts)
         return Received(self._covered(frame, windows, report), windows)
 
@@ -224,11 +235,12 @@ class _Pull:
     ) -> tuple[list[Reply], list[Reply]]:
         """Replies of the cover's window, and those by which it was seen whether empty ones can be believed.
 
-        A session without an end may have no event in its week. The window that it was found in has some: where that
-        comes empty too, nothing can be read at the moment.
+        A session without an end may have no event in its week, where `window` reaches beyond that. The window that it
+        was found in has some: where that comes empty too, nothing can be read at the moment.
         """
         completion = self._completion(report)
-        replies = completion.of_ids(cover.window, ids, have_rows=not cover.ends_there)
+        may_be_empty = cover.ends_there and cover.window.end < window.end
+        replies = completion.of_ids(cover.window, ids, have_rows=not may_be_empty)
         if not replies or any(reply.rows.received for reply in replies):
             return replies, []
         control = completion.of_ids(window, ids, have_rows=True)
@@ -264,39 +276,10 @@ class _Pull:
                         frame = replaced(frame, again, cover, ATTENDEES, ["cue_point_id"], lines)
         return Received(frame, windows, known=sessions.frame)
 
-    def by_day(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
+    def arrived(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
-        frame, lines = rows.frame, self.lines[report.report_id]
-        usable.require(frame, report, self.days)
-        is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
-        good = by_counting_day(frame[[*report.table.column_names, *ARRIVING, COLUMN, COUNTED_ON]], is_good)
-        bad = rejects(frame, lines)
-        rejected = by_counting_day(bad, pd.Series(True, index=bad.index))
-        replaced_rows, other = (
-            frame.loc[frame[DISPOSITION] == disposition, COUNTED_ON].value_counts()
-            for disposition in (REPLACED, NEIGHBOUR)
-        )
-        not_read = unread(rows, report, lines)
-        stats = self.stats[report.report_id]
-        arrivals = {}
-        for day in self.days:
-            of_day = good(day)
-            once = merged(of_day, report)
-            days, window = next((days, window) for days, window in rows.windows if day in days)
-            arrivals[day] = Arrivals(
-                table=report.table,
-                frame=once.drop(columns=COLUMN),
-                rejects=self.people.rejects(rejected(day)),
-                unread=not_read,
-                window_start=window.starts_at,
-                window_end=self._known_until(window),
-                tells_undated=day == days.first,
-                requests=stats.requests,
-                merged=len(of_day) - len(once) + int(replaced_rows.get(pd.Timestamp(day), 0)),
-                other_days=int(other.get(pd.Timestamp(day), 0)),
-                kaltura_session=stats.kaltura_session,
-            )
-        return arrivals
+        of_report = self.lines[report.report_id], self.stats[report.report_id]
+        return by_day(rows, report, self.days, *of_report, people=self.people, known_until=self._known_until)
 
     def _completion(self, report: Report) -> Completion:
         return Completion(
@@ -329,6 +312,7 @@ class _Pull:
         frame[DAY] = self._local_day(frame["session_start_time"])
         ended = frame["session_end_time"].where(frame[REASON].isna())
         frame["ends_at"] = ended.fillna(frame["session_start_time"] + FOLLOWED)
+        self.seen.heard(report, frame[DAY])
         return with_disposition(frame)
 
     def _tied(self, frame: pd.DataFrame, sessions: Received, *, look_further: bool = True) -> pd.DataFrame:
@@ -349,6 +333,7 @@ class _Pull:
             by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
             for column in (DAY, "ends_at"):
                 tied[column] = tied[column].fillna(by_cue_point[column])
+        self.seen.heard(ATTENDEES, tied[DAY])
         orphans = tied[DAY].isna() & tied[REASON].isna()
         if orphans.any() and look_further and self._find(tied[orphans], sessions):
             return self._tied(frame, sessions, look_further=False)

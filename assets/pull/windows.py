@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from assets.pull.doubt import Seen
 from assets.pull.extract import Extract
 from resources.kaltura.errors import EmptyReply, Refused
 from resources.kaltura.windows import DAY, Days, stretches
@@ -35,10 +36,14 @@ class Fetched:
 
 
 class Windows:
-    """Brings days in by windows. `bring` is asked for one at a time; `row_cap` is where the server cuts a reply."""
+    """Brings days in by windows. `extract` is asked for one at a time, and told what the replies before it had.
 
-    def __init__(self, extract: Callable[[Days], Extract], row_cap: int) -> None:
+    `row_cap` is where the server cuts a reply.
+    """
+
+    def __init__(self, extract: Callable[[Days, Seen], Extract], row_cap: int) -> None:
         self._extract = extract
+        self._seen = Seen()
         self._row_cap = row_cap
         self._width = FIRST_WINDOW_DAYS
         self._bad_in_a_row = 0
@@ -59,7 +64,7 @@ class Windows:
             yield Fetched(days, NotAsked(reason))
             return
         try:
-            extracted = self._extract(days)
+            extracted = self._extract(days, self._seen)
         except Exception as error:  # whatever a day does to us, the others go on
             if isinstance(error, Refused):
                 self._refusal = error

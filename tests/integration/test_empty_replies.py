@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from assets.attendees import ATTENDEES
+from assets.pull.doubt import Seen
 from assets.pull.extract import Extract, Filters
 from assets.pull.windows import Fetched, Windows
 from assets.report import USER_IDS, Report
@@ -57,8 +58,8 @@ class Campus(Place):
     def run(self, first: int, last: int) -> dict[dt.date, EmptyReply]:
         """The days as a run asks for them, loaded; and those that failed."""
 
-        def of(days: Days) -> Extract:
-            return self.asked((days.first - self.monday).days, (days.last - self.monday).days)
+        def of(days: Days, seen: Seen) -> Extract:
+            return self.asked((days.first - self.monday).days, (days.last - self.monday).days, seen=seen)
 
         days = [self.day(number) for number in range(first, last + 1)]
         failed: dict[dt.date, EmptyReply] = {}
@@ -134,6 +135,30 @@ def test_a_session_without_an_end_is_not_lost_where_its_own_window_can_not_be_re
         assert times != 1, "once is asked for again"
     else:
         assert_equal(campus.tables, campus.truth(0))
+
+
+@pytest.mark.parametrize("after", [2, 3, 4])
+@pytest.mark.parametrize("times", [1, 5, None])
+def test_a_store_that_goes_away_in_the_middle_of_a_run_leaves_no_day_that_is_empty_and_green(
+    campus: Campus, after: int, times: int | None
+) -> None:
+    """6000 and 6002 have told of each of the days before; all that is asked for next comes empty."""
+    campus.holds(0, 1, 2)
+    campus.meets("1_long", 33, None, [(33, 34)])
+    campus.kaltura.faults.add(Fault("unreadable_store", times=times, after=after))
+    failed = campus.run(0, 2)
+    assert_equal(campus.tables, campus.truth(*(number for number in range(3) if campus.day(number) not in failed)))
+    assert times or failed
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_two_reports_that_come_empty_at_one_moment_are_both_asked_again_once_the_third_has_rows(
+    campus: Campus, times: int
+) -> None:
+    campus.holds(0, 1)
+    campus.kaltura.faults.add(Fault("unreadable_store", times=times))
+    assert campus.run(0, 1) == {}
+    assert_equal(campus.tables, campus.truth(0, 1))
 
 
 @pytest.mark.parametrize("report", REPORTS)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.pull.doubt import Seen
 from assets.pull.extract import Extract
 from assets.pull.windows import (
     BAD_DAYS_IN_A_ROW,
@@ -42,7 +43,7 @@ class Kaltura:
         self.rows_a_day = rows_a_day
         self.asked: list[Days] = []
 
-    def __call__(self, days: Days) -> Extract:
+    def __call__(self, days: Days, seen: Seen) -> Extract:
         self.asked.append(days)
         if self.bad.intersection(days):
             raise self.error()

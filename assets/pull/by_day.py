@@ -1,0 +1,70 @@
+"""The rows of a pull as the warehouse takes them: each day's on its own, merged, with what became of all the others."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import pandas as pd
+
+from assets.pull import usable
+from assets.pull.assign import (
+    COUNTED_ON,
+    DISPOSITION,
+    KEPT,
+    NEIGHBOUR,
+    REPLACED,
+    Lines,
+    Received,
+    by_counting_day,
+    rejects,
+    unread,
+)
+from assets.pull.normalize import COLUMN, EXTRA, REASON, merged
+from assets.report import Report
+from resources.arrivals import Arrivals
+from resources.kaltura.client import RequestStats
+from resources.kaltura.windows import Days, Window
+from resources.privacy.pseudonyms import People
+
+ARRIVING = ("window_start", "window_end", "ends_at", EXTRA)  # beside the report's columns, what a load asks for
+
+
+def by_day(
+    rows: Received,
+    report: Report,
+    days: Days,
+    lines: Lines,
+    stats: RequestStats,
+    *,
+    people: People,
+    known_until: Callable[[Window], dt.datetime],
+) -> dict[dt.date, Arrivals]:
+    """Every row that was received, on the day that loads it or counts it. Raises what `usable.require` raises."""
+    frame = rows.frame
+    usable.require(frame, report, days)
+    is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
+    good = by_counting_day(frame[[*report.table.column_names, *ARRIVING, COLUMN, COUNTED_ON]], is_good)
+    bad = rejects(frame, lines)
+    rejected = by_counting_day(bad, pd.Series(True, index=bad.index))
+    replaced_rows, other = (
+        frame.loc[frame[DISPOSITION] == disposition, COUNTED_ON].value_counts() for disposition in (REPLACED, NEIGHBOUR)
+    )
+    not_read = unread(rows, report, lines)
+    arrivals = {}
+    for day in days:
+        of_day = good(day)
+        once = merged(of_day, report)
+        window_days, window = next((asked, window) for asked, window in rows.windows if day in asked)
+        arrivals[day] = Arrivals(
+            table=report.table,
+            frame=once.drop(columns=COLUMN),
+            rejects=people.rejects(rejected(day)),
+            unread=not_read,
+            window_start=window.starts_at,
+            window_end=known_until(window),
+            tells_undated=day == window_days.first,
+            requests=stats.requests,
+            merged=len(of_day) - len(once) + int(replaced_rows.get(pd.Timestamp(day), 0)),
+            other_days=int(other.get(pd.Timestamp(day), 0)),
+            kaltura_session=stats.kaltura_session,
+        )
+    return arrivals
