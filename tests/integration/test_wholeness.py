@@ -518,9 +518,10 @@ def test_lines_that_differ_in_their_figures_alone_stand_each_as_often_as_they_ar
     """People without an id in a session that Kaltura does not know: some lie in one window, some in another, or in both."""
     scene = Scene(PLACES[0], 12, (), (), ())
     begins = scene.begins
-    here = tuple(replace(at, joined_at=begins + at.joined_at, left_at=begins + at.left_at) for at in views)
+    here = [replace(at, joined_at=begins + at.joined_at, left_at=begins + at.left_at) for at in views]
+    here.append(View("1_room0", "Error", _USERS[1], begins, begins + 60))  # or no window of its day has the session
     session = Session("1_room0", "Lost", "", "Error", begins, begins + HOUR, "host")
-    tell(store, replace(scene, sessions=(session,), views=here), history, last_pulls, 0)
+    tell(store, replace(scene, sessions=(session,), views=tuple(here)), history, last_pulls, 0)
 
 
 @settings(_PATIENT, max_examples=60 * LONGER)
