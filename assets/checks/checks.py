@@ -159,10 +159,11 @@ CHECKS = (
         "recent_events",
         (ROOM_SESSIONS, ATTENDEES),
         WARN,
-        "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error. Of TERM_DATES alone.",
+        "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error. Of TERM_DATES, or of "
+        "the courses' dates, alone.",
         "Silences, loaded days on end that hold nothing, by their first day",
-        "a vacation explains it (TERM_DATES says when there is none), or Kaltura has stopped to report: run `make doctor`, "
-        "and look into the KMC's analytics.",
+        "a vacation explains it (TERM_DATES, or the dates of courses, say when there is none), or Kaltura has stopped to "
+        "report: run `make doctor`, and look into the KMC's analytics.",
         days_before=366,
         is_reminded=False,
     ),

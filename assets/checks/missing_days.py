@@ -72,9 +72,9 @@ def parameters(account: int, days: Days) -> dict[str, object]:
     }
 
 
-def _multirange(terms: Sequence[Term]) -> str:
-    """As Postgres writes it; without terms, all days."""
-    return f"{{{','.join(f'[{first},{last}]' for first, last in terms)}}}" if terms else "{(,)}"
+def _multirange(terms: Sequence[Term]) -> str | None:
+    """As Postgres writes it; NULL without terms."""
+    return f"{{{','.join(f'[{first},{last}]' for first, last in terms)}}}" if terms else None
 
 
 def missing(

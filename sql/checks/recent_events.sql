@@ -1,7 +1,28 @@
 -- Days go on being loaded, and nothing happens on them: how many loaded days of a term in a row, up to the run's last
 -- one, are without any row. More than 3 is longer than a long weekend, more than 7 is an error unless it is a vacation. What
 -- it finds is of the first silent day, so that it stays one finding for as long as the silence lasts.
-WITH newest AS (
+-- Without TERM_DATES the dates of the university's courses say when there is a vacation: between them. What lies before the
+-- first of them and after the last one may well be a term whose courses are not loaded.
+WITH of_courses AS (
+    SELECT
+        min(starts_on) AS begins,
+        max(ends_on) AS ends,
+        range_agg(daterange(starts_on, ends_on, '[]')) AS days
+    FROM university.courses
+    WHERE account_id = %(partner_id)s AND starts_on IS NOT NULL AND ends_on IS NOT NULL
+),
+
+terms AS (
+    SELECT
+        coalesce(
+            %(terms)s::datemultirange,
+            days + datemultirange(daterange(NULL, begins), daterange(ends, NULL)),
+            '{(,)}'
+        ) AS days
+    FROM of_courses
+),
+
+newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
         inserted + updated + unchanged + rows_superseded AS row_count
@@ -22,13 +43,15 @@ events AS (
 )
 
 SELECT
-    min(partition_date) AS partition_date,
-    newest_event_day,
+    min(events.partition_date) AS partition_date,
+    events.newest_event_day,
     count(*) AS loaded_days_since,
     count(*) > 7 AS is_error
 FROM events
+CROSS JOIN terms
 WHERE
-    (newest_event_day IS NULL OR partition_date > newest_event_day)
-    AND %(terms)s::datemultirange @> partition_date
-GROUP BY newest_event_day
-HAVING count(*) > 3 AND %(terms)s::datemultirange @> %(last)s::date
+    (events.newest_event_day IS NULL OR events.partition_date > events.newest_event_day)
+    AND terms.days @> events.partition_date
+    AND terms.days @> %(last)s::date
+GROUP BY events.newest_event_day
+HAVING count(*) > 3

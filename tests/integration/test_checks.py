@@ -355,6 +355,47 @@ def test_outside_of_terms_silence_is_no_finding(
     assert (result.severity if result else None) is severity
 
 
+_BEGINS, _ENDS = WEEK.first, WEEK.last
+
+
+@pytest.mark.parametrize(
+    ("courses", "severity"),
+    [
+        ([(_BEGINS, _ENDS), (_ENDS + dt.timedelta(days=30), _ENDS + dt.timedelta(days=120))], None),
+        ([(_BEGINS, _ENDS)], dg.AssetCheckSeverity.ERROR),
+        ([(_ENDS + dt.timedelta(days=30), _ENDS + dt.timedelta(days=120))], dg.AssetCheckSeverity.ERROR),
+        ([(_BEGINS, _ENDS), (_BEGINS, _ENDS + dt.timedelta(days=90))], dg.AssetCheckSeverity.ERROR),
+        ([(None, None), (_BEGINS, None)], dg.AssetCheckSeverity.ERROR),
+        (
+            [(_BEGINS, _ENDS), (_ENDS + dt.timedelta(days=5), _ENDS + dt.timedelta(days=90))],
+            dg.AssetCheckSeverity.WARN,
+        ),
+    ],
+    ids=[
+        "between two terms",
+        "after the last course that is loaded",
+        "before the first course that is loaded",
+        "a course goes on",
+        "courses without dates",
+        "a term that began silent",
+    ],
+)
+def test_without_terms_the_dates_of_courses_say_when_silence_is_a_vacation(
+    courses: list[tuple[dt.date | None, dt.date | None]], severity: dg.AssetCheckSeverity | None, week
+) -> None:
+    with psycopg.connect(week.database) as connection:
+        for number, (starts_on, ends_on) in enumerate(courses):
+            connection.execute(
+                "INSERT INTO university.courses (account_id, course_id, starts_on, ends_on)"
+                " SELECT DISTINCT partner_id, %s, %s::date, %s::date FROM kaltura.loads",
+                [f"course{number}", starts_on, ends_on],
+            )
+    last = WEEK.last + dt.timedelta(days=9)
+    _loads(week, {WEEK.last + dt.timedelta(days=n): 0 for n in range(1, 10)})
+    result = failed(week.database, Days(last, last)).get(("room_sessions", "recent_events"))
+    assert (result.severity if result else None) is severity
+
+
 def test_of_a_silence_of_months_an_alert_speaks_once_a_level_and_when_it_is_over(week) -> None:
     told, lines, now = AlertState(), [], 0
     for morning in range(1, 101):
