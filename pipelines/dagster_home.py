@@ -1,5 +1,6 @@
 """Dagster's home: where its instance keeps runs, events and schedules; made from `dagster.yaml` and the environment."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -22,6 +23,7 @@ storage:
   sqlite:
     base_dir: {folder}
 """
+SQLITE_FILES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 
 
 def prepare() -> Path:
@@ -47,7 +49,21 @@ def prepare() -> Path:
         draft = target.with_suffix(f".{os.getpid()}")
         draft.write_text(text, "utf-8")
         draft.replace(target)
+    if not os.environ.get("DAGSTER_POSTGRES_HOST"):
+        _make_files(folder)
     return folder
+
+
+def _make_files(folder: Path) -> None:
+    """SQLite's files, made by one process: of two that do it at once, one fails on the other's tables."""
+    with (folder / "new.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if all((folder / "storage" / name).exists() for name in SQLITE_FILES):
+            return
+        import dagster as dg  # takes seconds
+
+        with dg.DagsterInstance.get() as instance:
+            instance.get_run_ids(limit=1)
 
 
 def _storage(folder: Path) -> str:

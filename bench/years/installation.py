@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from resources.kaltura.windows import Days
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT, NAMES
-from simulator import Running, University, serving
+from simulator import Credentials, Running, University, serving
 
 BOOKKEEPING = "'{load_id,first_loaded_at,changed_at,window_start,window_end}'::text[]"
 COMMAND_SECONDS = 1800.0
+
+Disk = Callable[[Path], AbstractContextManager[object]]
 
 
 class TrialError(Exception):
@@ -89,6 +91,13 @@ class Installation:
     def pull(self, days: Days, code: int | None = 0) -> str:
         return self.run("pull", "--from", str(days.first), "--to", str(days.last), code=code)
 
+    @contextmanager
+    def beside(self, *, partner_id: int, rooms: int = 2, **more: str) -> Iterator["Installation"]:
+        """Another account in the same warehouse, with the same DAGSTER_HOME."""
+        university = University(seed=partner_id, timezone="UTC", rooms=rooms)
+        with serving(university, credentials=Credentials(partner_id=partner_id)) as kaltura:
+            yield Installation(self.folder, kaltura, self.url, more)
+
     def hear(self, who: str, text: str, *beginnings: str) -> None:
         """Note the lines of the text that begin so. Raises `TrialError` where one was not said."""
         for beginning in beginnings:
@@ -102,16 +111,19 @@ class Installation:
     def expect_true(self, days: Days) -> None:
         """The tables equal those of an installation that was never disturbed. Raises `TrialError`."""
         with undisturbed(self.kaltura, days) as truth:
-            expected, found = tables(truth), tables(self.url)
+            expected, found = tables(truth, self.kaltura), tables(self.url, self.kaltura)
         for name, rows in expected.items():
             expect(rows == found[name], f"{name}: {len(found[name])} rows, {len(rows)} of the truth, not the same")
 
 
-def tables(url: str) -> dict[str, list[tuple[object, ...]]]:
+def tables(url: str, kaltura: Running) -> dict[str, list[tuple[object, ...]]]:
+    """The account's rows, without the books."""
     with psycopg.connect(url) as connection:
         return {
             report.table.name: connection.execute(
-                f"SELECT (to_jsonb(t) - {BOOKKEEPING})::text FROM kaltura.{report.table.name} AS t ORDER BY 1".encode()
+                f"SELECT (to_jsonb(t) - {BOOKKEEPING})::text FROM kaltura.{report.table.name} AS t"
+                " WHERE partner_id = %s ORDER BY 1".encode(),
+                [kaltura.partner_id],
             ).fetchall()
             for report in REPORTS
         }
@@ -127,22 +139,26 @@ def undisturbed(kaltura: Running, days: Days) -> Iterator[str]:
 
 
 @contextmanager
-def installed(*, rooms: int = 2, **more: str) -> Iterator[Installation]:
-    with _server() as (folder, url), serving(University(seed=11, timezone="UTC", rooms=rooms)) as kaltura:
+def installed(*, rooms: int = 2, disk: Disk = nullcontext, **more: str) -> Iterator[Installation]:
+    """`disk` is made where the server's data are to be."""
+    with _server(disk) as (folder, url), serving(University(seed=11, timezone="UTC", rooms=rooms)) as kaltura:
         yield Installation(folder, kaltura, url, more)
 
 
 @contextmanager
-def _server() -> Iterator[tuple[Path, str]]:
+def _server(disk: Disk = nullcontext) -> Iterator[tuple[Path, str]]:
     folder = Path(tempfile.mkdtemp(prefix="years-"))
     folder.chmod(0o755)  # as root, the server is another account's
     try:
-        local_postgres.start(folder / "postgres")
-        url = local_postgres.url(folder / "postgres")
-        migrate(url)
-        yield folder, url
+        with disk(folder / "postgres"):
+            local_postgres.start(folder / "postgres")
+            try:
+                url = local_postgres.url(folder / "postgres")
+                migrate(url)
+                yield folder, url
+            finally:
+                local_postgres.stop(folder / "postgres")
     finally:
-        local_postgres.remove(folder / "postgres")
         shutil.rmtree(folder)
 
 

@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,7 @@ import psycopg
 from bench.years import failover
 from bench.years.installation import Installation, expect, installed, tables, wait_until
 from resources.kaltura.windows import DAY, Days
+from resources.local import postgres as local_postgres
 from simulator import Fault
 
 LAST = dt.datetime.now(dt.UTC).date() - DAY
@@ -101,13 +103,13 @@ def clock_off() -> Installation:
     """The clock of the machine goes a day ahead of Kaltura's, and then a day behind."""
     with installed() as place:
         place.pull(_last(10))
-        before = tables(place.url)
+        before = tables(place.url, place.kaltura)
         for ahead, words in ((-86_400.0, "ahead of"), (86_400.0, "behind")):
             place.kaltura.clock_ahead_seconds = ahead
             said = place.pull(_last(10), code=1)
             expect(words in said, said[-1000:])
             place.hear("terminal", said, "clock of this machine")
-            expect(tables(place.url) == before, "a run with a clock that is off wrote rows")
+            expect(tables(place.url, place.kaltura) == before, "a run with a clock that is off wrote rows")
         place.kaltura.clock_ahead_seconds = 0.0
         place.pull(_last(10))
         place.expect_well()
@@ -147,6 +149,64 @@ def home_on_a_full_disk() -> Installation:
     return place
 
 
+def warehouse_on_a_full_disk() -> Installation:
+    """The disk of the warehouse fills in the middle of a run until its server stops, is freed, and the server started again."""
+    with installed(rooms=3, disk=partial(_small_disk, megabytes=400)) as place:
+        place.pull(_last(3, LAST - 60 * DAY))
+        disk = place.folder / "postgres"
+        ballast = _fill(disk, 3_000_000)
+        run = place.start("pull", "--from", str(LAST - 59 * DAY), "--to", str(LAST))
+        wait_until(lambda: not local_postgres.is_running(disk) or run.poll() is not None, 600, "the server stops")
+        ballast.unlink()
+        local_postgres.start(disk)
+        place.hear("terminal", place.end(run), "DatabaseUnreachable; tried again in")
+        place.expect_well()
+        place.expect_true(_last(63))
+    return place
+
+
+def columns_change() -> Installation:
+    """Kaltura leaves a column out for a week, and then sends one more for good."""
+    with installed() as place:
+        place.pull(_last(10, LAST - 20 * DAY))
+        place.kaltura.faults.add(Fault("missing_column", times=None, report_id=6001, column="user_email"))
+        refused = place.pull(_last(10, LAST - 10 * DAY), code=1)
+        place.hear("terminal", refused, "user_email")
+        place.kaltura.faults.clear()
+        place.kaltura.faults.add(
+            Fault("extra_column", times=None, report_id=6001, column="seat", value="12")  # kept in the column extra
+        )
+        said = place.pull(_last(20))
+        place.hear("terminal", said, "known_columns")
+        place.kaltura.faults.clear()
+        place.pull(_last(30))
+        place.expect_well()
+        place.expect_true(_last(30))
+    return place
+
+
+def three_accounts() -> Installation:
+    """Three accounts in one warehouse, each with marks of its own, pull at once; one of them is refused for a day."""
+    with installed(ASSET_PREFIX="one") as place, ExitStack() as stack:
+        others = [
+            stack.enter_context(place.beside(partner_id=4712 + number, ASSET_PREFIX=name))
+            for number, name in enumerate(("two", "three"))
+        ]
+        others[0].kaltura.faults.add(Fault("service_forbidden", times=None))
+        words = ["pull", "--from", str(LAST - 29 * DAY), "--to", str(LAST)]
+        runs = [each.start(*words) for each in (place, *others)]
+        for each, run, code in zip((place, *others), runs, (0, 1, 0), strict=True):
+            said = each.end(run, code)
+            if code:
+                place.hear("terminal", said, "The run failed.")
+        others[0].kaltura.faults.clear()
+        others[0].run(*words)
+        for each in (place, *others):
+            each.expect_well()
+            each.expect_true(_last(30))
+    return place
+
+
 def killed() -> Installation:
     """A pull is killed with its days half in, twice, and once ended by Ctrl-C."""
     with installed(rooms=3) as place:
@@ -175,6 +235,9 @@ TRIALS: dict[str, Trial] = {
         clock_off,
         restored_under_a_run,
         home_on_a_full_disk,
+        warehouse_on_a_full_disk,
+        columns_change,
+        three_accounts,
         failover.lost_last_days,
     )
 }

@@ -80,3 +80,34 @@ def test_a_home_that_an_earlier_version_left_open_is_closed(tmp_path: Path, monk
     monkeypatch.setenv("DAGSTER_HOME", "")
     home.prepare()
     assert (tmp_path / "dagster").stat().st_mode & 0o777 == 0o700
+
+
+FIRST_STARTS = """
+import os, sys
+import dagster as dg
+from pipelines import dagster_home
+
+def start():
+    dagster_home.prepare()
+    with dg.DagsterInstance.get() as instance:
+        instance.get_run_ids(limit=1)
+        instance.all_instigator_state()
+        instance.get_latest_materialization_event(dg.AssetKey("room_sessions"))
+
+children = []
+for _ in range(4):
+    child = os.fork()
+    if not child:
+        start()
+        os._exit(0)
+    children.append(child)
+sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+"""
+
+
+def test_commands_that_are_the_first_at_once_do_not_fail_on_each_others_tables(tmp_path: Path) -> None:
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_STARTS], env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
