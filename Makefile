@@ -7,12 +7,13 @@ $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
+SUPERSET := .local/superset/venv
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # Python keeps what it has compiled, whatever the environment says: for each command anew, that takes longer than all the rest.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook stop migrate doctor alert-test psql psql-url \
+.PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook dashboards stop migrate doctor alert-test psql psql-url \
   roles erase forget-account redate retention backup restore deploy docs fuzz faults hostile years bench lock clean
 
 help:  ## list the commands
@@ -29,6 +30,9 @@ report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 fo
 
 load-lists: .venv/run  ## load the university's own lists (FOLDER=path, by default UNIVERSITY_DIR): docs/lists.md
 	@$(BIN)/python -m pipelines load-lists $${FOLDER:+-- "$$FOLDER"}
+
+dashboards: .venv/run $(SUPERSET)/installed  ## Superset with five dashboards on http://localhost:8088 (PORT=8089 for another port)
+	@$(BIN)/python -m pipelines dashboards
 
 notebook: .venv/dev  ## explore the views with filters, in a marimo notebook
 	@$(BIN)/python -m pipelines notebook
@@ -78,7 +82,7 @@ deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: w
 	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
 	docker compose $(if $(DEMO),--profile demo) up --detach --build
 
-stop:  ## stop what `make run` and `make ui` left running; data stay
+stop:  ## stop what `make run`, `make ui` and `make dashboards` left running; data stay
 	@if [ -d .local ]; then $(MAKE) -s .venv/run && $(BIN)/python -m pipelines stop; \
 	else echo "Nothing runs here: nothing was started in this checkout."; fi
 
@@ -142,6 +146,7 @@ docs: .venv/dev  ## regenerate the data dictionary from the catalog, the setting
 lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q pyproject.toml --group image $(LOCK) -o locks/run.txt
 	$(BIN)/uv pip compile -q pyproject.toml --group dev --group bench --extra notebook -c locks/run.txt $(LOCK) -o locks/dev.txt
+	$(BIN)/uv pip compile -q dashboards/requirements.in $(LOCK) -o locks/dashboards.txt
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header --no-annotate
 
 # Both work in a checkout where nothing was installed, or was half installed: nothing can run there.
@@ -156,6 +161,17 @@ clean:  ## delete the private Postgres, Dagster's history and the environment
 .venv/dev: locks/dev.txt
 	@$(call install,$<)
 	@touch $@ .venv/run
+
+# Superset wants a Python that its packages are built for, and its own environment: it is made anew whenever its lock changes.
+$(SUPERSET)/installed: locks/dashboards.txt | .venv/run
+	@python=$$(for each in "$(PYTHON)" python3.12 python3.11; do \
+	  "$$each" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo "$$each" && break; done || true); \
+	test -n "$$python" || { echo "Superset needs Python 3.11 or 3.12, and neither was found."; exit 1; }; \
+	echo "Installing Superset into $(SUPERSET) ..."; \
+	mkdir -p $(dir $(SUPERSET)) && rm -rf $(SUPERSET) && "$$python" -m venv $(SUPERSET); \
+	$(BIN)/python -m uv pip install -q --python $(SUPERSET)/bin/python --require-hashes -r $< || \
+	  $(SUPERSET)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 # An environment counts when it is complete: one whose making was interrupted is made anew. uv installs in seconds what pip
 # takes a minute for; where it can't reach the index that pip is set up for, pip does it.

@@ -28,6 +28,7 @@ COMMANDS = {
         "pull": "pull days of room data into the warehouse, and show what landed",
         "load-lists": "load the university's own lists: courses, their rooms, enrolments, the timetable",
         "report": "the week's report, in a browser",
+        "dashboards": "Superset with five dashboards over the warehouse, until Ctrl-C; or they as a file",
         "export": "views as Parquet, CSV or Excel files",
         "notebook": "explore the views with filters, in a marimo notebook",
         "psql": "a prompt on the warehouse",

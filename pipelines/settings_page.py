@@ -21,7 +21,7 @@ _FOOT = """\
 | `DAGSTER_HOME` | `.local/dagster` | Dagster's own files. |
 | `LOCAL_POSTGRES_DIR` | `.local/postgres` | The private Postgres, its data included. |
 | `PG_BIN` | the private Postgres' own | The folder of `pg_dump`, `pg_restore` and `psql`, as new as your server. |
-| `PORT` | `3000` | Of Dagster's UI: `make ui PORT=3001`. |
+| `PORT` | `3000`, `8088` | Of Dagster's UI, of the dashboards: `make ui PORT=3001`. |
 """
 
 _SECTION = re.compile(r"# --- ([^.:]+)[.:] ?(.*)")

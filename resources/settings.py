@@ -212,9 +212,9 @@ def _asset_prefix(read: Mapping[str, str]) -> str:
     return value
 
 
-def ui_port() -> int:
-    """`PORT`, on which `make ui` listens. Raises `SettingError`."""
-    return _count(os.environ, "PORT", "3000", least=1, most=65535)
+def listening_port(default: int) -> int:
+    """`PORT`, on which `make ui` and `make dashboards` listen. Raises `SettingError`."""
+    return _count(os.environ, "PORT", str(default), least=1, most=65535)
 
 
 def partner_id(otherwise: Callable[[], str]) -> int:

@@ -1,6 +1,7 @@
 """`docs`: writes the pages that are made from something else.
 
-docs/data-dictionary.md and docs/dbt/sources.yml from the catalog of a fresh database, docs/settings.md from `.env.example`.
+docs/data-dictionary.md, docs/dbt/sources.yml and the dashboards' bundle from the catalog of a fresh database, docs/settings.md
+from `.env.example`.
 """
 
 import tempfile
@@ -11,6 +12,7 @@ import psycopg
 
 from pipelines import data_dictionary, dbt_sources, settings_page
 from pipelines.command_line import Command, Stopped
+from pipelines.dashboards import bundle
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT
@@ -36,19 +38,23 @@ def described_anew() -> list[data_dictionary.Column]:
 @click.command(cls=Command)
 @click.option("--check", is_flag=True, help="Write nothing; fail if a page is not current.")
 def command(check: bool) -> None:
-    """Write the data dictionary and dbt's sources from a fresh database's comments, the settings page from .env.example."""
+    """Write what is made from a fresh database's comments (data dictionary, dbt's sources, dashboards), and the settings page."""
     described = described_anew()
     pages = {
         data_dictionary.PATH: data_dictionary.page(described),
         dbt_sources.PATH: dbt_sources.sources(described),
         SETTINGS_PAGE: settings_page.page(settings_page.SOURCE.read_text("utf-8")),
+        **{bundle.FOLDER / name: text for name, text in bundle.files(described).items()},
     }
+    left_over = [path for path in bundle.FOLDER.rglob("*.yaml") if path not in pages]
     old = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
-    names = " and ".join(str(path.relative_to(CHECKOUT)) for path in old)
-    if check and old:
+    names = " and ".join(str(path.relative_to(CHECKOUT)) for path in [*old, *left_over])
+    if check and names:
         raise Stopped(f"Not what the database and .env.example say: {names}. Run `make docs`.")
     for path in old:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pages[path], "utf-8")
-    if old:
+    for path in left_over:
+        path.unlink()
+    if names:
         click.echo(f"wrote {names}")

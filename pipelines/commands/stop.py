@@ -1,4 +1,4 @@
-"""`stop`: ends what `pull` and `ui` left running, which are the UI and the private Postgres. Data stay."""
+"""`stop`: ends what `pull`, `ui` and `dashboards` left running: the UI, Superset and the private Postgres. Data stay."""
 
 import os
 from pathlib import Path
@@ -8,31 +8,33 @@ import psutil
 
 from pipelines.command_line import Command
 from resources.local import postgres as local_postgres
+from resources.local.superset import Superset
 from resources.settings import LOCAL
 
-UI_STOP_SECONDS = 60
+STOP_SECONDS = 60
 
 
 @click.command(cls=Command)
 def command() -> None:
-    """Stop what a checkout runs for itself: the UI and the private Postgres. Data stay."""
-    if _stop_ui():
+    """Stop what a checkout runs for itself: the UI, Superset and the private Postgres. Data stay."""
+    if _stopped(Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster") / "ui.pid", "ui"):
         click.echo("stopped Dagster's UI, daemon and code server")
+    if _stopped(Superset().pid_file, "dashboards"):
+        click.echo("stopped Superset")
     folder = local_postgres.default_folder()
     was_running = local_postgres.is_running(folder)
     local_postgres.stop(folder)
     click.echo("stopped the private Postgres; its data stay" if was_running else "the private Postgres was not running")
 
 
-def _stop_ui() -> bool:
-    """Whether there was a UI to stop: the pid in the file may be anyone's after a reboot."""
-    file = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster") / "ui.pid"
+def _stopped(file: Path, name: str) -> bool:
+    """Whether there was such a command to stop: the pid in the file may be anyone's after a reboot."""
     try:
         process = psutil.Process(int(file.read_text()))
-        if not {"pipelines", "ui"} <= set(process.cmdline()):
+        if not {"pipelines", name} <= set(process.cmdline()):
             return False
         process.terminate()
-        process.wait(UI_STOP_SECONDS)
+        process.wait(STOP_SECONDS)
     except (OSError, ValueError, psutil.Error):
         return False
     return True

@@ -19,15 +19,16 @@ import click
 
 from pipelines import dagster_home as home
 from pipelines.command_line import Command, Stopped
-from resources.settings import CHECKOUT, Settings, ui_port
+from resources.settings import CHECKOUT, Settings, listening_port
 
+PORT = 3000
 READY_SECONDS = 90
 STOP_SECONDS = 20
 PROGRAMS = Path(sys.executable).parent
 
 
 @click.command(cls=Command)
-@click.option("--port", type=click.IntRange(1, 65535), help="Default: PORT, or 3000.")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Default: PORT, or {PORT}.")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -39,10 +40,10 @@ PROGRAMS = Path(sys.executable).parent
 def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
     """Dagster's UI, daemon and code server, until Ctrl-C."""
     Settings.from_environment()  # the code server reads them; what is wrong with them is said here
-    port = port or ui_port()
+    port = port or listening_port(PORT)
     if not _is_this_machine(host):
         click.echo(f"On {host} everybody who reaches this machine has the UI, which knows no passwords.", err=True)
-    if not _is_free(host, port):
+    if not is_free(host, port):
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make ui PORT=3001")
     folder = home.prepare()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -68,7 +69,8 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
+    """Whether nobody listens there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

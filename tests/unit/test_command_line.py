@@ -23,8 +23,8 @@ WORDS = {
 BAD = {
     "DATABASE_URL_FILE": ("/nope", NAMES),
     "START_DATE": ("1.1.2025", ["pull", "report", "ui", "standin", "erase", "retention", "load-lists"]),
-    "PARTITION_TIMEZONE": ("x", ["pull", "report", "ui", "standin", "erase", "redate", "retention"]),
-    "PORT": ("abc", ["ui"]),
+    "PARTITION_TIMEZONE": ("x", ["pull", "report", "ui", "dashboards", "standin", "erase", "redate", "retention"]),
+    "PORT": ("abc", ["ui", "dashboards"]),
     "PII_MODE": ("some", ["pull", "report", "ui", "erase", "retention", "load-lists"]),
     "KALTURA_PARTNER_ID": ("one", ["erase"]),
     "ALERT_WEBHOOK_URL": ("here", ["alert-test"]),

@@ -1,0 +1,128 @@
+"""`dashboards`: Superset with the project's dashboards over the warehouse, until Ctrl-C; or the bundle as a zip."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from pipelines.command_line import Command, Stopped, database_url_option
+from resources.local.superset import Superset
+from resources.settings import CHECKOUT, Settings, listening_port
+
+PORT = 8088
+STOP_SECONDS = 20
+
+
+@click.command(cls=Command)
+@click.option(
+    "--zip", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write the bundle there, start nothing."
+)
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Default: PORT, or {PORT}.")
+@database_url_option
+def command(file: Path | None, port: int | None, database_url: str) -> None:
+    """Serve the dashboards on http://localhost:8088 until Ctrl-C, or write them as a file for a Superset that you have.
+
+    With --zip, --database-url is the warehouse as that Superset reaches it, with an analyst's login. A password in it is left
+    out of the file: Superset asks for it when the file is imported.
+    """
+    timezone = str(Settings.from_environment().timezone)
+    if file:
+        _write(file, database_url, timezone)
+    else:
+        _serve(Superset(), port or listening_port(PORT), database_url, timezone)
+
+
+def _write(file: Path, url: str, timezone: str) -> None:
+    from pipelines.dashboards import bundle
+    from pipelines.dashboards.addresses import without_password
+    from resources.postgres.url import database_url
+
+    address = without_password(url or database_url())
+    bundle.write_zip(bundle.for_database(bundle.current(), address, timezone), file)
+    click.echo(f"{file}: import it in Superset under Dashboards. It holds no password.")
+
+
+def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
+    from pipelines.commands.ui import is_free
+
+    superset.require()
+    if not is_free("127.0.0.1", port):
+        raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make dashboards PORT=8089")
+    is_new = superset.make_secrets()
+    signal.signal(signal.SIGTERM, _interrupt)
+    superset.pid_file.write_text(str(os.getpid()))
+    process = None
+    try:
+        click.echo("Bringing Superset up to date ...")
+        _bring_up_to_date(superset, url, timezone)
+        process = superset.serve(port)
+        _watch(superset, process, port, is_new)
+    except KeyboardInterrupt:
+        return
+    finally:
+        if process:
+            _stop(process)
+        superset.pid_file.unlink(missing_ok=True)
+
+
+def _bring_up_to_date(superset: Superset, url: str, timezone: str) -> None:
+    """The logins in the warehouse, and the bundle in Superset."""
+    from pipelines.dashboards import bundle
+    from pipelines.dashboards.addresses import of_login
+    from resources.postgres.logins import PEOPLE_LOGIN, make_login
+    from resources.postgres.migrations import migrate
+    from resources.postgres.roles import apply_roles
+    from resources.postgres.url import database_url, is_private
+
+    warehouse = url or database_url()
+    if not url and is_private():
+        migrate(warehouse)
+    apply_roles(warehouse, again=False)
+    make_login(warehouse, bundle.LOGIN, "kaltura_analyst", superset.secret("analyst_password"))
+    make_login(warehouse, PEOPLE_LOGIN, "kaltura_analyst_pii", superset.secret("people_password"))
+    with tempfile.TemporaryDirectory(prefix="kaltura-dashboards-") as folder:
+        file = Path(folder) / "bundle.zip"
+        texts = bundle.for_database(bundle.current(), of_login(warehouse, bundle.LOGIN), timezone)
+        bundle.write_zip(texts, file)
+        superset.set_up(file)
+
+
+def _watch(superset: Superset, process: "subprocess.Popen[bytes]", port: int, is_new: bool) -> NoReturn:
+    """Say when it answers. Raises `Stopped` when it ends."""
+    told = False
+    while True:
+        if process.poll() is not None:
+            raise Stopped(f"Superset ended. Its log: {superset.log}\n{superset.tail()}")
+        if not told and _answers(port):
+            file = (superset.folder / "secrets" / "superset_admin_password").relative_to(CHECKOUT)
+            password = superset.secret("superset_admin_password") if is_new else f"in {file}"
+            click.echo(f"Superset is on http://localhost:{port} (Ctrl-C stops it). User: admin. Password: {password}")
+            told = True
+        time.sleep(0.5)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

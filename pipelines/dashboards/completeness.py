@@ -1,0 +1,154 @@
+"""*Is it complete?*: what is loaded, missing, provisional, restated, and what could not be used."""
+
+from pipelines.dashboards.board import Board, Placed, Row, Tab
+from pipelines.dashboards.charts import Bars, Number, Table
+from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
+
+COMPLETE = Board(
+    "Is it complete?",
+    "kaltura-is-it-complete",
+    "What is loaded, what is missing, what may still change and what could not be used.",
+    KNOWN,
+    (
+        Tab(
+            "",
+            "A figure of a day that is *missing* is unknown, and not 0. *Provisional* days were last pulled before they were"
+            " over everywhere: their figures may still grow.",
+            (
+                Row(
+                    20,
+                    tuple(
+                        Placed(Number(name, words, dataset, (metric,), time="session_date"), width)
+                        for name, words, dataset, metric, width in (
+                            (
+                                "Sessions pulled",
+                                "When report 6000 was last pulled whole.",
+                                "loaded_days",
+                                "sessions_pulled",
+                                3,
+                            ),
+                            (
+                                "Attendees pulled",
+                                "When report 6001 was last pulled whole.",
+                                "loaded_days",
+                                "attendance_pulled",
+                                3,
+                            ),
+                            (
+                                "Breakouts pulled",
+                                "When report 6002 was last pulled whole.",
+                                "loaded_days",
+                                "breakouts_pulled",
+                                2,
+                            ),
+                            (
+                                "Missing days",
+                                "Days of which sessions or attendees are not loaded.",
+                                "calendar",
+                                "missing",
+                                2,
+                            ),
+                            ("Provisional days", "Days whose figures may still grow.", "calendar", "provisional", 2),
+                        )
+                    ),
+                ),
+                Row(
+                    46,
+                    (
+                        Placed(
+                            Bars(
+                                "Days by what is known",
+                                "Days of each week: final, provisional or missing.",
+                                "calendar",
+                                ("days",),
+                                ("state",),
+                                time="session_date",
+                                x="session_date",
+                                every=WEEK,
+                            ),
+                            6,
+                        ),
+                        Placed(
+                            Bars(
+                                "Kaltura's estimate against the rows",
+                                "People by Kaltura's own estimate and as identified attendees are listed, of main sessions.",
+                                "sessions",
+                                ("estimated_people", "attendances"),
+                                is_stacked=False,
+                                time="session_date",
+                                where=(MAIN, "NOT is_provisional"),
+                                x="session_date",
+                                every=WEEK,
+                            ),
+                            6,
+                        ),
+                    ),
+                ),
+                Row(
+                    56,
+                    (
+                        Placed(
+                            Table(
+                                "Rows that could not be used",
+                                "By report and reason: set aside, or used without a figure.",
+                                "rejected_rows",
+                                ("rejected",),
+                                ("report_id", "is_repaired", "reason"),
+                                time="session_date",
+                                order=(("rejected", False),),
+                                limit=200,
+                            ),
+                            6,
+                        ),
+                        Placed(
+                            Table(
+                                "Restated sessions",
+                                "Sessions that a later pull changed, the newest first.",
+                                "restated_sessions",
+                                (),
+                                (
+                                    "session_date",
+                                    "room_name",
+                                    "pulled_local",
+                                    "is_completion",
+                                    "added_attendance_count",
+                                    "changed_attendance_count",
+                                    "removed_attendance_count",
+                                ),
+                                time="session_date",
+                                order=(("pulled_local", False),),
+                                limit=200,
+                            ),
+                            6,
+                        ),
+                    ),
+                ),
+                Row(
+                    44,
+                    (
+                        Placed(
+                            Table(
+                                "Days that are not final",
+                                "Each day that is missing or provisional.",
+                                "calendar",
+                                (),
+                                (
+                                    "session_date",
+                                    "state",
+                                    "is_session_loaded",
+                                    "is_attendance_loaded",
+                                    "is_breakout_loaded",
+                                ),
+                                time="session_date",
+                                where=("is_provisional",),
+                                order=(("session_date", False),),
+                            ),
+                            12,
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    (ACCOUNT,),
+)

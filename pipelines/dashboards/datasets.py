@@ -1,0 +1,190 @@
+"""A dataset for each view that a chart uses: its columns and their words from the database's catalog, metrics added.
+
+Columns that the database does not have (local times, a mark for what is provisional) are declared here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.dashboards.identity import DATABASE, VERSION, identifier
+from pipelines.dashboards.metrics import metrics_of
+from pipelines.data_dictionary import Column
+
+CERTIFIED = {
+    "certified_by": "Kaltura room warehouse",
+    "details": "Made from the database's own comments by `make docs`.",
+}
+PERSONAL = "Personal data."  # how the catalog's comments mark a column
+NOT_CACHED = -1  # what one person may see is kept for nobody else, and not for them once they may not any more
+
+_MARK = "CASE WHEN is_provisional THEN 'provisional' ELSE 'final' END"
+
+
+@dataclass(frozen=True)
+class Calculated:
+    """A column that the dataset adds to the view's."""
+
+    name: str
+    type: str
+    sql: str
+    words: str
+
+
+def _local(column: str, of: str) -> Calculated:
+    words = f"{of}, as clocks show it in the time zone of the connection."
+    return Calculated(f"{column}_local", "TIMESTAMP", f"CAST({column}_at AS timestamp)", words)
+
+
+_STATE = Calculated("state", "TEXT", _MARK, "Whether the figures may still grow: provisional, or final.")
+# A chart's WHERE knows the view's own columns alone, so this stands there as it is.
+IS_WEEK_OVER = "session_date < CAST(date_trunc('week', now()) AS date)"
+_WEEK_OVER = Calculated(
+    "is_week_over",
+    "BOOLEAN",
+    IS_WEEK_OVER,
+    "Whether the week of the day is over: the running one is no week to compare with.",
+)
+CALCULATED: Mapping[str, Sequence[Calculated]] = {
+    "sessions": (_local("started", "When the session started"), _STATE, _WEEK_OVER),
+    "attendance": (_local("started", "When the session started"), _STATE, _WEEK_OVER),
+    "course_sessions": (_local("started", "When the session started"), _STATE),
+    "absences": (_local("started", "When the session started"), _STATE),
+    "course_attendance": (_STATE,),
+    "planned_sessions": (
+        _local("planned_start", "When it was to start"),
+        _STATE,
+        Calculated(
+            "result", "TEXT", "COALESCE(outcome, 'not known yet')", "outcome, and `not known yet` where that is NULL."
+        ),
+    ),
+    "calendar": (
+        Calculated(
+            "state",
+            "TEXT",
+            "CASE WHEN NOT (is_session_loaded AND is_attendance_loaded) THEN 'missing'"
+            " WHEN is_provisional THEN 'provisional' ELSE 'final' END",
+            "missing where sessions or attendees are not loaded; provisional where the day may still change; else final.",
+        ),
+    ),
+    "concurrency_hourly": (
+        Calculated(
+            "weekday",
+            "TEXT",
+            "to_char(hour_at, 'ID Dy')",
+            "The day of the week, with its number (1 is Monday), in the time zone of the connection.",
+        ),
+        Calculated("hour_of_day", "TEXT", "to_char(hour_at, 'HH24')", "The hour of the day, in that time zone."),
+    ),
+    "engagement_distribution": (
+        Calculated(
+            "band",
+            "TEXT",
+            "to_char(band_from_ratio, 'FM0.0') || ' to ' || to_char(band_to_ratio, 'FM0.0')",
+            "The band, from its least engagement to where the next begins.",
+        ),
+    ),
+    "restated_sessions": (_local("pulled", "When the pull began that changed it"),),
+}
+TIME_COLUMNS = ("session_date", "week_date", "hour_at")
+_SCHEMAS = {"courses": "university"}
+_OFFERED = {"text", "date", "boolean", "bigint", "integer"}  # what charts group by
+
+
+def schema_of(view: str) -> str:
+    return _SCHEMAS.get(view, "analytics")
+
+
+def columns_of(view: str, described: Sequence[Column]) -> list[Column]:
+    return [each for each in described if (each.schema, each.relation) == (schema_of(view), view)]
+
+
+def time_column(names: Sequence[str]) -> str | None:
+    """The column by which the days filter finds the rows; None where rows are of no day."""
+    return next((name for name in TIME_COLUMNS if name in names), None)
+
+
+def dataset(view: str, described: Sequence[Column]) -> dict[str, Any]:
+    """The dataset of a view, in Superset's export format."""
+    columns = columns_of(view, described)
+    is_personal = any(PERSONAL in (each.comment or "") for each in columns)
+    return {
+        "table_name": view,
+        "schema": schema_of(view),
+        "catalog": None,
+        "main_dttm_col": time_column([each.name for each in columns]),
+        "description": columns[0].relation_comment,
+        "default_endpoint": None,
+        "offset": 0,
+        "cache_timeout": NOT_CACHED if is_personal else None,
+        "sql": None,
+        "params": None,
+        "template_params": None,
+        "filter_select_enabled": True,
+        "fetch_values_predicate": None,
+        "extra": {"certification": CERTIFIED},
+        "normalize_columns": False,
+        "always_filter_main_dttm": False,
+        "uuid": identifier("dataset", view),
+        "metrics": _metrics(view, described),
+        "columns": [_column(each) for each in columns] + [_calculated(each) for each in CALCULATED.get(view, ())],
+        "is_managed_externally": True,
+        "version": VERSION,
+        "database_uuid": identifier("database", DATABASE),
+    }
+
+
+def _metrics(view: str, described: Sequence[Column]) -> list[dict[str, Any]]:
+    comments = {f"{each.relation}.{each.name}": each.comment for each in described if each.schema == "analytics"}
+    return [
+        {
+            "metric_name": each.name,
+            "verbose_name": each.label,
+            "metric_type": None,
+            "expression": each.sql[view],
+            "description": comments[each.words],
+            "d3format": each.format or None,
+            "extra": {"certification": CERTIFIED},
+            "warning_text": None,
+        }
+        for each in metrics_of(view).values()
+    ]
+
+
+def _shown(name: str) -> str:
+    """A column's name as a heading: `is_at_risk` is At risk, `weighted_engagement_ratio` Weighted engagement."""
+    words = name.removeprefix("is_").removesuffix("_ratio").removesuffix("_local").replace("_", " ")
+    return words[0].upper() + words[1:]
+
+
+def _column(column: Column) -> dict[str, Any]:
+    is_time = column.type == "date" or column.type.startswith("timestamp")
+    return {
+        "column_name": column.name,
+        "verbose_name": _shown(column.name),
+        "is_dttm": is_time,
+        "is_active": True,
+        "type": column.type.upper(),
+        "groupby": column.type in _OFFERED or is_time,
+        "filterable": True,
+        "expression": None,
+        "description": column.comment,
+        "python_date_format": None,
+        "extra": {},
+    }
+
+
+def _calculated(column: Calculated) -> dict[str, Any]:
+    return {
+        "column_name": column.name,
+        "verbose_name": _shown(column.name),
+        "is_dttm": column.type == "TIMESTAMP",
+        "is_active": True,
+        "type": column.type,
+        "groupby": True,
+        "filterable": True,
+        "expression": column.sql,
+        "description": column.words,
+        "python_date_format": None,
+        "extra": {},
+    }

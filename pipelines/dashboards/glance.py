@@ -1,0 +1,154 @@
+"""*At a glance*: the week against the one before, week by week, the week's hours, bands of engagement, busiest rooms."""
+
+from pipelines.dashboards.board import Board, Placed, Row, Tab
+from pipelines.dashboards.charts import Bars, Heat, Table, Trend
+from pipelines.dashboards.datasets import IS_WEEK_OVER
+from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
+
+_OVER = (IS_WEEK_OVER,)
+GLANCE = Board(
+    "At a glance",
+    "kaltura-at-a-glance",
+    "The week that is over, against the one before. Breakouts are left out, and so is the running week.",
+    KNOWN,
+    (
+        Tab(
+            "",
+            "**The newest week that is over, against the one before.** Bars show what is *provisional* apart: those figures"
+            " may still grow. Breakout rooms are not counted: who is in one is in the main room as well.",
+            (
+                Row(
+                    30,
+                    (
+                        Placed(
+                            Trend(
+                                "Sessions of the week",
+                                "Main sessions by week, Monday to Sunday.",
+                                "sessions",
+                                ("sessions",),
+                                time="session_date",
+                                where=_OVER,
+                            ),
+                            3,
+                        ),
+                        Placed(
+                            Trend(
+                                "People of the week",
+                                "Identified people, each once a week.",
+                                "attendance",
+                                ("people",),
+                                time="session_date",
+                                where=_OVER,
+                            ),
+                            3,
+                        ),
+                        Placed(
+                            Trend(
+                                "Hours of the week",
+                                "Time that all attendees spent in main sessions.",
+                                "sessions",
+                                ("hours",),
+                                time="session_date",
+                                where=_OVER,
+                            ),
+                            3,
+                        ),
+                        Placed(
+                            Trend(
+                                "Engagement of the week",
+                                "Share of the time that was spent engaged, as Kaltura reckons it, weighed by minutes.",
+                                "attendance",
+                                ("engagement",),
+                                time="session_date",
+                                where=_OVER,
+                            ),
+                            3,
+                        ),
+                    ),
+                ),
+                Row(
+                    50,
+                    (
+                        Placed(
+                            Bars(
+                                "Sessions week by week",
+                                "Main sessions by week; those whose figures may still grow apart.",
+                                "sessions",
+                                ("sessions",),
+                                ("state",),
+                                time="session_date",
+                                where=(MAIN,),
+                                x="session_date",
+                                every=WEEK,
+                            ),
+                            6,
+                        ),
+                        Placed(
+                            Bars(
+                                "Hours week by week",
+                                "Attendees' hours by week; those of sessions whose figures may still grow apart.",
+                                "sessions",
+                                ("hours",),
+                                ("state",),
+                                time="session_date",
+                                where=(MAIN,),
+                                x="session_date",
+                                every=WEEK,
+                            ),
+                            6,
+                        ),
+                    ),
+                ),
+                Row(
+                    56,
+                    (
+                        Placed(
+                            Heat(
+                                "The week's hours",
+                                "How many hours main sessions were open in each hour of the week, in local time.",
+                                "concurrency_hourly",
+                                ("session_hours",),
+                                ("weekday",),
+                                time="hour_at",
+                                x="hour_of_day",
+                            ),
+                            7,
+                        ),
+                        Placed(
+                            Bars(
+                                "Engagement bands",
+                                "Attendances of identified people by the share of their time that they were engaged.",
+                                "engagement_distribution",
+                                ("attendances",),
+                                time="session_date",
+                                x="band",
+                            ),
+                            5,
+                        ),
+                    ),
+                ),
+                Row(
+                    52,
+                    (
+                        Placed(
+                            Table(
+                                "Busiest rooms",
+                                "The ten rooms with the most time spent in them. Provisional: sessions that may still grow.",
+                                "sessions",
+                                ("hours", "sessions", "engagement", "provisional"),
+                                ("room_name",),
+                                time="session_date",
+                                where=(MAIN,),
+                                order=(("hours", False),),
+                                limit=10,
+                                page=0,
+                            ),
+                            12,
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    (ACCOUNT,),
+)

@@ -1,0 +1,33 @@
+"""Logins of programs that ask the warehouse for people: each in one of the roles of sql/roles.sql, with a password of its own."""
+
+import psycopg
+from psycopg import sql
+
+from resources.postgres.roles import RolesError
+from resources.postgres.session import connect, transaction
+
+PEOPLE_LOGIN = "kaltura_dashboards_people"
+
+
+def make_login(url: str, name: str, role: str, password: str) -> None:
+    """Have a login that is in that role and no other, with that password. Raises `RolesError`.
+
+    The server gets a verifier of the password, so that no log of statements holds it.
+    """
+    with connect(url) as connection:
+        try:
+            with transaction(connection):
+                found = connection.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", [name]).fetchone()
+                verb = "ALTER" if found is not None else "CREATE"
+                verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
+                connection.execute(
+                    sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
+                        sql.SQL(verb), sql.Identifier(name), sql.Literal(verifier.decode())
+                    )
+                )
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
+        except psycopg.Error as error:
+            raise RolesError(
+                f"The login {name} can't be made: {error.diag.message_primary or type(error).__name__}. It wants the right "
+                "to make roles (CREATEROLE)."
+            ) from None

@@ -1,0 +1,55 @@
+"""The logins by which dashboards ask: each in its role alone, with a password that no log holds."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import run_folder
+
+from resources.postgres.logins import make_login
+from resources.postgres.roles import RolesError, apply_roles
+
+ANALYST, PEOPLE = "test_dashboards", "test_dashboards_people"
+PASSWORD = "hidden"
+
+
+@pytest.fixture
+def logins(database: str) -> Iterator[psycopg.Connection]:
+    """Both of them; roles are the server's, and all workers share it."""
+    with run_folder.alone("roles"), psycopg.connect(database, autocommit=True) as connection:
+        apply_roles(database)
+        make_login(database, ANALYST, "kaltura_analyst", PASSWORD)
+        make_login(database, PEOPLE, "kaltura_analyst_pii", PASSWORD)
+        yield connection
+        connection.execute(f"DROP ROLE {ANALYST}, {PEOPLE}")
+
+
+@pytest.mark.parametrize(("login", "shown"), [(ANALYST, False), (PEOPLE, True)])
+def test_a_login_is_shown_people_as_its_role_is(login: str, shown: bool, logins: psycopg.Connection) -> None:
+    logins.execute(f"SET ROLE {login}")
+    assert logins.execute("SELECT analytics.shows_people()").fetchone() == (shown,)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        logins.execute("SELECT * FROM kaltura.attendees")
+    logins.execute("RESET ROLE")
+
+
+def test_the_analysts_login_can_not_become_the_other(database: str, logins: psycopg.Connection) -> None:
+    with psycopg.connect(database, user=ANALYST) as connection:
+        for role in ("kaltura_analyst_pii", PEOPLE):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(f"SELECT set_config('role', '{role}', FALSE)")
+
+
+def test_making_it_again_changes_the_password_and_nothing_else(database: str, logins: psycopg.Connection) -> None:
+    told = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
+    before = logins.execute(told, [ANALYST]).fetchone()
+    make_login(database, ANALYST, "kaltura_analyst", "change-me")
+    after = logins.execute(told, [ANALYST]).fetchone()
+    assert before != after
+    assert all(row and row[0].startswith("SCRAM-SHA-256$") for row in (before, after))
+
+
+def test_who_may_make_no_roles_is_told_so(database: str, logins: psycopg.Connection) -> None:
+    url = database.replace("postgres@", f"{ANALYST}@", 1)
+    with pytest.raises(RolesError, match="CREATEROLE"):
+        make_login(url, "test_third", "kaltura_analyst", PASSWORD)

@@ -1,0 +1,154 @@
+"""The dashboards' bundle: ids that stay, words of the catalog, filters that reach every chart, and no secret in it."""
+
+import io
+import json
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from pipelines.command_line import front_door
+from pipelines.dashboards import bundle
+from pipelines.dashboards.addresses import ASKED_FOR, of_login, without_password
+from pipelines.dashboards.boards import BOARDS
+from pipelines.dashboards.datasets import CALCULATED, NOT_CACHED, PERSONAL
+from pipelines.dashboards.layout import reached
+from pipelines.dashboards.metrics import METRICS, metrics_of
+
+TEXTS = bundle.current()
+PARTS: dict[str, Any] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+DATASETS = {part["table_name"]: part for name, part in PARTS.items() if name.startswith("datasets/")}
+DASHBOARDS = {part["dashboard_title"]: part for name, part in PARTS.items() if name.startswith("dashboards/")}
+CHARTS = {part["slice_name"]: part for name, part in PARTS.items() if name.startswith("charts/")}
+DECLARED = {chart.name: chart for board in BOARDS for chart in board.charts}
+COLUMNS = {name: [column["column_name"] for column in part["columns"]] for name, part in DATASETS.items()}
+
+
+def test_there_are_five_and_each_says_how_far_the_data_are_known() -> None:
+    assert len(BOARDS) == len(DASHBOARDS) == 5
+    for board in BOARDS:
+        places = [part for part in DASHBOARDS[board.title]["position"].values() if isinstance(part, dict)]
+        charts = [part["meta"]["sliceName"] for part in places if part["type"] == "CHART"]
+        assert charts[0] == "How far the data are known"
+        assert sorted(charts) == sorted(chart.name for chart in board.charts)
+
+
+def test_an_id_follows_from_a_name_and_is_the_same_each_time() -> None:
+    ids = [part["uuid"] for part in PARTS.values() if "uuid" in part]
+    assert len(set(ids)) == len(ids)
+    assert all(uuid.UUID(each).version == 5 for each in ids)
+    assert DASHBOARDS["At a glance"]["uuid"] == "1a36361c-2f25-5164-8899-75783330888b"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_column_and_metric_of_a_dataset_says_what_it_holds(name: str) -> None:
+    part = DATASETS[name]
+    assert part["description"]
+    assert [each["column_name"] for each in part["columns"] if not each["description"]] == []
+    assert [each["metric_name"] for each in part["metrics"] if not each["description"]] == []
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_what_a_person_may_see_is_not_kept_for_another(name: str) -> None:
+    is_personal = any(PERSONAL in each["description"] for each in DATASETS[name]["columns"])
+    assert (DATASETS[name]["cache_timeout"] == NOT_CACHED) is is_personal
+
+
+def test_the_datasets_that_name_people_are_among_those_that_are_not_kept() -> None:
+    not_kept = {name for name, part in DATASETS.items() if part["cache_timeout"] == NOT_CACHED}
+    assert {"attendance", "absences", "course_attendance", "sessions"} <= not_kept
+
+
+@pytest.mark.parametrize("chart", DECLARED.values(), ids=lambda chart: chart.name)
+def test_a_chart_asks_for_columns_and_metrics_that_its_dataset_has(chart: Any) -> None:
+    assert set(chart.metrics) <= set(metrics_of(chart.dataset))
+    names = {each if isinstance(each, str) else each["label"] for each in chart.grouped}
+    assert names <= set(COLUMNS[chart.dataset])
+    assert not chart.time or chart.time in COLUMNS[chart.dataset]
+    assert set(dict(chart.order)) <= set(COLUMNS[chart.dataset]) | set(metrics_of(chart.dataset))
+
+
+def test_the_editors_controls_and_the_apis_query_ask_for_the_same() -> None:
+    for name, part in CHARTS.items():
+        [query] = json.loads(part["query_context"])["queries"]
+        params = part["params"]
+        told = params.get("metrics") or ([params["metric"]] if "metric" in params else [])
+        assert told == (query["metrics"] or []), name
+        where = [each["sqlExpression"] for each in params["adhoc_filters"] if each["expressionType"] == "SQL"]
+        assert query["extras"]["where"] == " AND ".join(f"({text})" for text in where), name
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.title)
+def test_a_filter_reaches_every_chart_that_has_its_column(board: Any) -> None:
+    filters = DASHBOARDS[board.title]["metadata"]["native_filter_configuration"]
+    assert [each["name"] for each in filters] == ["Days", *(select.name for select in board.filters)]
+    numbers = {
+        part["meta"]["sliceName"]: part["meta"]["chartId"]
+        for part in DASHBOARDS[board.title]["position"].values()
+        if isinstance(part, dict) and part["type"] == "CHART"
+    }
+    for told, select in zip(filters, (None, *board.filters), strict=True):
+        left_out = {name for name, number in numbers.items() if number in told["scope"]["excluded"]}
+        assert left_out == set(numbers) - {chart.name for chart in reached(board, select, COLUMNS)}
+        assert select is None or len(left_out) < len(numbers), f"{told['name']} reaches nothing"
+
+
+def test_the_filter_of_accounts_reaches_every_chart_of_every_dashboard() -> None:
+    for board in BOARDS:
+        [account] = [select for select in board.filters if select.name == "Account"]
+        assert reached(board, account, COLUMNS) == board.charts
+
+
+def test_no_metric_and_no_calculated_column_is_declared_for_nothing() -> None:
+    assert {metric.name for metric in METRICS} == {name for chart in DECLARED.values() for name in chart.metrics}
+    assert set(CALCULATED) <= set(DATASETS)
+
+
+def test_no_part_holds_a_password_and_a_zip_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    assert "password" not in "".join(TEXTS.values()).lower()
+    files = [tmp_path / "a.zip", tmp_path / "b.zip"]
+    for file in files:
+        bundle.write_zip(TEXTS, file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_command_writes_the_bundle_over_the_database_that_is_named_without_its_password(tmp_path: Path) -> None:
+    file = tmp_path / "dashboards.zip"
+    url = "postgresql://ada:hidden@db.example.org:6432/warehouse?sslmode=require"
+    words = ["dashboards", "--zip", str(file), "--database-url", url]
+    done = CliRunner().invoke(front_door, words, env={"PARTITION_TIMEZONE": "Europe/Berlin"})
+    assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as archive:
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert {name.split("/")[0] for name in texts} == {"kaltura_dashboards"}
+    database = yaml.safe_load(texts["kaltura_dashboards/databases/kaltura_rooms.yaml"])
+    assert database["sqlalchemy_uri"] == (
+        f"postgresql+psycopg2://ada:{ASKED_FOR}@db.example.org:6432/warehouse?sslmode=require"
+    )
+    assert "-c timezone=Europe/Berlin" in database["extra"]["engine_params"]["connect_args"]["options"]
+    assert "hidden" not in done.output + "".join(texts.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "of_analyst"),
+    [
+        (
+            "postgresql://postgres@:5432/kaltura?host=/tmp/s",
+            "postgresql+psycopg2://postgres@:5432/kaltura?host=/tmp/s",
+            f"postgresql+psycopg2://an:{ASKED_FOR}@:5432/kaltura?host=/tmp/s",
+        ),
+        (
+            "postgres://a:hidden@[::1]/w",
+            f"postgresql+psycopg2://a:{ASKED_FOR}@[::1]/w",
+            f"postgresql+psycopg2://an:{ASKED_FOR}@[::1]/w",
+        ),
+        ("postgresql:///w", "postgresql+psycopg2:///w", f"postgresql+psycopg2://an:{ASKED_FOR}@/w"),
+    ],
+)
+def test_an_address_without_its_password_and_as_another_login_has_it(url: str, bare: str, of_analyst: str) -> None:
+    assert without_password(url) == bare
+    assert of_login(url, "an") == of_analyst
