@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Python keeps what it has compiled, whatever the environment says: for each command anew, that takes longer than all the rest.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook dashboards stop migrate doctor alert-test psql psql-url \
+.PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook dashboards test-dashboards stop migrate doctor alert-test psql psql-url \
   roles erase forget-account redate retention backup restore deploy docs fuzz faults hostile years bench lock clean
 
 help:  ## list the commands
@@ -96,8 +96,12 @@ DEEP_TESTS := $(addprefix tests/,unit/test_csv.py integration/test_whole_days.py
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui
 
-screens: .venv/dev  ## the same, and its pictures into docs/images
+test-dashboards: .venv/dev $(SUPERSET)/installed  ## the dashboards in a real Superset: every chart against SQL, rights, a browser
+	$(BIN)/python -m pytest tests/dashboards
+
+screens: .venv/dev $(SUPERSET)/installed  ## both, and their pictures into docs/images
 	SCREENS=docs/images $(BIN)/python -m pytest tests/ui
+	SCREENS=docs/images $(BIN)/python -m pytest tests/dashboards/test_in_a_browser.py
 
 audit: .venv/dev  ## known vulnerabilities in what is pinned; fails where no advisories can be reached
 	$(BIN)/python .ci/audit.py

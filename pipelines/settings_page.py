@@ -21,6 +21,7 @@ _FOOT = """\
 | `DAGSTER_HOME` | `.local/dagster` | Dagster's own files. |
 | `LOCAL_POSTGRES_DIR` | `.local/postgres` | The private Postgres, its data included. |
 | `PG_BIN` | the private Postgres' own | The folder of `pg_dump`, `pg_restore` and `psql`, as new as your server. |
+| `SUPERSET_DIR` | `.local/superset` | What the dashboards' Superset keeps: users, secrets, changes. |
 | `PORT` | `3000`, `8088` | Of Dagster's UI, of the dashboards: `make ui PORT=3001`. |
 """
 

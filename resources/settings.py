@@ -64,7 +64,7 @@ NAMES = (
     "DAGSTER_POSTGRES_USER",
 )
 # What else the project reads, for developers and installations.
-_OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT")
+_OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT", "SUPERSET_DIR")
 KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SECRETS)))
 Term = tuple[dt.date, dt.date]  # the first day and the last
 MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'

@@ -13,7 +13,7 @@ import click
 
 from pipelines.command_line import Command, Stopped, database_url_option
 from resources.local.superset import Superset
-from resources.settings import CHECKOUT, Settings, listening_port
+from resources.settings import Settings, listening_port
 
 PORT = 8088
 STOP_SECONDS = 20
@@ -60,7 +60,7 @@ def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
     process = None
     try:
         click.echo("Bringing Superset up to date ...")
-        _bring_up_to_date(superset, url, timezone)
+        bring_up_to_date(superset, url, timezone)
         process = superset.serve(port)
         _watch(superset, process, port, is_new)
     except KeyboardInterrupt:
@@ -71,7 +71,7 @@ def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
         superset.pid_file.unlink(missing_ok=True)
 
 
-def _bring_up_to_date(superset: Superset, url: str, timezone: str) -> None:
+def bring_up_to_date(superset: Superset, url: str, timezone: str) -> None:
     """The logins in the warehouse, and the bundle in Superset."""
     from pipelines.dashboards import bundle
     from pipelines.dashboards.addresses import of_login
@@ -99,15 +99,16 @@ def _watch(superset: Superset, process: "subprocess.Popen[bytes]", port: int, is
     while True:
         if process.poll() is not None:
             raise Stopped(f"Superset ended. Its log: {superset.log}\n{superset.tail()}")
-        if not told and _answers(port):
-            file = (superset.folder / "secrets" / "superset_admin_password").relative_to(CHECKOUT)
+        if not told and answers(port):
+            file = superset.folder / "secrets" / "superset_admin_password"
             password = superset.secret("superset_admin_password") if is_new else f"in {file}"
             click.echo(f"Superset is on http://localhost:{port} (Ctrl-C stops it). User: admin. Password: {password}")
             told = True
         time.sleep(0.5)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether Superset does, on this machine."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
             return True

@@ -16,39 +16,23 @@ COMPLETE = Board(
             " over everywhere: their figures may still grow.",
             (
                 Row(
-                    20,
+                    18,
                     tuple(
-                        Placed(Number(name, words, dataset, (metric,), time="session_date"), width)
-                        for name, words, dataset, metric, width in (
-                            (
-                                "Sessions pulled",
-                                "When report 6000 was last pulled whole.",
-                                "loaded_days",
-                                "sessions_pulled",
-                                3,
-                            ),
-                            (
-                                "Attendees pulled",
-                                "When report 6001 was last pulled whole.",
-                                "loaded_days",
-                                "attendance_pulled",
-                                3,
-                            ),
-                            (
-                                "Breakouts pulled",
-                                "When report 6002 was last pulled whole.",
-                                "loaded_days",
-                                "breakouts_pulled",
-                                2,
-                            ),
-                            (
-                                "Missing days",
-                                "Days of which sessions or attendees are not loaded.",
-                                "calendar",
-                                "missing",
-                                2,
-                            ),
-                            ("Provisional days", "Days whose figures may still grow.", "calendar", "provisional", 2),
+                        Placed(Number(name, words, "loaded_days", (metric,), time="session_date"), 4)
+                        for name, words, metric in (
+                            ("Sessions pulled", "When report 6000 was last pulled whole.", "sessions_pulled"),
+                            ("Attendees pulled", "When report 6001 was last pulled whole.", "attendance_pulled"),
+                            ("Breakouts pulled", "When report 6002 was last pulled whole.", "breakouts_pulled"),
+                        )
+                    ),
+                ),
+                Row(
+                    18,
+                    tuple(
+                        Placed(Number(name, words, "calendar", (metric,), time="session_date"), 6)
+                        for name, words, metric in (
+                            ("Missing days", "Days of which sessions or attendees are not loaded.", "missing"),
+                            ("Provisional days", "Days whose figures may still grow.", "provisional"),
                         )
                     ),
                 ),
@@ -102,6 +86,30 @@ COMPLETE = Board(
                         ),
                         Placed(
                             Table(
+                                "Days that are not final",
+                                "Each day that is missing or provisional.",
+                                "calendar",
+                                (),
+                                (
+                                    "session_date",
+                                    "state",
+                                    "is_session_loaded",
+                                    "is_attendance_loaded",
+                                    "is_breakout_loaded",
+                                ),
+                                time="session_date",
+                                where=("is_provisional",),
+                                order=(("session_date", False),),
+                            ),
+                            6,
+                        ),
+                    ),
+                ),
+                Row(
+                    60,
+                    (
+                        Placed(
+                            Table(
                                 "Restated sessions",
                                 "Sessions that a later pull changed, the newest first.",
                                 "restated_sessions",
@@ -118,30 +126,6 @@ COMPLETE = Board(
                                 time="session_date",
                                 order=(("pulled_local", False),),
                                 limit=200,
-                            ),
-                            6,
-                        ),
-                    ),
-                ),
-                Row(
-                    44,
-                    (
-                        Placed(
-                            Table(
-                                "Days that are not final",
-                                "Each day that is missing or provisional.",
-                                "calendar",
-                                (),
-                                (
-                                    "session_date",
-                                    "state",
-                                    "is_session_loaded",
-                                    "is_attendance_loaded",
-                                    "is_breakout_loaded",
-                                ),
-                                time="session_date",
-                                where=("is_provisional",),
-                                order=(("session_date", False),),
                             ),
                             12,
                         ),

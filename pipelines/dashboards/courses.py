@@ -224,8 +224,11 @@ HOST = Tab(
         Row(18, _figures("Host")),
         Row(
             50,
+            (Placed(_by_week("Host"), 12),),
+        ),
+        Row(
+            56,
             (
-                Placed(_by_week("Host"), 6),
                 Placed(
                     Table(
                         "Hosts and their rooms",
@@ -238,7 +241,7 @@ HOST = Tab(
                         order=(("hours", False),),
                         limit=200,
                     ),
-                    6,
+                    12,
                 ),
             ),
         ),

@@ -57,7 +57,7 @@ GLANCE = Board(
                             Trend(
                                 "Engagement of the week",
                                 "Share of the time that was spent engaged, as Kaltura reckons it, weighed by minutes.",
-                                "attendance",
+                                "sessions",
                                 ("engagement",),
                                 time="session_date",
                                 where=_OVER,

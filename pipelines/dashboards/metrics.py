@@ -79,8 +79,6 @@ METRICS = (
         SHARE,
         {
             "sessions": f"SUM(unidentified_minutes) {MAIN} / NULLIF(SUM(total_minutes) {MAIN}, 0)",
-            "attendance": "SUM(attended_minutes) FILTER (WHERE NOT is_identified AND NOT is_breakout)"
-            f" / NULLIF(SUM(attended_minutes) {MAIN}, 0)",
         },
     ),
     Metric(

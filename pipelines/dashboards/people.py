@@ -20,14 +20,20 @@ PEOPLE = Board(
                 Row(
                     18,
                     tuple(
-                        Placed(Number(name, words, "attendance", (metric,), time="session_date"), 3)
-                        for name, words, metric in (
-                            ("People", "Identified people in main sessions, each once.", "people"),
-                            ("Guests", "How many of them came as guests.", "guests"),
-                            ("Hours of attendance", "Time that all attendees spent in main sessions.", "hours"),
+                        Placed(Number(name, words, dataset, (metric,), time="session_date"), 3)
+                        for name, words, dataset, metric in (
+                            ("People", "Identified people in main sessions, each once.", "attendance", "people"),
+                            ("Guests", "How many of them came as guests.", "attendance", "guests"),
+                            (
+                                "Hours of attendance",
+                                "Time that all attendees spent in main sessions.",
+                                "sessions",
+                                "hours",
+                            ),
                             (
                                 "Unidentified share",
-                                "Share of the time that is of people whom Kaltura could not name.",
+                                "Share of that time that is of people whom Kaltura could not name.",
+                                "sessions",
                                 "unidentified_share",
                             ),
                         )

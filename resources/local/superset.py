@@ -8,7 +8,7 @@ folder/superset.db what Superset knows: users, roles, dashboards, and what peopl
 import os
 import secrets
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,11 +30,13 @@ class SupersetError(ConfigurationError):
 class Superset:
     """Where it keeps its things."""
 
-    folder: Path = LOCAL / "superset"
+    folder: Path = field(default_factory=lambda: Path(os.environ.get("SUPERSET_DIR") or LOCAL / "superset"))
+    environment: Path = LOCAL / "superset" / "venv"
+    settings: Path = CODE / "superset_config.py"
 
     @property
     def python(self) -> Path:
-        return self.folder / "venv" / "bin" / "python"
+        return self.environment / "bin" / "python"
 
     @property
     def log(self) -> Path:
@@ -46,7 +48,7 @@ class Superset:
 
     def require(self) -> None:
         """Raises `SupersetError` where it is not installed."""
-        if not (self.folder / "venv" / "installed").exists():
+        if not (self.environment / "installed").exists():
             raise SupersetError(
                 "Superset is not installed here. `make dashboards` does that, in an environment of its own."
             )
@@ -104,7 +106,7 @@ class Superset:
         return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
             "SUPERSET_HOME": str(self.folder),
             "DASHBOARDS_SECRETS": str(self.folder / "secrets"),
-            "SUPERSET_CONFIG_PATH": str(CODE / "superset_config.py"),
+            "SUPERSET_CONFIG_PATH": str(self.settings),
             "FLASK_APP": "superset.app:create_app()",
             "PYTHONWARNINGS": "ignore",
         }

@@ -34,6 +34,7 @@ CASES = [(name, value, command) for name, (value, commands) in BAD.items() for c
 
 def invoked(command: str, tmp_path: Path, **settings: str) -> Result:
     environment = {"DATABASE_URL": NOWHERE, "DAGSTER_HOME": str(tmp_path), "PII_KEY": "k" * 32, **settings}
+    environment["SUPERSET_DIR"] = str(tmp_path)
     if "DATABASE_URL_FILE" in settings:
         del environment["DATABASE_URL"]
     return CliRunner().invoke(front_door, [command, *WORDS.get(command, [])], env=environment)
@@ -106,7 +107,8 @@ def test_what_has_to_answer_at_once_imports_neither_dagster_nor_pandas(command: 
         f"front_door(['{command}'], standalone_mode=False)\n"
         "print(sorted({'dagster', 'pandas', 'pydantic', 'httpx', 'rich.console', 'sqlalchemy'} & set(sys.modules)))"
     )
-    environment = {"DATABASE_URL": NOWHERE, "DAGSTER_HOME": str(tmp_path), "LOCAL_POSTGRES_DIR": str(tmp_path)}
+    environment = {"DATABASE_URL": NOWHERE, "SUPERSET_DIR": str(tmp_path)}
+    environment |= {"DAGSTER_HOME": str(tmp_path), "LOCAL_POSTGRES_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", show],
         cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True,

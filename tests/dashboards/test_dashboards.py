@@ -1,0 +1,168 @@
+"""The dashboards in a real Superset: every chart against SQL of other words, what rights let be seen, imports, a browser."""
+
+import datetime as dt
+import io
+import math
+import zipfile
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+from dashboard_figures import QUERIES, SOME_COLUMNS, query
+from superset_api import Api, Served
+
+from pipelines.dashboards import bundle
+from pipelines.dashboards.boards import BOARDS
+
+CHARTS = {chart.name: chart for board in BOARDS for chart in board.charts}
+
+
+def test_every_chart_has_a_query_of_its_own() -> None:
+    assert set(QUERIES) == set(CHARTS)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_shows_what_the_tables_hold(name: str, served: Served, analyst: Api) -> None:
+    chart = CHARTS[name]
+    answer = analyst.data(served.admin.charts()[name])
+    columns = [each if isinstance(each, str) else each["label"] for each in chart.grouped]
+    wanted = SOME_COLUMNS.get(name, (*columns, *chart.metrics))
+    got = [tuple(_plain(row[column]) for column in wanted) for row in answer["data"]]
+    with psycopg.connect(served.warehouse) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        rows = [tuple(map(_plain, row)) for row in connection.execute(query(name).encode()).fetchall()]
+    assert got, f"{name} shows nothing"
+    if name == "Restated sessions":
+        assert len(got) == len(rows)
+        return
+    assert len(got) == min(len(rows), chart.limit)
+    assert not (set(got) - set(rows)) or _all_near(got, rows)
+
+
+_A_DAY = 1e11  # what is larger is a time in milliseconds
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: times in milliseconds; figures to nine digits."""
+    if isinstance(value, dt.datetime):
+        return round(value.replace(tzinfo=dt.UTC).timestamp() * 1000)
+    if isinstance(value, dt.date):
+        return round(dt.datetime.combine(value, dt.time(), dt.UTC).timestamp() * 1000)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value > _A_DAY:
+        return round(value)
+    if isinstance(value, int | float | Decimal):
+        return float(f"{float(value):.9g}")
+    return value
+
+
+def _all_near(got: list[tuple[Any, ...]], rows: list[tuple[Any, ...]]) -> bool:
+    return all(any(_near(row, other) for other in rows) for row in got)
+
+
+def _near(row: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return all(
+        math.isclose(a, b, rel_tol=1e-7) if isinstance(a, float) and isinstance(b, float) else a == b
+        for a, b in zip(row, other, strict=True)
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- rights
+
+
+def people(warehouse: str) -> tuple[set[str], set[str]]:
+    """The ids and names of everybody in the tables."""
+    with psycopg.connect(warehouse) as connection:
+        rows = connection.execute("SELECT user_id, user_name, user_email FROM kaltura.attendees").fetchall()
+        hosts = connection.execute("SELECT session_host_user_id FROM kaltura.room_sessions").fetchall()
+    ids = {row[0] for row in [*rows, *hosts] if row[0]} - {"0", "Unknown", "Error"}
+    return ids, {name for row in rows for name in row[1:] if name}
+
+
+def test_an_analyst_finds_no_id_and_no_name_in_any_answer(served: Served, analyst: Api) -> None:
+    ids, names = people(served.warehouse)
+    for name, number in served.admin.charts().items():
+        cells = {cell for row in analyst.data(number)["data"] for cell in row.values() if isinstance(cell, str)}
+        assert not cells & (ids | names), f"{name} shows {len(cells & (ids | names))} of them"
+
+
+def test_who_may_see_people_is_shown_them_and_no_cache_shows_them_to_others(
+    served: Served, people_analyst: Api, analyst: Api
+) -> None:
+    ids, names = people(served.warehouse)
+    number = served.admin.charts()["People and their time"]
+    for api, sees in ((people_analyst, True), (analyst, False), (served.admin, False), (people_analyst, True)):
+        rows = api.get(f"/api/v1/chart/{number}/data/")["result"][0]["data"]
+        assert {row["person_id"] for row in rows} <= ids if sees else not {row["person_id"] for row in rows} & ids
+        assert any(row["person_name"] in names for row in rows) is sees
+
+
+def test_a_cache_that_is_configured_keeps_what_names_nobody_for_each_and_nothing_else(
+    served: Served, people_analyst: Api, analyst: Api
+) -> None:
+    numbers = served.admin.charts()
+    for name, is_kept in (("Missing days", True), ("People and their time", False), ("Absences", False)):
+        analyst.data(numbers[name])  # anew, and into the cache where it may be kept
+        ask = f"/api/v1/chart/{numbers[name]}/data/"
+        own, others, again = (api.get(ask)["result"][0] for api in (analyst, people_analyst, people_analyst))
+        assert [bool(each["is_cached"]) for each in (own, others, again)] == [is_kept, False, is_kept], name
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sqllab/", "/api/v1/query/"])
+def test_an_analyst_has_no_sql_lab(path: str, analyst: Api) -> None:
+    assert analyst.client.get(path).status_code == 403
+
+
+def test_a_metric_of_ones_own_is_refused_what_the_login_is_refused(served: Served, analyst: Api) -> None:
+    number = served.admin.charts()["People"]
+    [answer] = (served.admin.get(f"/api/v1/chart/{number}")["result"]["query_context"],)
+    context = yaml.safe_load(answer)
+    for sql in ("set_config('role', 'kaltura_analyst_pii', false)", "set_config('role', 'postgres', false)"):
+        metric = {"expressionType": "SQL", "sqlExpression": f"MAX({sql})", "label": "own"}
+        context["queries"][0]["metrics"] = [metric]
+        reply = analyst.client.post("/api/v1/chart/data", json=context)
+        assert reply.status_code >= 400
+        assert "permission denied" in reply.text or "not allowed" in reply.text.lower() or reply.status_code == 403
+
+
+# ------------------------------------------------------------------------------------------------------------ imports
+
+
+def exported(api: Api) -> dict[str, Any]:
+    reply = api.client.get("/api/v1/assets/export/")
+    with zipfile.ZipFile(io.BytesIO(reply.content)) as archive:
+        files = {name.partition("/")[2]: yaml.safe_load(archive.read(name)) for name in archive.namelist()}
+    return {name: part for name, part in files.items() if name != "metadata.yaml"}
+
+
+def zipped(served: Served) -> bytes:
+    from pipelines.dashboards.addresses import of_login
+
+    file = served.superset.folder / "again.zip"
+    texts = bundle.for_database(bundle.current(), of_login(served.warehouse, bundle.LOGIN), "UTC")
+    bundle.write_zip(texts, file)
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/api/v1/assets/import/", "bundle"), ("/api/v1/dashboard/import/", "formData")]
+)
+def test_an_import_of_what_is_there_changes_nothing(path: str, field: str, served: Served) -> None:
+    before = exported(served.admin)
+    assert len([name for name in before if name.startswith("charts/")]) == len(CHARTS)
+    words = {"passwords": '{"databases/kaltura_rooms.yaml": "%s"}' % served.superset.secret("analyst_password")}  # noqa: UP031
+    served.admin.post(
+        path, data={**words, "overwrite": "true"}, files={field: ("b.zip", zipped(served), "application/zip")}
+    )
+    assert exported(served.admin) == before
+
+
+def test_no_secret_is_in_a_log_or_open_to_others(served: Served) -> None:
+    log = served.superset.log.read_text("utf-8")
+    for file in (served.superset.folder / "secrets").iterdir():
+        assert file.read_text() not in log, file.name
+        assert file.stat().st_mode & 0o077 == 0
+    assert served.superset.folder.stat().st_mode & 0o077 == 0

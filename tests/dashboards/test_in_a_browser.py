@@ -1,0 +1,97 @@
+"""The dashboards as a browser shows them, by the queries that it makes itself. `SCREENS` names a folder for pictures."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import browser
+import pytest
+from pipeline import CHECKOUT
+from playwright.sync_api import Page, Response, expect
+from superset_api import Api, Served
+
+from pipelines.dashboards.board import Board
+from pipelines.dashboards.boards import BOARDS
+
+WIDTH = 1440
+
+
+@pytest.fixture(scope="module")
+def page(served: Served, analyst: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A browser in which an analyst has logged in."""
+    chromium = browser.program()
+    if chromium is None:
+        pytest.skip(browser.lacking())
+    with browser.opened(chromium, tmp_path_factory.mktemp("browser"), WIDTH, 900) as page:
+        log_in(page, served.address, analyst)
+        yield page
+
+
+def log_in(page: Page, address: str, user: Api) -> None:
+    """Superset's page of the login tells its log of itself, and may lose the form's session by that: then once more."""
+    for _ in range(5):
+        page.goto(f"{address}/login/", wait_until="networkidle")
+        page.get_by_label("Username").fill(user.user)
+        page.locator("input[type=password]").fill(user.password)
+        page.keyboard.press("Enter")
+        page.wait_for_load_state("networkidle")
+        if "/login" not in page.url:
+            return
+    pytest.fail(f"the login was refused five times; the browser is at {page.url}")
+
+
+class Answers:
+    """What the server answered to the browser's own questions for data."""
+
+    def __init__(self, page: Page) -> None:
+        self.by_chart: dict[int, dict[str, Any]] = {}
+        self.refused: list[str] = []
+        page.on("response", self._keep)
+
+    def _keep(self, response: Response) -> None:
+        """Of the filters' own questions there is no chart."""
+        if "/api/v1/chart/data" not in response.url:
+            return
+        if not response.ok:
+            self.refused.append(response.text()[:500])
+            return
+        asked = json.loads(response.request.post_data or "{}")
+        chart = asked.get("form_data", {}).get("slice_id")
+        if chart:
+            self.by_chart[chart] = response.json()["result"][0]
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.title)
+def test_a_dashboard_is_shown_whole_and_every_chart_of_it_has_data(board: Board, served: Served, page: Page) -> None:
+    answers = Answers(page)
+    page.set_viewport_size({"width": WIDTH, "height": 900})
+    page.goto(f"{served.address}/superset/dashboard/{board.slug}/")
+    expect(page.get_by_text(board.known.name)).to_be_visible()
+    page.set_viewport_size({"width": WIDTH, "height": 2600})  # what is not seen is not asked for
+    for number, tab in enumerate(board.tabs):
+        if tab.name:
+            page.get_by_role("tab", name=tab.name).click()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("[data-test=loading-indicator]")).to_have_count(0)
+        keep(page, f"dashboard-{board.slug.removeprefix('kaltura-')}{f'-{number}' if number else ''}")
+    numbers = served.admin.charts()
+    assert answers.refused == []
+    assert {name for name, chart in numbers.items() if chart in answers.by_chart} == {
+        chart.name for chart in board.charts
+    }
+    empty = [
+        name for name, chart in numbers.items() if chart in answers.by_chart and not answers.by_chart[chart]["data"]
+    ]
+    assert empty == []
+
+
+def keep(page: Page, name: str) -> None:
+    folder = os.environ.get("SCREENS", "")
+    if folder:
+        page.wait_for_timeout(1500)  # charts are drawn with a movement
+        height = page.evaluate(
+            "Math.max(...[...document.querySelectorAll('.dashboard-component')]"
+            ".map(each => each.getBoundingClientRect().bottom)) + 24"
+        )
+        page.screenshot(path=CHECKOUT / folder / f"{name}.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
