@@ -17,6 +17,7 @@ from pipelines.dashboards.datasets import columns_of, dataset
 from pipelines.dashboards.identity import DATABASE, VERSION, identifier
 from pipelines.dashboards.layout import dashboard
 from pipelines.data_dictionary import Column
+from resources.errors import ConfigurationError
 from resources.settings import CHECKOUT
 
 FOLDER = CHECKOUT / "dashboards" / "superset"
@@ -75,8 +76,14 @@ def database(uri: str, timezone: str) -> dict[str, Any]:
     }
 
 
+class NoBundleError(ConfigurationError):
+    """The bundle is not where this runs: the image of the pipeline has none."""
+
+
 def current() -> dict[str, str]:
-    """The bundle as it stands in the checkout."""
+    """The bundle as it stands in the checkout. Raises `NoBundleError`."""
+    if not FOLDER.is_dir():
+        raise NoBundleError(f"{FOLDER} is not there: run this in a checkout, which has the dashboards.")
     return {str(path.relative_to(FOLDER)): path.read_text("utf-8") for path in sorted(FOLDER.rglob("*.yaml"))}
 
 

@@ -133,6 +133,17 @@ def test_the_command_writes_the_bundle_over_the_database_that_is_named_without_i
     assert "hidden" not in done.output + "".join(texts.values())
 
 
+def test_where_there_is_no_bundle_that_is_said_and_no_empty_file_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "FOLDER", tmp_path / "none")
+    words = ["dashboards", "--zip", str(tmp_path / "b.zip"), "--database-url", "postgresql:///w"]
+    done = CliRunner().invoke(front_door, words)
+    assert done.exit_code == 1
+    assert "checkout" in done.stderr
+    assert not (tmp_path / "b.zip").exists()
+
+
 @pytest.mark.parametrize(
     ("url", "bare", "of_analyst"),
     [
