@@ -5,8 +5,7 @@ for one is without an end.
 """
 
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import psycopg
 
@@ -23,7 +22,6 @@ SCHEMA_LOCK = 0x6B616C7475726100  # whoever changes the schema or its grants; on
 SCHEMA_LOCK_SECONDS = 60  # other migrations take seconds
 RESTORE_SECONDS = 30  # a run may be about to end
 POLL_SECONDS = 0.2
-NOTHING: Mapping[str, str] = MappingProxyType({})
 LOCK_SECONDS = 900  # a load of the largest day takes a minute, an erasure some; a role's own limit goes first
 
 _HOLDERS = """
@@ -45,34 +43,66 @@ _ONE_NUMBER, _TWO_NUMBERS = 1, 2  # how pg_locks tells the two kinds of advisory
 _LIMIT = "SELECT set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), %s), true)"
 
 
-def take_lock(
-    connection: psycopg.Connection,
-    number: int,
-    what: str,
-    *,
-    shared: bool = False,
-    settings: Mapping[str, str] = NOTHING,
-) -> None:
+@dataclass(frozen=True)
+class Lock:
+    """One of the locks of loads, and what a wait for it is a wait for."""
+
+    number: int
+    what: str
+    shared: bool = False
+
+    @property
+    def mode(self) -> str:
+        return "_shared" if self.shared else ""
+
+
+class Locks:
+    """Several of them until the transaction ends, in the order in which all take them.
+
+    Nearly always all are to be had at once: so they are tried in one statement, and what has to be asked under them goes
+    in the same round trip.
+    """
+
+    def __init__(self, *locks: Lock) -> None:
+        self._locks = locks
+
+    def ask(self, connection: psycopg.Connection) -> None:
+        """Tries each if it has those before it: who waits for one holds none that comes after it."""
+        query = str(len(self._locks))
+        for before, lock in reversed([*enumerate(self._locks)]):
+            attempt = f"pg_try_advisory_xact_lock{lock.mode}({LOCK_CLASS}, {lock.number})"
+            query = f"CASE WHEN {attempt} THEN {query} ELSE {before} END"
+        self._taken = connection.execute(f"SELECT {query}".encode())
+
+    def wait(self, connection: psycopg.Connection) -> bool:
+        """For those that were not to be had. True where there were any: what was asked under them is to be asked again."""
+        [[taken]] = self._taken.fetchall()
+        for lock in self._locks[taken:]:
+            _wait_for(connection, lock)
+        return bool(taken < len(self._locks))
+
+
+def take_lock(connection: psycopg.Connection, number: int, what: str, *, shared: bool = False) -> None:
     """Take one of the locks of loads until the transaction ends. An error says that `what` was waited for, and who held it.
 
-    `settings` are made for the transaction in the same round trip. Raises `psycopg.errors.LockNotAvailable`, which is begun
-    again for a while, as an outage is.
+    Raises `psycopg.errors.LockNotAvailable`, which is begun again for a while, as an outage is.
     """
-    mode = "_shared" if shared else ""
-    query = f"SELECT pg_try_advisory_xact_lock{mode}(%s, %s)" + ", set_config(%s, %s, TRUE)" * len(settings)
-    set_to = [each for setting in settings.items() for each in setting]
-    row = connection.execute(query.encode(), [LOCK_CLASS, number, *set_to]).fetchone()
-    if row and row[0]:
-        return
+    locks = Locks(Lock(number, what, shared))
+    locks.ask(connection)
+    locks.wait(connection)
+
+
+def _wait_for(connection: psycopg.Connection, lock: Lock) -> None:
     try:
         with connection.transaction():
             row = connection.execute("SELECT current_setting('lock_timeout')").fetchone()
             connection.execute(_LIMIT, [f"{LOCK_SECONDS}s"])
-            connection.execute(f"SELECT pg_advisory_xact_lock{mode}(%s, %s)".encode(), [LOCK_CLASS, number])
+            connection.execute(f"SELECT pg_advisory_xact_lock{lock.mode}(%s, %s)".encode(), [LOCK_CLASS, lock.number])
             connection.execute("SELECT set_config('lock_timeout', %s, true)", row)
     except psycopg.Error as error:
         if error.sqlstate in (CANCELLED, LOCK_TIMEOUT):
-            error.waited_for = f"{what} ({_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | number)})"  # type: ignore[attr-defined]
+            holders = _holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | lock.number)
+            error.waited_for = f"{lock.what} ({holders})"  # type: ignore[attr-defined]
         raise
 
 

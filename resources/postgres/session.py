@@ -2,13 +2,13 @@
 
 `ALTER ROLE ... SET` and `ALTER DATABASE ... SET` are common on shared servers. Text in a binary COPY is converted from
 `client_encoding`, times are read in the `DateStyle` they are written in, names are found along the `search_path`. The
-settings are given with each BEGIN, in the same message: behind a pooler in transaction mode what is set for a session
+settings are given with each BEGIN, in the same round trip: behind a pooler in transaction mode what is set for a session
 is lost, or reaches the pooler's other clients. Only what poolers keep for each client is set once.
 
 A role's own time limits stay: they are the administrator's, and `refusals` says which of them was met.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -30,16 +30,17 @@ CONNECT_TIMEOUT_SECONDS = 10
 APPLICATION_NAME = "kaltura-room-warehouse"
 LEAST_VERSION = 15
 
-# SET LOCAL, so that nothing outlives the transaction.
-_SETTINGS = """
-BEGIN ISOLATION LEVEL {isolation} {access};
-SET LOCAL client_encoding = 'UTF8';
-SET LOCAL datestyle = 'ISO, YMD';
-SET LOCAL intervalstyle = 'postgres';
-SET LOCAL timezone = 'UTC';
-SET LOCAL search_path = pg_catalog;
-SET LOCAL extra_float_digits = 1;
-SET LOCAL standard_conforming_strings = on"""
+# Each until the transaction ends: nothing outlives it. In this order, as names are found along the last one's path.
+_SETTINGS = {
+    "client_encoding": "UTF8",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "search_path": "pg_catalog",
+}
+_SET = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', '{value}', TRUE)" for name, value in _SETTINGS.items())
 
 
 class DatabaseError(ConfigurationError):
@@ -91,6 +92,10 @@ def opened(url: str) -> Iterator[psycopg.Connection]:
     raise described from None  # out here, so that nothing carries the database's own error, which quotes rows
 
 
+def nothing() -> None:
+    """What is sent along where nothing is."""
+
+
 @contextmanager
 def transaction(
     connection: psycopg.Connection, isolation: str = "READ COMMITTED", access: str = "READ WRITE"
@@ -103,23 +108,48 @@ def transaction(
         with connection.transaction():
             yield
         return
-    try:
-        connection.execute(_SETTINGS.format(isolation=isolation, access=access).encode())
+    with ended(connection):
+        begin(connection, isolation, access)
         yield
+
+
+def begin(
+    connection: psycopg.Connection,
+    isolation: str = "READ COMMITTED",
+    access: str = "READ WRITE",
+    asking: Callable[[], None] = nothing,
+) -> None:
+    """What `asking` sends goes in the same round trip: statements whose answers are read later.
+
+    The server tells of another DateStyle only when all is answered: dates and times have to be asked for in binary.
+    """
+    with connection.pipeline():
+        connection.execute(f"BEGIN ISOLATION LEVEL {isolation} {access}".encode())
+        connection.execute(_SET.encode())
+        asking()
+
+
+@contextmanager
+def ended(connection: psycopg.Connection) -> Iterator[None]:
+    """The transaction that is begun in the block, or before it, is committed after it, or undone."""
+    try:
+        yield
+        commit(connection)
     except BaseException:
         with suppress(psycopg.Error):
             connection.rollback()
         raise
-    commit(connection)
 
 
-def commit(connection: psycopg.Connection) -> None:
-    """An error in here says in `what_stands` that nobody knows."""
-    is_open = connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+def commit(connection: psycopg.Connection, sending: Callable[[], None] = nothing) -> None:
+    """What `sending` writes goes in the same round trip. An error in here says in `what_stands` that nobody knows."""
+    if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+        return
     try:
-        connection.commit()
-        if is_open:
-            _committed.append(connection.info.backend_pid)
+        with connection.pipeline():
+            sending()
+            connection.execute("COMMIT")  # psycopg's own way waits once more
+        _committed.append(connection.info.backend_pid)
     except BaseException as error:
         if not isinstance(error, psycopg.Error) or error.sqlstate is None or is_outage(error):
             error.what_stands = IN_DOUBT  # type: ignore[attr-defined]

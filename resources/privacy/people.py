@@ -17,7 +17,7 @@ from psycopg import sql
 from resources.arrivals import Arrivals
 from resources.errors import ConfigurationError
 from resources.postgres import copy as copying
-from resources.postgres.locks import PEOPLE_LOCK, ROLL_LOCK, take_lock
+from resources.postgres.locks import PEOPLE_LOCK, ROLL_LOCK, Lock, take_lock
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
     ERASED,
@@ -42,6 +42,9 @@ _KINDS = {"partner_id": Kind.NUMBER, "user_id": Kind.TEXT, "pseudonym": Kind.TEX
 _COPY = sql.SQL("COPY kaltura.people (partner_id, user_id, pseudonym) FROM STDIN (FORMAT binary)").format()
 _EVERYBODY = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %(partner_id)s").format()
 _NO_IDS = (None, *NOBODY)
+
+# Who takes people out holds it alone.
+LOADS_SHARE = Lock(PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
 
 
 class PrivacyError(ConfigurationError):
@@ -181,29 +184,32 @@ class Roll:
 class DayPrivacy:
     """What a day's load does for the people in it, inside the day's transaction."""
 
-    def __init__(
-        self, connection: psycopg.Connection, privacy: Privacy, partner_id: int, day: dt.date, roll: Roll
-    ) -> None:
-        """Raises `PrivacyError` where the warehouse is filled with other settings."""
-        self.connection = connection
+    def __init__(self, privacy: Privacy, partner_id: int, day: dt.date, roll: Roll) -> None:
         self.roll = roll
         self.added: set[str] = set()
         self.people = People(privacy, partner_id)
         self.privacy = privacy
         self.partner_id = partner_id
         self.day = day
-        take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
-        with connection.pipeline():
-            recorded = connection.execute("SELECT mode, key_fingerprint, removals FROM kaltura.privacy")
-            self.suppressions = Suppressions(connection, self.people)
-        row = recorded.fetchone()
-        if row is None or row[:2] != (privacy.mode, privacy.fingerprint):
-            require_mode(connection, privacy)  # raises, or takes the settings on where there are no rows yet
+        self.removals = 0
+
+    def ask(self, connection: psycopg.Connection) -> None:
+        """What is settled, and who was erased: under `LOADS_SHARE`. In a pipeline."""
+        self.connection = connection
+        self._settled = connection.execute("SELECT mode, key_fingerprint, removals FROM kaltura.privacy")
+        self.suppressions = Suppressions(connection, self.people)
+        self._first_day_kept = _ask_first_day_kept(connection, self.privacy)
+
+    def require_settled(self) -> None:
+        """Raises `PrivacyError` where the warehouse is filled with other settings."""
+        row = self._settled.fetchone()
+        if row is None or row[:2] != (self.privacy.mode, self.privacy.fingerprint):
+            require_mode(self.connection, self.privacy)  # raises, or takes the settings on where there are no rows yet
         self.removals = row[2] if row else 0
 
     @cached_property
     def is_past_retention(self) -> bool:
-        return bool(self.privacy.retention_days) and self.day < first_day_kept(self.connection, self.privacy)
+        return bool(self.privacy.retention_days) and self.day < _first_day_in(self._first_day_kept)
 
     def arrivals(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
         """What arrived as it may be stored, with everybody in it known by a pseudonym."""
@@ -310,8 +316,16 @@ def first_day_kept(connection: psycopg.Connection, privacy: Privacy) -> dt.date:
 
     By the database's clock: names that went because the clock of the machine that runs this was ahead are gone for good.
     """
+    return _first_day_in(_ask_first_day_kept(connection, privacy))
+
+
+def _ask_first_day_kept(connection: psycopg.Connection, privacy: Privacy) -> psycopg.Cursor:
     query = "SELECT (now() AT TIME ZONE 'UTC')::date - %s::integer"
-    row = connection.execute(query, [privacy.retention_days]).fetchone()
+    return connection.execute(query, [privacy.retention_days], binary=True)
+
+
+def _first_day_in(asked: psycopg.Cursor) -> dt.date:
+    row = asked.fetchone()
     assert row is not None  # noqa: S101 (a SELECT of a value has one row)
     day: dt.date = row[0]
     return day

@@ -5,6 +5,7 @@ by: report 6002 tells people by name, and a line that can't be used may hold any
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 import psycopg
 
@@ -18,11 +19,16 @@ class Suppressions:
     """The erased people of one account, in the connection's transaction."""
 
     def __init__(self, connection: psycopg.Connection, people: People) -> None:
+        """Asks who they are. In a pipeline, where the answer may come later."""
         self.connection = connection
         self.people = people
         query = "SELECT person, kind FROM kaltura.suppressions WHERE partner_id = %s"
-        self._kinds = {str(person): str(kind) for person, kind in connection.execute(query, [people.partner_id])}
+        self._recorded = connection.execute(query, [people.partner_id])
         self._hashes: dict[str, str] = {}
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        return {str(person): str(kind) for person, kind in self._recorded}
 
     def __bool__(self) -> bool:
         return bool(self._kinds)

@@ -25,8 +25,16 @@ class CalendarError(ConfigurationError):
 
 def recorded_timezone(connection: psycopg.Connection, partner_id: int) -> str | None:
     """By its name; None where nothing of the account has been pulled yet, or nothing since zones are recorded."""
-    query = "SELECT timezone FROM kaltura.calendars WHERE partner_id = %s"
-    row = connection.execute(query, [partner_id]).fetchone()
+    return _timezone_in(ask_timezone(connection, partner_id))
+
+
+def ask_timezone(connection: psycopg.Connection, partner_id: int) -> psycopg.Cursor:
+    """For `expect_recorded`. In a pipeline, where the answer may come later."""
+    return connection.execute("SELECT timezone FROM kaltura.calendars WHERE partner_id = %s", [partner_id])
+
+
+def _timezone_in(asked: psycopg.Cursor) -> str | None:
+    row = asked.fetchone()
     return str(row[0]) if row else None
 
 
@@ -47,12 +55,12 @@ def require_timezone(connection: psycopg.Connection, partner_id: int, timezone: 
     record(connection, partner_id, timezone)
 
 
-def expect_recorded(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo) -> None:
+def expect_recorded(asked: psycopg.Cursor, partner_id: int, timezone: ZoneInfo) -> None:
     """Inside a day's transaction, under the people lock: that the zone is still the one that the run began with.
 
     Raises `CalendarError`.
     """
-    recorded = recorded_timezone(connection, partner_id)
+    recorded = _timezone_in(asked)
     if recorded is None:
         raise CalendarError(_FORGOTTEN.format(partner_id))
     if recorded != str(timezone):

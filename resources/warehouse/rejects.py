@@ -37,21 +37,23 @@ class _Undated:
 class RejectsLoad:
     """The rejects of one table and day, inside the day's transaction. A pull without news writes nothing."""
 
-    def __init__(
-        self, connection: psycopg.Connection, day: dt.date, arrivals: Arrivals, provenance: Provenance
-    ) -> None:
-        """Asks for the lines that are there. In a pipeline, where the answer may come later."""
-        self.connection = connection
+    def __init__(self, day: dt.date, arrivals: Arrivals, provenance: Provenance) -> None:
         self.load_id = 0
         self.arrivals = arrivals
         self.provenance = provenance
         self.day = [provenance.partner_id, arrivals.table.report_id, day]
-        self._dated = connection.execute(f"SELECT raw, reason, column_name, is_repaired {_OF_DAY}", self.day)
-        self._undated = self._undated_there() if arrivals.tells_undated else None
 
-    def run(self, load_id: int) -> None:
+    def ask(self, connection: psycopg.Connection) -> None:
+        """For the lines that are there. In a pipeline, where the answer may come later."""
+        self.connection = connection
+        self._dated = connection.execute(f"SELECT raw, reason, column_name, is_repaired {_OF_DAY}", self.day)
+        self._undated = self._undated_there() if self.arrivals.tells_undated else None
+
+    def run(self, load_id: int, arrivals: Arrivals) -> None:
+        """`arrivals` are those of before, as far as they may be kept of people."""
         self.load_id = load_id
-        rejects = self.arrivals.rejects
+        self.arrivals = arrivals
+        rejects = arrivals.rejects
         is_undated = rejects["is_undated"].astype(bool)
         self._write_dated(_counted(rejects, ~is_undated))
         if self._undated is not None:
@@ -104,6 +106,7 @@ class RejectsLoad:
             " WHERE rejects.partner_id = %s AND rejects.report_id = %s"
             " AND rejects.window_start < %s AND rejects.window_end > %s",
             [*self.day[:2], self.arrivals.window_end, self.arrivals.window_start],
+            binary=True,
         )
 
     def _lines(self, there: psycopg.Cursor) -> list[_Undated]:

@@ -18,6 +18,7 @@ from resources.table import Kind, Table
 
 PARTNER = "partner_id"
 PARTITION_DATE = "partition_date"
+DAY, PEOPLE = "day", "people_filter"  # parameters of what is asked of a day
 EXTRA = "extra"
 PLACED = {
     PARTITION_DATE: Kind.DATE,
@@ -67,16 +68,21 @@ class Merge:
     def existing(self) -> sql.Composed:
         """Of the sessions given as arrays, those that the table has: known until when, and by which pull.
 
-        Rows of the loads `partial` tell nothing of their session.
+        And `row_versions` of all of them, in each row. Rows of loads that were restricted to some people tell nothing of
+        their session, unless they are sessions themselves.
         """
-        whole = sql.SQL("FILTER (WHERE old.load_id <> ALL (%(partial)s::bigint[]))")
+        restricted = sql.SQL(
+            "SELECT id FROM kaltura.loads WHERE partner_id = %(partner_id)s AND report_id = %(report_id)s"
+            " AND partition_date = %(day)s AND filters -> %(people_filter)s IS NOT NULL"
+        )
+        whole = sql.SQL("FILTER (WHERE old.load_id <> ALL (ARRAY({})))").format(restricted)
         return sql.SQL(
-            "SELECT {session}, existing.window_end, existing.load_id, loads.pull"
+            "SELECT {session}, existing.window_end, loads.pull, (sum(existing.versions) OVER ())::bigint AS row_versions"
             " FROM unnest({arrays}) AS asked ({session}) CROSS JOIN LATERAL ("
-            " SELECT max(window_end) {whole} AS window_end, max(load_id) {whole} AS load_id, count(*) AS row_count"
-            " FROM {target} AS old WHERE {of_session}"
+            " SELECT max(window_end) {whole} AS window_end, max(load_id) {whole} AS load_id, count(*) AS row_count,"
+            " sum(old.xmin::text::bigint) AS versions FROM {target} AS old WHERE {of_session}"
             ") AS existing LEFT JOIN kaltura.loads ON loads.id = existing.load_id WHERE existing.row_count > 0"
-        ).format(whole=whole, **self._asked)
+        ).format(whole=sql.SQL("") if self.table.rows_are_sessions else whole, **self._asked)
 
     @property
     def partial_rows(self) -> sql.Composed:

@@ -4,9 +4,8 @@ A day's tables are written together, each as `load.py` says, under an advisory l
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -14,17 +13,18 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from resources.arrivals import Arrivals
-from resources.postgres import outages
+from resources.postgres import outages, session
 from resources.postgres.migrations import Migrations
-from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused, transaction
+from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused
 from resources.postgres.url import libpq_url
 from resources.privacy.people import DayPrivacy, Roll, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 from resources.table import Table
-from resources.warehouse.calendars import expect_recorded, require_timezone
-from resources.warehouse.load import Load, TableLoad
+from resources.warehouse.calendars import require_timezone
+from resources.warehouse.day import DayLoad
+from resources.warehouse.load import Load
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.under_way import UnderWay
 
@@ -35,6 +35,14 @@ TELLING_MEDIAN = 20  # rows: a weekday with fewer may well have none
 # What goes wrong between a run and its database, under the name that runs know it by.
 WarehouseError = DatabaseError
 WarehouseUnreachable = DatabaseUnreachable
+
+
+Asking = Callable[[psycopg.Connection], None]
+"""Sends what is asked first in a transaction; the answers are read later."""
+
+
+def ask_nothing(connection: psycopg.Connection) -> None:
+    """Where nothing is known of what comes first."""
 
 
 class DayLost(WarehouseError):
@@ -56,7 +64,7 @@ class Warehouse:
         self._under_way: UnderWay | None = None
         self._may_have_lost_it = False
         self.url = libpq_url(url)  # raises at once where it is none
-        self.engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connect(self.url), pool_pre_ping=True)
+        self.engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connect(self.url))
         sa.event.listen(self.engine, "connect", self._forget)
 
     def _forget(self, *_: object) -> None:
@@ -81,14 +89,16 @@ class Warehouse:
             self._under_way = None
 
     @contextmanager
-    def connection(self, isolation: str = "READ COMMITTED", access: str = "READ WRITE") -> Iterator[psycopg.Connection]:
-        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseError`."""
+    def connection(
+        self, isolation: str = "READ COMMITTED", access: str = "READ WRITE", asking: Asking = ask_nothing
+    ) -> Iterator[psycopg.Connection]:
+        """A psycopg connection of the pool, in a transaction that commits at the end. Raises `WarehouseError`.
+
+        What `asking` sends goes with its BEGIN.
+        """
         try:
-            with self.engine.connect() as pooled:
-                raw = pooled.connection.driver_connection
-                assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
-                with transaction(raw, isolation, access):
-                    yield raw
+            with self._begun(isolation, access, asking) as pooled, session.ended(_raw(pooled)):
+                yield _raw(pooled)
         except psycopg.Error as error:
             if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
                 self.engine.dispose()  # a primary that became a standby: a new connection finds the new one
@@ -97,6 +107,27 @@ class Warehouse:
         else:
             return
         raise described from None  # out here, so that nothing carries the database's own error, which quotes rows
+
+    def _begun(self, isolation: str, access: str, asking: Asking) -> sa.Connection:
+        """Of one that was lost while nobody used it the first statement tells: then another one is taken, once."""
+        try:
+            return self._begun_on(self.engine.connect(), isolation, access, asking)
+        except psycopg.Error as error:
+            if error.sqlstate is not None and not isinstance(error, psycopg.errors.AdminShutdown):
+                raise
+            self.engine.dispose()  # the others are lost with it
+        return self._begun_on(self.engine.connect(), isolation, access, asking)
+
+    @staticmethod
+    def _begun_on(pooled: sa.Connection, isolation: str, access: str, asking: Asking) -> sa.Connection:
+        connection = _raw(pooled)
+        try:
+            session.begin(connection, isolation, access, lambda: asking(connection))
+        except BaseException:
+            pooled.invalidate()
+            pooled.close()
+            raise
+        return pooled
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection]:
@@ -136,25 +167,12 @@ class Warehouse:
         if self._under_way and self._may_have_lost_it:
             self._under_way.take()
             self._may_have_lost_it = False
-        with self.connection() as connection:
-            roll = self._roll
-            day_privacy = DayPrivacy(connection, self.privacy, provenance.partner_id, day, roll)
-            if provenance.timezone:
-                expect_recorded(connection, provenance.partner_id, provenance.timezone)
-            loads = self._loaded(day_privacy, arrivals, provenance)
-        roll.committed(day_privacy)
-        return loads
-
-    @staticmethod
-    def _loaded(day_privacy: DayPrivacy, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
-        protected = day_privacy.arrivals(arrivals)
-        provenance = replace(provenance, filters=day_privacy.filters(provenance.filters))
-        ordered = sorted(protected, key=lambda each: each.table.name)  # one order for all runs: no deadlock
-        tables = [TableLoad(day_privacy.connection, day_privacy.day, each, provenance) for each in ordered]
-        loads = [table.run() for table in tables]
-        with day_privacy.connection.pipeline():
-            for table, load in zip(tables, loads, strict=True):
-                table.record(load)
+        roll = self._roll
+        privacy = DayPrivacy(self.privacy, provenance.partner_id, day, roll)
+        load = DayLoad(privacy, arrivals, provenance)
+        with self.connection(asking=load.begin) as connection:
+            loads = load.run(connection)
+        roll.committed(privacy)
         return loads
 
     def next_pull(self) -> int:
@@ -225,6 +243,12 @@ class Warehouse:
         with suppress(WarehouseError, psycopg.Error), self.connection() as connection:
             connection.execute("SET LOCAL client_min_messages = error")  # a login that owns no table is merely ignored
             connection.execute(sql.SQL("ANALYZE {}").format(names))
+
+
+def _raw(pooled: sa.Connection) -> psycopg.Connection:
+    raw = pooled.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)  # noqa: S101 (the engine's URL names the driver)
+    return raw
 
 
 def _is_outage(error: Exception) -> bool:

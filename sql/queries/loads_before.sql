@@ -11,7 +11,7 @@ WITH of_day AS (
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
-        AND partition_date = %(first)s
+        AND partition_date = %(day)s
 ),
 
 left_there AS (

@@ -16,6 +16,7 @@ import stamina
 from assets.attendees import ATTENDEES
 from assets.pull.extract import Extract, Filters
 from assets.report import ENTRY_IDS, USER_IDS
+from resources.arrivals import Arrivals
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.warehouse.load import Load, TableLoad
@@ -442,10 +443,10 @@ def test_two_loads_of_a_day_at_the_same_time_wait_for_each_other_and_the_later_p
 def test_a_day_of_which_one_table_fails_is_not_loaded_at_all(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     whole_run = TableLoad.run
 
-    def run(self: TableLoad) -> Load:
+    def run(self: TableLoad, arrivals: Arrivals) -> Load:
         if self.table.name == "room_sessions":
             raise RuntimeError("the last of the three")
-        return whole_run(self)
+        return whole_run(self, arrivals)
 
     with monkeypatch.context() as patch:
         patch.setattr(TableLoad, "run", run)
@@ -462,12 +463,12 @@ def test_a_load_whose_connection_the_server_kills_is_done_again_and_counted_once
 ) -> None:
     whole_run, killed = TableLoad.run, []
 
-    def run(self: TableLoad) -> Load:
+    def run(self: TableLoad, arrivals: Arrivals) -> Load:
         if self.table.name == "breakout_sessions" and not killed:
             killed.append(self.connection.info.backend_pid)
             with psycopg.connect(database) as other:
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", killed)
-        return whole_run(self)
+        return whole_run(self, arrivals)
 
     monkeypatch.setattr(TableLoad, "run", run)
     load(place, place.bring(0))

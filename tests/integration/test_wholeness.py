@@ -28,6 +28,7 @@ from assets.pull.extract import Extract, Filters, extract
 from assets.pull.windows import Windows
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
+from resources.arrivals import Arrivals
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
 from resources.warehouse.load import Load, TableLoad
@@ -397,14 +398,14 @@ def interrupted(store: Store, pull: Pull) -> Iterator[None]:
     how, nth = pull.interrupted
     whole, count = TableLoad.run, 0
 
-    def run(self: TableLoad) -> Load:
+    def run(self: TableLoad, arrivals: Arrivals) -> Load:
         nonlocal count
         count += 1
         if count == nth and how == "error":
             raise Interrupted
         if count == nth:
             store.reader.execute("SELECT pg_terminate_backend(%s, 5000)", [self.connection.info.backend_pid])
-        return whole(self)
+        return whole(self, arrivals)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TableLoad, "run", run)

@@ -1,0 +1,148 @@
+"""What of a pull is new to a table, what is to be compared with it, what differs, and what is gone.
+
+The rules of who overwrites whom are `Resolution`'s. Rows are compared in Arrow, column by column.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from resources.arrivals import Pull
+from resources.postgres import copy as copying
+from resources.table import Kind, Table
+from resources.warehouse.statements import PARTITION_DATE, Merge
+
+_REACH = ("window_end", "ends_at")  # a session's rows are known up to the earlier of the two
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Which rows of a pull go straight in, which are compared, and how many bow to what the table has.
+
+    A session's rows are known up to `min(window_end, ends_at)`. A pull that knows a session less far than the table
+    does not touch it; one that knows it further takes it; of two that know it equally, the later pull. A pull
+    that was restricted to some people knows of their rows alone, and of nobody else's: such `partial` rows are judged
+    one by one. `kept` are the keys of those that the pull does not touch.
+    """
+
+    fresh: pa.Table
+    to_compare: pa.Table
+    stale: int
+    kept: pd.DataFrame
+
+    @classmethod
+    def on(
+        cls, rows: pa.Table, existing: pd.DataFrame, partial: pd.DataFrame, table: Table, pull: Pull
+    ) -> "Resolution":
+        nothing = partial.iloc[:0][list(table.key)]
+        if existing.empty:
+            return cls(rows, rows.slice(0, 0), 0, nothing)
+        session_key = list(table.session_key)
+        known = rows.select([*session_key, *_REACH]).to_pandas().merge(existing, on=session_key, how="left")
+        is_new = (known["is_there"] != True).to_numpy()  # noqa: E712 (missing where the session is)
+        stale = ~is_new & _knows_less(known, pull)
+        if partial.empty:
+            return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), nothing)
+        reach = known.groupby(session_key, as_index=False)[list(_REACH)].max()
+        of_pull = partial.merge(reach, on=session_key)
+        kept = of_pull.loc[_knows_less(of_pull, pull), list(table.key)]
+        keys, kept_keys = (pd.MultiIndex.from_frame(each) for each in (rows.select(table.key).to_pandas(), kept))
+        stale = stale | (keys.isin(kept_keys) & ~is_new)
+        return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), kept)
+
+
+def _knows_less(known: pd.DataFrame, pull: Pull) -> "npt.NDArray[np.bool_]":
+    """Whether a pull knows less than what is there. Where nothing is known of what is there, it does not."""
+    reach = known[list(_REACH)].min(axis=1)
+    existing_reach = known[["existing_until", "ends_at"]].min(axis=1).where(known["existing_until"].notna())
+    is_older = (reach == existing_reach) & (known["existing_pull"] > pull.number)
+    return ((reach < existing_reach) | is_older).to_numpy()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of sessions that the table has: rows that differ, rows that it lacks, and keys of rows that are not there now.
+
+    `spared` of these stay: they are `listed`, by keys that are null as far as they could not be read.
+    """
+
+    differing: pa.Table
+    missing: pa.Table
+    vanished: pa.Table
+    spared: int
+
+    @classmethod
+    def between(
+        cls, arrived: pa.Table, existing: pa.Table, listed: Sequence[pd.DataFrame], merge: Merge, day: dt.date
+    ) -> "Difference":
+        """`existing` is what `Merge.existing_rows` returned for the sessions of `arrived`."""
+        key = merge.table.key
+        keys, existing_keys = joined(arrived, key), joined(existing, key)
+        place = pc.index_in(keys, existing_keys)
+        in_both = arrived.filter(place.is_valid())
+        was = existing.take(place.drop_null())
+        same = pc.equal(was[PARTITION_DATE], str(day))
+        for name, kind in merge.compared.items():
+            same = pc.and_(same, _equal(copying.comparable(in_both[name], kind), was[name]))
+        vanished = existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys)))
+        gone = vanished
+        for those in listed:
+            gone = gone.filter(pc.invert(_fitting(gone, those)))
+        return cls(
+            differing=in_both.filter(pc.invert(same)),
+            missing=arrived.filter(place.is_null()),
+            vanished=gone,
+            spared=vanished.num_rows - gone.num_rows,
+        )
+
+
+def _fitting(keys: pa.Table, listed: pd.DataFrame) -> pa.Array:
+    """Which of the keys may be one of those listed: equal in all that is not null there."""
+    fits = pa.array([False] * keys.num_rows, pa.bool_())
+    if listed.empty or not keys.num_rows:
+        return fits
+    readable = listed.notna()
+    for pattern, of_pattern in listed.groupby([readable[name] for name in listed.columns]):
+        names = [name for name, is_readable in zip(listed.columns, pattern, strict=True) if is_readable]
+        if not names:
+            return pa.array([True] * keys.num_rows, pa.bool_())
+        wanted = joined(copying.as_arrow(of_pattern[names]), names)
+        fits = pc.or_(fits, pc.is_in(joined(keys, names), wanted))
+    return fits
+
+
+def joined(rows: pa.Table, names: Sequence[str]) -> pa.Array:
+    """One text a row, in the order of the collation "C". NUL parts the values: no text of Postgres's holds one."""
+    columns = (copying.comparable(rows[name], Kind.TEXT) for name in names)
+    return pc.binary_join_element_wise(*columns, pa.scalar("\0", pa.large_string()))
+
+
+def _equal(left: pa.Array, right: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.coalesce(pc.equal(left, right), pc.and_(left.is_null(), right.is_null()))
+
+
+def known_rows(rows: Sequence[tuple[Any, ...]], key: Sequence[str], more: Sequence[str]) -> pd.DataFrame:
+    """Rows of a query whose columns are a key and `more`: until when they are known, and by which pull."""
+    if not rows:  # as for each new day, and pandas takes milliseconds to make nothing
+        return _nothing_known(tuple(key), tuple(more)).copy()
+    return _typed(pd.DataFrame(rows, columns=[*key, *more]), key)
+
+
+@cache
+def _nothing_known(key: tuple[str, ...], more: tuple[str, ...]) -> pd.DataFrame:
+    return _typed(pd.DataFrame([], columns=[*key, *more]), key)
+
+
+def _typed(known: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    known = known.astype(dict.fromkeys(key, "str"))
+    known["existing_until"] = pd.to_datetime(known["existing_until"], utc=True).astype("datetime64[us, UTC]")
+    known["existing_pull"] = known["existing_pull"].astype("float64").fillna(0)  # 0: no load wrote the row
+    return known
