@@ -54,15 +54,25 @@ def query(connection: psycopg.Connection, name: str, parameters: Mapping[str, ob
 @contextmanager
 def reading(connection: psycopg.Connection, timeout_seconds: int = TIMEOUT_SECONDS) -> Iterator[psycopg.Connection]:
     """The connection, for queries of which a failed one does not spoil the next. To be entered in a transaction."""
-    connection.execute("SET TRANSACTION READ ONLY")
-    connection.execute("SET LOCAL jit = off")  # compiling takes longer than any of the queries
-    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{timeout_seconds}s")))
+    with connection.pipeline():
+        connection.execute("SET TRANSACTION READ ONLY")
+        connection.execute("SET LOCAL jit = off")  # compiling takes longer than any of the queries
+        connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{timeout_seconds}s")))
     yield connection
 
 
 def find(connection: psycopg.Connection, text: str) -> CheckResult:
     """What the query finds. Raises `psycopg.Error`; the transaction that it was in goes on."""
-    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_SUMMARY.format(text, SAMPLE_ROWS).encode()).fetchone()
+    cursor = connection.cursor(row_factory=dict_row)
+    try:
+        with connection.pipeline():  # there are two dozen of them, and the database may be far away
+            connection.execute("SAVEPOINT found")
+            cursor.execute(_SUMMARY.format(text, SAMPLE_ROWS).encode())
+            connection.execute("RELEASE SAVEPOINT found")
+    except psycopg.Error:
+        if not connection.broken:
+            connection.execute("ROLLBACK TO SAVEPOINT found")
+        raise
+    row = cursor.fetchone()
     assert row is not None  # noqa: S101 (a SELECT of subqueries has one row)
     return CheckResult(row["count"], row["days"], row["is_error"], row["sample"])
