@@ -1,4 +1,4 @@
-"""All figures in one table: `python -m bench [--quick] [load pulls year views growth]`.
+"""All figures in one table: `python -m bench [--quick] [load pulls command year views growth]`.
 
 Writes bench/results.json and the tables of docs/performance.md; a quick run writes bench/look.json. A run of some parts
 leaves the figures of the others there, where they were measured on the same machine.
@@ -15,7 +15,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Column, Table
 
-from bench import growth, load, pulls, results, views, year
+from bench import command, growth, load, pulls, results, views, year
 from bench.machine import describe
 from bench.measuring import Figure, beside
 from resources.local import postgres as local_postgres
@@ -24,6 +24,7 @@ from resources.postgres.migrations import migrate
 PARTS: dict[str, Callable[[str, bool, load.Say], list[Figure]]] = {
     "load": load.measure,
     "pulls": pulls.measure,
+    "command": command.measure,
     "year": year.measure,
     "views": views.measure,  # of what `year` leaves behind
     "growth": growth.measure,

@@ -104,6 +104,7 @@ class _OurTableElsewhere:
     """A table of the same shape, for those who bring their own statements."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
         self.schema = type(self).__name__.lower()
         with self.engine.begin() as connection:
@@ -153,6 +154,45 @@ class ExecuteMany(_OurTableElsewhere):
         records = frame.astype(object).where(frame.notna(), None).to_dict("records")
         with self.engine.begin() as connection:
             connection.execute(statement, records)
+
+
+class Pgpq(_OurTableElsewhere):
+    """Arrow encoded by pgpq and copied straight into the table, in no order: for rows that are new, and nothing is kept."""
+
+    def load(self, day: dt.date, bodies: Replies) -> None:
+        with psycopg.connect(self.url) as connection:
+            self._copied(connection, f"{self.schema}.attendees", typed(bodies, day))
+
+    @staticmethod
+    def _copied(connection: psycopg.Connection, table: str, frame: pd.DataFrame) -> None:
+        from pgpq import ArrowToPostgresBinaryEncoder
+
+        rows = pa.Table.from_pandas(frame, preserve_index=False)
+        encoder = ArrowToPostgresBinaryEncoder(rows.schema)
+        statement = f"COPY {table} ({', '.join(rows.column_names)}) FROM STDIN (FORMAT binary)"
+        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.write(encoder.write_header())
+            for batch in rows.to_batches():
+                copy.write(encoder.write_batch(batch))
+            copy.write(encoder.finish())
+
+
+class PgpqUpsert(Pgpq):
+    """The same into a temporary table, and from there by ON CONFLICT: every row is written anew."""
+
+    def load(self, day: dt.date, bodies: Replies) -> None:
+        names = [*COLUMNS, *PLACED]
+        changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in KEY)
+        with psycopg.connect(self.url) as connection:
+            connection.execute(
+                f"CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT {', '.join(names)} FROM {self.schema}.attendees"
+                " WITH NO DATA"
+            )
+            self._copied(connection, "staged", typed(bodies, day))
+            connection.execute(
+                f"INSERT INTO {self.schema}.attendees ({', '.join(names)}) SELECT {', '.join(names)} FROM staged"
+                f" ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET {changed}"
+            )
 
 
 class _Dlt:

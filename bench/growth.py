@@ -12,7 +12,6 @@ from collections.abc import Callable
 import psycopg
 from psycopg import sql
 
-from bench import by_month
 from bench.contestants import Ours
 from bench.measuring import Figure, beside, median, ratio, seconds, turns
 from bench.replies import FIRST_DAY, replies
@@ -60,9 +59,7 @@ def measure(url: str, quick: bool, say: Say) -> list[Figure]:
             if size != "0":
                 promise = 1.3 if size == largest and not quick else None
                 figures.append(ratio(f"{name}, against an empty table", took[size, state], took["0", state], promise))
-    figures += _month(tables[largest], largest)
-    say(f"growth: {int(largest):,} rows with a partition a month")
-    return figures + by_month.measure(tables[largest].url, FIRST_DAY)
+    return figures + _month(tables[largest], largest)
 
 
 def _filled(url: str, rows: int) -> Ours:

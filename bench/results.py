@@ -18,6 +18,7 @@ HEAD = ("figure", "median", "of", "lowest", "highest", "at most")
 TITLES = {
     "load": "A day's load",
     "pulls": "A month of mornings",
+    "command": "The command that pulls",
     "year": "A year in one run",
     "views": "What analysts wait for",
     "growth": "A day's load as the table grows",
