@@ -58,10 +58,11 @@ class UnderWay:
     def _taken(self) -> psycopg.Connection:
         connection = connect(self._url)
         try:
-            connection.execute("BEGIN")  # it ends, and the lock with it, as the connection does
-            connection.execute("SELECT set_config('application_name', %s, TRUE)", [self._program])
-            connection.execute(f"SET LOCAL lock_timeout = '{RESTORE_TAKES_SECONDS}s'".encode())
-            connection.execute(_NO_LIMITS.encode())
+            with connection.pipeline():
+                connection.execute("BEGIN")  # it ends, and the lock with it, as the connection does
+                connection.execute("SELECT set_config('application_name', %s, TRUE)", [self._program])
+                connection.execute(f"SET LOCAL lock_timeout = '{RESTORE_TAKES_SECONDS}s'".encode())
+                connection.execute(_NO_LIMITS.encode())
             take_lock(connection, LOADS_LOCK, "a restore to end", shared=True)
         except BaseException:
             connection.close()

@@ -64,7 +64,10 @@ class Warehouse:
         self._under_way: UnderWay | None = None
         self._may_have_lost_it = False
         self.url = libpq_url(url)  # raises at once where it is none
-        self.engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connect(self.url))
+        # What it would look up for a type of columns that nothing here has is three round trips.
+        self.engine = sa.create_engine(
+            "postgresql+psycopg://", creator=lambda: connect(self.url), use_native_hstore=False
+        )
         sa.event.listen(self.engine, "connect", self._forget)
 
     def _forget(self, *_: object) -> None:
