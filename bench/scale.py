@@ -23,7 +23,7 @@ import psutil
 import psycopg
 
 from bench import pages
-from bench.year import _kaltura
+from bench.installation import stand_in
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT, Settings
@@ -53,7 +53,7 @@ def measure() -> dict[str, float]:
     try:
         url = local_postgres.url(folder / "postgres")
         migrate(url)
-        with _kaltura() as kaltura:
+        with stand_in() as kaltura:
             return _measured(url, kaltura, folder)
     finally:
         local_postgres.remove(folder / "postgres")
