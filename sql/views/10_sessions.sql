@@ -4,53 +4,27 @@
 -- all. A host's pseudonym is looked up for those alone who may not see who people are.
 
 CREATE VIEW analytics.sessions AS
-WITH known_sessions AS (
-    SELECT
-        room_sessions.*,
-        coalesce(
-            CASE
-                WHEN NOT analytics.is_nobody(room_sessions.parent_entry_id)
-                    THEN room_sessions.parent_entry_id
-            END,
-            breakout_rooms.main_room_id
-        ) AS main_room_id,
-        breakout_rooms.room_id IS NOT NULL AS is_breakout,
-        -- A later pull that changed nothing leaves the row's window as it was.
-        greatest(
-            room_sessions.window_end, loaded_days.session_pulled_at
-        ) AS session_known_until_at,
-        loaded_days.attendance_pulled_at AS attendance_known_until_at,
-        -- A session without an end is followed for seven days; after that its end stays unknown.
-        room_sessions.session_start_time + interval '7 days' AS followed_until_at
-    FROM kaltura.room_sessions
-    LEFT JOIN analytics.breakout_rooms
-        ON
-            room_sessions.partner_id = breakout_rooms.account_id
-            AND room_sessions.entry_id = breakout_rooms.room_id
-    LEFT JOIN analytics.loaded_days
-        ON
-            room_sessions.partner_id = loaded_days.account_id
-            AND room_sessions.partition_date = loaded_days.session_date
-)
-
 SELECT
     known_sessions.partner_id AS account_id,
     known_sessions.cue_point_id AS session_id,
     known_sessions.entry_id AS room_id,
     known_sessions.entry_name AS room_name,
     known_sessions.is_breakout,
-    known_sessions.main_room_id,
+    coalesce(
+        known_sessions.named_main_room_id,
+        (
+            SELECT breakout_rooms.main_room_id
+            FROM analytics.breakout_rooms
+            WHERE
+                breakout_rooms.account_id = known_sessions.partner_id
+                AND breakout_rooms.room_id = known_sessions.entry_id
+        )
+    ) AS main_room_id,
     CASE
         WHEN analytics.is_nobody(known_sessions.session_host_user_id) THEN NULL
         WHEN (SELECT analytics.shows_people()) THEN known_sessions.session_host_user_id
         ELSE coalesce(
-            (
-                SELECT people.pseudonym
-                FROM kaltura.people
-                WHERE
-                    people.partner_id = known_sessions.partner_id
-                    AND people.user_id = known_sessions.session_host_user_id
-            ),
+            hosts.pseudonym,
             substring(known_sessions.session_host_user_id FROM '^p_[0-9a-f]{32}$')
         )
     END AS host_id,
@@ -87,7 +61,48 @@ SELECT
             THEN known_sessions.meeting_engaged_play_time_ratio
     END AS engagement_ratio,
     audience.weighted_engagement_ratio
-FROM known_sessions
+-- No WITH: a view that begins with one is computed apart, whole, wherever another looks up a session in it.
+FROM (
+    SELECT
+        room_sessions.*,
+        CASE
+            WHEN NOT analytics.is_nobody(room_sessions.parent_entry_id)
+                THEN room_sessions.parent_entry_id
+        END AS named_main_room_id,
+        exists(
+            SELECT FROM analytics.breakout_rooms
+            WHERE
+                breakout_rooms.account_id = room_sessions.partner_id
+                AND breakout_rooms.room_id = room_sessions.entry_id
+        ) AS is_breakout,
+        -- A later pull that changed nothing leaves the row's window as it was.
+        greatest(
+            room_sessions.window_end, loaded.session_pulled_at
+        ) AS session_known_until_at,
+        loaded.attendance_pulled_at AS attendance_known_until_at,
+        -- A session without an end is followed for seven days; after that its end stays unknown.
+        room_sessions.session_start_time + interval '7 days' AS followed_until_at
+    FROM kaltura.room_sessions
+    -- Looked up a day at a time; an aggregate, so that it is known to be one row, and left out where not asked for.
+    LEFT JOIN LATERAL (
+        SELECT
+            max(loaded_days.session_pulled_at) AS session_pulled_at,
+            max(loaded_days.attendance_pulled_at) AS attendance_pulled_at
+        FROM analytics.loaded_days
+        WHERE
+            loaded_days.account_id = room_sessions.partner_id
+            AND loaded_days.session_date = room_sessions.partition_date
+    ) AS loaded ON TRUE
+) AS known_sessions
+-- Looked up a session at a time: a join may go by the order of the ids, and give the rows in it.
+LEFT JOIN LATERAL (
+    SELECT max(people.pseudonym) AS pseudonym
+    FROM kaltura.people
+    WHERE
+        people.partner_id = known_sessions.partner_id
+        AND people.user_id = known_sessions.session_host_user_id
+        AND NOT (SELECT analytics.shows_people())
+) AS hosts ON TRUE
 LEFT JOIN LATERAL (
     SELECT
         count(*) AS attendance_count,

@@ -1,17 +1,8 @@
--- Who was in which session, for how long. The right to see who people are is asked for once a query;
--- only for those who have it not is the mapping to pseudonyms read.
+-- Who was in which session, for how long. The right to see who people are is asked for once a query, and the answer
+-- picks one of two halves: in each, a person's id is a column of a table, so that a filter on it finds their rows.
 
 CREATE VIEW analytics.attendance AS
-WITH pseudonyms AS (
-    SELECT
-        partner_id,
-        user_id,
-        pseudonym
-    FROM kaltura.people
-    WHERE NOT (SELECT analytics.shows_people())
-),
-
-attendance AS NOT MATERIALIZED (
+WITH visits AS NOT MATERIALIZED (
     SELECT
         attendees.partner_id AS account_id,
         attendees.cue_point_id AS session_id,
@@ -19,18 +10,20 @@ attendance AS NOT MATERIALIZED (
         sessions.room_name,
         attendees.partition_date AS session_date,
         sessions.started_at,
-        CASE
-            WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
-            WHEN analytics.is_nobody(attendees.user_id) THEN attendees.user_id
-            WHEN pseudonyms.pseudonym IS NOT NULL THEN pseudonyms.pseudonym
-            WHEN attendees.user_id ~ '^p_[0-9a-f]{32}$' THEN attendees.user_id
-        END AS person_id,
+        attendees.user_id,
         CASE WHEN (SELECT analytics.shows_people()) THEN attendees.user_name END AS person_name,
         CASE WHEN (SELECT analytics.shows_people()) THEN attendees.user_email END AS person_email,
         CASE attendees.user_type WHEN 'Guest' THEN TRUE WHEN 'User' THEN FALSE END AS is_guest,
         NOT analytics.is_nobody(attendees.user_id) AS is_identified,
         CASE
-            WHEN breakout_rooms.room_id IS NOT NULL THEN TRUE
+            WHEN
+                EXISTS (
+                    SELECT FROM analytics.breakout_rooms
+                    WHERE
+                        breakout_rooms.account_id = attendees.partner_id
+                        AND breakout_rooms.room_id = attendees.entry_id
+                )
+                THEN TRUE
             WHEN sessions.session_id IS NOT NULL THEN FALSE
             -- Where sessions of the day are not loaded, its room may be one that opened that day.
             WHEN
@@ -66,18 +59,58 @@ attendance AS NOT MATERIALIZED (
             attendees.partner_id = sessions.account_id
             AND attendees.entry_id = sessions.room_id
             AND attendees.cue_point_id = sessions.session_id
-    LEFT JOIN analytics.breakout_rooms
+            -- Attendees are loaded as of their session's day: said here, a filter on the day finds the sessions too.
+            AND attendees.partition_date = sessions.session_date
+),
+
+-- A stored id that is a pseudonym already has none in kaltura.people. Of any other without one, nothing is shown.
+pseudonymous AS NOT MATERIALIZED (
+    SELECT
+        visits.*,
+        people.pseudonym AS person_id
+    FROM visits
+    LEFT JOIN kaltura.people
         ON
-            attendees.partner_id = breakout_rooms.account_id
-            AND attendees.entry_id = breakout_rooms.room_id
-    LEFT JOIN pseudonyms
-        ON
-            attendees.partner_id = pseudonyms.partner_id
-            AND attendees.user_id = pseudonyms.user_id
-)
+            visits.account_id = people.partner_id
+            AND visits.user_id = people.user_id
+    WHERE
+        visits.is_identified
+        AND (people.user_id IS NOT NULL OR visits.user_id !~ '^p_[0-9a-f]{32}$')
+    UNION ALL
+    SELECT
+        visits.*,
+        visits.user_id AS person_id
+    FROM visits
+    WHERE
+        NOT visits.is_identified
+        OR (
+            visits.user_id ~ '^p_[0-9a-f]{32}$'
+            AND NOT EXISTS (
+                SELECT FROM kaltura.people
+                WHERE
+                    people.partner_id = visits.account_id
+                    AND people.user_id = visits.user_id
+            )
+        )
+),
 
 -- The primary key would give rows in the order of the ids, whatever is shown of them: whoever has the list of a class
 -- could lay it beside the pseudonyms. Where ids are not shown, pseudonyms alone decide on the order.
+told AS NOT MATERIALIZED (
+    SELECT
+        visits.*,
+        visits.user_id AS person_id
+    FROM visits
+    WHERE (SELECT analytics.shows_people())
+    UNION ALL
+    (
+        SELECT pseudonymous.*
+        FROM pseudonymous
+        WHERE NOT (SELECT analytics.shows_people())
+        ORDER BY pseudonymous.person_id
+    )
+)
+
 SELECT
     account_id,
     session_id,
@@ -97,33 +130,7 @@ SELECT
     attended_ratio,
     engagement_ratio,
     engaged_minutes
-FROM attendance
-WHERE (SELECT analytics.shows_people())
-UNION ALL
-(
-    SELECT
-        account_id,
-        session_id,
-        room_id,
-        room_name,
-        session_date,
-        started_at,
-        person_id,
-        person_name,
-        person_email,
-        is_guest,
-        is_identified,
-        is_breakout,
-        is_session_known,
-        is_provisional,
-        attended_minutes,
-        attended_ratio,
-        engagement_ratio,
-        engaged_minutes
-    FROM attendance
-    WHERE NOT (SELECT analytics.shows_people())
-    ORDER BY person_id
-);
+FROM told;
 
 COMMENT ON VIEW analytics.attendance IS
 'One row for each person in each session (account_id, room_id, session_id, person_id): an id, so '

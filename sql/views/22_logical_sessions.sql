@@ -1,132 +1,20 @@
 -- One room's sessions with a short gap between them, stitched: what a host's lost connection cut in
--- two. Which sessions belong together does not depend on the days asked for, so a filter on
--- session_date applies after the stitching, and before any attendee is read.
+-- two. Each begins with a session that opens the room anew (openings) and ends before the next such one, so that
+-- a filter on its day, or on its room, decides what is read.
 
 CREATE VIEW analytics.logical_sessions AS
-WITH hosted AS (
-    SELECT
-        sessions.*,
-        -- In mode none a host has another pseudonym in each session: who it was is not known then.
-        CASE
-            WHEN
-                NOT EXISTS (
-                    SELECT FROM kaltura.privacy
-                    WHERE privacy.mode = 'none'
-                )
-                THEN sessions.host_id
-        END AS known_host
-    FROM analytics.sessions
-),
-
--- Rows up to the next known host share a number: within it, the first is the host who is known last.
-host_runs AS (
-    SELECT
-        hosted.*,
-        count(hosted.known_host) OVER in_order AS host_run,
-        max(hosted.ended_at) OVER earlier AS open_until_at
-    FROM hosted
-    WINDOW
-        in_order AS (
-            PARTITION BY hosted.account_id, hosted.room_id
-            ORDER BY hosted.started_at, hosted.session_id
-        ),
-        earlier AS (
-            PARTITION BY hosted.account_id, hosted.room_id
-            ORDER BY hosted.started_at, hosted.session_id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
-),
-
-last_hosts AS (
-    SELECT
-        host_runs.*,
-        first_value(host_runs.known_host) OVER (
-            PARTITION BY host_runs.account_id, host_runs.room_id, host_runs.host_run
-            ORDER BY host_runs.started_at, host_runs.session_id
-        ) AS last_host
-    FROM host_runs
-),
-
-gaps AS (
-    SELECT
-        last_hosts.*,
-        -- Not stitched to what came before: nothing did, or only ends that are unknown or more than
-        -- five minutes ago, or another host's.
-        coalesce(last_hosts.started_at > last_hosts.open_until_at + interval '5 minutes', TRUE)
-        OR coalesce(
-            last_hosts.known_host <> lag(last_hosts.last_host) OVER (
-                PARTITION BY last_hosts.account_id, last_hosts.room_id
-                ORDER BY last_hosts.started_at, last_hosts.session_id
-            ),
-            FALSE
-        ) AS starts_anew
-    FROM last_hosts
-),
-
-numbered AS (
-    SELECT
-        gaps.*,
-        count(*) FILTER (WHERE gaps.starts_anew) OVER (
-            PARTITION BY gaps.account_id, gaps.room_id
-            ORDER BY gaps.started_at, gaps.session_id
-        ) AS group_number
-    FROM gaps
-),
-
--- What a part adds to the time that the room was open: not what an earlier part covers already.
-parts AS (
-    SELECT
-        numbered.*,
-        greatest(
-            numbered.ended_at - greatest(
-                numbered.started_at,
-                max(numbered.ended_at) OVER (
-                    PARTITION BY numbered.account_id, numbered.room_id, numbered.group_number
-                    ORDER BY numbered.started_at, numbered.session_id
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                )
-            ),
-            CASE WHEN numbered.ended_at IS NOT NULL THEN interval '0' END
-        ) AS open_time
-    FROM numbered
-),
-
-stitched AS (
-    SELECT
-        account_id,
-        room_id,
-        group_number,
-        (array_agg(session_id ORDER BY started_at, session_id))[1] AS logical_session_id,
-        array_agg(session_id ORDER BY started_at, session_id) AS session_ids,
-        (array_agg(room_name ORDER BY started_at DESC, session_id DESC))[1] AS room_name,
-        (
-            array_agg(host_id ORDER BY started_at, session_id) FILTER (WHERE host_id IS NOT NULL)
-        )[1] AS host_id,
-        min(session_date) AS session_date,
-        min(started_at) AS started_at,
-        CASE WHEN count(*) = count(ended_at) THEN max(ended_at) END AS ended_at,
-        extract(EPOCH FROM sum(open_time))::double precision / 60 AS open_minutes,
-        count(*) AS part_count,
-        bool_or(is_breakout) AS is_breakout,
-        bool_or(is_running) AS is_running,
-        bool_or(is_provisional) AS is_provisional,
-        bool_and(attendance_known_until_at IS NOT NULL) AS is_attendance_loaded
-    FROM parts
-    GROUP BY account_id, room_id, group_number
-)
-
 SELECT
-    stitched.account_id,
-    stitched.logical_session_id,
-    stitched.room_id,
+    openings.account_id,
+    openings.session_id AS logical_session_id,
+    openings.room_id,
     stitched.room_name,
     stitched.is_breakout,
     stitched.host_id,
-    stitched.session_date,
-    stitched.started_at,
+    openings.session_date,
+    openings.started_at,
     stitched.ended_at,
     extract(
-        EPOCH FROM stitched.ended_at - stitched.started_at
+        EPOCH FROM stitched.ended_at - openings.started_at
     )::double precision / 60 AS duration_minutes,
     stitched.open_minutes,
     stitched.part_count,
@@ -138,7 +26,61 @@ SELECT
     audience.total_minutes,
     audience.unidentified_minutes,
     audience.weighted_engagement_ratio
-FROM stitched
+FROM analytics.openings
+LEFT JOIN LATERAL (
+    SELECT
+        later.started_at,
+        later.session_id
+    FROM analytics.openings AS later
+    WHERE
+        later.account_id = openings.account_id
+        AND later.room_id = openings.room_id
+        AND (later.started_at, later.session_id) > (openings.started_at, openings.session_id)
+        AND later.is_new
+    ORDER BY later.started_at, later.session_id
+    LIMIT 1
+) AS following ON TRUE
+CROSS JOIN
+    LATERAL (  -- noqa: ST05
+        SELECT
+            array_agg(parts.session_id ORDER BY parts.started_at, parts.session_id) AS session_ids,
+            (array_agg(parts.room_name ORDER BY parts.started_at DESC, parts.session_id DESC))[1]
+                AS room_name,
+            (
+                array_agg(parts.host_id ORDER BY parts.started_at, parts.session_id)
+                FILTER (WHERE parts.host_id IS NOT NULL)
+            )[1] AS host_id,
+            CASE WHEN count(*) = count(parts.ended_at) THEN max(parts.ended_at) END AS ended_at,
+            extract(EPOCH FROM sum(parts.open_time))::double precision / 60 AS open_minutes,
+            count(*) AS part_count,
+            bool_or(parts.is_breakout) AS is_breakout,
+            bool_or(parts.is_running) AS is_running,
+            bool_or(parts.is_provisional) AS is_provisional,
+            bool_and(parts.attendance_known_until_at IS NOT NULL) AS is_attendance_loaded
+        FROM (
+            SELECT
+                sessions.*,
+                -- What a part adds to the time that the room was open: not what an earlier part covers already.
+                greatest(
+                    sessions.ended_at - greatest(
+                        sessions.started_at,
+                        max(sessions.ended_at) OVER (
+                            ORDER BY sessions.started_at, sessions.session_id
+                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                        )
+                    ),
+                    CASE WHEN sessions.ended_at IS NOT NULL THEN interval '0' END
+                ) AS open_time
+            FROM analytics.sessions
+            WHERE
+                sessions.account_id = openings.account_id
+                AND sessions.room_id = openings.room_id
+                AND (sessions.started_at, sessions.session_id)
+                >= (openings.started_at, openings.session_id)
+                AND (sessions.started_at, sessions.session_id)
+                < (coalesce(following.started_at, 'infinity'), coalesce(following.session_id, ''))
+        ) AS parts
+    ) AS stitched
 LEFT JOIN LATERAL (
     SELECT
         count(DISTINCT attendees.user_id) FILTER (
@@ -160,11 +102,12 @@ LEFT JOIN LATERAL (
         ) AS weighted_engagement_ratio
     FROM kaltura.attendees
     WHERE
-        attendees.partner_id = stitched.account_id
-        AND attendees.entry_id = stitched.room_id
+        attendees.partner_id = openings.account_id
+        AND attendees.entry_id = openings.room_id
         AND attendees.cue_point_id = any(stitched.session_ids)
     HAVING stitched.is_attendance_loaded
-) AS audience ON TRUE;
+) AS audience ON TRUE
+WHERE openings.is_new;
 
 COMMENT ON VIEW analytics.logical_sessions IS
 'One row for each run of sessions of one room with no gap above five minutes and no change of a '

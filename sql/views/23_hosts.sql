@@ -1,60 +1,107 @@
--- Each host over all the main sessions that they held.
+-- Each host over all the main sessions that they held. Who was in them is looked up a host at a time, so that a filter
+-- on the host decides which attendees are read.
 
 CREATE VIEW analytics.hosts AS
-WITH held AS (
+-- Whose session is whose, by a column of a table wherever there is one: a filter on the host finds their rows by it.
+WITH hosted AS NOT MATERIALIZED (
     SELECT
-        account_id,
-        coalesce(host_id, '') AS host,
+        room_sessions.partner_id AS account_id,
+        room_sessions.entry_id AS room_id,
+        room_sessions.cue_point_id AS session_id,
+        room_sessions.partition_date AS session_date,
+        room_sessions.session_start_time AS started_at,
+        room_sessions.session_end_time AS ended_at,
+        room_sessions.session_host_user_id AS host_id
+    FROM kaltura.room_sessions
+    WHERE
+        (SELECT analytics.shows_people())
+        AND NOT analytics.is_nobody(room_sessions.session_host_user_id)
+    UNION ALL
+    SELECT
+        room_sessions.partner_id AS account_id,
+        room_sessions.entry_id AS room_id,
+        room_sessions.cue_point_id AS session_id,
+        room_sessions.partition_date AS session_date,
+        room_sessions.session_start_time AS started_at,
+        room_sessions.session_end_time AS ended_at,
+        people.pseudonym AS host_id
+    FROM kaltura.room_sessions
+    LEFT JOIN kaltura.people
+        ON
+            room_sessions.partner_id = people.partner_id
+            AND room_sessions.session_host_user_id = people.user_id
+    WHERE
+        NOT (SELECT analytics.shows_people())
+        AND NOT analytics.is_nobody(room_sessions.session_host_user_id)
+        AND (
+            people.user_id IS NOT NULL
+            OR room_sessions.session_host_user_id !~ '^p_[0-9a-f]{32}$'
+        )
+    UNION ALL
+    SELECT
+        room_sessions.partner_id AS account_id,
+        room_sessions.entry_id AS room_id,
+        room_sessions.cue_point_id AS session_id,
+        room_sessions.partition_date AS session_date,
+        room_sessions.session_start_time AS started_at,
+        room_sessions.session_end_time AS ended_at,
+        room_sessions.session_host_user_id AS host_id
+    FROM kaltura.room_sessions
+    WHERE
+        NOT (SELECT analytics.shows_people())
+        AND room_sessions.session_host_user_id ~ '^p_[0-9a-f]{32}$'
+        AND NOT EXISTS (
+            SELECT FROM kaltura.people
+            WHERE
+                people.partner_id = room_sessions.partner_id
+                AND people.user_id = room_sessions.session_host_user_id
+        )
+    UNION ALL
+    SELECT
+        room_sessions.partner_id AS account_id,
+        room_sessions.entry_id AS room_id,
+        room_sessions.cue_point_id AS session_id,
+        room_sessions.partition_date AS session_date,
+        room_sessions.session_start_time AS started_at,
+        room_sessions.session_end_time AS ended_at,
+        NULL AS host_id
+    FROM kaltura.room_sessions
+    WHERE analytics.is_nobody(room_sessions.session_host_user_id) IS NOT FALSE
+),
+
+held AS (
+    SELECT
+        hosted.account_id,
+        hosted.host_id,
         count(*) AS session_count,
         count(*) FILTER (
-            WHERE attendance_known_until_at IS NULL
+            WHERE loaded_days.attendance_pulled_at IS NULL
         ) AS unknown_attendance_session_count,
-        count(DISTINCT room_id) AS room_count,
-        sum(duration_minutes) AS session_minutes,
-        min(started_at) AS first_session_at,
-        max(started_at) AS last_session_at
-    FROM analytics.sessions
-    WHERE NOT is_breakout
-    GROUP BY account_id, coalesce(host_id, '')
-),
-
--- First a row a host and person: counting distinct people over all sessions would sort them all.
-listeners AS (
-    SELECT
-        sessions.account_id,
-        coalesce(sessions.host_id, '') AS host,
-        attendees.user_id,
-        count(*) AS attendance_count,
-        sum(attendees.meeting_view_time) AS minutes,
+        count(DISTINCT hosted.room_id) AS room_count,
         sum(
-            attendees.meeting_view_time * attendees.meeting_engaged_play_time_ratio
-        ) AS engaged_minutes,
-        sum(attendees.meeting_view_time) FILTER (
-            WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
-        ) AS rated_minutes
-    FROM analytics.sessions
-    INNER JOIN kaltura.attendees
+            extract(EPOCH FROM hosted.ended_at - hosted.started_at)::double precision / 60
+        ) AS session_minutes,
+        min(hosted.started_at) AS first_session_at,
+        max(hosted.started_at) AS last_session_at,
+        array_agg(hosted.room_id) FILTER (
+            WHERE loaded_days.attendance_pulled_at IS NOT NULL
+        ) AS room_ids,
+        array_agg(hosted.session_id) FILTER (
+            WHERE loaded_days.attendance_pulled_at IS NOT NULL
+        ) AS session_ids
+    FROM hosted
+    LEFT JOIN analytics.loaded_days
         ON
-            sessions.account_id = attendees.partner_id
-            AND sessions.room_id = attendees.entry_id
-            AND sessions.session_id = attendees.cue_point_id
-    WHERE NOT sessions.is_breakout AND sessions.attendance_known_until_at IS NOT NULL
-    GROUP BY sessions.account_id, coalesce(sessions.host_id, ''), attendees.user_id
-),
-
-audiences AS (
-    SELECT
-        account_id,
-        host,
-        count(*) FILTER (WHERE NOT analytics.is_nobody(user_id)) AS people_count,
-        sum(attendance_count) FILTER (
-            WHERE NOT analytics.is_nobody(user_id)
-        ) AS attendance_count,
-        sum(minutes) AS total_minutes,
-        sum(minutes) FILTER (WHERE analytics.is_nobody(user_id)) AS unidentified_minutes,
-        sum(engaged_minutes) / nullif(sum(rated_minutes), 0) AS weighted_engagement_ratio
-    FROM listeners
-    GROUP BY account_id, host
+            hosted.account_id = loaded_days.account_id
+            AND hosted.session_date = loaded_days.session_date
+    WHERE
+        NOT EXISTS (
+            SELECT FROM analytics.breakout_rooms
+            WHERE
+                breakout_rooms.account_id = hosted.account_id
+                AND breakout_rooms.room_id = hosted.room_id
+        )
+    GROUP BY hosted.account_id, hosted.host_id
 ),
 
 missing_days AS (
@@ -69,7 +116,7 @@ missing_days AS (
 
 SELECT
     held.account_id,
-    nullif(held.host, '') AS host_id,
+    held.host_id,
     held.session_count,
     held.unknown_attendance_session_count,
     missing_days.missing_day_count,
@@ -79,25 +126,54 @@ SELECT
     held.last_session_at,
     CASE
         WHEN held.unknown_attendance_session_count < held.session_count
-            THEN coalesce(audiences.people_count, 0)
+            THEN coalesce(audience.people_count, 0)
     END AS people_count,
-    coalesce(audiences.attendance_count, 0)::double precision
+    coalesce(audience.attendance_count, 0)::double precision
     / nullif(held.session_count - held.unknown_attendance_session_count, 0) AS mean_people_count,
     CASE
         WHEN held.unknown_attendance_session_count < held.session_count
-            THEN coalesce(audiences.total_minutes, 0)
+            THEN coalesce(audience.total_minutes, 0)
     END AS total_minutes,
     CASE
         WHEN held.unknown_attendance_session_count < held.session_count
-            THEN coalesce(audiences.unidentified_minutes, 0)
+            THEN coalesce(audience.unidentified_minutes, 0)
     END AS unidentified_minutes,
-    audiences.weighted_engagement_ratio
+    audience.weighted_engagement_ratio
 FROM held
-LEFT JOIN audiences
-    ON
-        held.account_id = audiences.account_id
-        AND held.host = audiences.host
-LEFT JOIN missing_days ON held.account_id = missing_days.account_id;
+LEFT JOIN missing_days ON held.account_id = missing_days.account_id
+LEFT JOIN LATERAL (  -- noqa: ST05
+    -- First a row a person: counting distinct people over all sessions would sort them all.
+    SELECT
+        count(*) FILTER (WHERE NOT analytics.is_nobody(listeners.user_id)) AS people_count,
+        sum(listeners.attendance_count) FILTER (
+            WHERE NOT analytics.is_nobody(listeners.user_id)
+        ) AS attendance_count,
+        sum(listeners.minutes) AS total_minutes,
+        sum(listeners.minutes) FILTER (
+            WHERE analytics.is_nobody(listeners.user_id)
+        ) AS unidentified_minutes,
+        sum(listeners.engaged_minutes) / nullif(sum(listeners.rated_minutes), 0)
+            AS weighted_engagement_ratio
+    FROM (
+        SELECT
+            attendees.user_id,
+            count(*) AS attendance_count,
+            sum(attendees.meeting_view_time) AS minutes,
+            sum(
+                attendees.meeting_view_time * attendees.meeting_engaged_play_time_ratio
+            ) AS engaged_minutes,
+            sum(attendees.meeting_view_time) FILTER (
+                WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
+            ) AS rated_minutes
+        FROM unnest(held.room_ids, held.session_ids) AS sessions (room_id, session_id)
+        INNER JOIN kaltura.attendees
+            ON
+                sessions.room_id = attendees.entry_id
+                AND sessions.session_id = attendees.cue_point_id
+        WHERE attendees.partner_id = held.account_id
+        GROUP BY attendees.user_id
+    ) AS listeners
+) AS audience ON TRUE;
 
 COMMENT ON VIEW analytics.hosts IS
 'One row for each host of main sessions (account_id, host_id), and one with host_id NULL for the '

@@ -1,9 +1,85 @@
 -- How much was going on at once, hour by hour. Sessions are counted exactly, from their starts and
 -- ends. Of people only an upper bound is known, as no report says when a person joined: everybody
--- of a session counts while it is open.
+-- of a session counts while it is open. Hours look up their sessions, and not the other way round, so that a filter on
+-- the hour decides which are read.
 
 CREATE VIEW analytics.concurrency_hourly AS
-WITH open_sessions AS (
+WITH account_days AS NOT MATERIALIZED (
+    SELECT
+        accounts.partner_id AS account_id,
+        days.day_at,
+        coalesce(calendars.timezone, 'UTC') AS timezone
+    FROM (
+        SELECT
+            partner_id,
+            min(partition_date) AS first_date,
+            max(partition_date) AS last_date
+        FROM kaltura.loads
+        GROUP BY partner_id
+    ) AS accounts
+    LEFT JOIN kaltura.calendars ON accounts.partner_id = calendars.partner_id
+    -- A session of the last day runs into the next; a day in another time zone begins up to a day earlier or later.
+    CROSS JOIN LATERAL generate_series(
+        accounts.first_date::timestamp - interval '1 day',
+        accounts.last_date::timestamp + interval '2 days',
+        interval '1 day'
+    ) AS days (day_at)
+),
+
+-- Local hours: where the clock is set by half an hour, the day's last is cut.
+account_hours AS NOT MATERIALIZED (
+    SELECT
+        account_days.account_id,
+        hours.hour_at,
+        least(
+            hours.hour_at + interval '1 hour',
+            (account_days.day_at + interval '1 day') AT TIME ZONE account_days.timezone
+        ) AS hour_ends_at
+    FROM account_days
+    CROSS JOIN LATERAL generate_series(
+        account_days.day_at AT TIME ZONE account_days.timezone,
+        (account_days.day_at + interval '1 day') AT TIME ZONE account_days.timezone
+        - interval '1 microsecond',
+        interval '1 hour'
+    ) AS hours (hour_at)
+),
+
+-- Sessions of twelve hours at most are found by when they started. OFFSET keeps the planner at it: it takes the hours
+-- that a filter leaves for many more than they are.
+usual_hours AS NOT MATERIALIZED (
+    SELECT
+        account_hours.account_id,
+        account_hours.hour_at,
+        account_hours.hour_ends_at,
+        usual_sessions.started_at,
+        usual_sessions.open_until_at,
+        usual_sessions.attendance_known_until_at,
+        usual_sessions.attendance_count,
+        usual_sessions.estimated_people_count
+    FROM account_hours
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                sessions.started_at,
+                sessions.ended_at AS open_until_at,
+                sessions.attendance_known_until_at,
+                sessions.attendance_count,
+                sessions.estimated_people_count
+            FROM analytics.sessions
+            WHERE
+                sessions.account_id = account_hours.account_id
+                AND sessions.started_at < account_hours.hour_ends_at
+                AND sessions.started_at >= account_hours.hour_at - interval '12 hours'
+                AND NOT sessions.is_breakout
+                AND sessions.ended_at - sessions.started_at <= interval '12 hours'
+                AND greatest(sessions.started_at, sessions.ended_at - interval '1 microsecond')
+                >= account_hours.hour_at
+            OFFSET 0  -- noqa: AM09
+        ) AS usual_sessions
+),
+
+-- The few others, and those without an end, are gone through: they have an index of their own.
+unusual_sessions AS NOT MATERIALIZED (
     SELECT
         sessions.account_id,
         sessions.started_at,
@@ -22,32 +98,75 @@ WITH open_sessions AS (
             ),
             sessions.started_at
         ) AS open_until_at,
-        -- Without attendees loaded, not even an upper bound is known.
-        CASE
-            WHEN sessions.attendance_known_until_at IS NOT NULL
-                THEN greatest(sessions.attendance_count, sessions.estimated_people_count)
-        END AS people
+        sessions.attendance_known_until_at,
+        sessions.attendance_count,
+        sessions.estimated_people_count
     FROM analytics.sessions
     LEFT JOIN kaltura.calendars ON sessions.account_id = calendars.partner_id
-    WHERE NOT sessions.is_breakout
+    WHERE
+        NOT sessions.is_breakout
+        AND (
+            sessions.ended_at IS NULL
+            OR sessions.ended_at - sessions.started_at > interval '12 hours'
+        )
 ),
 
-session_hours AS (
+unusual_hours AS NOT MATERIALIZED (
     SELECT
-        open_sessions.account_id,
+        unusual_sessions.account_id,
         hours.hour_at,
-        open_sessions.people,
-        greatest(open_sessions.started_at, hours.hour_at) AS opened_at,
-        least(open_sessions.open_until_at, hours.hour_at + interval '1 hour') AS closed_at
+        least(
+            hours.hour_at + interval '1 hour',
+            (days.day_at + interval '1 day') AT TIME ZONE unusual_sessions.timezone
+        ) AS hour_ends_at,
+        unusual_sessions.started_at,
+        unusual_sessions.open_until_at,
+        unusual_sessions.attendance_known_until_at,
+        unusual_sessions.attendance_count,
+        unusual_sessions.estimated_people_count
+    FROM unusual_sessions
+    CROSS JOIN
+        LATERAL generate_series(
+            date_trunc('day', unusual_sessions.started_at AT TIME ZONE unusual_sessions.timezone),
+            unusual_sessions.open_until_at AT TIME ZONE unusual_sessions.timezone,
+            interval '1 day'
+        ) AS days (day_at)
+    CROSS JOIN
+        LATERAL generate_series(
+            days.day_at AT TIME ZONE unusual_sessions.timezone,
+            (days.day_at + interval '1 day') AT TIME ZONE unusual_sessions.timezone
+            - interval '1 microsecond',
+            interval '1 hour'
+        ) AS hours (hour_at)
+    WHERE
+        least(
+            hours.hour_at + interval '1 hour',
+            (days.day_at + interval '1 day') AT TIME ZONE unusual_sessions.timezone
+        ) > unusual_sessions.started_at
+        AND hours.hour_at <= greatest(
+            unusual_sessions.started_at,
+            unusual_sessions.open_until_at - interval '1 microsecond'
+        )
+),
+
+open_sessions AS NOT MATERIALIZED (
+    SELECT usual_hours.* FROM usual_hours
+    UNION ALL
+    SELECT unusual_hours.* FROM unusual_hours
+),
+
+session_hours AS NOT MATERIALIZED (
+    SELECT
+        account_id,
+        hour_at,
+        -- Without attendees loaded, not even an upper bound is known.
+        CASE
+            WHEN attendance_known_until_at IS NOT NULL
+                THEN greatest(attendance_count, estimated_people_count)
+        END AS people,
+        greatest(started_at, hour_at) AS opened_at,
+        least(open_until_at, hour_ends_at) AS closed_at
     FROM open_sessions
-    CROSS JOIN LATERAL generate_series(
-        date_trunc('hour', open_sessions.started_at, open_sessions.timezone),
-        greatest(
-            open_sessions.started_at,
-            open_sessions.open_until_at - interval '1 microsecond'
-        ),
-        interval '1 hour'
-    ) AS hours (hour_at)
 ),
 
 -- Who closes at the very moment at which another opens was not open at the same time. One that closes

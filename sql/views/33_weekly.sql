@@ -1,5 +1,5 @@
 -- Each week in figures: as daily, but each person counts once a week. Sessions and attendance are
--- summed up apart, over the days that are loaded, and laid beside the weeks of the calendar.
+-- summed up apart, over the days that are loaded, a week at a time, so that a filter on the week reaches each.
 
 CREATE VIEW analytics.weekly AS
 WITH calendar_weeks AS (
@@ -11,170 +11,88 @@ WITH calendar_weeks AS (
         7 - count(*) FILTER (
             WHERE is_session_loaded AND is_attendance_loaded
         ) AS missing_attendance_day_count,
+        array_agg(session_date) FILTER (WHERE is_session_loaded) AS session_dates,
+        array_agg(session_date) FILTER (
+            WHERE is_session_loaded AND is_attendance_loaded
+        ) AS attendance_dates,
         bool_or(is_provisional) OR count(*) < 7 AS is_provisional
     FROM analytics.calendar
     GROUP BY account_id, session_date - (extract(ISODOW FROM session_date)::integer - 1)
-),
+)
 
-session_weeks AS (
+SELECT
+    calendar_weeks.account_id,
+    calendar_weeks.week_date,
+    session_weeks.session_count,
+    session_weeks.breakout_session_count,
+    session_weeks.room_count,
+    session_weeks.host_count,
+    session_weeks.session_minutes,
+    attendance_weeks.attendance_count,
+    attendance_weeks.people_count,
+    attendance_weeks.guest_count,
+    attendance_weeks.total_minutes,
+    attendance_weeks.unidentified_minutes,
+    attendance_weeks.breakout_minutes,
+    attendance_weeks.weighted_engagement_ratio,
+    calendar_weeks.missing_session_day_count,
+    calendar_weeks.missing_attendance_day_count,
+    coalesce(
+        session_weeks.is_provisional OR calendar_weeks.is_provisional,
+        calendar_weeks.is_provisional,
+        TRUE
+    ) AS is_provisional
+FROM calendar_weeks
+-- Without a day that is loaded, no row: the figures are unknown, and not 0.
+LEFT JOIN LATERAL (
     SELECT
-        account_id,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
-        count(*) FILTER (WHERE NOT is_breakout) AS session_count,
-        count(*) FILTER (WHERE is_breakout) AS breakout_session_count,
-        count(DISTINCT room_id) FILTER (WHERE NOT is_breakout) AS room_count,
-        count(DISTINCT host_id) FILTER (WHERE NOT is_breakout) AS host_count,
-        sum(duration_minutes) FILTER (WHERE NOT is_breakout) AS session_minutes,
-        bool_or(is_provisional) AS is_provisional
+        count(*) FILTER (WHERE NOT sessions.is_breakout) AS session_count,
+        count(*) FILTER (WHERE sessions.is_breakout) AS breakout_session_count,
+        count(DISTINCT sessions.room_id) FILTER (WHERE NOT sessions.is_breakout) AS room_count,
+        count(DISTINCT sessions.host_id) FILTER (WHERE NOT sessions.is_breakout) AS host_count,
+        sum(sessions.duration_minutes) FILTER (WHERE NOT sessions.is_breakout) AS session_minutes,
+        bool_or(sessions.is_provisional) AS is_provisional
     FROM analytics.sessions
     WHERE
-        (account_id, session_date) IN (
-            SELECT
-                loaded_days.account_id,
-                loaded_days.session_date
-            FROM analytics.loaded_days
-            WHERE loaded_days.session_pulled_at IS NOT NULL
-        )
-    GROUP BY account_id, session_date - (extract(ISODOW FROM session_date)::integer - 1)
-),
-
-attendance_weeks AS (
+        sessions.account_id = calendar_weeks.account_id
+        AND sessions.session_date = any(calendar_weeks.session_dates)
+    HAVING calendar_weeks.missing_session_day_count < 7
+) AS session_weeks ON TRUE
+LEFT JOIN LATERAL (
     SELECT
-        account_id,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
-        count(*) FILTER (WHERE NOT is_breakout AND is_identified) AS attendance_count,
-        count(DISTINCT person_id) FILTER (
-            WHERE NOT is_breakout AND is_identified
+        count(*) FILTER (WHERE NOT attendance.is_breakout AND attendance.is_identified)
+            AS attendance_count,
+        count(DISTINCT attendance.person_id) FILTER (
+            WHERE NOT attendance.is_breakout AND attendance.is_identified
         ) AS people_count,
-        count(DISTINCT person_id) FILTER (
-            WHERE NOT is_breakout AND is_identified AND is_guest
+        count(DISTINCT attendance.person_id) FILTER (
+            WHERE NOT attendance.is_breakout AND attendance.is_identified AND attendance.is_guest
         ) AS guest_count,
-        sum(attended_minutes) FILTER (WHERE NOT is_breakout) AS total_minutes,
-        sum(attended_minutes) FILTER (
-            WHERE NOT is_breakout AND NOT is_identified
+        coalesce(sum(attendance.attended_minutes) FILTER (WHERE NOT attendance.is_breakout), 0)
+            AS total_minutes,
+        coalesce(
+            sum(attendance.attended_minutes) FILTER (
+                WHERE NOT attendance.is_breakout AND NOT attendance.is_identified
+            ),
+            0
         ) AS unidentified_minutes,
-        sum(attended_minutes) FILTER (WHERE is_breakout) AS breakout_minutes,
-        sum(engaged_minutes) FILTER (WHERE NOT is_breakout)
+        coalesce(sum(attendance.attended_minutes) FILTER (WHERE attendance.is_breakout), 0)
+            AS breakout_minutes,
+        sum(attendance.engaged_minutes) FILTER (WHERE NOT attendance.is_breakout)
         / nullif(
-            sum(attended_minutes) FILTER (
-                WHERE NOT is_breakout AND engagement_ratio IS NOT NULL
+            sum(attendance.attended_minutes) FILTER (
+                WHERE NOT attendance.is_breakout AND attendance.engagement_ratio IS NOT NULL
             ),
             0
         ) AS weighted_engagement_ratio
     FROM analytics.attendance
     WHERE
-        (account_id, session_date) IN (
-            SELECT
-                loaded_days.account_id,
-                loaded_days.session_date
-            FROM analytics.loaded_days
-            WHERE
-                loaded_days.session_pulled_at IS NOT NULL
-                AND loaded_days.attendance_pulled_at IS NOT NULL
-        )
-    GROUP BY account_id, session_date - (extract(ISODOW FROM session_date)::integer - 1)
-),
-
-side_by_side AS (
-    SELECT
-        account_id,
-        week_date,
-        session_count,
-        breakout_session_count,
-        room_count,
-        host_count,
-        session_minutes,
-        is_provisional,
-        NULL::bigint AS attendance_count,
-        NULL::bigint AS people_count,
-        NULL::bigint AS guest_count,
-        NULL::double precision AS total_minutes,
-        NULL::double precision AS unidentified_minutes,
-        NULL::double precision AS breakout_minutes,
-        NULL::double precision AS weighted_engagement_ratio,
-        NULL::bigint AS missing_session_day_count,
-        NULL::bigint AS missing_attendance_day_count
-    FROM session_weeks
-    UNION ALL
-    SELECT
-        account_id,
-        week_date,
-        NULL AS session_count,
-        NULL AS breakout_session_count,
-        NULL AS room_count,
-        NULL AS host_count,
-        NULL AS session_minutes,
-        NULL AS is_provisional,
-        attendance_count,
-        people_count,
-        guest_count,
-        total_minutes,
-        unidentified_minutes,
-        breakout_minutes,
-        weighted_engagement_ratio,
-        NULL AS missing_session_day_count,
-        NULL AS missing_attendance_day_count
-    FROM attendance_weeks
-    UNION ALL
-    SELECT
-        account_id,
-        week_date,
-        NULL AS session_count,
-        NULL AS breakout_session_count,
-        NULL AS room_count,
-        NULL AS host_count,
-        NULL AS session_minutes,
-        is_provisional,
-        NULL AS attendance_count,
-        NULL AS people_count,
-        NULL AS guest_count,
-        NULL AS total_minutes,
-        NULL AS unidentified_minutes,
-        NULL AS breakout_minutes,
-        NULL AS weighted_engagement_ratio,
-        missing_session_day_count,
-        missing_attendance_day_count
-    FROM calendar_weeks
-)
-
-SELECT
-    account_id,
-    week_date,
-    CASE WHEN max(missing_session_day_count) < 7 THEN coalesce(max(session_count), 0) END
-        AS session_count,
-    CASE WHEN max(missing_session_day_count) < 7 THEN coalesce(max(breakout_session_count), 0) END
-        AS breakout_session_count,
-    CASE WHEN max(missing_session_day_count) < 7 THEN coalesce(max(room_count), 0) END
-        AS room_count,
-    CASE WHEN max(missing_session_day_count) < 7 THEN coalesce(max(host_count), 0) END
-        AS host_count,
-    CASE WHEN max(missing_session_day_count) < 7 THEN max(session_minutes) END AS session_minutes,
-    CASE
-        WHEN max(missing_attendance_day_count) < 7 THEN coalesce(max(attendance_count), 0)
-    END AS attendance_count,
-    CASE
-        WHEN max(missing_attendance_day_count) < 7 THEN coalesce(max(people_count), 0)
-    END AS people_count,
-    CASE
-        WHEN max(missing_attendance_day_count) < 7 THEN coalesce(max(guest_count), 0)
-    END AS guest_count,
-    CASE
-        WHEN max(missing_attendance_day_count) < 7 THEN coalesce(max(total_minutes), 0)
-    END AS total_minutes,
-    CASE
-        WHEN max(missing_attendance_day_count) < 7 THEN coalesce(max(unidentified_minutes), 0)
-    END AS unidentified_minutes,
-    CASE
-        WHEN max(missing_attendance_day_count) < 7 THEN coalesce(max(breakout_minutes), 0)
-    END AS breakout_minutes,
-    CASE
-        WHEN max(missing_attendance_day_count) < 7 THEN max(weighted_engagement_ratio)
-    END AS weighted_engagement_ratio,
-    coalesce(max(missing_session_day_count), 7) AS missing_session_day_count,
-    coalesce(max(missing_attendance_day_count), 7) AS missing_attendance_day_count,
-    coalesce(bool_or(is_provisional), TRUE) AS is_provisional
-FROM side_by_side
-GROUP BY account_id, week_date;
+        attendance.account_id = calendar_weeks.account_id
+        AND attendance.session_date >= calendar_weeks.week_date
+        AND attendance.session_date < calendar_weeks.week_date + 7
+        AND attendance.session_date = any(calendar_weeks.attendance_dates)
+    HAVING calendar_weeks.missing_attendance_day_count < 7
+) AS attendance_weeks ON TRUE;
 
 COMMENT ON VIEW analytics.weekly IS
 'One row for each account and week, Monday to Sunday, from the first to the last of which a day '

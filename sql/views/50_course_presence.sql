@@ -1,49 +1,9 @@
 -- The register: who should have been in each session of each course, and who was. What a host's lost
 -- connection cut in two is one session here (logical_sessions), and what somebody saw of each part adds up.
--- Sessions are looked up a room at a time, so that a filter on the course decides which are read.
+-- A filter on the course, or on the day, decides which are read.
 
 CREATE VIEW analytics.course_presence AS
-WITH held AS NOT MATERIALIZED (
-    SELECT
-        courses.account_id,
-        courses.course_id,
-        courses.attendance_threshold,
-        course_rooms.room_id,
-        openings.logical_session_id,
-        openings.session_ids,
-        openings.session_date,
-        openings.started_at,
-        openings.open_minutes,
-        openings.is_attendance_loaded,
-        openings.is_provisional
-    FROM university.courses
-    INNER JOIN university.course_rooms
-        ON
-            courses.account_id = course_rooms.account_id
-            AND courses.course_id = course_rooms.course_id
-    CROSS JOIN
-        LATERAL (
-            SELECT
-                logical_sessions.logical_session_id,
-                logical_sessions.session_ids,
-                logical_sessions.session_date,
-                logical_sessions.started_at,
-                logical_sessions.open_minutes,
-                logical_sessions.is_attendance_loaded,
-                logical_sessions.is_provisional
-            FROM analytics.logical_sessions
-            WHERE
-                logical_sessions.account_id = course_rooms.account_id
-                AND logical_sessions.room_id = course_rooms.room_id
-                AND NOT logical_sessions.is_breakout
-            OFFSET 0  -- noqa: AM09
-        ) AS openings
-    WHERE
-        openings.session_date >= coalesce(courses.starts_on, '-infinity')
-        AND openings.session_date <= coalesce(courses.ends_on, 'infinity')
-),
-
-listed AS NOT MATERIALIZED (
+WITH listed AS NOT MATERIALIZED (
     SELECT
         enrolments.account_id,
         enrolments.course_id,
@@ -55,103 +15,86 @@ listed AS NOT MATERIALIZED (
     FROM university.enrolments
 ),
 
--- By which ids the reports may know somebody: the one on the list, and the pseudonym that old days have of it.
-known_as AS (
-    SELECT
-        ids.account_id,
-        ids.course_id,
-        ids.user_id,
-        min(ids.person) AS person
-    FROM (
-        SELECT
-            listed.account_id,
-            listed.course_id,
-            listed.person AS user_id,
-            listed.person
-        FROM listed
-        UNION ALL
-        SELECT
-            listed.account_id,
-            listed.course_id,
-            people.pseudonym AS user_id,
-            listed.person
-        FROM listed
-        INNER JOIN kaltura.people
-            ON
-                listed.account_id = people.partner_id
-                AND listed.person = people.user_id
-    ) AS ids
-    GROUP BY ids.account_id, ids.course_id, ids.user_id
-),
-
-known_by_email AS (
-    SELECT
-        account_id,
-        course_id,
-        email,
-        min(person) AS person
-    FROM listed
-    WHERE email IS NOT NULL
-    GROUP BY account_id, course_id, email
-),
-
 came AS (
     SELECT
-        held.account_id,
-        held.course_id,
-        held.attendance_threshold,
-        held.room_id,
-        held.logical_session_id,
-        held.session_date,
-        held.started_at,
-        held.open_minutes,
-        held.is_attendance_loaded,
-        held.is_provisional,
-        coalesce(known_as.person, known_by_email.person, attendees.user_id) AS person,
+        course_meetings.account_id,
+        course_meetings.course_id,
+        course_meetings.attendance_threshold,
+        course_meetings.room_id,
+        course_meetings.session_id,
+        course_meetings.session_date,
+        course_meetings.started_at,
+        course_meetings.open_minutes,
+        course_meetings.is_attendance_loaded,
+        course_meetings.is_provisional,
+        -- Whom the list names by the id that the reports have, by an id of which they have the pseudonym, or by e-mail.
+        coalesce(
+            (
+                SELECT min(listed.person)
+                FROM listed
+                WHERE
+                    listed.account_id = course_meetings.account_id
+                    AND listed.course_id = course_meetings.course_id
+                    AND listed.person = attendees.user_id
+            ),
+            (
+                SELECT min(listed.person)
+                FROM listed
+                WHERE
+                    listed.account_id = course_meetings.account_id
+                    AND listed.course_id = course_meetings.course_id
+                    AND listed.person = (
+                        SELECT min(people.user_id)
+                        FROM kaltura.people
+                        WHERE
+                            people.partner_id = course_meetings.account_id
+                            AND people.pseudonym = attendees.user_id
+                    )
+            ),
+            (
+                SELECT min(listed.person)
+                FROM listed
+                WHERE
+                    listed.account_id = course_meetings.account_id
+                    AND listed.course_id = course_meetings.course_id
+                    AND listed.email = lower(attendees.user_email)
+            ),
+            attendees.user_id
+        ) AS person,
         NULL::text AS role,
         coalesce(attendees.meeting_view_time, 0) AS minutes
-    FROM held
-    CROSS JOIN LATERAL unnest(held.session_ids) AS parts (session_id)
+    FROM analytics.course_meetings
+    CROSS JOIN LATERAL unnest(course_meetings.session_ids) AS parts (part_id)
     INNER JOIN kaltura.attendees
         ON
-            held.account_id = attendees.partner_id
-            AND held.room_id = attendees.entry_id
-            AND parts.session_id = attendees.cue_point_id
-    LEFT JOIN known_as
-        ON
-            held.account_id = known_as.account_id
-            AND held.course_id = known_as.course_id
-            AND attendees.user_id = known_as.user_id
-    LEFT JOIN known_by_email
-        ON
-            held.account_id = known_by_email.account_id
-            AND held.course_id = known_by_email.course_id
-            AND lower(attendees.user_email) = known_by_email.email
-    WHERE held.is_attendance_loaded AND NOT analytics.is_nobody(attendees.user_id)
+            course_meetings.account_id = attendees.partner_id
+            AND course_meetings.room_id = attendees.entry_id
+            AND parts.part_id = attendees.cue_point_id
+    WHERE course_meetings.is_attendance_loaded AND NOT analytics.is_nobody(attendees.user_id)
 ),
 
 expected AS (
     SELECT
-        held.account_id,
-        held.course_id,
-        held.attendance_threshold,
-        held.room_id,
-        held.logical_session_id,
-        held.session_date,
-        held.started_at,
-        held.open_minutes,
-        held.is_attendance_loaded,
-        held.is_provisional,
+        course_meetings.account_id,
+        course_meetings.course_id,
+        course_meetings.attendance_threshold,
+        course_meetings.room_id,
+        course_meetings.session_id,
+        course_meetings.session_date,
+        course_meetings.started_at,
+        course_meetings.open_minutes,
+        course_meetings.is_attendance_loaded,
+        course_meetings.is_provisional,
         listed.person,
         listed.role,
         NULL::double precision AS minutes
-    FROM held
+    FROM analytics.course_meetings
     INNER JOIN listed
         ON
-            held.account_id = listed.account_id
-            AND held.course_id = listed.course_id
-            AND held.session_date >= coalesce(listed.from_date, '-infinity')
-            AND held.session_date <= coalesce(listed.to_date, 'infinity')
+            course_meetings.account_id = listed.account_id
+            AND course_meetings.course_id = listed.course_id
+            AND course_meetings.session_date >= coalesce(listed.from_date, '-infinity')
+            AND course_meetings.session_date <= coalesce(listed.to_date, 'infinity')
 ),
 
 marks AS (
@@ -164,7 +107,7 @@ marks AS (
 register AS NOT MATERIALIZED (
     SELECT
         person,
-        logical_session_id,
+        session_id,
         room_id,
         course_id,
         account_id,
@@ -177,7 +120,7 @@ register AS NOT MATERIALIZED (
         max(role) AS role,
         sum(minutes) AS minutes
     FROM marks
-    GROUP BY person, logical_session_id, room_id, course_id, account_id, session_date
+    GROUP BY person, session_id, room_id, course_id, account_id, session_date
 ),
 
 presence AS NOT MATERIALIZED (
@@ -185,7 +128,7 @@ presence AS NOT MATERIALIZED (
         account_id,
         course_id,
         room_id,
-        logical_session_id AS session_id,
+        session_id,
         session_date,
         started_at,
         person,

@@ -1,81 +1,123 @@
--- Each session of each course, with what the register adds up to. What a host's lost connection cut in two
--- is one session. The register is read only where one of its figures is asked for.
+-- Each session of each course, with what the register adds up to. The two are summed up apart and laid side by side, so
+-- that a filter on the course, the room or the day reaches each.
 
 CREATE VIEW analytics.course_sessions AS
-WITH marks AS (
+WITH side_by_side AS (
     SELECT
         account_id,
         course_id,
+        course_name,
+        department,
+        term,
         room_id,
         session_id,
-        count(*) FILTER (WHERE is_enrolled AND role = 'student') AS student_count,
+        session_date,
+        room_name,
+        session_ids,
+        part_count,
+        host_id,
+        started_at,
+        ended_at,
+        open_minutes,
+        is_running,
+        is_attendance_loaded,
+        is_provisional,
+        people_count,
+        total_minutes,
+        unidentified_minutes,
+        NULL::bigint AS student_count,
+        NULL::bigint AS attended_count,
+        NULL::bigint AS absent_count,
+        NULL::bigint AS not_enrolled_count
+    FROM analytics.course_meetings
+    UNION ALL
+    SELECT
+        course_presence.account_id,
+        course_presence.course_id,
+        courses.course_name,
+        courses.department,
+        courses.term,
+        course_presence.room_id,
+        course_presence.session_id,
+        course_presence.session_date,
+        NULL AS room_name,
+        NULL AS session_ids,
+        NULL AS part_count,
+        NULL AS host_id,
+        NULL AS started_at,
+        NULL AS ended_at,
+        NULL AS open_minutes,
+        NULL AS is_running,
+        NULL AS is_attendance_loaded,
+        NULL AS is_provisional,
+        NULL AS people_count,
+        NULL AS total_minutes,
+        NULL AS unidentified_minutes,
         count(*) FILTER (
-            WHERE is_enrolled AND role = 'student' AND is_attended
+            WHERE course_presence.is_enrolled AND course_presence.role = 'student'
+        ) AS student_count,
+        count(*) FILTER (
+            WHERE
+            course_presence.is_enrolled
+            AND course_presence.role = 'student'
+            AND course_presence.is_attended
         ) AS attended_count,
         count(*) FILTER (
-            WHERE is_enrolled AND role = 'student' AND NOT is_attended
+            WHERE
+            course_presence.is_enrolled
+            AND course_presence.role = 'student'
+            AND NOT course_presence.is_attended
         ) AS absent_count,
-        count(*) FILTER (WHERE NOT is_enrolled) AS not_enrolled_count
+        count(*) FILTER (WHERE NOT course_presence.is_enrolled) AS not_enrolled_count
     FROM analytics.course_presence
-    GROUP BY account_id, course_id, room_id, session_id
+    INNER JOIN university.courses
+        ON
+            course_presence.account_id = courses.account_id
+            AND course_presence.course_id = courses.course_id
+    GROUP BY
+        course_presence.account_id,
+        course_presence.course_id,
+        courses.course_name,
+        courses.department,
+        courses.term,
+        course_presence.room_id,
+        course_presence.session_id,
+        course_presence.session_date
 )
 
 SELECT
-    courses.account_id,
-    courses.course_id,
-    courses.course_name,
-    courses.department,
-    courses.term,
-    course_rooms.room_id,
-    openings.room_name,
-    openings.logical_session_id AS session_id,
-    openings.session_ids,
-    openings.part_count,
-    openings.host_id,
-    openings.session_date,
-    openings.started_at,
-    openings.ended_at,
-    openings.open_minutes,
-    openings.is_running,
-    openings.is_attendance_loaded,
-    openings.is_provisional,
-    coalesce(marks.student_count, 0) AS student_count,
+    account_id,
+    course_id,
+    course_name,
+    department,
+    term,
+    room_id,
+    max(room_name) AS room_name,
+    session_id,
+    max(session_ids) AS session_ids,
+    max(part_count) AS part_count,
+    max(host_id) AS host_id,
+    session_date,
+    max(started_at) AS started_at,
+    max(ended_at) AS ended_at,
+    max(open_minutes) AS open_minutes,
+    bool_or(is_running) AS is_running,
+    bool_or(is_attendance_loaded) AS is_attendance_loaded,
+    bool_or(is_provisional) AS is_provisional,
+    coalesce(max(student_count), 0) AS student_count,
     CASE
-        WHEN openings.is_attendance_loaded THEN coalesce(marks.attended_count, 0)
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(attended_count), 0)
     END AS attended_count,
+    CASE WHEN bool_or(is_attendance_loaded) THEN coalesce(max(absent_count), 0) END AS absent_count,
     CASE
-        WHEN openings.is_attendance_loaded THEN coalesce(marks.absent_count, 0)
-    END AS absent_count,
-    CASE
-        WHEN openings.is_attendance_loaded THEN coalesce(marks.not_enrolled_count, 0)
+        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(not_enrolled_count), 0)
     END AS not_enrolled_count,
-    openings.people_count,
-    openings.total_minutes,
-    openings.unidentified_minutes
-FROM university.courses
-INNER JOIN university.course_rooms
-    ON
-        courses.account_id = course_rooms.account_id
-        AND courses.course_id = course_rooms.course_id
-CROSS JOIN
-    LATERAL (
-        SELECT logical_sessions.*
-        FROM analytics.logical_sessions
-        WHERE
-            logical_sessions.account_id = course_rooms.account_id
-            AND logical_sessions.room_id = course_rooms.room_id
-            AND NOT logical_sessions.is_breakout
-        OFFSET 0  -- noqa: AM09
-    ) AS openings
-LEFT JOIN marks
-    ON
-        courses.account_id = marks.account_id
-        AND courses.course_id = marks.course_id
-        AND course_rooms.room_id = marks.room_id
-        AND openings.logical_session_id = marks.session_id
-WHERE
-    openings.session_date >= coalesce(courses.starts_on, '-infinity')
-    AND openings.session_date <= coalesce(courses.ends_on, 'infinity');
+    max(people_count) AS people_count,
+    max(total_minutes) AS total_minutes,
+    max(unidentified_minutes) AS unidentified_minutes
+FROM side_by_side
+GROUP BY
+    account_id, course_id, course_name, department, term, room_id, session_id, session_date;
 
 COMMENT ON VIEW analytics.course_sessions IS
 'One row for each session of each course (account_id, course_id, room_id, session_id): those of '

@@ -2,43 +2,7 @@
 -- a session that overlaps no plan of its room was held without one.
 
 CREATE VIEW analytics.planned_sessions AS
-WITH planned_rooms AS (
-    SELECT DISTINCT
-        account_id,
-        course_id,
-        room_id
-    FROM university.timetable
-),
-
-openings AS NOT MATERIALIZED (
-    SELECT
-        planned_rooms.account_id,
-        planned_rooms.course_id,
-        planned_rooms.room_id,
-        of_room.logical_session_id,
-        of_room.session_date,
-        of_room.started_at,
-        of_room.ended_at,
-        of_room.is_provisional
-    FROM planned_rooms
-    CROSS JOIN
-        LATERAL (
-            SELECT
-                logical_sessions.logical_session_id,
-                logical_sessions.session_date,
-                logical_sessions.started_at,
-                logical_sessions.ended_at,
-                logical_sessions.is_provisional
-            FROM analytics.logical_sessions
-            WHERE
-                logical_sessions.account_id = planned_rooms.account_id
-                AND logical_sessions.room_id = planned_rooms.room_id
-                AND NOT logical_sessions.is_breakout
-            OFFSET 0  -- noqa: AM09
-        ) AS of_room
-),
-
-plans AS NOT MATERIALIZED (
+WITH plans AS NOT MATERIALIZED (
     SELECT
         timetable.account_id,
         timetable.course_id,
@@ -52,10 +16,8 @@ plans AS NOT MATERIALIZED (
     LEFT JOIN kaltura.calendars ON timetable.account_id = calendars.partner_id
 ),
 
-held AS (
-    SELECT DISTINCT ON (
-        plans.account_id, plans.course_id, plans.room_id, plans.planned_start_at
-    )
+held AS NOT MATERIALIZED (
+    SELECT
         plans.account_id,
         plans.course_id,
         plans.room_id,
@@ -67,65 +29,79 @@ held AS (
         openings.ended_at,
         openings.is_provisional
     FROM plans
-    LEFT JOIN openings
-        ON
-            plans.account_id = openings.account_id
-            AND plans.course_id = openings.course_id
-            AND plans.room_id = openings.room_id
-            AND openings.started_at < plans.planned_end_at
+    LEFT JOIN LATERAL (
+        SELECT
+            logical_sessions.logical_session_id,
+            logical_sessions.started_at,
+            logical_sessions.ended_at,
+            logical_sessions.is_provisional
+        FROM analytics.logical_sessions
+        WHERE
+            logical_sessions.account_id = plans.account_id
+            AND logical_sessions.room_id = plans.room_id
+            AND NOT logical_sessions.is_breakout
+            -- What began more than a week before is not looked at.
+            AND logical_sessions.session_date >= plans.planned_date - 7
+            AND logical_sessions.started_at < plans.planned_end_at
             -- Of an end that is not known it is known that it did not come before the start.
-            AND coalesce(openings.ended_at, 'infinity') > plans.planned_start_at
-            AND (openings.ended_at IS NOT NULL OR plans.planned_date = openings.session_date)
-    ORDER BY
-        plans.account_id ASC,
-        plans.course_id ASC,
-        plans.room_id ASC,
-        plans.planned_start_at ASC,
-        (
-            least(openings.ended_at, plans.planned_end_at)
-            - greatest(openings.started_at, plans.planned_start_at)
-        ) DESC NULLS LAST,
-        openings.started_at,
-        openings.logical_session_id ASC
+            AND coalesce(logical_sessions.ended_at, 'infinity') > plans.planned_start_at
+            AND (
+                logical_sessions.ended_at IS NOT NULL
+                OR plans.planned_date = logical_sessions.session_date
+            )
+        ORDER BY
+            (
+                least(logical_sessions.ended_at, plans.planned_end_at)
+                - greatest(logical_sessions.started_at, plans.planned_start_at)
+            ) DESC NULLS LAST,
+            logical_sessions.started_at ASC,
+            logical_sessions.logical_session_id ASC
+        LIMIT 1
+    ) AS openings ON TRUE
 ),
 
 spans AS (
     SELECT
-        account_id,
-        course_id,
-        min(planned_date) AS first_date,
-        max(planned_date) AS last_date
-    FROM plans
-    GROUP BY account_id, course_id
+        timetable.account_id,
+        timetable.course_id,
+        (
+            min(timetable.planned_start_at) AT TIME ZONE coalesce(calendars.timezone, 'UTC')
+        )::date AS first_date,
+        (
+            max(timetable.planned_start_at) AT TIME ZONE coalesce(calendars.timezone, 'UTC')
+        )::date AS last_date
+    FROM university.timetable
+    LEFT JOIN kaltura.calendars ON timetable.account_id = calendars.partner_id
+    GROUP BY timetable.account_id, timetable.course_id, calendars.timezone
 ),
 
 without_a_plan AS (
     SELECT
-        course_sessions.account_id,
-        course_sessions.course_id,
-        course_sessions.room_id,
-        course_sessions.session_id,
-        course_sessions.session_date,
-        course_sessions.started_at,
-        course_sessions.ended_at,
-        course_sessions.is_provisional
-    FROM analytics.course_sessions
+        course_meetings.account_id,
+        course_meetings.course_id,
+        course_meetings.room_id,
+        course_meetings.session_id,
+        course_meetings.session_date,
+        course_meetings.started_at,
+        course_meetings.ended_at,
+        course_meetings.is_provisional
+    FROM analytics.course_meetings
     INNER JOIN spans
         ON
-            course_sessions.account_id = spans.account_id
-            AND course_sessions.course_id = spans.course_id
-            AND course_sessions.session_date >= spans.first_date
-            AND course_sessions.session_date <= spans.last_date
+            course_meetings.account_id = spans.account_id
+            AND course_meetings.course_id = spans.course_id
+            AND course_meetings.session_date >= spans.first_date
+            AND course_meetings.session_date <= spans.last_date
     WHERE
         NOT EXISTS (
             SELECT FROM university.timetable
             WHERE
-                timetable.account_id = course_sessions.account_id
-                AND timetable.room_id = course_sessions.room_id
-                AND timetable.planned_end_at > course_sessions.started_at
+                timetable.account_id = course_meetings.account_id
+                AND timetable.room_id = course_meetings.room_id
+                AND timetable.planned_end_at > course_meetings.started_at
                 AND timetable.planned_start_at
                 < coalesce(
-                    course_sessions.ended_at, course_sessions.started_at + interval '12 hours'
+                    course_meetings.ended_at, course_meetings.started_at + interval '12 hours'
                 )
         )
 ),

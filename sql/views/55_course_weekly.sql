@@ -15,7 +15,7 @@ WITH session_weeks AS (
         sum(total_minutes) AS total_minutes,
         sum(unidentified_minutes) AS unidentified_minutes,
         bool_or(is_provisional) AS is_provisional
-    FROM analytics.course_sessions
+    FROM analytics.course_meetings
     GROUP BY
         account_id,
         course_id,

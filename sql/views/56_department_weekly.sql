@@ -2,18 +2,20 @@
 
 CREATE VIEW analytics.department_weekly AS
 WITH held AS (
-    SELECT DISTINCT
+    SELECT
         account_id,
         department,
-        room_id,
-        session_id,
+        course_id,
         session_date,
         open_minutes,
         is_attendance_loaded,
         total_minutes,
         unidentified_minutes,
-        is_provisional
-    FROM analytics.course_sessions
+        is_provisional,
+        row_number() OVER (
+            PARTITION BY account_id, department, room_id, session_id ORDER BY course_id
+        ) = 1 AS is_first
+    FROM analytics.course_meetings
 ),
 
 session_weeks AS (
@@ -21,11 +23,14 @@ session_weeks AS (
         account_id,
         department,
         session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
-        count(*) AS session_count,
-        count(*) FILTER (WHERE NOT is_attendance_loaded) AS unknown_attendance_session_count,
-        sum(open_minutes) AS session_minutes,
-        sum(total_minutes) AS total_minutes,
-        sum(unidentified_minutes) AS unidentified_minutes,
+        count(DISTINCT course_id) AS course_count,
+        count(*) FILTER (WHERE is_first) AS session_count,
+        count(*) FILTER (
+            WHERE is_first AND NOT is_attendance_loaded
+        ) AS unknown_attendance_session_count,
+        sum(open_minutes) FILTER (WHERE is_first) AS session_minutes,
+        sum(total_minutes) FILTER (WHERE is_first) AS total_minutes,
+        sum(unidentified_minutes) FILTER (WHERE is_first) AS unidentified_minutes,
         bool_or(is_provisional) AS is_provisional
     FROM held
     GROUP BY
@@ -69,24 +74,13 @@ register_weeks AS (
         courses.department,
         course_presence.session_date
         - (extract(ISODOW FROM course_presence.session_date)::integer - 1)
-),
-
-course_weeks AS (
-    SELECT
-        account_id,
-        department,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
-        count(DISTINCT course_id) AS course_count
-    FROM analytics.course_sessions
-    GROUP BY
-        account_id, department, session_date - (extract(ISODOW FROM session_date)::integer - 1)
 )
 
 SELECT
     session_weeks.account_id,
     session_weeks.department,
     session_weeks.week_date,
-    course_weeks.course_count,
+    session_weeks.course_count,
     session_weeks.session_count,
     session_weeks.unknown_attendance_session_count,
     session_weeks.session_minutes,
@@ -111,11 +105,6 @@ SELECT
     session_weeks.unidentified_minutes,
     session_weeks.is_provisional
 FROM session_weeks
-INNER JOIN course_weeks
-    ON
-        session_weeks.account_id = course_weeks.account_id
-        AND session_weeks.department IS NOT DISTINCT FROM course_weeks.department
-        AND session_weeks.week_date = course_weeks.week_date
 LEFT JOIN register_weeks
     ON
         session_weeks.account_id = register_weeks.account_id
