@@ -1,4 +1,4 @@
-"""All figures in one table: `python -m bench [--quick] [load pulls command year views growth]`.
+"""All figures in one table: `python -m bench [--quick] [load pulls command year views lookups growth]`.
 
 Writes bench/results.json and the tables of docs/performance.md; a quick run writes bench/look.json. A run of some parts
 leaves the figures of the others there, where they were measured on the same machine.
@@ -15,7 +15,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Column, Table
 
-from bench import command, growth, load, pulls, results, views, year
+from bench import command, growth, load, lookups, pulls, results, views, year
 from bench.machine import describe
 from bench.measuring import Figure, beside
 from resources.local import postgres as local_postgres
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[str, bool, load.Say], list[Figure]]] = {
     "command": command.measure,
     "year": year.measure,
     "views": views.measure,  # of what `year` leaves behind
+    "lookups": lookups.measure,
     "growth": growth.measure,
 }
 
@@ -44,7 +45,7 @@ def main() -> int:
         _keep_a_copy(url)
         measured: dict[str, list[Figure]] = {}
         with console.status("Starting ...") as status:
-            for part in given.parts or PARTS:
+            for part in _parts(given.parts):
                 measured[part] = PARTS[part](url, given.quick, status.update)
                 machine = describe(url)
                 before = results.read(quick=given.quick)
@@ -54,6 +55,13 @@ def main() -> int:
     _print(console, [figure for figures in measured.values() for figure in figures])
     console.print(f"{', '.join(machine.values())}\n{time.monotonic() - started:.0f} s", highlight=False)
     return 0
+
+
+def _parts(named: list[str]) -> list[str]:
+    """Whoever names the views means them one by one too; what `year` leaves behind is measured where it was named."""
+    if "views" in named and "year" not in named:
+        named = [part if part != "views" else "lookups" for part in named if part != "lookups"]
+    return named or list(PARTS)
 
 
 def _keep_a_copy(url: str) -> None:

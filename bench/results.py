@@ -21,6 +21,7 @@ TITLES = {
     "command": "The command that pulls",
     "year": "A year in one run",
     "views": "What analysts wait for",
+    "lookups": "One of each, out of ten million",
     "growth": "A day's load as the table grows",
 }
 

@@ -56,6 +56,7 @@ NAMES = (
     "ALERT_WEBHOOK_FORMAT",
     "DAGSTER_UI_URL",
     "REPORT_DIR",
+    "REPORT_LANGUAGE",
     "UNIVERSITY_DIR",
     "UI_TRUSTED_HOSTS",
     "DAGSTER_POSTGRES_HOST",
@@ -67,6 +68,7 @@ NAMES = (
 _OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT", "SUPERSET_DIR")
 KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SECRETS)))
 Term = tuple[dt.date, dt.date]  # the first day and the last
+REPORT_LANGUAGES = ("en", "de", "es")  # each a file of assets/room_report/languages; the first where none is set
 MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'
 
 
@@ -237,6 +239,15 @@ def keeps_to_ids() -> bool:
 def report_folder() -> Path:
     """Where reports are written: `REPORT_DIR`, from the checkout on, or `.local/reports`."""
     return CHECKOUT / (os.environ.get("REPORT_DIR", "").strip() or LOCAL / "reports")
+
+
+def report_language() -> str:
+    """In which language reports are written: `REPORT_LANGUAGE`. Raises `SettingError` for one that there is not."""
+    language = os.environ.get("REPORT_LANGUAGE", "").strip().lower() or REPORT_LANGUAGES[0]
+    if language not in REPORT_LANGUAGES:
+        choices = f"{', '.join(REPORT_LANGUAGES[:-1])} or {REPORT_LANGUAGES[-1]}"
+        raise SettingError(f"REPORT_LANGUAGE={language}: must be {choices}.")
+    return language
 
 
 def university_folder() -> Path | None:

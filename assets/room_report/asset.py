@@ -15,9 +15,10 @@ from assets.report import OWNERS, asset_key
 from assets.reports import REPORTS
 from assets.room_report.charts import weeks_picture
 from assets.room_report.figures import WEEK, Figures, accounts, figures
+from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.runtime.whole_file import whole_file
-from resources.settings import SettingError, report_folder
+from resources.settings import SettingError, report_folder, report_language
 from resources.warehouse.resource import Postgres
 
 GROUP = "reports"
@@ -47,6 +48,7 @@ class Written:
 def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.MaterializeResult[None]:
     """Read the week's figures, draw them, write a file for each account."""
     week_date = dt.date.fromisoformat(context.partition_key)
+    language = report_language()
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.reading() as connection:
@@ -60,7 +62,9 @@ def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.Ma
             description="Nothing has been loaded yet. Materialize room_sessions, attendees and breakout_sessions first.",
             allow_retries=False,
         )
-    return dg.MaterializeResult(metadata=_metadata([_write(week, read_at) for week in weeks]))
+    return dg.MaterializeResult(
+        metadata=_metadata([_write(week, read_at, language) for week in weeks], Language(language))
+    )
 
 
 def file_name(account_id: int, week_date: dt.date) -> str:
@@ -68,10 +72,10 @@ def file_name(account_id: int, week_date: dt.date) -> str:
     return f"room-report-{account_id}-{week_date}.html"
 
 
-def _write(week: Figures, read_at: dt.datetime) -> Written:
+def _write(week: Figures, read_at: dt.datetime, language: str) -> Written:
     """Put the report into `REPORT_DIR`, whole or not at all. Raises `SettingError` where that can't be written to."""
     path = report_folder() / file_name(week.account_id, week.week_date)
-    text = page(week, read_at)
+    text = page(week, read_at, language)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with whole_file(path) as draft:
@@ -81,7 +85,7 @@ def _write(week: Figures, read_at: dt.datetime) -> Written:
     return Written(path, week)
 
 
-def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
+def _metadata(written: list[Written], say: Language) -> dict[str, dg.MetadataValue]:
     """The files, what is in them, and their main picture: small where the UI shows it, and large behind a link."""
     records = [
         dg.TableRecord(
@@ -107,6 +111,6 @@ def _metadata(written: list[Written]) -> dict[str, dg.MetadataValue]:
         ends = [f"{week.week_date.day} {week.week_date:%b}" for week in (weeks[0], weeks[-1])]
         metadata[f"weeks{whose}"] = bars([week.session_count or 0 for week in weeks], "sessions by week", ends)
         metadata[f"picture{whose}"] = dg.MetadataValue.md(
-            f"![Sessions and people in each of thirteen weeks]({weeks_picture(each.figures)})"
+            f"![Sessions and people in each of thirteen weeks]({weeks_picture(each.figures, say)})"
         )
     return metadata

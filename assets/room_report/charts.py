@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from assets.room_report.colours import HEAT
 from assets.room_report.drawing import LARGE, Box, Plot, Sheet, levels
 from assets.room_report.figures import WEEK, Figures, Return
-
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+from assets.room_report.language import Language
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,9 @@ class Chart:
     narrow: str
 
 
-def charts(figures: Figures) -> dict[str, Chart]:
+def charts(figures: Figures, say: Language) -> dict[str, Chart]:
     """All charts of the report by name."""
-    drawn: dict[str, Callable[[Figures, bool], Sheet]] = {
+    drawn: dict[str, Callable[[Figures, Language, bool], Sheet]] = {
         "weeks": _weeks,
         "hours": _hours,
         "engagement": _engagement,
@@ -33,30 +32,30 @@ def charts(figures: Figures) -> dict[str, Chart]:
         "breakouts": _breakouts,
     }
     return {
-        name: Chart(draw(figures, False).element("wide"), draw(figures, True).element("narrow"))
+        name: Chart(draw(figures, say, False).element("wide"), draw(figures, say, True).element("narrow"))
         for name, draw in drawn.items()
     }
 
 
-def weeks_picture(figures: Figures) -> str:
+def weeks_picture(figures: Figures, say: Language) -> str:
     """Sessions and people by week as a data URI, 760 pixels wide: for where no page gives a chart its colours."""
-    return _weeks(figures, False).data_uri()
+    return _weeks(figures, say, False).data_uri()
 
 
-def _weeks(figures: Figures, narrow: bool) -> Sheet:
+def _weeks(figures: Figures, say: Language, narrow: bool) -> Sheet:
     sheet = Sheet(340, 420) if narrow else Sheet(760, 230)
     boxes: list[Box] = (
         [(44, 34, 288, 140), (44, 244, 288, 140)] if narrow else [(44, 34, 316, 160), (434, 34, 316, 160)]
     )
     for box, title, values, missing in (
-        (boxes[0], "Sessions", [week.session_count or 0 for week in figures.weeks], figures.missing_sessions),
-        (boxes[1], "People", [week.people_count or 0 for week in figures.weeks], figures.missing),
+        (boxes[0], say("sessions"), [week.session_count or 0 for week in figures.weeks], figures.missing_sessions),
+        (boxes[1], say("people_head"), [week.people_count or 0 for week in figures.weeks], figures.missing),
     ):
-        _bars_by_week(sheet, box, figures, title, values, missing, lambda number: f"{number:,.0f}")
+        _bars_by_week(sheet, box, figures, say, title, values, missing, say.number)
     return sheet
 
 
-def _breakouts(figures: Figures, narrow: bool) -> Sheet:
+def _breakouts(figures: Figures, say: Language, narrow: bool) -> Sheet:
     sheet = Sheet(340, 210) if narrow else Sheet(760, 220)
     shares = [
         100 * figures.breakouts_by_week[week.week_date].main_session_count / week.session_count
@@ -65,8 +64,8 @@ def _breakouts(figures: Figures, narrow: bool) -> Sheet:
         for week in figures.weeks
     ]
     box: Box = (44, 34, 288, 140) if narrow else (44, 34, 706, 150)
-    title, missing = "Sessions with breakouts", figures.missing_breakouts
-    _bars_by_week(sheet, box, figures, title, shares, missing, lambda number: f"{number:.0f} %")
+    title, missing = say("breakouts_chart"), figures.missing_breakouts
+    _bars_by_week(sheet, box, figures, say, title, shares, missing, lambda number: say.percent(number / 100))
     return sheet
 
 
@@ -74,6 +73,7 @@ def _bars_by_week(
     sheet: Sheet,
     box: Box,
     figures: Figures,
+    say: Language,
     title: str,
     values: Sequence[float],
     days_missing: Mapping[dt.date, Sequence[dt.date]],
@@ -91,14 +91,10 @@ def _bars_by_week(
         else:
             sheet.bar(plot, (at - 0.37, at + 0.37), (0, value), role)
     if len(days_missing[figures.week_date]) < WEEK.days or values[-1]:
-        title = f"{title}: {text(values[-1])} this week"
+        title = say("chart_this_week", title=title, value=text(values[-1]))
     sheet.words(title, plot.left, plot.top - 14, "ink", "start", LARGE, bold=True)
     every_third = list(range(len(figures.weeks) - 1, -1, -3))[::-1]  # back from the report's own
-    sheet.along(plot, every_third, [_short(figures.weeks[at].week_date) for at in every_third])
-
-
-def _short(day: dt.date) -> str:
-    return f"{day.day} {day:%b}"
+    sheet.along(plot, every_third, [say.day(figures.weeks[at].week_date) for at in every_third])
 
 
 def _count_plot(sheet: Sheet, box: Box, x: tuple[float, float], most: float, text: Callable[[float], str]) -> Plot:
@@ -121,7 +117,7 @@ def hours_shown(figures: Figures) -> range:
     return range(min([8, *used]), max([17, *used]) + 1)
 
 
-def _hours(figures: Figures, narrow: bool) -> Sheet:
+def _hours(figures: Figures, say: Language, narrow: bool) -> Sheet:
     """Days across and hours down for a phone, the other way round for a page."""
     shown = hours_shown(figures)
     cell = 24 if narrow else 30
@@ -132,23 +128,23 @@ def _hours(figures: Figures, narrow: bool) -> Sheet:
     else:
         sheet = Sheet(760, 34 + cell * 7)
         plot = Plot((44, 28, 710, cell * 7), hours, days[::-1])
-    _cells(sheet, plot, figures, narrow)
-    for weekday, name in enumerate(WEEKDAYS):
-        _label(sheet, plot, name, weekday, narrow)
+    _cells(sheet, plot, figures, say, narrow)
+    for at, weekday in enumerate(say.weekdays):
+        _label(sheet, plot, say.weekday(weekday), at, narrow)
     for hour in list(shown)[:: 2 if narrow or len(shown) > 14 else 1]:
         _label(sheet, plot, f"{hour}:00", hour, not narrow)
     return sheet
 
 
-def _cells(sheet: Sheet, plot: Plot, figures: Figures, narrow: bool) -> None:
+def _cells(sheet: Sheet, plot: Plot, figures: Figures, say: Language, narrow: bool) -> None:
     steps = heat_steps(figures)
     open_by_cell = {(hour.weekday, hour.hour): hour.open_session_count for hour in figures.hours}
     missing = {day.weekday() for day in figures.missing_sessions[figures.week_date]}
-    for weekday in range(7):
+    for at, weekday in enumerate(say.weekdays):
         for hour in hours_shown(figures):
             count = open_by_cell.get((weekday, hour), 0)
-            step = next((at for at, bound in enumerate(steps, 1) if count <= bound), HEAT) if count else 0
-            left, upper = (weekday, hour) if narrow else (hour, weekday)
+            step = next((step for step, bound in enumerate(steps, 1) if count <= bound), HEAT) if count else 0
+            left, upper = (at, hour) if narrow else (hour, at)
             x, y = (left + 0.04, left + 0.96), (upper + 0.06, upper + 0.94)
             if weekday in missing and not count:
                 sheet.outline(plot, x, y, "rule", 1)
@@ -164,18 +160,18 @@ def _label(sheet: Sheet, plot: Plot, text: str, at: int, above: bool) -> None:
         sheet.words(text, plot.left - 6, plot.down(at + 0.5) + 4, "quiet", "end")
 
 
-def _engagement(figures: Figures, narrow: bool) -> Sheet:
+def _engagement(figures: Figures, say: Language, narrow: bool) -> Sheet:
     sheet = Sheet(340, 230) if narrow else Sheet(760, 240)
     now = _shares([band.attendance_count or 0 for band in figures.bands])
     before = _shares([band.previous_attendance_count or 0 for band in figures.bands])
     box: Box = (44, 12, 274, 170) if narrow else (44, 12, 690, 180)
-    plot = _count_plot(sheet, box, (0, 10), max([*now, *before]), lambda number: f"{number:.0f} %")
+    plot = _count_plot(sheet, box, (0, 10), max([*now, *before]), lambda number: say.percent(number / 100))
     for at, share in enumerate(now):
         sheet.bar(plot, (at + 0.07, at + 0.93), (0, share), "now")
     for at, share in enumerate(before if any(before) else []):
         sheet.line(plot, (at + 0.03, at + 0.97), share, "before", 3)
     edges = range(0, 11, 2 if narrow else 1)
-    sheet.along(plot, edges, [f"{edge * 10} %" for edge in edges], "share of their time that people were engaged")
+    sheet.along(plot, edges, [say.percent(edge / 10) for edge in edges], say("engagement_axis"))
     return sheet
 
 
@@ -184,12 +180,12 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [100 * count / total if total else 0 for count in counts]
 
 
-def _returns(figures: Figures, narrow: bool) -> Sheet:
+def _returns(figures: Figures, say: Language, narrow: bool) -> Sheet:
     sheet = Sheet(340, 250) if narrow else Sheet(760, 250)
     rows = [row for row in figures.returns if row.session_count]
     box: Box = (44, 12, 288, 185) if narrow else (44, 12, 706, 190)
     plot = Plot(box, (-0.6, max(1, len(rows)) - 0.4), (0, 108))
-    sheet.grid(plot, range(0, 101, 25), lambda share: f"{share:.0f} %")
+    sheet.grid(plot, range(0, 101, 25), lambda share: say.percent(share / 100))
     for at, row in enumerate(rows):
         if row.median_ratio is None or row.lower_ratio is None or row.upper_ratio is None:
             continue
@@ -197,11 +193,13 @@ def _returns(figures: Figures, narrow: bool) -> Sheet:
         sheet.bar(plot, (at - 0.17, at + 0.17), (lower, upper), "range")
         sheet.line(plot, (at - 0.24, at + 0.24), median, "now", 3)
         over = plot.down(max(upper, median)) - 5
-        sheet.words(f"{median:.0f} %", plot.across(at), over, "now", bold=True)
-    sheet.along(plot, range(len(rows)), [steps_text(row) for row in rows], "which session of the room")
+        sheet.words(say.percent(median / 100), plot.across(at), over, "now", bold=True)
+    sheet.along(plot, range(len(rows)), [steps_text(row, say) for row in rows], say("returns_axis"))
     return sheet
 
 
-def steps_text(row: Return) -> str:
+def steps_text(row: Return, say: Language) -> str:
     """Which sessions of a room: `2-3`, or `49 on`."""
-    return f"{row.first_number} on" if row.last_number is None else f"{row.first_number}\N{EN DASH}{row.last_number}"
+    if row.last_number is None:
+        return say("from_on", first=str(row.first_number))
+    return f"{row.first_number}\N{EN DASH}{row.last_number}"

@@ -124,6 +124,19 @@ class Breakouts:
 
 
 @dataclass(frozen=True)
+class Department:
+    """A department's courses in the week, by the university's own lists; None where its attendance is not loaded."""
+
+    department: str | None
+    course_count: int
+    session_count: int
+    student_count: int
+    active_student_count: int | None
+    attendance_ratio: float | None
+    total_minutes: float | None
+
+
+@dataclass(frozen=True)
 class Restated:
     """What later pulls changed in the figures of a week's sessions."""
 
@@ -167,6 +180,7 @@ class Figures:
     breakouts: Sequence[Breakouts]
     restated: Sequence[Restated]
     freshness: Sequence[Freshness]
+    departments: Sequence[Department] = ()
 
     @property
     def week(self) -> Week:
@@ -247,6 +261,7 @@ def figures(connection: psycopg.Connection, account_id: int, week_date: dt.date,
         breakouts=_rows(connection, "breakouts", Breakouts, **given),
         restated=_rows(connection, "restated", Restated, **given),
         freshness=_rows(connection, "freshness", Freshness, **given),
+        departments=_rows(connection, "departments", Department, **given),
     )
 
 

@@ -1,4 +1,5 @@
--- Breakout use of the week and the twelve before it: weeks without a breakout have no row.
+-- Breakout use of the week and the twelve before it: weeks without a breakout have no row. People are the identified ones,
+-- as everywhere in the report.
 SELECT
     session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
     count(*) AS breakout_count,
@@ -7,7 +8,7 @@ SELECT
     ) AS main_session_count,
     count(*) FILTER (WHERE main_session_id IS NULL) AS untied_breakout_count,
     percentile_cont(0.5) WITHIN GROUP (
-        ORDER BY estimated_people_count
+        ORDER BY people_count
     ) AS median_people_count,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_minutes) AS median_minutes
 FROM analytics.breakouts

@@ -22,4 +22,5 @@ LEFT JOIN analytics.weekly
     ON
         calendar.week_date = weekly.week_date
         AND weekly.account_id = %(account_id)s
+        AND weekly.week_date BETWEEN %(week_date)s::date - 84 AND %(week_date)s::date
 ORDER BY calendar.week_date

@@ -17,7 +17,7 @@ from assets.pull.day_chart import SHOWN_CHARACTERS
 from assets.room_report.asset import room_report
 from assets.room_report.figures import accounts, figures
 from assets.room_report.page import page
-from resources.settings import SettingError
+from resources.settings import REPORT_LANGUAGES, SettingError
 from resources.warehouse.resource import Postgres
 from simulator import University, serving
 
@@ -92,7 +92,7 @@ def test_every_week_has_the_figures_of_the_weekly_view(seeded: psycopg.Connectio
     rows = read(seeded, WEEK + dt.timedelta(days=7)).tables["Week by week"]
 
     expected = seeded.execute(
-        "SELECT to_char(week_date, 'FMDD Mon'), session_count::text, people_count::text,"
+        "SELECT replace(to_char(week_date, 'FMDD Mon'), 'Sep', 'Sept'), session_count::text, people_count::text,"
         " round(total_minutes / 60)::text, round(100 * weighted_engagement_ratio) || ' %%'"
         " FROM analytics.weekly WHERE account_id = %s ORDER BY week_date DESC",
         [101],
@@ -238,6 +238,51 @@ def test_sessions_whose_people_kaltura_could_not_name_did_not_bring_nobody_toget
 
     assert "2 sessions were held. Kaltura could not identify anybody who attended." in report.words
     assert "100 % of it this week" in report.words
+
+
+def test_the_people_of_breakouts_are_the_identified_ones_as_everywhere(seeded: psycopg.Connection) -> None:
+    seeded.execute("UPDATE kaltura.breakout_sessions SET participant_count = 77")  # Kaltura's estimate
+
+    words = read(seeded).words
+
+    [[people]] = seeded.execute(
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY people_count) FROM analytics.breakouts"
+        " WHERE account_id = 101 AND session_date BETWEEN %s AND %s",
+        [WEEK, WEEK + dt.timedelta(days=6)],
+    ).fetchall()
+    assert re.search(rf"\b{people:.0f}\s+(person|people) in the middle one", words)
+
+
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
+def test_a_page_has_the_same_figures_in_each_language(language: str, seeded: psycopg.Connection) -> None:
+    week = figures(seeded, 101, WEEK, BERLIN)
+    english, other = (Reader(page(week, READ_AT, each)) for each in ("en", language))
+    assert [("html", {"lang": language})] == [tag for tag in other.tags if tag[0] == "html"]
+
+    def numbers(report: Reader) -> list[list[str]]:
+        return [[re.sub(r"\D", "", cell) for cell in row[1:4]] for rows in report.tables.values() for row in rows[1:]]
+
+    without_dates = slice(None, -3)  # how fresh the data is: moments
+    assert numbers(other)[without_dates] == numbers(english)[without_dates]
+
+
+def test_departments_stand_as_their_view_has_them_where_there_are_lists(seeded: psycopg.Connection) -> None:
+    shown = read(seeded).tables["Departments"][1:]
+
+    expected = seeded.execute(
+        "SELECT coalesce(department, 'No department'), student_count::text, active_student_count::text,"
+        " coalesce(round(100 * attendance_ratio::numeric) || ' %%', '—'), course_count::text,"
+        " session_count::text, round(total_minutes / 60)::text FROM analytics.department_weekly"
+        " WHERE account_id = 101 AND week_date = %s ORDER BY total_minutes DESC NULLS LAST, department",
+        [WEEK],
+    ).fetchall()
+    assert len(expected) >= 2
+    assert [tuple(row) for row in shown] == expected
+
+
+def test_without_lists_no_department_is_spoken_of(seeded: psycopg.Connection) -> None:
+    seeded.execute("TRUNCATE university.courses, university.course_rooms, university.enrolments, university.timetable")
+    assert "Departments" not in read(seeded).tables
 
 
 HOSTILE = '<script>alert(1)</script> $x^2$ & "q" {{ 7 * 7 }} \N{PARTY POPPER}'

@@ -1,0 +1,69 @@
+-- The week by department, as department_weekly has it, read for its days alone. Empty without the university's lists.
+WITH held AS (
+    SELECT
+        department,
+        count(DISTINCT course_id) AS course_count,
+        count(DISTINCT row(room_id, session_id)) AS session_count,
+        bool_or(is_attendance_loaded) AS is_attendance_loaded
+    FROM analytics.course_meetings
+    WHERE
+        account_id = %(account_id)s
+        AND session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+    GROUP BY department
+),
+
+-- A session of several courses of a department is open once.
+minutes AS (
+    SELECT
+        sessions.department,
+        sum(sessions.total_minutes) AS total_minutes
+    FROM (
+        SELECT DISTINCT
+            department,
+            room_id,
+            session_id,
+            total_minutes
+        FROM analytics.course_meetings
+        WHERE
+            account_id = %(account_id)s
+            AND session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+    ) AS sessions
+    GROUP BY sessions.department
+),
+
+register AS (
+    SELECT
+        courses.department,
+        count(DISTINCT course_presence.person_id) AS student_count,
+        count(DISTINCT course_presence.person_id) FILTER (
+            WHERE course_presence.attended_minutes > 0
+        ) AS active_student_count,
+        count(*) FILTER (WHERE course_presence.is_attended)::double precision
+        / nullif(count(course_presence.is_attended), 0) AS attendance_ratio
+    FROM analytics.course_presence
+    INNER JOIN university.courses
+        ON
+            course_presence.account_id = courses.account_id
+            AND course_presence.course_id = courses.course_id
+    WHERE
+        course_presence.account_id = %(account_id)s
+        AND course_presence.session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+        AND course_presence.is_enrolled
+        AND course_presence.role = 'student'
+    GROUP BY courses.department
+)
+
+SELECT
+    held.department,
+    held.course_count,
+    held.session_count,
+    coalesce(register.student_count, 0) AS student_count,
+    CASE
+        WHEN held.is_attendance_loaded THEN coalesce(register.active_student_count, 0)
+    END AS active_student_count,
+    register.attendance_ratio,
+    minutes.total_minutes
+FROM held
+INNER JOIN minutes ON held.department IS NOT DISTINCT FROM minutes.department
+LEFT JOIN register ON held.department IS NOT DISTINCT FROM register.department
+ORDER BY minutes.total_minutes DESC NULLS LAST, held.department ASC
