@@ -144,7 +144,8 @@ class FrontDoor(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            stands = WHAT_STANDS.get(ctx.invoked_subcommand or "", "")
+            begun = ctx.invoked_subcommand  # None while its module is being imported
+            stands = WHAT_STANDS.get(begun, "") if begun else "Nothing was begun."
             raise Stopped(f"\nStopped. {stands}".rstrip(), 130) from None
         except Exception as error:
             message = said_of(error)

@@ -144,3 +144,15 @@ def test_pull_says_what_is_wrong_with_the_account_before_anything_starts(
     assert_one_line(result)
     assert said in result.stderr
     assert "Pulled" not in result.output
+
+
+def test_ctrl_c_while_a_command_is_being_imported_says_that_nothing_was_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.command_line.import_module", interrupted)
+    done = invoked("backup", tmp_path)
+    assert done.exit_code == 130
+    assert done.stderr.strip() == "Stopped. Nothing was begun."
