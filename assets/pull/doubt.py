@@ -56,13 +56,13 @@ class Doubt:
     _all_are_empty: bool = False
     _told_by_halves: dict[int, str] = field(default_factory=dict)
 
+    def by_replies(self, report: Report, days: Days) -> str:
+        """What replies of the run say against an empty `report` for these days; empty if they say nothing."""
+        return self.witnesses.against(report, days) or self.seen.against(report, days)
+
     def of(self, report: Report, days: Days) -> str:
         """What speaks against an empty `report` for these days; empty if nothing does."""
-        against = (
-            self.witnesses.against(report, days)
-            or self._told_by_halves.get(report.report_id, "")
-            or self.seen.against(report, days)
-        )
+        against = self.by_replies(report, days) or self._told_by_halves.get(report.report_id, "")
         if against or self.is_filtered:
             return against
         return self.knows(report, days, all_are_empty=self._all_are_empty)

@@ -126,7 +126,6 @@ class _Pull:
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
         self.witnesses = Witnesses(filters.of)
-        self.seen = seen
         self.doubt = Doubt(self.witnesses, against_empty, seen, is_filtered=filters.active is not None)
         self.accepts_empty = accepts_empty
         self.stretches: Sequence[Days] = (days,)
@@ -195,7 +194,7 @@ class _Pull:
         came = rows[report.table.name]
         there = set(came.frame["first_day"].unique())
         empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
-        if not any(self.witnesses.against(report, days) or self.seen.against(report, days) for days in empty):
+        if not any(self.doubt.by_replies(report, days) for days in empty):
             return False
         rows[report.table.name] = came = asked_again(came, self.sessions(report))
         self.witnesses.heard(report, came.frame)
@@ -312,7 +311,7 @@ class _Pull:
         frame[DAY] = self._local_day(frame["session_start_time"])
         ended = frame["session_end_time"].where(frame[REASON].isna())
         frame["ends_at"] = ended.fillna(frame["session_start_time"] + FOLLOWED)
-        self.seen.heard(report, frame[DAY])
+        self.doubt.seen.heard(report, frame[DAY])
         return with_disposition(frame)
 
     def _tied(self, frame: pd.DataFrame, sessions: Received, *, look_further: bool = True) -> pd.DataFrame:
@@ -333,7 +332,7 @@ class _Pull:
             by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
             for column in (DAY, "ends_at"):
                 tied[column] = tied[column].fillna(by_cue_point[column])
-        self.seen.heard(ATTENDEES, tied[DAY])
+        self.doubt.seen.heard(ATTENDEES, tied[DAY])
         orphans = tied[DAY].isna() & tied[REASON].isna()
         if orphans.any() and look_further and self._find(tied[orphans], sessions):
             return self._tied(frame, sessions, look_further=False)
