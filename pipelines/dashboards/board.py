@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pipelines.dashboards.charts import Chart
 
 DAYS = "Days"
+COLUMNS = 12  # of Superset's grid
 # Eight whole weeks and the running one, in Superset's words.
 LAST_WEEKS = "DATEADD(DATETRUNC(DATETIME('today'), WEEK), -8, WEEK) : DATEADD(DATETIME('today'), 1, DAY)"
 
@@ -24,7 +25,7 @@ class Select:
 
 @dataclass(frozen=True)
 class Placed:
-    """A chart in a row: how many of the twelve columns it takes."""
+    """A chart in a row: how many of the grid's columns it takes."""
 
     chart: Chart
     width: int
@@ -36,6 +37,11 @@ class Row:
 
     height: int
     charts: Sequence[Placed]
+
+
+def whole(height: int, chart: Chart) -> Row:
+    """A row of one chart."""
+    return Row(height, (Placed(chart, COLUMNS),))
 
 
 @dataclass(frozen=True)

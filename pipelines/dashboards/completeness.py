@@ -1,6 +1,6 @@
 """*Is it complete?*: what is loaded, missing, provisional, restated, and what could not be used."""
 
-from pipelines.dashboards.board import Board, Placed, Row, Tab
+from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
 from pipelines.dashboards.charts import Bars, Number, Table
 from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
 
@@ -105,30 +105,25 @@ COMPLETE = Board(
                         ),
                     ),
                 ),
-                Row(
+                whole(
                     60,
-                    (
-                        Placed(
-                            Table(
-                                "Restated sessions",
-                                "Sessions that a later pull changed, the newest first.",
-                                "restated_sessions",
-                                (),
-                                (
-                                    "session_date",
-                                    "room_name",
-                                    "pulled_local",
-                                    "is_completion",
-                                    "added_attendance_count",
-                                    "changed_attendance_count",
-                                    "removed_attendance_count",
-                                ),
-                                time="session_date",
-                                order=(("pulled_local", False),),
-                                limit=200,
-                            ),
-                            12,
+                    Table(
+                        "Restated sessions",
+                        "Sessions that a later pull changed, the newest first.",
+                        "restated_sessions",
+                        (),
+                        (
+                            "session_date",
+                            "room_name",
+                            "pulled_local",
+                            "is_completion",
+                            "added_attendance_count",
+                            "changed_attendance_count",
+                            "removed_attendance_count",
                         ),
+                        time="session_date",
+                        order=(("pulled_local", False),),
+                        limit=200,
                     ),
                 ),
             ),

@@ -1,6 +1,6 @@
 """What is shown of one course, by the university's own lists, and of one room and one host."""
 
-from pipelines.dashboards.board import Board, Placed, Row, Select, Tab
+from pipelines.dashboards.board import Board, Placed, Row, Select, Tab, whole
 from pipelines.dashboards.charts import Bars, Number, Table
 from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
 
@@ -58,78 +58,63 @@ COURSE = Tab(
                 ),
             ),
         ),
-        Row(
+        whole(
             60,
-            (
-                Placed(
-                    Table(
-                        "Attendance by person",
-                        "Everybody on the course's list, also who never came, over the whole term.",
-                        "course_attendance",
-                        (),
-                        (
-                            "person_id",
-                            "role",
-                            "session_count",
-                            "attended_session_count",
-                            "absence_count",
-                            "attendance_ratio",
-                            "last_seen_date",
-                            "is_at_risk",
-                            "state",
-                        ),
-                        where=("is_enrolled",),
-                        order=(("absence_count", False), ("person_id", True)),
-                        limit=500,
-                    ),
-                    12,
+            Table(
+                "Attendance by person",
+                "Everybody on the course's list, also who never came, over the whole term.",
+                "course_attendance",
+                (),
+                (
+                    "person_id",
+                    "role",
+                    "session_count",
+                    "attended_session_count",
+                    "absence_count",
+                    "attendance_ratio",
+                    "last_seen_date",
+                    "is_at_risk",
+                    "state",
                 ),
+                where=("is_enrolled",),
+                order=(("absence_count", False), ("person_id", True)),
+                limit=500,
             ),
         ),
-        Row(
+        whole(
             60,
-            (
-                Placed(
-                    Table(
-                        "Absences",
-                        "Who was enrolled and did not come, or not for long enough, the newest session first.",
-                        "absences",
-                        (),
-                        ("session_date", "person_id", "is_partly_attended", "attended_minutes", "state"),
-                        time="session_date",
-                        order=(("session_date", False), ("person_id", True)),
-                        limit=500,
-                    ),
-                    12,
-                ),
+            Table(
+                "Absences",
+                "Who was enrolled and did not come, or not for long enough, the newest session first.",
+                "absences",
+                (),
+                ("session_date", "person_id", "is_partly_attended", "attended_minutes", "state"),
+                time="session_date",
+                order=(("session_date", False), ("person_id", True)),
+                limit=500,
             ),
         ),
-        Row(
+        whole(
             60,
-            (
-                Placed(
-                    Table(
-                        "Sessions of the course",
-                        "Each session, the newest first.",
-                        "course_sessions",
-                        (),
-                        (
-                            "course_name",
-                            "started_local",
-                            "room_name",
-                            "open_minutes",
-                            "student_count",
-                            "attended_count",
-                            "absent_count",
-                            "not_enrolled_count",
-                            "state",
-                        ),
-                        time="session_date",
-                        order=(("started_local", False),),
-                        limit=500,
-                    ),
-                    12,
+            Table(
+                "Sessions of the course",
+                "Each session, the newest first.",
+                "course_sessions",
+                (),
+                (
+                    "course_name",
+                    "started_local",
+                    "room_name",
+                    "open_minutes",
+                    "student_count",
+                    "attended_count",
+                    "absent_count",
+                    "not_enrolled_count",
+                    "state",
                 ),
+                time="session_date",
+                order=(("started_local", False),),
+                limit=500,
             ),
         ),
     ),
@@ -213,7 +198,7 @@ ROOM = Tab(
                 ),
             ),
         ),
-        Row(60, (Placed(_sessions("Room", "room_name"), 12),)),
+        whole(60, _sessions("Room", "room_name")),
     ),
 )
 HOST = Tab(
@@ -222,30 +207,22 @@ HOST = Tab(
     " shown together. Sessions of which Kaltura knows no host are left out.",
     (
         Row(18, _figures("Host")),
-        Row(
-            50,
-            (Placed(_by_week("Host"), 12),),
-        ),
-        Row(
+        whole(50, _by_week("Host")),
+        whole(
             56,
-            (
-                Placed(
-                    Table(
-                        "Hosts and their rooms",
-                        "Which host taught in which room, for how long.",
-                        "sessions",
-                        ("sessions", "hours", "engagement"),
-                        ("host_id", "room_name"),
-                        time="session_date",
-                        where=(MAIN, "host_id IS NOT NULL"),
-                        order=(("hours", False),),
-                        limit=200,
-                    ),
-                    12,
-                ),
+            Table(
+                "Hosts and their rooms",
+                "Which host taught in which room, for how long.",
+                "sessions",
+                ("sessions", "hours", "engagement"),
+                ("host_id", "room_name"),
+                time="session_date",
+                where=(MAIN, "host_id IS NOT NULL"),
+                order=(("hours", False),),
+                limit=200,
             ),
         ),
-        Row(60, (Placed(_sessions("Host", "room_name", "host_id"), 12),)),
+        whole(60, _sessions("Host", "room_name", "host_id")),
     ),
 )
 

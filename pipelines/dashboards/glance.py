@@ -1,6 +1,6 @@
 """*At a glance*: the week against the one before, week by week, the week's hours, bands of engagement, busiest rooms."""
 
-from pipelines.dashboards.board import Board, Placed, Row, Tab
+from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
 from pipelines.dashboards.charts import Bars, Heat, Table, Trend
 from pipelines.dashboards.datasets import IS_WEEK_OVER
 from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
@@ -127,24 +127,19 @@ GLANCE = Board(
                         ),
                     ),
                 ),
-                Row(
+                whole(
                     52,
-                    (
-                        Placed(
-                            Table(
-                                "Busiest rooms",
-                                "The ten rooms with the most time spent in them. Provisional: sessions that may still grow.",
-                                "sessions",
-                                ("hours", "sessions", "engagement", "provisional"),
-                                ("room_name",),
-                                time="session_date",
-                                where=(MAIN,),
-                                order=(("hours", False),),
-                                limit=10,
-                                page=0,
-                            ),
-                            12,
-                        ),
+                    Table(
+                        "Busiest rooms",
+                        "The ten rooms with the most time spent in them. Provisional: sessions that may still grow.",
+                        "sessions",
+                        ("hours", "sessions", "engagement", "provisional"),
+                        ("room_name",),
+                        time="session_date",
+                        where=(MAIN,),
+                        order=(("hours", False),),
+                        limit=10,
+                        page=0,
                     ),
                 ),
             ),

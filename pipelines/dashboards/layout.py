@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.dashboards.board import DAYS, Board, Row, Select, Tab
+from pipelines.dashboards.board import COLUMNS, DAYS, Board, Row, Select, Tab
 from pipelines.dashboards.charts import Chart
 from pipelines.dashboards.identity import VERSION, identifier, number
 
 _ROOT, _GRID, _TABS = "ROOT_ID", "GRID_ID", "TABS-board"
-_WORDS_HEIGHT, _KNOWN_HEIGHT, _COLUMNS = 10, 16, 12
+_WORDS_HEIGHT, _KNOWN_HEIGHT = 10, 16
 Columns = Mapping[str, Sequence[str]]  # of each dataset
 
 
@@ -112,7 +112,7 @@ def _position(board: Board) -> dict[str, Any]:
     named = bool(board.tabs[0].name)
     parts: dict[str, Any] = {"DASHBOARD_VERSION_KEY": "v2"}
     parts["HEADER_ID"] = {"id": "HEADER_ID", "type": "HEADER", "meta": {"text": board.title}}
-    top = [_row(parts, "known", _KNOWN_HEIGHT, [(board.known, _COLUMNS)], [_ROOT, _GRID])]
+    top = [_row(parts, "known", _KNOWN_HEIGHT, [(board.known, COLUMNS)], [_ROOT, _GRID])]
     if named:
         tabs = [_tab(parts, n, tab) for n, tab in enumerate(board.tabs)]
         parts[_TABS] = {"id": _TABS, "type": "TABS", "meta": {}, "children": tabs, "parents": [_ROOT, _GRID]}
@@ -134,7 +134,7 @@ def _tab(parts: dict[str, Any], n: int, tab: Tab) -> str:
 
 def _rows(parts: dict[str, Any], prefix: str, tab: Tab, parents: list[str]) -> list[str]:
     words, text = f"ROW-{prefix}-words", f"MARKDOWN-{prefix}"
-    meta = {"code": tab.words, "width": _COLUMNS, "height": _WORDS_HEIGHT}
+    meta = {"code": tab.words, "width": COLUMNS, "height": _WORDS_HEIGHT}
     parts[text] = {"id": text, "type": "MARKDOWN", "meta": meta, "children": [], "parents": [*parents, words]}
     parts[words] = _row_of(words, [text], parents)
     return [words, *(_charts(parts, f"{prefix}-{n}", row, parents) for n, row in enumerate(tab.rows))]

@@ -1,6 +1,6 @@
 """*Who was there*: people, their sessions and the rooms that they came to."""
 
-from pipelines.dashboards.board import Board, Placed, Row, Select, Tab
+from pipelines.dashboards.board import Board, Placed, Row, Select, Tab, whole
 from pipelines.dashboards.charts import Bars, Number, Table
 from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
 
@@ -39,23 +39,18 @@ PEOPLE = Board(
                         )
                     ),
                 ),
-                Row(
+                whole(
                     46,
-                    (
-                        Placed(
-                            Bars(
-                                "People week by week",
-                                "Identified people by week, each once; from sessions that may still gain some, apart.",
-                                "attendance",
-                                ("people",),
-                                ("state",),
-                                time="session_date",
-                                where=_PERSON,
-                                x="session_date",
-                                every=WEEK,
-                            ),
-                            12,
-                        ),
+                    Bars(
+                        "People week by week",
+                        "Identified people by week, each once; from sessions that may still gain some, apart.",
+                        "attendance",
+                        ("people",),
+                        ("state",),
+                        time="session_date",
+                        where=_PERSON,
+                        x="session_date",
+                        every=WEEK,
                     ),
                 ),
                 Row(
