@@ -21,6 +21,24 @@ FIRST = dt.date(2025, 9, 1)
 ASSETS = "kaltura/room_sessions,kaltura/attendees,kaltura/breakout_sessions"
 
 
+def environment(url: str, kaltura: str, home: Path, start: dt.date) -> dict[str, str]:
+    """For commands: an account at the stand-in `kaltura`, and nothing of a developer's own."""
+    away = ("KALTURA_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")  # the last as `make` has it
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(away)}
+    return {
+        **kept,
+        "PYTHON_DOTENV_DISABLED": "1",
+        "KALTURA_BASE_URL": kaltura,
+        "KALTURA_PARTNER_ID": str(DEMO.partner_id),
+        "KALTURA_APP_TOKEN_ID": DEMO.app_token_id,
+        "KALTURA_APP_TOKEN": DEMO.app_token,
+        "DATABASE_URL": url,
+        "DAGSTER_HOME": str(home),
+        "START_DATE": start.isoformat(),
+        "PARTITION_TIMEZONE": "America/New_York",
+    }
+
+
 class Installation:
     """An account, a database and a home for Dagster of the bench's own."""
 
@@ -28,20 +46,7 @@ class Installation:
         self.url = url
         self.home = Path(tempfile.mkdtemp(prefix="bench-dagster-"))
         self.report = self.home / "seconds.json"
-        away = ("KALTURA_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")  # the last as `make` has it
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(away)}
-        self.environment = {
-            **kept,
-            "PYTHON_DOTENV_DISABLED": "1",
-            "KALTURA_BASE_URL": kaltura,
-            "KALTURA_PARTNER_ID": str(DEMO.partner_id),
-            "KALTURA_APP_TOKEN_ID": DEMO.app_token_id,
-            "KALTURA_APP_TOKEN": DEMO.app_token,
-            "DATABASE_URL": url,
-            "DAGSTER_HOME": str(self.home),
-            "START_DATE": FIRST.isoformat(),
-            "PARTITION_TIMEZONE": "America/New_York",
-        }
+        self.environment = environment(url, kaltura, self.home, FIRST)
 
     def empty(self) -> None:
         """No rows, no history."""

@@ -7,7 +7,6 @@ pull them; requests, rows, CPU and bytes on disk are read off. Writes bench/scal
 import argparse
 import datetime as dt
 import json
-import os
 import resource
 import shutil
 import socket
@@ -22,12 +21,10 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from bench import pages
-from bench.installation import stand_in
+from bench import installation, pages
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT, Settings
-from simulator import DEMO
 
 MEASURED = Path(__file__).parent / "scale.json"
 PAGE = CHECKOUT / "docs" / "scale.md"
@@ -53,7 +50,7 @@ def measure() -> dict[str, float]:
     try:
         url = local_postgres.url(folder / "postgres")
         migrate(url)
-        with stand_in() as kaltura:
+        with installation.stand_in() as kaltura:
             return _measured(url, kaltura, folder)
     finally:
         local_postgres.remove(folder / "postgres")
@@ -64,18 +61,7 @@ def _measured(url: str, kaltura: str, folder: Path) -> dict[str, float]:
     home = folder / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", "utf-8")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("KALTURA_", "DAGSTER_"))},
-        "PYTHON_DOTENV_DISABLED": "1",
-        "KALTURA_BASE_URL": kaltura,
-        "KALTURA_PARTNER_ID": str(DEMO.partner_id),
-        "KALTURA_APP_TOKEN_ID": DEMO.app_token_id,
-        "KALTURA_APP_TOKEN": DEMO.app_token,
-        "DATABASE_URL": url,
-        "DAGSTER_HOME": str(home),
-        "START_DATE": "2025-01-01",
-        "PARTITION_TIMEZONE": "America/New_York",
-    }
+    environment = installation.environment(url, kaltura, home, dt.date(2025, 1, 1))
     last = FIRST + dt.timedelta(days=DAYS - 1)
     with psycopg.connect(url, autocommit=True) as database:
         before = _bytes(database)
