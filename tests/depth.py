@@ -16,7 +16,7 @@ FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 LONGER = 15 if FUZZ else 2 if DEEP else 1
 
 FUZZ_SECONDS = 600
-_TESTS = 8  # that take their whole time, on all workers together
+_TESTS = 9  # that take their whole time, on all workers together
 SECONDS_A_TEST = FUZZ_SECONDS / _TESTS * int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 

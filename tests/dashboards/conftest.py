@@ -4,32 +4,20 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 import run_folder
-from conftest import Databases, client_of
+import term
+from conftest import Databases
 from pipeline import free_port, wait_until
 from superset_api import Api, Served
 
-from assets.pull.asset import CALENDAR, PullConfig
-from assets.pull.extract import extract
-from assets.reports import REPORTS
 from pipelines.commands.dashboards import answers, bring_up_to_date
-from resources.kaltura.windows import Days
 from resources.local.superset import Superset
-from resources.postgres.session import opened
-from resources.privacy.pseudonyms import FULL
-from resources.university.lists import LISTS
-from resources.university.load import load
-from resources.warehouse.provenance import Provenance
-from resources.warehouse.warehouse import Warehouse
-from simulator import Running, University, lists, serving
+from simulator import University, serving
 
 TODAY = dt.datetime.now(dt.UTC).date()
 DAYS = [TODAY - dt.timedelta(days=number) for number in range(20, -1, -1)]
-ACCOUNT = 9999
 
 # Some configure a cache of charts' data: what it must not show is tested with one.
 _WITH_A_CACHE = """\
@@ -48,33 +36,16 @@ def postgres(postgres_folder: Path) -> Iterator[Databases]:
 @pytest.fixture(scope="session")
 def warehouse(postgres: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Three weeks of it up to today, the newest of them pulled twice, and its lists."""
-    url, folder = postgres.make(), tmp_path_factory.mktemp("lists")
+    url = postgres.make()
     university = University(seed=11, timezone="UTC", rooms=12)
     with serving(university) as running:
         noon = dt.datetime.combine(DAYS[-3], dt.time(10), dt.UTC)
         running.now = noon.timestamp()
-        _pull(url, running, DAYS[-4:-2])
+        term.pull(url, running, DAYS[-4:-2])
         running.now = None
-        _pull(url, running, DAYS)
-    for name, text in lists(university, DAYS[0], DAYS[-1]).items():
-        (folder / f"{name}.csv").write_text(text)
-    for wanted in LISTS:
-        with opened(url) as connection:
-            load(connection, folder / wanted.file_name, wanted, ACCOUNT, FULL, ZoneInfo("UTC"))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE")
+        term.pull(url, running, DAYS)
+    term.load_lists(url, tmp_path_factory.mktemp("lists"), university, DAYS[0], DAYS[-1])
     return url
-
-
-def _pull(url: str, running: Running, days: list[dt.date]) -> None:
-    pool = Warehouse(url)
-    with client_of(running) as client:
-        number = pool.next_pull()
-        config = PullConfig().filters()
-        extracted = extract(Days(days[0], days[-1]), REPORTS, client, CALENDAR, config, number=number)
-        for day in days:
-            pool.upsert(day, extracted.by_day[day], Provenance(ACCOUNT, extracted.pull))
-    pool.close()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pipeline import CHECKOUT
 from playwright.sync_api import Page, Response, expect
 from superset_api import Api, Served
 
-from pipelines.dashboards.board import Board
+from pipelines.dashboards.board import Board, Tab
 from pipelines.dashboards.boards import BOARDS
 
 WIDTH = 1440
@@ -70,8 +70,7 @@ def test_a_dashboard_is_shown_whole_and_every_chart_of_it_has_data(board: Board,
     expect(page.get_by_text(board.known.name)).to_be_visible()
     page.set_viewport_size({"width": WIDTH, "height": 2600})  # what is not seen is not asked for
     for number, tab in enumerate(board.tabs):
-        if tab.name:
-            page.get_by_role("tab", name=tab.name).click()
+        choose(page, tab)
         page.wait_for_load_state("networkidle")
         expect(page.locator("[data-test=loading-indicator]")).to_have_count(0)
         keep(page, f"dashboard-{board.slug.removeprefix('kaltura-')}{f'-{number}' if number else ''}")
@@ -81,8 +80,7 @@ def test_a_dashboard_is_shown_whole_and_every_chart_of_it_has_data(board: Board,
         if seen == wanted:
             break
         for tab in board.tabs:
-            if tab.name:
-                page.get_by_role("tab", name=tab.name).click()
+            choose(page, tab)
             page.wait_for_timeout(1000)
     assert answers.refused == []
     assert seen == wanted
@@ -90,6 +88,11 @@ def test_a_dashboard_is_shown_whole_and_every_chart_of_it_has_data(board: Board,
         name for name, chart in numbers.items() if chart in answers.by_chart and not answers.by_chart[chart]["data"]
     ]
     assert empty == []
+
+
+def choose(page: Page, tab: Tab) -> None:
+    if tab.name:
+        page.get_by_role("tab", name=tab.name).click()
 
 
 def keep(page: Page, name: str) -> None:

@@ -4,21 +4,15 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 import run_folder
-from conftest import Databases, client_of
+import term
+from conftest import Databases
 
 from resources.postgres.roles import apply_roles
-from resources.postgres.session import opened
-from resources.privacy.pseudonyms import FULL
-from resources.university.lists import LISTS
-from resources.university.load import load
-from resources.warehouse.provenance import Provenance
-from resources.warehouse.warehouse import Warehouse
-from simulator import University, lists, serving
+from simulator import University, serving
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "questions.md"
 QUESTIONS = re.findall(r"^## (\d+)\. (.+?)\n(.*?)(?=^## |\Z)", PAGE.read_text("utf-8"), re.M | re.S)
@@ -27,35 +21,17 @@ ANSWERED = [
     for number, question, text in QUESTIONS
     for query in re.findall(r"```sql\n(.*?)```", text, re.S)
 ]
-FIRST, DAYS = dt.date(2026, 3, 2), 9
-ACCOUNT = 9999
+DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=number) for number in range(9)]
 
 
 @pytest.fixture(scope="module")
 def warehouse(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Nine days of an invented university, with its lists, and the roles."""
-    from assets.pull.asset import CALENDAR, PullConfig
-    from assets.pull.extract import extract
-    from assets.reports import REPORTS
-    from resources.kaltura.windows import Days
-
-    url, folder = databases.make(), tmp_path_factory.mktemp("lists")
+    url = databases.make()
     university = University(seed=11, timezone="UTC", rooms=12)
-    dates = [FIRST + dt.timedelta(days=number) for number in range(DAYS)]
-    pool = Warehouse(url)
-    with serving(university) as running, client_of(running) as client:
-        number = pool.next_pull()
-        extracted = extract(Days(dates[0], dates[-1]), REPORTS, client, CALENDAR, PullConfig().filters(), number=number)
-        for day in dates:
-            pool.upsert(day, extracted.by_day[day], Provenance(ACCOUNT, extracted.pull))
-    pool.close()
-    for name, text in lists(university, dates[0], dates[-1]).items():
-        (folder / f"{name}.csv").write_text(text)
-    for wanted in LISTS:
-        with opened(url) as connection:
-            load(connection, folder / wanted.file_name, wanted, ACCOUNT, FULL, ZoneInfo("UTC"))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE")
+    with serving(university) as running:
+        term.pull(url, running, DAYS)
+    term.load_lists(url, tmp_path_factory.mktemp("lists"), university, DAYS[0], DAYS[-1])
     return url
 
 
