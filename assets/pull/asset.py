@@ -8,6 +8,7 @@ named at the end and stops none of the others.
 import datetime as dt
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Never
 
 import dagster as dg
@@ -190,10 +191,11 @@ class _Run:
             ),
             client.row_cap,
         )
-        for fetched in one_ahead(windows.fetched(days)):
-            self.load(fetched)
-            del fetched  # while the next window is waited for, this one's rows are of no more use
-            memory.trim()
+        with closing(one_ahead(windows.fetched(days), client.give_up)) as fetching:
+            for fetched in fetching:
+                self.load(fetched)
+                del fetched  # while the next window is waited for, this one's rows are of no more use
+                memory.trim()
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):

@@ -5,7 +5,7 @@ is to blame; after several bad days in a row the API is taken to be down, and th
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -102,12 +102,19 @@ class Windows:
         return max(1, min(WIDEST_WINDOW_DAYS, int(FULLNESS * self._row_cap / rows_a_day)))
 
 
-def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each being made in a thread while the one before it is in use. At most one waits."""
+def one_ahead(items: Iterator[T], give_up: Callable[[], None]) -> Generator[T]:
+    """The same items, each being made in a thread while the one before it is in use. At most one waits.
+
+    `give_up` is called where nobody wants another before they are at an end: it has to end the one that is being made.
+    """
     end = object()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
+        try:
             coming = thread.submit(next, items, end)
-            yield item  # type: ignore[misc]
-            del item
+            while (item := coming.result()) is not end:
+                coming = thread.submit(next, items, end)
+                yield item  # type: ignore[misc]
+                del item
+        except BaseException:
+            give_up()  # the thread is waited for
+            raise

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import httpx
 import stamina
@@ -26,6 +26,7 @@ from resources.kaltura.clock import Clock
 from resources.kaltura.errors import (
     CutOff,
     FilterIgnored,
+    GivenUp,
     KalturaError,
     RateLimited,
     Refused,
@@ -97,6 +98,7 @@ class Client:
         self.tries = ATTEMPTS  # at one question, of which each is unavailable
         self.clock = Clock()
         self._pause_scale = pause_scale
+        self._given_up = threading.Event()
         self._places = threading.BoundedSemaphore(max_concurrency)
         try:
             http = httpx.Client(
@@ -118,6 +120,14 @@ class Client:
 
     def close(self) -> None:
         self._http.close()
+
+    def give_up(self) -> None:
+        """Ends what other threads ask for and their pauses, with `GivenUp`, and has nothing asked for any more.
+
+        Kaltura may take ten minutes to answer, and six tries an hour: too long for somebody who has pressed Ctrl-C.
+        """
+        self._given_up.set()
+        deadline.cut_off(self._http)
 
     def ask(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Reply:
         """All rows that answer `query`.
@@ -177,11 +187,15 @@ class Client:
     def post(
         self, service: str, action: str, fields: Mapping[str, str], *, about: str, gives_up_at: float = math.inf
     ) -> Raw:
-        """One request and whatever came back. Raises `Unavailable` or `Refused` where nothing whole did."""
+        """One request and whatever came back. Raises `Unavailable` or `Refused` where nothing whole did.
+
+        `GivenUp` is raised in the place of any of them after `give_up`.
+        """
         gives_up_at = min(gives_up_at, time.monotonic() + REPLY_LIMIT_SECONDS)
         path = f"/api_v3/service/{service}/action/{action}"
         try:
             with self._places, deadline.until(gives_up_at):
+                self._require_somebody_waits(about)
                 asked_at = self.clock.steady()
                 with self._http.stream("POST", path, data={**fields, "format": "1"}) as response:
                     self.clock.heard(response.headers.get("date", ""), asked_at)
@@ -191,10 +205,15 @@ class Client:
                         body.read(response, about, gives_up_at),
                         self._secrets(fields),
                     )
-        except httpx.TimeoutException as error:
-            raise Unavailable(f"no answer in time ({type(error).__name__})", about=about) from None
-        except httpx.RequestError as error:
+        except (httpx.RequestError, Unavailable) as error:
+            self._require_somebody_waits(about)
+            if isinstance(error, Unavailable):
+                raise
             raise _connection_error(error, about, self._secrets(fields)) from None
+
+    def _require_somebody_waits(self, about: str) -> None:
+        if self._given_up.is_set():
+            raise GivenUp(about=about) from None
 
     def _reply(self, query: Query, raw: Raw, excluded_columns: tuple[str, ...]) -> Reply:
         about = str(query)
@@ -217,13 +236,9 @@ class Client:
     def _attempts(self, *, renewals: int, tries: int | None = None) -> Iterator[stamina.Attempt]:
         return iter(
             stamina.retry_context(
-                on=_RetryPolicy(self._pause_scale, renewals, min(tries or self.tries, self.tries)),
+                on=_RetryPolicy(self._pause_scale, renewals, min(tries or self.tries, self.tries), self._given_up),
                 attempts=ATTEMPTS,
                 timeout=QUESTION_LIMIT_SECONDS,
-                wait_initial=FIRST_PAUSE_SECONDS * self._pause_scale,
-                wait_max=LONGEST_PAUSE_SECONDS * self._pause_scale,
-                wait_jitter=PAUSE_JITTER_SECONDS * self._pause_scale,
-                wait_exp_base=PAUSE_GROWTH,
             )
         )
 
@@ -268,39 +283,61 @@ class Client:
 
 
 class _RetryPolicy:
-    """What stamina asks after each failure of one question: how long to wait, or whether to give up.
+    """What stamina asks after each failure of one question: whether to try again. It makes the pause before that itself.
 
-    `renewals` is how often a dead session token is worth another try, `tries` how often what is unavailable is asked.
+    For a pause of stamina's own ends for nobody, and `given_up` ends this one. `renewals` is how often a dead session
+    token is worth another try, `tries` how often what is unavailable is asked.
     """
 
-    def __init__(self, pause_scale: float, renewals: int, tries: int) -> None:
+    def __init__(self, pause_scale: float, renewals: int, tries: int, given_up: threading.Event) -> None:
         self._tries = tries
         self._pause_scale = pause_scale
         self._renewals = renewals
         self._server_faults = 0
+        self._pauses = 0
+        self._given_up = given_up
 
     def __call__(self, error: Exception) -> bool | float:
+        if self._given_up.is_set() or not self._is_worth_another_try(error):
+            return False
+        if not isinstance(error, SessionInvalid):
+            pause = self._pause(error)
+            log.warning("%s It is asked again in %.0f s.", error.what_and_where, pause)
+            self._sleep(pause)
+        return 0.0
+
+    def _sleep(self, seconds: float) -> None:
+        self._given_up.wait(seconds)
+
+    def _is_worth_another_try(self, error: Exception) -> TypeGuard[KalturaError]:
         if isinstance(error, SessionInvalid):
             self._renewals -= 1
-            return 0.0 if self._renewals >= 0 else False
+            return self._renewals >= 0
         self._tries -= 1
         if self._tries <= 0:
             return False
         if isinstance(error, ServerFault):
             self._server_faults += 1
             return self._server_faults < SERVER_FAULT_ATTEMPTS
-        if isinstance(error, RateLimited):
-            return random.uniform(*RATE_LIMIT_PAUSE_SECONDS) * self._pause_scale  # noqa: S311 - no secret hangs on it
         return isinstance(error, Unavailable)
+
+    def _pause(self, error: KalturaError) -> float:
+        """Each time longer: so that many clients that met the same trouble do not come back at the same moment."""
+        if isinstance(error, RateLimited):
+            low, high = RATE_LIMIT_PAUSE_SECONDS
+        else:
+            low = min(FIRST_PAUSE_SECONDS * PAUSE_GROWTH**self._pauses, LONGEST_PAUSE_SECONDS)
+            high = low + PAUSE_JITTER_SECONDS
+        self._pauses += 1
+        return random.uniform(low, high) * self._pause_scale  # noqa: S311 - no secret hangs on it
 
 
 def _log_retry(details: RetryDetails) -> None:
     """One line for each pause. stamina's own would show the error's repr, on stdout, whatever the log's settings."""
-    error = details.caused_by
-    if isinstance(error, KalturaError):
-        log.warning("%s It is asked again in %.0f s.", error.what_and_where, details.wait_for)
-    else:
-        logging.getLogger("stamina").warning("%s; tried again in %.0f s", type(error).__name__, details.wait_for)
+    if not isinstance(details.caused_by, KalturaError):  # of those the policy has told
+        logging.getLogger("stamina").warning(
+            "%s; tried again in %.0f s", type(details.caused_by).__name__, details.wait_for
+        )
 
 
 set_on_retry_hooks([_log_retry])  # for the whole process: stamina knows no narrower place
@@ -334,6 +371,8 @@ def _is_this_machine(host: str) -> bool:
 
 def _connection_error(error: httpx.RequestError, about: str, secrets: tuple[str, ...]) -> KalturaError:
     """What a connection that failed stands for. A body shorter than its Content-Length comes this way too."""
+    if isinstance(error, httpx.TimeoutException):
+        return Unavailable(f"no answer in time ({type(error).__name__})", about=about)
     what = f"the connection failed ({type(error).__name__}: {redacted(str(error), *secrets)})"
     cause: BaseException | None = error
     while cause is not None:

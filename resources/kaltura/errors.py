@@ -2,7 +2,8 @@
 
     KalturaError
     ├── Refused            a person must change something: credentials, permission, a report id, a setting
-    │   └── UnknownCode    ... or ask Kaltura what it means
+    │   ├── UnknownCode    ... or ask Kaltura what it means
+    │   └── GivenUp        ... or run it again: the run was stopped, and nobody waits for the answer
     ├── SessionInvalid     the session token (KS) is dead: get a new one, once
     ├── Unavailable        ask again after a pause
     │   ├── RateLimited    ... a long one
@@ -113,6 +114,13 @@ class UnknownCode(Refused):
         "it means."
     )
     doctors_advice = f"This version does not know that code. {ASK_SUPPORT}"
+
+
+class GivenUp(Refused):
+    default_advice = "Run it again to go on."
+
+    def __init__(self, *, about: str = "") -> None:
+        super().__init__("the run was stopped before an answer came", about=about)
 
 
 class SessionInvalid(KalturaError):

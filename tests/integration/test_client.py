@@ -5,7 +5,6 @@ import json
 import logging
 import socket
 import ssl
-import subprocess
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -39,6 +38,7 @@ from resources.kaltura.session import Credentials
 from resources.kaltura.windows import Window
 from simulator import Breakout, Fault, ListedWorld, Running, Session, User, View, serving
 from simulator.reports import ATTENDEE_COLUMNS, BREAKOUT_COLUMNS, SESSION_COLUMNS
+from tests.certificates import Certificate
 from tests.conftest import client_of
 
 NOON = 1_780_056_000  # 2026-05-29
@@ -206,7 +206,7 @@ def test_pauses_are_bounded_grow_and_differ_between_clients(
     kaltura: Running, asking: Client, monkeypatch: pytest.MonkeyPatch, kind: Any
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    monkeypatch.setattr(client_module._RetryPolicy, "_sleep", lambda _, seconds: pauses.append(seconds))
     asking._pause_scale = 1.0
     for _ in range(2):
         kaltura.faults.add(Fault(kind, times=ATTEMPTS))
@@ -662,15 +662,7 @@ def test_nobody_listening_is_retried_and_tells_which_setting_holds_the_address()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_ks_is_sent(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with listening(context) as script:
+    with listening(Certificate.made_in(tmp_path).server) as script:
         asking = Client(script.url, Credentials("99", ks=KS), pause_scale=0.0)
         stats = RequestStats()
         with pytest.raises(Refused, match="CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE"):

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from pipelines.command_line import front_door
 from pipelines.examination import Examination, reports_under_test
+from resources.kaltura import client as client_module
 from resources.kaltura.client import Client
 from resources.kaltura.doctor import history
 from resources.kaltura.doctor import reports as report_checks
@@ -281,7 +282,7 @@ def test_a_gateway_that_answers_in_kalturas_place_is_waited_for_half_a_minute_at
     kaltura: Running, monkeypatch: pytest.MonkeyPatch, kind: Any, after: int
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    monkeypatch.setattr(client_module._RetryPolicy, "_sleep", lambda _, seconds: pauses.append(seconds))
     kaltura.faults.add(Fault(kind, after=after, times=None))
     found = examined(kaltura, pause_scale=1.0)
     assert found.that_are("failed")
@@ -293,7 +294,7 @@ def test_a_gateway_before_the_session_is_waited_for_half_a_minute_at_most(
     kaltura: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    monkeypatch.setattr(client_module._RetryPolicy, "_sleep", lambda _, seconds: pauses.append(seconds))
     kaltura.faults.add(Fault("html", on="session", times=None))
     found = examined(kaltura, pause_scale=1.0)
     assert found.that_are("failed") == ["credentials"]

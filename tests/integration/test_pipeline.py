@@ -155,13 +155,15 @@ def test_a_year_killed_at_day_200_keeps_those_days_and_the_next_run_goes_on_to_a
 
 
 def test_ctrl_c_keeps_the_days_that_had_landed_and_says_how_to_go_on(pipeline: Pipeline) -> None:
-    later = DAYS[-1] + dt.timedelta(days=3)  # in the second window, which keeps the run waiting
+    later = DAYS[-1] + dt.timedelta(
+        days=3
+    )  # in the second window, which keeps it waiting for longer than the test does
     evening = int(dt.datetime.combine(later, dt.time(18), dt.UTC).timestamp())
-    pipeline.kaltura.faults.add(Fault("slow", times=None, covers=evening, seconds=5))
+    pipeline.kaltura.faults.add(Fault("slow", times=None, covers=evening, seconds=3600))
     process = pipeline.start("python", "-m", "pipelines", "pull", "--from", str(DAYS[0]), "--to", str(later))
     wait_until(lambda: pipeline.query(COUNT_LOADED) == [(7,)], 200)
     process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=1200)
+    printed, _ = process.communicate(timeout=200)
 
     assert process.returncode == 130, printed
     assert "run it again to go on" in printed

@@ -143,6 +143,10 @@ def test_no_days_are_no_question() -> None:
     assert kaltura.asked == []
 
 
+def never_given_up() -> None:
+    raise AssertionError("everything was wanted")
+
+
 def test_the_next_item_is_made_while_one_is_in_use_and_no_further_one() -> None:
     made: list[int] = []
     second = threading.Event()
@@ -154,7 +158,7 @@ def test_the_next_item_is_made_while_one_is_in_use_and_no_further_one() -> None:
                 second.set()
             yield number
 
-    ahead = one_ahead(items())
+    ahead = one_ahead(items(), give_up=never_given_up)
     assert next(ahead) == 0
     assert second.wait(timeout=30)
     assert made == [0, 1]
@@ -166,10 +170,26 @@ def test_an_error_while_making_an_item_reaches_whoever_waits_for_it() -> None:
         yield 1
         raise BadReply("broken")
 
-    ahead = one_ahead(items())
+    given_up = threading.Event()
+    ahead = one_ahead(items(), given_up.set)
     assert next(ahead) == 1
     with pytest.raises(BadReply):
         next(ahead)
+
+
+@pytest.mark.parametrize("how", [GeneratorExit, KeyboardInterrupt])
+def test_who_wants_no_further_item_does_not_wait_for_the_one_that_is_being_made(how: type[BaseException]) -> None:
+    given_up = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        given_up.wait()
+        yield 2
+
+    ahead = one_ahead(items(), given_up.set)
+    assert next(ahead) == 1
+    with pytest.raises(how):
+        ahead.throw(how)
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (2, 3), (4, 6), (6, 6), (0, 6)])
