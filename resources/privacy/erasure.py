@@ -59,9 +59,10 @@ def _pseudonyms_first(item: tuple[str, str]) -> bool:
 
 def erased_at(connection: psycopg.Connection, people: People, user_id: str) -> dt.datetime | None:
     """When the person was erased, if they were."""
+    known_as = filter(None, (people.pseudonym(user_id), people.as_spelled(user_id)))
     row = connection.execute(
-        "SELECT erased_at FROM kaltura.suppressions WHERE partner_id = %s AND person = %s",
-        [people.partner_id, people.suppression(people.pseudonym(user_id))],
+        "SELECT erased_at FROM kaltura.suppressions WHERE partner_id = %s AND person = ANY(%s)",
+        [people.partner_id, [people.suppression(each) for each in known_as]],
     ).fetchone()
     return row[0] if row else None
 
@@ -109,7 +110,8 @@ class _Erasure:
         self.tables = tables
         self.pseudonym = pseudonym
         there = there or _everybody(connection, people.partner_id, tables)
-        self.known_as = [*{each for each in there if identity(each) == identity(spelled)} | {spelled, pseudonym}]
+        spellings = {each for each in there if identity(each) == identity(spelled)} | {spelled}
+        self.known_as = [*spellings | {pseudonym} | {*filter(None, map(people.as_spelled, spellings))}]
         self.suppressions = suppressions or Suppressions(connection, people)
         self.names: set[str] = set()
         self.days: set[dt.date] = set()

@@ -43,6 +43,15 @@ class People:
             return PSEUDONYM_PREFIX + secrets.token_hex(PSEUDONYM_DIGITS // 2)
         return self._made("person", identity(user_id))
 
+    def as_spelled(self, user_id: str) -> str:
+        """The pseudonym of an id before every spelling of it had the same one; empty where that is what it has now.
+
+        Rows and erasures of that time are known by it: what erases asks for it too.
+        """
+        if not self.privacy.key or is_pseudonym(user_id) or identity(user_id) == user_id:
+            return ""
+        return self._made("person", user_id)
+
     def pseudonyms(self, user_ids: Sequence[str]) -> list[str]:
         """Those of many ids: two spellings of one person's have the same."""
         if self.privacy.key:

@@ -34,12 +34,16 @@ class Suppressions:
         return bool(self._kinds)
 
     def erased(self, pseudonyms: Mapping[str, str]) -> dict[str, str]:
-        """Of ids (or pseudonyms) with their pseudonyms: those of people who have been erased."""
-        return {
-            each: pseudonym
-            for each, pseudonym in pseudonyms.items()
-            if self.people.suppression(pseudonym) in self._kinds
-        }
+        """Of ids (or pseudonyms) with their pseudonyms: those of people who have been erased, by which they were."""
+        found = {}
+        for each, pseudonym in pseudonyms.items() if self else ():
+            before = self.people.as_spelled(each)
+            if self.people.suppression(pseudonym) in self._kinds:
+                found[each] = pseudonym
+            elif before and self.people.suppression(before) in self._kinds:
+                found[each] = before
+                self.include(pseudonym, ())  # in other spellings, too
+        return found
 
     def naming(self, texts: Iterable[str]) -> set[str]:
         """Those of the texts in which an erased person's id, name or e-mail stands."""

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from resources.postgres.backup import BackupError, Manifest, back_up
 from resources.postgres.restore import restore
+from resources.privacy.erasure import erased_at
 from resources.privacy.restored import KeptErasures
 from simulator import Fault, User, View
 from tests.integration.test_privacy import (
@@ -30,6 +31,7 @@ from tests.integration.test_privacy import place as place
 from tests.integration.test_whole_days import kaltura as kaltura
 
 LOUD = User(9, " ADA.Inventedson ", ADA.name, ADA.email, "User")
+ATTENDEES = "SELECT user_id, user_name, user_email, extra FROM kaltura.attendees"
 TRACES = {ADA.user_id, ADA.name, ADA.email, LOUD.user_id.strip()}
 
 
@@ -90,6 +92,41 @@ def test_a_restore_without_the_key_of_the_erased_restores_nothing(place: Place, 
     with pytest.raises(BackupError, match="PII_KEY"):
         restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, replace=True, trust=True)
     assert everything(place) == there
+
+
+def test_whom_an_earlier_version_erased_by_one_spelling_stays_erased(place: Place) -> None:
+    """It made pseudonyms of ids as they were spelled; nothing else is left of the erased."""
+    pull(place, WITH_KEY)
+    people = WITH_KEY.of_account(1)
+    spelled = ADA.user_id.title()
+    before = people.suppression("p_" + WITH_KEY._hmac("1", "person", spelled)[:32])
+    with place.warehouse.connection() as connection:
+        connection.execute("TRUNCATE kaltura.attendees, kaltura.people, kaltura.rejects, kaltura.loads")
+        connection.execute("INSERT INTO kaltura.suppressions (partner_id, person) VALUES (1, %s)", [before])
+        assert erased_at(connection, people, spelled)
+    named_so = replace(ADA, user_id=spelled)
+    hosted = [replace(each, host_user_id=spelled) for each in place.sessions if each.host_user_id == ADA.user_id]
+    assert hosted
+    place.sessions[:] = [*hosted, *(each for each in place.sessions if each.host_user_id != ADA.user_id)]
+    place.views[:] = [replace(view, user=named_so) if view.user == ADA else view for view in place.views]
+    pull(place, WITH_KEY)
+    assert found({spelled, ADA.name, ADA.email}, "".join(map(str, rows(place, ATTENDEES))).encode()) == set()
+    assert rows(place, "SELECT count(*) FROM kaltura.people WHERE lower(user_id) = lower('%s')" % spelled) == [(0,)]
+    place.views[:] = [replace(view, user=ADA) if view.user == named_so else view for view in place.views]
+    pull(place, WITH_KEY)  # from now on in any spelling
+    assert found({ADA.user_id, ADA.name, ADA.email}, "".join(map(str, rows(place, ATTENDEES))).encode()) == set()
+
+
+def test_rows_that_an_earlier_version_made_pseudonymous_are_found_by_the_spelling_of_their_id(place: Place) -> None:
+    pull(place, PSEUDONYMOUS)
+    people, spelled = PSEUDONYMOUS.of_account(1), ADA.user_id.title()
+    before = "p_" + PSEUDONYMOUS._hmac("1", "person", spelled)[:32]
+    with place.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE kaltura.attendees SET user_id = %s WHERE user_id = %s", [before, people.pseudonym(ADA.user_id)]
+        )
+    assert erased(place, PSEUDONYMOUS, spelled)["attendees.user_id"] > 0
+    assert found({before}, everything(place).encode()) == set()
 
 
 @pytest.mark.parametrize(
