@@ -111,7 +111,7 @@ def test_whom_an_earlier_version_erased_by_one_spelling_stays_erased(place: Plac
     place.views[:] = [replace(view, user=named_so) if view.user == ADA else view for view in place.views]
     pull(place, WITH_KEY)
     assert found({spelled, ADA.name, ADA.email}, "".join(map(str, rows(place, ATTENDEES))).encode()) == set()
-    assert rows(place, "SELECT count(*) FROM kaltura.people WHERE lower(user_id) = lower('%s')" % spelled) == [(0,)]
+    assert rows(place, f"SELECT count(*) FROM kaltura.people WHERE lower(user_id) = '{ADA.user_id}'") == [(0,)]
     place.views[:] = [replace(view, user=ADA) if view.user == named_so else view for view in place.views]
     pull(place, WITH_KEY)  # from now on in any spelling
     assert found({ADA.user_id, ADA.name, ADA.email}, "".join(map(str, rows(place, ATTENDEES))).encode()) == set()
