@@ -1,6 +1,7 @@
 """Attendees (report 6001): one row for each person in each session."""
 
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
+from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.query import Filter
 from resources.table import Column, Kind, Table
 
@@ -50,4 +51,5 @@ ATTENDEES = Report(
         CUE_POINT_IDS: _CUE_POINT_IDS,
     },
     lineage=("room_sessions",),
+    dated_by=ROOM_SESSIONS,
 )

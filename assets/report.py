@@ -48,6 +48,9 @@ def source_key(report_id: int) -> dg.AssetKey:
 class Report:
     """One of Kaltura's Room reports. `filters` maps a setting's name to the report's own filter.
 
+    `dated_by`: the report that lists the sessions of these rows, which have no time of their own: a row belongs to the day
+    on which its session starts. Where it is None, a row carries its start itself.
+
     `drawn_from`: this report finds the rows of that one and keeps some of them, once the server's cap was applied. So a
     reply that was cut can be shorter than the cap.
     """
@@ -58,7 +61,13 @@ class Report:
     title: str
     description: str
     lineage: tuple[str, ...] = ()
+    dated_by: "Report | None" = None
     drawn_from: "Report | None" = None
+
+    def __post_init__(self) -> None:
+        times = self.table if self.dated_by is None else self.dated_by.table
+        if missing := {"session_start_time", "session_end_time", "cue_point_id"}.difference(times.column_names):
+            raise ValueError(f"{times.name}: nothing tells the day of a row of {self.table.name}: {sorted(missing)}")
 
     @property
     def report_id(self) -> int:

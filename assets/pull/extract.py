@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.assign import (
     COUNTED_ON,
@@ -147,48 +146,51 @@ class _Pull:
     def _asked(self, reports: Sequence[Report]) -> dict[str, Received]:
         """The reports' rows. One that came empty is asked for again where another report has rows of the same days."""
         rows: dict[str, Received] = {}
+        others = [report for report in reports if report.dated_by is None and report is not ROOM_SESSIONS]
         with ThreadPoolExecutor(max_workers=1) as thread:
-            needs_rooms = ROOM_SESSIONS in reports or ATTENDEES in reports
+            needs_rooms = any(ROOM_SESSIONS in (report, report.dated_by) for report in reports)
             rooms = thread.submit(self.sessions, ROOM_SESSIONS) if needs_rooms else None
             if rooms and self.witnesses.may_tell(BREAKOUT_SESSIONS, of=ROOM_SESSIONS):
                 self.thinning.received = lambda: None if rooms.exception() else rooms.result()
-            if BREAKOUT_SESSIONS in reports:
-                rows[BREAKOUT_SESSIONS.table.name] = self.sessions(BREAKOUT_SESSIONS)
+            for report in others:
+                rows[report.table.name] = self.sessions(report)
             if rooms:
                 rows[ROOM_SESSIONS.table.name] = rooms.result()
-        for report in (ROOM_SESSIONS, BREAKOUT_SESSIONS):
+        for report in (ROOM_SESSIONS, *others):
             if report.table.name in rows:
                 self.witnesses.heard(report, rows[report.table.name].frame)
         if ROOM_SESSIONS.table.name in rows and self._ask_again_if_contradicted(rows, ROOM_SESSIONS):
-            self._rooms_asked_again(rows)
-        elif BREAKOUT_SESSIONS.table.name in rows:
-            self._ask_again_if_contradicted(rows, BREAKOUT_SESSIONS)
-        if ATTENDEES in reports:
-            self._ask_for_attendees(rows)
+            self._rooms_asked_again(rows, others)
+        else:
+            for report in others:
+                self._ask_again_if_contradicted(rows, report)
+        for report in reports:
+            if report.dated_by:
+                self._ask_for_tied(report, rows, others)
         return rows
 
-    def _ask_for_attendees(self, rows: dict[str, Received]) -> None:
+    def _ask_for_tied(self, report: Report, rows: dict[str, Received], others: Sequence[Report]) -> None:
         """They may name sessions that 6000 left out: then it is asked again, and so is 6002 where these speak against it."""
         sessions = rows[ROOM_SESSIONS.table.name]
         heard = sessions.frame
-        rows[ATTENDEES.table.name] = self.attendees(sessions)
-        self.witnesses.heard(ATTENDEES, rows[ATTENDEES.table.name].frame)
+        rows[report.table.name] = self.tied(report, sessions)
+        self.witnesses.heard(report, rows[report.table.name].frame)
         if self._ask_again_if_contradicted(rows, ROOM_SESSIONS):
-            attendees = self.attendees(rows[ROOM_SESSIONS.table.name])
-            rows[ATTENDEES.table.name] = asked_again(rows[ATTENDEES.table.name], attendees)
+            now = self.tied(report, rows[ROOM_SESSIONS.table.name])
+            rows[report.table.name] = asked_again(rows[report.table.name], now)
         if rows[ROOM_SESSIONS.table.name].frame is not heard:
             self.witnesses.heard(ROOM_SESSIONS, rows[ROOM_SESSIONS.table.name].frame)
-            self._rooms_asked_again(rows)
+            self._rooms_asked_again(rows, others)
 
-    def _rooms_asked_again(self, rows: dict[str, Received]) -> None:
+    def _rooms_asked_again(self, rows: dict[str, Received], others: Sequence[Report]) -> None:
         """More rooms than before: 6002 may have lost more than it seemed, or was wrongly believed to be empty."""
         if self.thinning.received:
             self.thinning.received = lambda: rows[ROOM_SESSIONS.table.name]
-        breakouts = rows.get(BREAKOUT_SESSIONS.table.name)
-        if breakouts is None:
-            return
-        if not self._ask_again_if_contradicted(rows, BREAKOUT_SESSIONS) and self.thinning.has_lost(breakouts):
-            rows[BREAKOUT_SESSIONS.table.name] = asked_again(breakouts, self.sessions(BREAKOUT_SESSIONS))
+        for report in others:
+            came = rows[report.table.name]
+            is_asked_again = self._ask_again_if_contradicted(rows, report)
+            if report is self.thinning.report and not is_asked_again and self.thinning.has_lost(came):
+                rows[report.table.name] = asked_again(came, self.sessions(report))
 
     def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
         came = rows[report.table.name]
@@ -206,7 +208,7 @@ class _Pull:
         return self.client.clock.at(self._moment) if self._now is None else self._now
 
     def sessions(self, report: Report) -> Received:
-        """Rows that carry their own start: reports 6000 and 6002."""
+        """The rows of a report that carry their own start."""
         completion = self._completion(report)
         parts, frames = [], []
         for stretch in self.stretches:  # what one stretch tells of the next is known before that is asked for
@@ -245,34 +247,34 @@ class _Pull:
         control = completion.of_ids(window, ids, have_rows=True)
         return completion.of_ids(cover.window, ids), control
 
-    def attendees(self, sessions: Received) -> Received:
-        """Rows that only their session ties to a day: report 6001.
+    def tied(self, report: Report, sessions: Received) -> Received:
+        """The rows of a report that only their session ties to a day.
 
-        Its windows need not be those of `sessions`: it has more rows, its days are the first to be asked one by one.
+        Its windows need not be those of `sessions`: 6001 has more rows, its days are the first to be asked one by one.
         A session is known by its cue point alone: 6000 need not list every room that one takes place in.
         """
-        lines = self.lines[ATTENDEES.report_id]
-        completion = self._completion(ATTENDEES)
+        lines = self.lines[report.report_id]
+        completion = self._completion(report)
         parts = [
             part
             for stretch in self.stretches
-            for part in completion.days(stretch, lambda days: self._cue_points(sessions, days))
+            for part in completion.days(stretch, lambda days: self._cue_points(report, sessions, days))
         ]
-        frame = pd.concat([self._received(part.reply, ATTENDEES, part.days) for part in parts], ignore_index=True)
-        frame = self._tied(frame, sessions)
+        frame = pd.concat([self._received(part.reply, report, part.days) for part in parts], ignore_index=True)
+        frame = self._tied(report, frame, sessions)
         windows = windows_of(parts)
         for days, window in windows:
             for cover in covers(sessions.frame, days, window, self.now):
-                ids = self._allowed_cue_points(cover.sessions["cue_point_id"])
-                for these, is_control in zip(self._in_cover(ATTENDEES, cover, ids, window), (False, True), strict=True):
+                ids = self._allowed_cue_points(report, cover.sessions["cue_point_id"])
+                for these, is_control in zip(self._in_cover(report, cover, ids, window), (False, True), strict=True):
                     if not these:
                         continue
-                    again = pd.concat([self._received(reply, ATTENDEES, days) for reply in these], ignore_index=True)
-                    again = self._tied(again, sessions, look_further=False)
+                    again = pd.concat([self._received(reply, report, days) for reply in these], ignore_index=True)
+                    again = self._tied(report, again, sessions, look_further=False)
                     if is_control:
                         frame = pd.concat([frame, counted_alone(again)], ignore_index=True)
                     else:
-                        frame = replaced(frame, again, cover, ATTENDEES, ["cue_point_id"], lines)
+                        frame = replaced(frame, again, cover, report, ["cue_point_id"], lines)
         return Received(frame, windows, known=sessions.frame)
 
     def arrived(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
@@ -292,7 +294,7 @@ class _Pull:
             most_dropped=self.thinning.most_dropped,
             named=self.witnesses.names(report, self.client, self.stats[report.report_id]),
             accepts_empty=self.accepts_empty,
-            is_narrowed=report is ATTENDEES and not self.witnesses.may_tell(ROOM_SESSIONS, of=ATTENDEES),
+            is_narrowed=report.dated_by is not None and not self.witnesses.may_tell(report.dated_by, of=report),
         )
 
     def _received(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
@@ -314,8 +316,10 @@ class _Pull:
         self.doubt.seen.heard(report, frame[DAY])
         return with_disposition(frame)
 
-    def _tied(self, frame: pd.DataFrame, sessions: Received, *, look_further: bool = True) -> pd.DataFrame:
-        """Attendee rows with the day and end of their session.
+    def _tied(
+        self, report: Report, frame: pd.DataFrame, sessions: Received, *, look_further: bool = True
+    ) -> pd.DataFrame:
+        """The rows with the day and end of their session.
 
         A session that began between the two requests is not in `sessions` yet: it is asked for by its room, once. A row
         whose session not even that finds is rejected.
@@ -332,10 +336,10 @@ class _Pull:
             by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
             for column in (DAY, "ends_at"):
                 tied[column] = tied[column].fillna(by_cue_point[column])
-        self.doubt.seen.heard(ATTENDEES, tied[DAY])
+        self.doubt.seen.heard(report, tied[DAY])
         orphans = tied[DAY].isna() & tied[REASON].isna()
         if orphans.any() and look_further and self._find(tied[orphans], sessions):
-            return self._tied(frame, sessions, look_further=False)
+            return self._tied(report, frame, sessions, look_further=False)
         if orphans.any():
             tied[REASON] = tied[REASON].mask(orphans, NO_SESSION)
             tied[COLUMN] = tied[COLUMN].mask(orphans, "cue_point_id")
@@ -366,13 +370,13 @@ class _Pull:
         sessions.frame = pd.concat([sessions.frame, self._covered(rows, windows, ROOM_SESSIONS)], ignore_index=True)
         return has_news
 
-    def _cue_points(self, sessions: Received, days: Days) -> list[str]:
+    def _cue_points(self, report: Report, sessions: Received, days: Days) -> list[str]:
         frame = sessions.frame
         of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
-        return self._allowed_cue_points(frame.loc[of_days, "cue_point_id"].dropna())
+        return self._allowed_cue_points(report, frame.loc[of_days, "cue_point_id"].dropna())
 
-    def _allowed_cue_points(self, ids: Iterable[str]) -> list[str]:
-        asked = self.filters.of(ATTENDEES).get(ATTENDEES.split_by)
+    def _allowed_cue_points(self, report: Report, ids: Iterable[str]) -> list[str]:
+        asked = self.filters.of(report).get(report.split_by)
         return sorted(set(ids) & set(asked) if asked else set(ids))
 
     def _local_day(self, times: pd.Series) -> pd.Series:

@@ -69,7 +69,7 @@ class Witnesses:
 
     def against(self, report: Report, days: Days) -> str:
         """What speaks against an empty `report` for these days; empty if nothing does."""
-        for witness in WITNESSES[report.table.name]:
+        for witness in WITNESSES.get(report.table.name, ()):
             frame = self._frames.get(witness.table.name)
             if frame is None or frame.empty or not self.may_tell(witness, of=report):
                 continue
@@ -82,7 +82,7 @@ class Witnesses:
 
 def _telling(frame: pd.DataFrame, witness: Report, report: Report, days: Days) -> pd.Series:
     """Which rows of the witness have rows of `report` beside them."""
-    if witness is ATTENDEES:  # of sessions that 6000 has not told, only their reply tells the days
+    if witness.dated_by:  # of sessions that 6000 has not told, only their reply tells the days
         first, last = frame["first_day"], frame["last_day"]
         of_days = (first <= pd.Timestamp(days.last)) & (last >= pd.Timestamp(days.first))
         return of_days & (frame[REASON] == NO_SESSION)

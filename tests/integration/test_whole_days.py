@@ -3,12 +3,14 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import stamina
 from depth import DEEP
+from pandas.testing import assert_frame_equal
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
@@ -134,6 +136,29 @@ class Place:
 @pytest.fixture
 def place(kaltura: Running, warehouse: Warehouse) -> Place:
     return Place(kaltura, warehouse)
+
+
+# --- how a report's rows find their day ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.table.name)
+def test_a_further_report_needs_nothing_but_its_declaration(report: Report, place: Place) -> None:
+    further = replace(report, table=replace(report.table, name="further"))
+    place.meets("1_a", 22, 38, [(22, 38), (23, 24)])
+    place.breakouts.append(
+        Breakout("1_room", "Room", "1_group", "Group", "1_b", "host", place.second(23), place.second(25))
+    )
+    place.views.append(View("1_group", "1_b", PEOPLE[1], place.second(23), place.second(25)))
+    came = place.bring(0, 1, (*REPORTS, further))
+    for arrivals in came.by_day.values():
+        of_table = {each.table.name: each.frame for each in arrivals}
+        assert_frame_equal(of_table["further"], of_table[report.table.name])
+    assert sum(len(each.frame) for each in came.by_day[place.day(0)] if each.table is further.table) > 0
+
+
+def test_a_report_without_times_of_its_own_has_to_say_which_report_lists_its_sessions() -> None:
+    with pytest.raises(ValueError, match="nothing tells the day of a row of attendees"):
+        replace(ATTENDEES, dated_by=None)
 
 
 # --- sessions that run past the end of their day -----------------------------------------------------------------
