@@ -126,7 +126,7 @@ def rows(account: str, report: Report) -> Rows:
 
 
 def cells(frame: pd.DataFrame, report: Report) -> list[tuple[Any, ...]]:
-    shown = frame[[*report.table.column_names, "reason"]].astype(object)
+    shown = frame[[*report.table.required_columns, "reason"]].astype(object)
     return list(shown.where(shown.notna(), None).itertuples(index=False, name=None))
 
 

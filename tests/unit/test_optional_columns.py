@@ -53,17 +53,19 @@ def test_an_optional_column_has_to_be_nullable_and_no_key(unfit: Column) -> None
 
 
 def test_a_count_of_events_adds_up_where_it_is_declared_so_and_one_of_people_does_not() -> None:
-    polls = Column("poll_count", Kind.COUNT, "Invented for this test.", merge=Merge.SUM)
+    polls = Column("invented_events", Kind.COUNT, "Invented for this test.", merge=Merge.SUM)
     people = Column("crowd_count", Kind.COUNT, "Invented for this test.")
     table = ATTENDEES.table
     report = replace(ATTENDEES, table=replace(table, columns=(*table.columns, polls, people)))
     values = {"entry_id": "1_room", "cue_point_id": "1_a", "user_id": "ada.example"}
-    rows = pd.DataFrame([values | {"poll_count": 3, "crowd_count": 3}, values | {"poll_count": 4, "crowd_count": 4}])
+    rows = pd.DataFrame(
+        [values | {"invented_events": 3, "crowd_count": 3}, values | {"invented_events": 4, "crowd_count": 4}]
+    )
     frame = rows.reindex(columns=report.table.column_names).astype(
         {column.name: column.kind.frame for column in report.table.columns}
     )
     [row] = merged(frame, report).to_dict("records")
-    assert (row["poll_count"], row["crowd_count"]) == (7, 4)
+    assert (row["invented_events"], row["crowd_count"]) == (7, 4)
 
 
 @pytest.mark.parametrize("weight", ["", "nothing_count"])

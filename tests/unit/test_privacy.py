@@ -18,7 +18,7 @@ from resources.settings import SettingError, privacy_settings
 
 KEY = "an invented key of the tests, long enough for them"
 PSEUDONYMOUS, NONE = (Privacy(mode, KEY).of_account(4711) for mode in (Mode.PSEUDONYMOUS, Mode.NONE))
-HEADER = ",".join([*ATTENDEES.table.column_names, "nickname"])
+HEADER = ",".join([*ATTENDEES.table.required_columns, "nickname"])
 REPLY = f"""{HEADER}
 1_room,1_a,ada,Ada Example,ada@example.edu,User,10,0.5,lovely
 1_room,1_b,ada,Ada Example,ada@example.edu,User,10,0.5,lovely
@@ -71,7 +71,7 @@ def test_a_person_is_another_in_every_session_in_mode_none_and_the_same_in_all_r
     first, second, other = typed(NONE)["user_id"].tolist()[:3]
     assert len({first, second, other}) == 3
     line = "1_room,Room,,1_a,1777885200,1777888800,ada,3,0.5"
-    body = csv.BOM + f"{','.join(ROOM_SESSIONS.table.column_names)}\n{line}\n".encode()
+    body = csv.BOM + f"{','.join(ROOM_SESSIONS.table.required_columns)}\n{line}\n".encode()
     sessions = normalize(csv.parse(body, ROOM_SESSIONS.source, "a reply"), ROOM_SESSIONS, NONE)
     assert sessions["session_host_user_id"].tolist() == [first]
 
