@@ -7,12 +7,12 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from assets.reports import REPORTS
 from pipelines.terminal import as_text
 from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 
 QUERIES = CHECKOUT / "sql" / "first_look"
-REPORT_NAMES = {6000: "room sessions", 6001: "attendees", 6002: "breakout sessions"}
 DAYS_SHOWN = 31
 
 Rows = list[dict[str, Any]]
@@ -47,15 +47,15 @@ def _loads_table(loads: Rows) -> Table:
     title = "Rows " + " / ".join(name.removeprefix("rows_") for name in names)
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     table.add_column("day", no_wrap=True)
-    for name in REPORT_NAMES.values():
-        table.add_column(name, justify="right")
+    for report in REPORTS:
+        table.add_column(report.table.name.replace("_", " "), justify="right")
     by_day: dict[dt.date, dict[int, str]] = {}
     for load in loads:
         counts = " / ".join(f"{load[name]:,}" for name in names)
         by_day.setdefault(load["partition_date"], {})[load["report_id"]] = counts
     days = sorted(by_day)
     for day in days[-DAYS_SHOWN:]:
-        table.add_row(f"{day:%a} {day}", *(by_day[day].get(report, "") for report in REPORT_NAMES))
+        table.add_row(f"{day:%a} {day}", *(by_day[day].get(report.report_id, "") for report in REPORTS))
     if len(days) > DAYS_SHOWN:
         table.caption = f"and {len(days) - DAYS_SHOWN} days before"
     return table

@@ -21,6 +21,8 @@ PEOPLE_FILTER = "user_ids"  # the one filter whose values are ids of people
 NOBODY = UNKNOWN  # how people whom Kaltura can't name are written: these stay, for views count them apart
 PSEUDONYM_PREFIX = "p_"
 PSEUDONYM_DIGITS = 32
+# For Postgres. Where SQL stands in a file of its own, a test holds it against this.
+PSEUDONYM_PATTERN = f"^{PSEUDONYM_PREFIX}[0-9a-f]{{{PSEUDONYM_DIGITS}}}$"
 ERASED = "(erased)"
 
 EXTRA, RAW = "extra", "raw"

@@ -12,7 +12,7 @@ import psycopg
 
 from resources.postgres.locks import ROLL_LOCK, take_lock
 from resources.privacy.identity import identity
-from resources.privacy.pseudonyms import People, Privacy, is_pseudonym
+from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, People, Privacy, is_pseudonym
 from resources.privacy.suppressions import Suppressions
 
 NAME = "university.enrolments"
@@ -22,7 +22,7 @@ DELETE FROM university.enrolments USING university.enrolments AS listed
 LEFT JOIN university.courses ON courses.account_id = listed.account_id AND courses.course_id = listed.course_id
 WHERE
     enrolments.ctid = listed.ctid
-    AND (listed.person_email IS NOT NULL OR listed.person_id !~ '^p_[0-9a-f]{32}$')
+    AND (listed.person_email IS NOT NULL OR listed.person_id !~ %(pseudonym)s)
     AND (%(end)s::date IS NULL OR coalesce(listed.to_date, courses.ends_on) < %(end)s::date)
 RETURNING
     listed.account_id, listed.course_id, listed.person_id, listed.person_email,
@@ -123,7 +123,7 @@ def age(connection: psycopg.Connection, privacy: Privacy, end: dt.date | None) -
 
     Who is listed by e-mail alone is looked up among the attendees, so that the pseudonym is theirs.
     """
-    rows = connection.execute(_OLD, {"end": end}).fetchall()
+    rows = connection.execute(_OLD, {"end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
     emails = [email for _, _, person_id, email, *_ in rows if person_id is None and email]
     found = {(account, email): each for account, email, each in connection.execute(_IDS_OF_EMAILS, [emails])}
     accounts = {account: privacy.of_account(account) for account, *_ in rows}

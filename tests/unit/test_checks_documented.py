@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assets.checks.checks import CHECKS
+from assets.checks.checks import CHECKS, Check
+from assets.reports import REPORTS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(r"^\| `([a-z_]+)` \|", (CHECKOUT / "docs" / "checks-and-alerts.md").read_text("utf-8"), re.MULTILINE)
@@ -29,3 +30,12 @@ TEXTS = texts_of_tests()
 def test_a_check_is_in_the_docs_and_in_a_test_by_its_name(name: str) -> None:
     assert ROWS.count(name) == 1, f"{name} has no row, or several, in docs/checks-and-alerts.md"
     assert name in TEXTS, f"no test in tests/integration names {name}: spoil a good day, and see it fail"
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.reports == REPORTS], ids=lambda check: check.name)
+def test_a_check_of_all_reports_reads_the_table_of_each_or_of_none(check: Check) -> None:
+    """A part that is missing would pass for a table without faults."""
+    text = (CHECKOUT / "sql" / "checks" / f"{check.name}.sql").read_text("utf-8")
+    tables = {f"kaltura.{report.table.name}" for report in REPORTS}
+    read = set(re.findall(r"kaltura\.\w+", text)) & tables
+    assert read in (set(), tables), f"no part for {', '.join(sorted(tables - read))}"

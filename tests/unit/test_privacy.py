@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 
 import pandas as pd
 import pytest
@@ -13,8 +14,8 @@ from resources.kaltura import csv
 from resources.kaltura.errors import ColumnMissing, Refused
 from resources.kaltura.query import Query
 from resources.kaltura.windows import Window
-from resources.privacy.pseudonyms import FULL, Mode, Privacy, is_pseudonym, withheld
-from resources.settings import SettingError, privacy_settings
+from resources.privacy.pseudonyms import FULL, PSEUDONYM_PATTERN, Mode, Privacy, is_pseudonym, withheld
+from resources.settings import CHECKOUT, SettingError, privacy_settings
 
 KEY = "an invented key of the tests, long enough for them"
 PSEUDONYMOUS, NONE = (Privacy(mode, KEY).of_account(4711) for mode in (Mode.PSEUDONYMOUS, Mode.NONE))
@@ -80,6 +81,20 @@ def test_in_mode_full_everything_stays() -> None:
     frame = typed(FULL.of_account(1))
     assert frame["user_id"].tolist()[:3] == ["ada", "ada", "bob"]
     assert frame["user_email"].notna().sum() == 3
+
+
+def test_sql_knows_a_pseudonym_by_the_pattern_of_what_is_made() -> None:
+    """It is written out in views and checks, as a plan can use it there; here it stands once."""
+    files = sorted(path for path in (CHECKOUT / "sql").rglob("*.sql"))
+    told = {
+        (path.name, each)
+        for path in files
+        for each in re.findall(r"'(\^?p_[^'\n]*[\[{][^'\n]*)'", path.read_text("utf-8"))
+    }
+    assert len(told) > 5
+    assert {pattern for _, pattern in told} == {PSEUDONYM_PATTERN}
+    assert re.search(PSEUDONYM_PATTERN, PSEUDONYMOUS.pseudonym("ada"))
+    assert re.search(PSEUDONYM_PATTERN, FULL.of_account(1).pseudonym("ada"))
 
 
 def test_a_withheld_line_tells_its_length_alone() -> None:
