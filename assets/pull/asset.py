@@ -112,7 +112,7 @@ def kaltura_rooms(
         if reports:
             missing = run.without_loaded(days)
             retries.wait_before_retry(context, kaltura.pause_scale)
-            run.bring(missing, client, accepts_empty=config.accept_empty)
+            run.pull(missing, client, accepts_empty=config.accept_empty)
             if run.has_written:
                 opened.gather_statistics([report.table for report in reports])
         run.fail_lost()
@@ -174,7 +174,7 @@ class _Run:
             account, report.report_id, days.first, days.last, all_are_empty=all_are_empty
         )
 
-    def bring(self, days: Sequence[dt.date], client: Client, *, accepts_empty: bool) -> None:
+    def pull(self, days: Sequence[dt.date], client: Client, *, accepts_empty: bool) -> None:
         """Asks for the days, a window at a time, and loads each window while the next one is on its way."""
         windows = Windows(
             lambda these, seen: extract(

@@ -17,7 +17,7 @@ from psycopg import sql
 from resources.arrivals import Arrivals
 from resources.errors import ConfigurationError
 from resources.postgres import copy as copying
-from resources.postgres.locks import PEOPLE_LOCK, ROLL_LOCK, Lock, take_lock
+from resources.postgres.locks import PEOPLE_LOCK, Lock, take_lock
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
     ERASED,
@@ -32,6 +32,7 @@ from resources.privacy.pseudonyms import (
     replaced,
     withheld,
 )
+from resources.privacy.registry import PersonRegistry
 from resources.privacy.suppressions import Suppressions
 from resources.table import Kind, Table
 
@@ -40,7 +41,6 @@ FRESH_START = "start over with a fresh database (another DATABASE_URL) and a bac
 
 _KINDS = {"partner_id": Kind.NUMBER, "user_id": Kind.TEXT, "pseudonym": Kind.TEXT}
 _COPY = sql.SQL("COPY kaltura.people (partner_id, user_id, pseudonym) FROM STDIN (FORMAT binary)").format()
-_EVERYBODY = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %(partner_id)s").format()
 _NO_IDS = (None, *NOBODY)
 
 # Who takes people out holds it alone.
@@ -150,42 +150,11 @@ def _other_mode(recorded: Mode, wanted: Mode) -> str:
     return f"PII_MODE={wanted}, but the warehouse was filled with PII_MODE={recorded}. Either {'; or '.join(steps)}."
 
 
-class Roll:
-    """Who is in `kaltura.people`, as far as one process has seen it: days after one another have the same people."""
-
-    def __init__(self) -> None:
-        self._removals: dict[int, int] = {}
-        self._known: dict[int, set[str]] = {}
-
-    def unknown(self, day_privacy: "DayPrivacy", ids: set[str]) -> list[str]:
-        """Those of the ids that are not in the table, in the order of its key. Nobody else adds them meanwhile."""
-        account, connection = day_privacy.partner_id, day_privacy.connection
-        is_current = self._removals.get(account) == day_privacy.removals
-        if is_current and not ids.difference(self._known[account]):
-            return []
-        take_lock(connection, ROLL_LOCK, "another load that brings people in")
-        if is_current:
-            asked = list(ids.difference(self._known[account]))
-            query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
-            there = {user_id for (user_id,) in connection.execute(query, [account, asked])}
-            self._known[account].update(there)  # they were committed by others
-        else:
-            rows = copying.rows_out(connection, _EVERYBODY, {"partner_id": account}, {"user_id": Kind.TEXT})
-            self._known[account] = set(rows["user_id"].to_pylist())
-            self._removals[account] = day_privacy.removals
-        return sorted(ids.difference(self._known[account]), key=str.encode)
-
-    def committed(self, day_privacy: "DayPrivacy") -> None:
-        """What the day's load has added is there."""
-        if self._removals.get(day_privacy.partner_id) == day_privacy.removals:
-            self._known[day_privacy.partner_id].update(day_privacy.added)
-
-
 class DayPrivacy:
     """What a day's load does for the people in it, inside the day's transaction."""
 
-    def __init__(self, privacy: Privacy, partner_id: int, day: dt.date, roll: Roll) -> None:
-        self.roll = roll
+    def __init__(self, privacy: Privacy, partner_id: int, day: dt.date, registry: PersonRegistry) -> None:
+        self.registry = registry
         self.added: set[str] = set()
         self.people = People(privacy, partner_id)
         self.privacy = privacy
@@ -235,7 +204,7 @@ class DayPrivacy:
 
     def _known(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
         """Who is in `kaltura.people` has not been erased: only those who are new have to be looked at."""
-        new = self.roll.unknown(self, _ids(arrived))
+        new = self.registry.unknown(self.connection, self.partner_id, self.removals, _ids(arrived))
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
         erased = self.suppressions.erased(pseudonyms)
         added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}

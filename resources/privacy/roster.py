@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from resources.postgres.locks import ROLL_LOCK, take_lock
+from resources.postgres.locks import REGISTRY_LOCK, take_lock
 from resources.privacy.identity import identity
 from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, People, Privacy, is_pseudonym
 from resources.privacy.suppressions import Suppressions
@@ -141,10 +141,10 @@ def _pseudonym(people: People, known_by: str) -> str:
 
 
 def _make_known(connection: psycopg.Connection, people: People, ids: set[str]) -> None:
-    """As `Roll` does for a day's load, and under its lock. Two spellings of one id have one pseudonym."""
+    """As `PersonRegistry` does for a day's load, and under its lock. Two spellings of one id have one pseudonym."""
     if not ids:
         return
-    take_lock(connection, ROLL_LOCK, "another load that brings people in")
+    take_lock(connection, REGISTRY_LOCK, "another load that brings people in")
     query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
     there = {user_id for (user_id,) in connection.execute(query, [people.partner_id, list(ids)])}
     new = sorted(ids - there, key=lambda each: (identity(each), each))

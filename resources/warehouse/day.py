@@ -1,6 +1,6 @@
 """A day on its way into its tables, in one transaction that waits for the database as seldom as it can.
 
-What the load goes by is asked at once, with the BEGIN and the locks; then each table is made so; the books go last, with
+What the load goes by is asked at once, with the BEGIN and the locks; then each table is made so; the bookkeeping goes last, with
 the COMMIT. A day of which nothing is new waits twice.
 """
 

@@ -78,7 +78,7 @@ class TableLoad:
         self.row_versions: int | sql.Composed | None = None
 
     def ask(self, connection: psycopg.Connection) -> None:
-        """What is there, under the table's lock: the books, the rejects, the sessions. In a pipeline."""
+        """What is there, under the table's lock: the loads before, the rejects, the sessions. In a pipeline."""
         self.connection = connection
         of_day = {
             PARTNER: self.provenance.partner_id,
@@ -86,8 +86,8 @@ class TableLoad:
             DAY: self.day,
             PEOPLE: PEOPLE_FILTER,
         }
-        books = connection.cursor(row_factory=class_row(_Before))
-        self._books = books.execute(LOADS_BEFORE.read_bytes(), {**of_day, "pull": self.provenance.pull.number})
+        loads = connection.cursor(row_factory=class_row(_Before))
+        self._loads_before = loads.execute(LOADS_BEFORE.read_bytes(), {**of_day, "pull": self.provenance.pull.number})
         self.rejects.ask(connection)
         sessions = {**of_day, **self._arrived_sessions}
         self._existing_sessions = connection.execute(self.merge.existing, sessions, binary=True)
@@ -117,7 +117,7 @@ class TableLoad:
         )
 
     def _before(self) -> _Before:
-        before = self._books.fetchone()
+        before = self._loads_before.fetchone()
         assert before is not None  # noqa: S101 (a SELECT of values has one row)
         # Where a row is a session, it is judged by itself already.
         return replace(before, partial_loads=[]) if self.table.rows_are_sessions else before
@@ -212,7 +212,7 @@ class TableLoad:
             copying.rows_in(self.connection, statement, ordered, self.merge.columns, constants)
 
     def record(self, load: Load) -> None:
-        """Into the books. With the last statements of the day, so that it waits for no answer of its own."""
+        """Into the bookkeeping tables. With the last statements of the day, so that it waits for no answer of its own."""
         values = {
             "id": self.load_id,
             "partner_id": self.provenance.partner_id,

@@ -1,4 +1,4 @@
-"""Moves every row of an account to its day in another time zone, in the caller's transaction, and the books with it.
+"""Moves every row of an account to its day in another time zone, in the caller's transaction, and the bookkeeping with it.
 
 Sessions and breakouts tell their day by their start, attendees by their session, as when they are pulled. A load's day
 lies on two of the new ones or three, so the load is cut into parts, one a day: the largest stays the load, the others

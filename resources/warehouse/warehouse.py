@@ -17,8 +17,9 @@ from resources.postgres import outages, session
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused
 from resources.postgres.url import libpq_url
-from resources.privacy.people import DayPrivacy, Roll, require_mode
+from resources.privacy.people import DayPrivacy, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
+from resources.privacy.registry import PersonRegistry
 from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 from resources.table import Table
@@ -60,7 +61,7 @@ class Warehouse:
 
     def __init__(self, url: str, privacy: Privacy = FULL) -> None:
         self.privacy = privacy
-        self._roll = Roll()
+        self._registry = PersonRegistry()
         self._under_way: UnderWay | None = None
         self._may_have_lost_it = False
         self.url = libpq_url(url)  # raises at once where it is none
@@ -72,7 +73,7 @@ class Warehouse:
 
     def _forget(self, *_: object) -> None:
         """At each new connection: it may lead to another server, which lacks what the last one had committed."""
-        self._roll = Roll()
+        self._registry = PersonRegistry()
         self._may_have_lost_it = True
 
     def close(self) -> None:
@@ -170,12 +171,12 @@ class Warehouse:
         if self._under_way and self._may_have_lost_it:
             self._under_way.take()
             self._may_have_lost_it = False
-        roll = self._roll
-        privacy = DayPrivacy(self.privacy, provenance.partner_id, day, roll)
+        registry = self._registry
+        privacy = DayPrivacy(self.privacy, provenance.partner_id, day, registry)
         load = DayLoad(privacy, arrivals, provenance)
         with self.connection(asking=load.begin) as connection:
             loads = load.run(connection)
-        roll.committed(privacy)
+        registry.committed(privacy.partner_id, privacy.removals, privacy.added)
         return loads
 
     def next_pull(self) -> int:
