@@ -48,7 +48,7 @@ class Contestant(Protocol):
 
 
 class Ours:
-    """The whole path: parse, normalize, tie to sessions, load three tables, write the books."""
+    """The whole path: parse, normalize, tie to sessions, load three tables and the bookkeeping."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -72,7 +72,7 @@ def _wal(url: str) -> int:
 
 
 def _size(url: str) -> int:
-    """Tables and indexes, without the books: those grow by three rows a day and pull, as they should."""
+    """Tables and indexes, without the bookkeeping: that grows by three rows a day and pull, as it should."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN"

@@ -210,7 +210,7 @@ def _figures(measured: Measured, accounts: int) -> dict[str, str]:
         "a backfill of a year: CPU": _duration(m["backfill: CPU seconds a day"] * DAYS_A_YEAR * accounts),
         "a backfill of a year: requests": _count(m["backfill: requests a day"] * DAYS_A_YEAR * accounts),
         "warehouse: rows of a year, with indexes": _size(year * accounts),
-        "warehouse: books of a year (`loads`)": _size(books * accounts),
+        "warehouse: bookkeeping of a year (`loads`)": _size(books * accounts),
         "Dagster's history of a year": _size(history * accounts),
         "memory: a code server an account": _size(m["bytes of memory of a code server"] * accounts),
         f"memory: runs, {RUNS_AT_ONCE} at once": _size(m["daily pull: peak bytes"] * min(accounts, RUNS_AT_ONCE)),

@@ -117,7 +117,7 @@ class Installation:
 
 
 def tables(url: str, kaltura: Running) -> dict[str, list[tuple[object, ...]]]:
-    """The account's rows, without the books."""
+    """The account's rows, without the bookkeeping."""
     with psycopg.connect(url) as connection:
         return {
             report.table.name: connection.execute(
