@@ -2,7 +2,7 @@
 
 # What is given on the command line reaches Python through the environment, as it is: it is never a part of a shell's text,
 # nor read by make once more.
-GIVEN := ACCOUNT AGAIN DAYS DEMO DRY_RUN FILE FOLDER ID ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
+GIVEN := ACCOUNT AGAIN DAYS DEMO DRY_RUN FILE FOLDER FORMAT FROM ID ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Python keeps what it has compiled, whatever the environment says: for each command anew, that takes longer than all the rest.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook dashboards test-dashboards stop migrate doctor alert-test psql psql-url \
+.PHONY: help run test test-deep test-ui screens audit secrets check format ui report load-lists notebook export dashboards test-dashboards stop migrate doctor alert-test psql psql-url \
   roles erase forget-account redate retention backup restore deploy docs fuzz faults hostile years bench lock clean
 
 help:  ## list the commands
@@ -136,7 +136,7 @@ bench: .venv/dev  ## speed, against COPY's own and against others (QUICK=1: with
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $$ONLY
 
 faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
-	@$(BIN)/python -m bench.faults $(if $(ONLY),--only "$(ONLY)")
+	@$(BIN)/python -m bench.faults $${ONLY:+--only="$$ONLY"}
 
 hostile: .venv/dev  ## measure the table of hostile replies in docs/reliability.md anew: outcome, seconds, peak memory
 	@$(BIN)/python -m bench.hostile

@@ -45,7 +45,9 @@ def command(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     folder, console = out or LOCAL / "exports", Console()
-    columns = SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f} rows"), TimeElapsedColumn()
+    # A view's name is as it was typed: text, whatever stands in it.
+    said = TextColumn("{task.description}: {task.completed:,.0f} rows", markup=False)
+    columns = SpinnerColumn(), said, TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as shown:
         tasks = {view: shown.add_task(view, total=None) for view in views}
         done = export(

@@ -47,7 +47,7 @@ def command(day: dt.date | None, again: bool, no_open: bool) -> None:
         with console.status(f"Writing the report of the week of {week} ..."):
             _write(week)
     for path in paths:
-        console.print(str(path), highlight=False, soft_wrap=True)
+        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
     if not no_open and _can_open():
         webbrowser.open(paths[0].as_uri())
 

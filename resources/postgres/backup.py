@@ -89,7 +89,7 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
     """Write the two files. They are there whole or not at all. `key` signs them. Raises `BackupError`."""
     if file.exists():
         raise BackupError(f"{file} is there already. Choose another name, or remove it.")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with connected(url) as connection, tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as name:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         snapshot = _value(connection, "SELECT pg_export_snapshot()")

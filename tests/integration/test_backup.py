@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -263,6 +264,9 @@ def test_a_view_of_somebody_in_analytics_that_reads_the_tables_themselves_is_nam
 def test_a_backup_is_written_over_none_and_only_its_owner_reads_it(database: str, tmp_path: Path) -> None:
     backup(database, tmp_path / "a.dump")
     first = (tmp_path / "a.dump").read_bytes()
+    backup(database, tmp_path / "new" / "a.dump")
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+    shutil.rmtree(tmp_path / "new")
 
     assert "another name" in backup(database, tmp_path / "a.dump", succeeds=False)
     assert (tmp_path / "a.dump").read_bytes() == first

@@ -252,3 +252,11 @@ def test_the_command_prints_each_file_and_its_rows(seeded: str, tmp_path: Path) 
     asked_of_nothing = CliRunner().invoke(front_door, ["export"], env={"DATABASE_URL": seeded})
     assert asked_of_nothing.exit_code == 1
     assert "Say which views" in asked_of_nothing.stderr
+    for hostile in ("[/x]", "[link=http://evil.example]", "sessions; DROP TABLE x"):
+        refused = CliRunner().invoke(
+            front_door, ["export", hostile, "--out", str(tmp_path)], env={"DATABASE_URL": seeded}
+        )
+        assert refused.exit_code == 1, refused.output
+        assert isinstance(refused.exception, SystemExit)
+        assert hostile in refused.output
+        assert "There are absences" in refused.output

@@ -157,6 +157,20 @@ def test_where_there_is_no_bundle_that_is_said_and_no_empty_file_is_written(
             f"postgresql+psycopg2://a:{ASKED_FOR}@[::1]/w",
             f"postgresql+psycopg2://an:{ASKED_FOR}@[::1]/w",
         ),
+        *(
+            (
+                f"postgresql://{user}h/w?sslmode=require&{secret}",
+                f"postgresql+psycopg2://a:{ASKED_FOR}@h/w?sslmode=require",
+                f"postgresql+psycopg2://an:{ASKED_FOR}@h/w?sslmode=require",
+            )
+            for user, secret in (
+                ("a@", "password=hidden"),
+                ("a@", "pass%77ord=hidden"),
+                ("a:hidden@", "password=hidden&sslpassword=hidden"),
+                ("", "user=a&password=hidden"),
+                ("owner:hidden@", "us%65r=a"),
+            )
+        ),
         ("postgresql:///w", "postgresql+psycopg2:///w", f"postgresql+psycopg2://an:{ASKED_FOR}@/w"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -27,15 +28,21 @@ HOSTILE = [
     "a#b",
     "a\ntouch INJECTED",
 ]
-TARGETS = {
-    "load-lists": "FOLDER",
-    "erase": "ID",
-    "forget-account": "ID",
-    "report": "WEEK",
-    "backup": "FILE",
-    "restore": "FILE",
-    "run": "DAYS",
-}
+TARGETS = [
+    ("load-lists", "FOLDER"),
+    ("erase", "ID"),
+    ("forget-account", "ID"),
+    ("report", "WEEK"),
+    ("backup", "FILE"),
+    ("restore", "FILE"),
+    ("run", "DAYS"),
+    ("export", "FROM"),
+    ("export", "TO"),
+    ("export", "ACCOUNT"),
+    ("export", "FORMAT"),
+    ("export", "OUT"),
+    ("faults", "ONLY"),
+]
 
 
 @pytest.fixture
@@ -59,27 +66,41 @@ def words(target: str, given: dict[str, str], python: Path, folder: Path) -> lis
     return said
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("target", "variable"), TARGETS)
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_hostile_value_is_one_word_and_runs_nothing(target: str, hostile: str, python: Path, tmp_path: Path) -> None:
+def test_a_hostile_value_is_one_word_and_runs_nothing(
+    target: str, variable: str, hostile: str, python: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
-    got = words(target, {TARGETS[target]: hostile}, python, folder)
+    got = words(target, {variable: hostile}, python, folder)
     assert hostile in {word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in got}
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("target", ["test", "bench"])
+@pytest.mark.parametrize(
+    ("target", "variable"), [("test", "ONLY"), ("bench", "ONLY"), ("years", "ONLY"), ("export", "VIEWS")]
+)
 @pytest.mark.parametrize(
     "hostile", ["x; touch INJECTED", "$(shell touch INJECTED)", "`touch INJECTED`", "x' || touch INJECTED #"]
 )
-def test_what_to_test_may_be_several_words_and_runs_nothing(
-    target: str, hostile: str, python: Path, tmp_path: Path
+def test_what_may_be_several_words_runs_nothing(
+    target: str, variable: str, hostile: str, python: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
-    assert words(target, {"ONLY": hostile}, python, folder)[-len(hostile.split()) :] == hostile.split()
+    assert words(target, {variable: hostile}, python, folder)[-len(hostile.split()) :] == hostile.split()
     assert list(folder.iterdir()) == []
+
+
+def test_what_a_recipe_reads_is_given_as_it_is_and_never_stands_in_its_text() -> None:
+    text = (CHECKOUT / "Makefile").read_text("utf-8")
+    [given] = re.findall(r"^GIVEN := (.*)$", text, re.MULTILINE)
+    recipes = "\n".join(line for line in text.splitlines() if line.startswith("\t"))
+    read = set(re.findall(r"\$\$\{?([A-Z_]+)", recipes)) | set(re.findall(r"\$\(if \$\(([A-Z_]+)\)", recipes))
+    assert read == set(given.split()) - {"PORT"}  # which Python alone reads
+    in_text = re.sub(r"\$\(if \$\([A-Z_]+\)", "", recipes)
+    assert not [name for name in given.split() if f"$({name})" in in_text]
 
 
 @pytest.mark.parametrize(
