@@ -17,6 +17,7 @@ REEXECUTE = """mutation($p: ReexecutionParams!) { launchRunReexecution(reexecuti
   ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
   assetPartitionStatuses { ... on TimePartitionStatuses { ranges { status startKey endKey } } } } } }"""
+RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "pipelines") { __typename } }"""
 START_SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) {
   ... on ScheduleStateResult { scheduleState { status } } ... on PythonError { message } } }"""
 

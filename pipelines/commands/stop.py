@@ -11,7 +11,7 @@ from resources.local import postgres as local_postgres
 from resources.local.superset import Superset
 from resources.settings import LOCAL
 
-STOP_SECONDS = 60
+STOP_SECONDS = 90  # the UI gives each of its three processes 20
 
 
 @click.command(cls=Command)

@@ -12,10 +12,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import click
+import psutil
 
 from pipelines import dagster_home as home
 from pipelines.command_line import Command, Stopped
@@ -97,6 +99,8 @@ def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> 
     }
     # A daemon that starts while the code server is away takes its assets for deleted, and would end the backfill.
     environment = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1", **os.environ}
+    # Dagster's processes end at SIGTERM as they do at Ctrl-C: not at all, where a script's `&` had that one ignored.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     processes = {}
     for name, (program, *words) in commands.items():
         log = (folder / f"{name.replace(' ', '-')}.log").open("ab")
@@ -110,6 +114,7 @@ def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> 
         )
         if name == "code server":
             _wait_for_port(code_port, processes[name])
+    signal.signal(signal.SIGINT, heard)
     return processes
 
 
@@ -159,11 +164,29 @@ def _tail(log: Path) -> str:
 
 
 def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """The webserver and the daemon first: the code server holds the runs in flight."""
+    """Each with all that it started. The webserver and the daemon first: the code server holds the runs in flight.
+
+    A code server that was reloaded does not end the process that it loaded the code into, which notices after a minute.
+    """
     for process in reversed(processes.values()):
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        gives_up_at = time.monotonic() + STOP_SECONDS
+        _signal(_group(process.pid), signal.SIGTERM)
+        while (process.poll() is None or _group(process.pid)) and time.monotonic() < gives_up_at:
+            time.sleep(0.1)
+        _signal(_group(process.pid), signal.SIGKILL)
+
+
+def _group(number: int) -> list[psutil.Process]:
+    """The living processes of a group: of one of ours and what it started, also where the one itself has ended."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):  # gone meanwhile, or another user's
+            if os.getpgid(process.pid) == number and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)

@@ -1,0 +1,33 @@
+"""After `make stop` nothing of Dagster's UI goes on, whatever it had started meanwhile."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+import reaper
+from dagster_ui import ASSETS, BACKFILL, RELOAD, ui_of
+from pipeline import Pipeline, wait_until
+
+from simulator import Fault, University, serving
+
+DAY = dt.date(2026, 3, 3)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_the_ui_after_a_reload_with_a_run_in_flight(database: str, tmp_path: Path) -> None:
+    with serving(University(seed=11, timezone="UTC", rooms=12)) as kaltura:
+        pipeline = Pipeline(kaltura, database, tmp_path, {"START_DATE": "2026-01-01"})
+        kaltura.faults.add(Fault("slow", times=None, seconds=300))
+        with ui_of(pipeline) as ui:
+            before = code_servers(pipeline)
+            ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(DAY)]})
+            wait_until(lambda: ui.runs("STARTED"), 180)
+            ui.ask(RELOAD)
+            wait_until(lambda: code_servers(pipeline) - before, 60)  # the reloaded code is in a process of its own
+
+        assert [process.cmdline() for process in reaper.processes_of(pipeline.home)] == []
+
+
+def code_servers(pipeline: Pipeline) -> set[int]:
+    """The processes that the code is loaded into: each reload starts one."""
+    return {process.pid for process in reaper.processes_of(pipeline.home) if "grpc" in process.cmdline()}
