@@ -48,7 +48,7 @@ def lists(university: University, first: date, last: date) -> dict[str, str]:
         ),
         "timetable": _csv(
             ("course_id", "room_id", "planned_start_at", "planned_end_at"),
-            sorted(set(_timetable(university, rooms, first, last + _PLANNED_AHEAD))),
+            _once(_timetable(university, rooms, first, last + _PLANNED_AHEAD)),
         ),
     }
 
@@ -99,6 +99,11 @@ def _timetable(university: University, rooms: list[tuple[int, Room]], first: dat
             if random.random() < _NOT_HELD_PROBABILITY:
                 start = datetime(day.year, day.month, day.day, 19, tzinfo=university.timezone).astimezone(UTC)
                 yield _course_id(number, _term(day)), room.entry_id, _told(start), _told(start + timedelta(minutes=90))
+
+
+def _once(planned: Iterable[Row]) -> list[Row]:
+    """In order; of two that begin in a room at the same time, the longer one: a room is planned for one at a time."""
+    return list({row[:3]: row for row in sorted(planned)}.values())
 
 
 def _planned(session: Session, course_id: str) -> Row:
