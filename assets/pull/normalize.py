@@ -239,15 +239,12 @@ def merged(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
 def _merge(rows: pd.DataFrame, report: Report, key: list[str]) -> pd.DataFrame:
     groups = rows.groupby(key, sort=False, dropna=False)
     merged = groups.max().drop(columns=[COLUMN], errors="ignore")
-    # A sum of floats depends on their order in its last digit, and the order on how a day had to be split.
-    ordered = rows.sort_values([column.name for column in report.table.columns if column.kind in FIGURES])
-    sums = ordered.groupby(key, sort=False, dropna=False)
     for column in report.table.columns:
         match column.merges_by:
             case Merge.SUM:
-                merged[column.name] = sums[column.name].sum(min_count=1)
+                merged[column.name] = _sums(rows[column.name], groups)
             case Merge.WEIGHTED:
-                merged[column.name] = _weighted(ordered, column.name, column.weighted_by, key)
+                merged[column.name] = _weighted(rows, column.name, column.weighted_by, key)
             case Merge.EARLIEST if column.name in rows:
                 merged[column.name] = groups[column.name].min()
             case Merge.LATEST if column.name in rows:
@@ -288,7 +285,24 @@ def _weighted(rows: pd.DataFrame, ratio: str, weight: str, key: list[str]) -> pd
     """The mean of `ratio` by `weight`; where all weights are 0, the plain mean."""
     weights = rows[weight].astype("float64").fillna(0.0).where(rows[ratio].notna(), 0.0)
     table = rows[key].assign(product=rows[ratio].fillna(0.0) * weights, weight=weights, plain=rows[ratio])
-    sums = table.groupby(key, sort=False, dropna=False).agg(
-        product=("product", "sum"), weight=("weight", "sum"), plain=("plain", "mean")
-    )
-    return (sums["product"] / sums["weight"]).where(sums["weight"] > 0, sums["plain"]).clip(0, 1)
+    groups = table.groupby(key, sort=False, dropna=False)
+    total = _sums(table["weight"], groups)
+    plain = _sums(table["plain"], groups) / groups["plain"].count()
+    return (_sums(table["product"], groups) / total).where(total > 0, plain).clip(0, 1)
+
+
+def _sums(values: pd.Series, groups: Any) -> pd.Series:
+    """The sum of each group's values, NaN of none. Of the same values it is the same to the last digit.
+
+    A sum of floats depends on their order, and the order of rows on how a day had to be split. pandas' own was seen to
+    depend on the rows of other groups between, whatever the order.
+    """
+    known = values.notna().to_numpy()
+    of_group, summands = groups.ngroup().to_numpy()[known], values.to_numpy("float64", na_value=np.nan)[known]
+    order = np.lexsort((summands, of_group))
+    of_group, summands = of_group[order], summands[order]
+    starts = np.flatnonzero(np.diff(of_group, prepend=-1))
+    sums = np.full(groups.ngroups, np.nan)
+    if len(starts):
+        sums[of_group[starts]] = np.add.reduceat(summands, starts)
+    return pd.Series(sums, index=groups.size().index)

@@ -5,7 +5,7 @@ import random
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assets.attendees import ATTENDEES
@@ -298,7 +298,22 @@ _rows = st.lists(
 )
 
 
+_PLACED_AMONG_OTHERS = [
+    {"user_id": person, "user_name": "", "meeting_view_time": minutes, "meeting_engaged_play_time_ratio": ratio}
+    for person, minutes, ratio in [
+        ("", "0", ""),
+        ("b", "", ""),
+        ("b", "60", "1"),
+        ("", "0.93649232684962", "0.25"),
+        ("b", "", ""),
+        ("b", "60", "0.25"),
+        ("b", "0.93649232684962", "0.25"),
+    ]
+]
+
+
 @settings(max_examples=15, deadline=None)
+@example(_PLACED_AMONG_OTHERS, random.Random(1))
 @given(_rows, st.randoms(use_true_random=False))
 def test_merging_keeps_the_minutes_and_no_last_digit_depends_on_the_order_of_the_rows(
     rows: list[dict[str, str]], chance: random.Random
