@@ -1,4 +1,4 @@
-"""After `make stop` nothing of Dagster's UI goes on, whatever it had started meanwhile."""
+"""After `make stop` nothing of the UI goes on, whatever it had started; the next UI starts what was in flight again."""
 
 import datetime as dt
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import reaper
 from dagster_ui import ASSETS, BACKFILL, RELOAD, ui_of
+from depth import DEEP
 from pipeline import Pipeline, wait_until
 
 from simulator import Fault, University, serving
@@ -13,8 +14,12 @@ from simulator import Fault, University, serving
 DAY = dt.date(2026, 3, 3)
 
 
+@pytest.mark.skipif(not DEEP, reason="two UIs of a dozen processes, which `make test-deep` has")
 @pytest.mark.slow
-def test_nothing_is_left_of_the_ui_after_a_reload_with_a_run_in_flight(database: str, tmp_path: Path) -> None:
+@pytest.mark.timeout(1200)
+def test_nothing_is_left_of_a_reloaded_ui_and_its_run_in_flight_goes_on_with_the_next_one(
+    database: str, tmp_path: Path
+) -> None:
     with serving(University(seed=11, timezone="UTC", rooms=12)) as kaltura:
         pipeline = Pipeline(kaltura, database, tmp_path, {"START_DATE": "2026-01-01"})
         kaltura.faults.add(Fault("slow", times=None, seconds=300))
@@ -26,6 +31,9 @@ def test_nothing_is_left_of_the_ui_after_a_reload_with_a_run_in_flight(database:
             wait_until(lambda: code_servers(pipeline) - before, 60)  # the reloaded code is in a process of its own
 
         assert [process.cmdline() for process in reaper.processes_of(pipeline.home)] == []
+        kaltura.faults.clear()
+        with ui_of(pipeline) as ui:  # which starts the run again that was stopped with the first one
+            wait_until(lambda: len(ui.days(ASSETS[0], "MATERIALIZED")) == 1, 180)
 
 
 def code_servers(pipeline: Pipeline) -> set[int]:
