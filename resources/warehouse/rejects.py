@@ -1,7 +1,8 @@
 """The lines that could not be used, or not wholly: each that Kaltura still sends stands in `kaltura.rejects`, once.
 
 A line that belongs to a day is replaced by the day's next pull. One that belongs to none comes with every window that
-its events lie in, so it is known by the window: a pull whose window covers that one receives it again, or it is gone.
+its events lie in, so it is known by the window: a pull that receives it again leaves of that what both windows have, one
+that does not leaves what its own does not cover. Where nothing is left, the line is gone.
 """
 
 import datetime as dt
@@ -32,6 +33,16 @@ class _Undated:
     window_start: dt.datetime
     window_end: dt.datetime
     is_ours_to_change: bool
+
+    @property
+    def window(self) -> tuple[dt.datetime, dt.datetime]:
+        return self.window_start, self.window_end
+
+    def window_without(self, start: dt.datetime, end: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+        """What of the window that one does not cover, which begins or ends it; all of it where it lies in the middle."""
+        begins = max(self.window_start, end) if start <= self.window_start else self.window_start
+        ends = min(self.window_end, start) if end >= self.window_end else self.window_end
+        return begins, ends
 
 
 class RejectsLoad:
@@ -73,38 +84,45 @@ class RejectsLoad:
     def _write_undated(self, now: "Counter[_Reject]", there: psycopg.Cursor) -> None:
         """Each line that is there stays where it came again, and goes where it would have had to."""
         start, end = self.arrivals.window_start, self.arrivals.window_end
-        gone, narrower = [], []
+        gone: list[str] = []
+        narrower: list[tuple[str, dt.datetime, dt.datetime]] = []
         came, others = self._came_again(self._lines(there), now)
         for line in came:
-            if (line.window_start, line.window_end) != (max(start, line.window_start), min(end, line.window_end)):
-                narrower.append(line.place)
+            shared = (max(start, line.window_start), min(end, line.window_end))
+            if shared[0] >= shared[1]:  # it had been cut off here, where it comes again
+                shared = (start, end)
+            if shared != line.window:
+                narrower.append((line.place, *shared))
         for line, again in others:
             if again is not None and not line.is_ours_to_change:
                 now[again] -= 1
             elif again is not None:  # other figures, as the window is another
                 gone.append(line.place)
             elif line.is_ours_to_change:
-                is_covered = start <= line.window_start and line.window_end <= end
-                if is_covered or self._has_found_its_session(line):
+                left = line.window_without(start, end)
+                if left[0] >= left[1] or self._has_found_its_session(line):
                     gone.append(line.place)
+                elif left != line.window:
+                    narrower.append((line.place, *left))
         if gone:
             self.connection.execute("DELETE FROM kaltura.rejects WHERE ctid = ANY (%s::tid[])", [gone])
-        if narrower:  # the events of a line that came with both windows lie in both
+        if narrower:
             self.connection.execute(
-                "UPDATE kaltura.rejects SET window_start = greatest(window_start, %s),"
-                " window_end = least(window_end, %s) WHERE ctid = ANY (%s::tid[])",
-                [start, end, narrower],
+                "UPDATE kaltura.rejects SET window_start = narrower.starts, window_end = narrower.ends"
+                " FROM unnest(%s::tid[], %s::timestamptz[], %s::timestamptz[]) AS narrower (place, starts, ends)"
+                " WHERE rejects.ctid = narrower.place",
+                list(map(list, zip(*narrower, strict=True))),
             )
         self._insert(now, start, end)
 
     def _undated_there(self) -> psycopg.Cursor:
-        """The undated lines of the report whose windows meet this one's."""
+        """The undated lines of the report whose windows meet this one's, be it at an end: there it may have been cut off."""
         return self.connection.execute(
             "SELECT rejects.ctid::text, raw, reason, column_name, is_repaired, rejects.window_start,"
             " rejects.window_end, loads.pull"
             " FROM kaltura.rejects LEFT JOIN kaltura.loads ON loads.id = rejects.load_id"
             " WHERE rejects.partner_id = %s AND rejects.report_id = %s"
-            " AND rejects.window_start < %s AND rejects.window_end > %s",
+            " AND rejects.window_start <= %s AND rejects.window_end >= %s",
             [*self.day[:2], self.arrivals.window_end, self.arrivals.window_start],
             binary=True,
         )

@@ -558,6 +558,24 @@ def test_whichever_report_came_empty_the_tables_equal_the_truth_or_the_day_is_re
         assert_equal(there, scene.truth())
 
 
+@pytest.mark.parametrize("last_days", [[(0, 0), (1, 1), (2, 2)], [(1, 1), (0, 0), (2, 2)], [(1, 2), (0, 0)], [(0, 2)]])
+@pytest.mark.parametrize("minutes", [-6, 0, 30])
+def test_a_line_that_came_with_a_wide_window_and_comes_no_more_goes_with_narrow_ones(
+    store: Store, minutes: int, last_days: list[tuple[int, int]]
+) -> None:
+    """Found by the property above: Kaltura learned who it was, and no single day's window covers the first pull's."""
+    scene = Scene(("UTC", dt.date(2026, 5, 4)), 0, (), (), ())
+    joined = scene.begins + 24 * HOUR + minutes * 60
+    late = next(user for user in _USERS if user.number == LATECOMER)
+    here = [View("1_room1", "1_cue1", user, joined, joined + 24) for user in (late, _USERS[0])]
+    listed = [
+        Session("1_room0", "Listed", "", f"1_cue{at}", joined + at, joined + 60 + at, "host") for at in (2, 90000)
+    ]
+    here += [View("1_room0", at.cue_point_id, _USERS[0], at.started_at, at.started_at + 60) for at in listed]
+    scene = replace(scene, sessions=tuple(listed), views=tuple(here))
+    tell(store, scene, [Pull(days=(0, 1), at_hour=89)], [Pull(days) for days in last_days], 95)
+
+
 def test_a_session_seen_for_the_first_time_just_after_midnight_is_whole_even_without_a_grace(store: Store) -> None:
     """Found by the property above."""
     scene = Scene(("UTC", dt.date(2026, 5, 4)), 0, (), (), ())
