@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.years import failover
+from bench.years import failover, webhook
 from bench.years.installation import Installation, expect, installed, tables, wait_until
 from resources.kaltura.windows import DAY, Days
 from resources.local import postgres as local_postgres
@@ -242,5 +242,6 @@ TRIALS: dict[str, Trial] = {
         columns_change,
         three_accounts,
         failover.lost_last_days,
+        webhook.webhook_down,
     )
 }
