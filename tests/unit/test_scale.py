@@ -1,10 +1,8 @@
 """docs/scale.md: the table is what the measured figures come to."""
 
 import json
-import re
 
 from bench import scale
-from resources.settings import CHECKOUT
 
 MEASURED = {
     "attendees a day": 2700.0,
@@ -51,9 +49,3 @@ def test_memory_is_that_of_the_runs_that_may_go_at_once() -> None:
 def test_the_page_shows_what_was_measured() -> None:
     text = scale.PAGE.read_text("utf-8")
     assert scale.page(json.loads(scale.MEASURED.read_text("utf-8")), text) == text
-
-
-def test_every_page_that_a_page_names_is_there() -> None:
-    for file in [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text("utf-8")):
-            assert (file.parent / target).exists(), f"{file.name}: {target}"
