@@ -1,4 +1,4 @@
-"""Kaltura sessions (KS): who may ask, for how long. A KS is an opaque random string here, and is never logged."""
+"""Kaltura sessions (KS): who may ask, for how long. A KS that is issued here is an opaque random string; none is logged."""
 
 import hashlib
 import hmac
@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from simulator import signed_ks
 from simulator.errors import ApiError
 
 LONGEST_SESSION_SECONDS = 24 * 3600
@@ -158,7 +159,7 @@ class Tokens:
     def _expect_live(self, ks: str) -> _Ks:
         if not ks:
             raise ApiError("MISSING_KS", "This action needs a ks")
-        session = self._issued.get(ks)
+        session = self._issued.get(ks) or self._signed(ks)
         if session is None:
             raise invalid_ks(ks)
         if session.ended_as or session.app_token_id in self._logged_out_tokens:
@@ -166,6 +167,17 @@ class Tokens:
         if session.valid_until <= time.time():
             raise invalid_ks("EXPIRED")
         return session
+
+    def _signed(self, ks: str) -> _Ks | None:
+        """One that the client has made itself; known from the first time that it is seen, so that it can be ended."""
+        found = signed_ks.read(ks, self.credentials.partner_id, self.credentials.admin_secret)
+        if found is None:
+            return None
+        may_report = self.may_report and found.kind == ADMIN_SESSION_TYPE
+        with self._lock:
+            return self._issued.setdefault(
+                ks, _Ks(found.valid_until, may_report, found.kind, found.user_id, found.privileges)
+            )
 
 
 def invalid_ks(ks_id: str) -> ApiError:
