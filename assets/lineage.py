@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from assets.code_references import written_in
 from assets.report import OWNERS, asset_key, source_key
 from assets.reports import REPORTS
 from resources.postgres.migrations import files
@@ -26,8 +27,13 @@ _COMMENT = re.compile(rf"COMMENT ON (VIEW|COLUMN) {SCHEMA}\.(\w+)(?:\.(\w+))? IS
 
 @dataclass(frozen=True)
 class View:
-    """A view as its file declares it. `sources` are schema and name of what it reads; `columns` are in its own order."""
+    """A view as its file declares it. `sources` are schema and name of what it reads; `columns` are in its own order.
 
+    `file` is below sql/, and `line` the one in which the view begins.
+    """
+
+    file: str
+    line: int
     name: str
     description: str
     columns: Mapping[str, str]
@@ -40,9 +46,12 @@ def views() -> list[View]:
     for file in files("views"):
         comments = [(match[2], match[3], _said(match[4])) for match in _COMMENT.finditer(file.text)]
         for name in created_by(file.text):
-            body = file.text.partition(f"CREATE VIEW {SCHEMA}.{name}")[2].partition("\nCOMMENT ON")[0]
+            before, _, rest = file.text.partition(f"CREATE VIEW {SCHEMA}.{name}")
+            body = rest.partition("\nCOMMENT ON")[0]
             made.append(
                 View(
+                    file.name,
+                    before.count("\n") + 1,
                     name,
                     next((said for view, column, said in comments if view == name and not column), ""),
                     {column: said for view, column, said in comments if view == name and column},
@@ -93,6 +102,7 @@ def view_specs() -> list[dg.AssetSpec]:
             kinds={"postgres", "view"},
             owners=OWNERS,
             metadata={
+                **written_in(f"sql/{view.file}", view.line),
                 "dagster/table_name": f"{SCHEMA}.{view.name}",
                 "dagster/column_schema": dg.TableSchema(
                     columns=[dg.TableColumn(name, "", said) for name, said in view.columns.items()]

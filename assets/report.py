@@ -11,6 +11,7 @@ from functools import cached_property
 import dagster as dg
 import pandera.pandas as pa
 
+from assets.code_references import written_in
 from assets.partitions import PARTITIONS, SETTINGS
 from resources.kaltura.query import Filter, Source
 from resources.privacy.pseudonyms import PEOPLE_FILTER
@@ -128,6 +129,7 @@ class Report:
             skippable=True,
             freshness_policy=FRESHNESS,
             metadata={
+                **written_in(f"assets/{self.table.name}.py"),
                 "dagster/table_name": f"kaltura.{self.table.name}",
                 "dagster/column_schema": dg.TableSchema(columns=[self._shown(c) for c in self.table.columns]),
                 "kaltura/report": f"{self.report_id} ({self.title})",

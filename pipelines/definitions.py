@@ -5,6 +5,7 @@ from resources.runtime import garbage
 with garbage.none_among_imports():
     import dagster as dg
 
+    from assets.code_references import with_functions
     from assets.lineage import report_specs, view_specs
     from assets.pull.asset import kaltura_rooms
     from assets.room_report.asset import room_report
@@ -20,7 +21,11 @@ with garbage.none_among_imports():
 
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
-    assets=[*report_specs(), kaltura_rooms, *view_specs(), room_report, *UNIVERSITY],
+    assets=[
+        *report_specs(),
+        *view_specs(),
+        *with_functions([kaltura_rooms, room_report, *UNIVERSITY]),
+    ],
     jobs=[*PULLS, retention, history],
     schedules=[daily_pull, weekly_sweep, weekly_report, nightly_check, nightly_retention, nightly_history],
     sensors=[abandoned_runs, alerts, changed_lists],

@@ -1,11 +1,14 @@
 """The lineage in Dagster: from Kaltura's reports by the tables to the views, as the catalog has it."""
 
+from pathlib import Path
+
 import psycopg
 
 from assets.lineage import SCHEMA, report_specs, source_key, view_specs, views
 from assets.report import asset_key
 from assets.reports import REPORTS
 from pipelines.definitions import defs
+from resources.settings import CHECKOUT
 
 COLUMNS = """
 SELECT c.relname, a.attname, col_description(c.oid, a.attnum)
@@ -85,3 +88,20 @@ def test_the_timeline_says_which_schedule_a_run_is_of() -> None:
     for name in jobs:
         selected = repository.get_job(name).asset_layer.selected_asset_keys
         assert selected == {report.key for report in REPORTS}
+
+
+def test_each_asset_says_where_its_code_is() -> None:
+    graph = defs.resolve_asset_graph()
+    ours = {key for key in graph.get_all_asset_keys() if "kaltura_api" not in key.path}
+    for key in ours - {source_key(report.report_id) for report in REPORTS}:
+        references = graph.get(key).metadata["dagster/code_references"].code_references
+        for reference in references:
+            lines = Path(reference.file_path).read_text("utf-8").splitlines()
+            assert reference.line_number <= len(lines)
+            if reference.file_path.endswith(".sql"):
+                assert f"CREATE VIEW {SCHEMA}.{key.path[-1]}" in lines[reference.line_number - 1]
+    for report in REPORTS:
+        shown = [
+            Path(each.file_path) for each in graph.get(report.key).metadata["dagster/code_references"].code_references
+        ]
+        assert {CHECKOUT / "assets" / f"{report.table.name}.py", CHECKOUT / "assets/pull/asset.py"} == set(shown)
