@@ -1,12 +1,14 @@
 """`stop`: ends what `pull`, `ui` and `dashboards` left running: the UI, Superset and the private Postgres. Data stay."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
 import psutil
 
 from pipelines.command_line import Command
+from pipelines.ui_processes import end, of_home
 from resources.local import postgres as local_postgres
 from resources.local.superset import Superset
 from resources.settings import LOCAL
@@ -17,7 +19,11 @@ STOP_SECONDS = 90  # the UI gives each of its three processes 20
 @click.command(cls=Command)
 def command() -> None:
     """Stop what a checkout runs for itself: the UI, Superset and the private Postgres. Data stay."""
-    if _stopped(Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster") / "ui.pid", "ui"):
+    home = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster")
+    was_up = _stopped(home / "ui.pid", "ui")
+    left = of_home(home)  # by a `ui` that was killed
+    end(partial(of_home, home))
+    if was_up or left:
         click.echo("stopped Dagster's UI, daemon and code server")
     if _stopped(Superset().pid_file, "dashboards"):
         click.echo("stopped Superset")

@@ -12,20 +12,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import click
-import psutil
 
 from pipelines import dagster_home as home
 from pipelines.command_line import Command, Stopped
+from pipelines.ui_processes import MARK, end, of_group
 from resources.settings import CHECKOUT, Settings, listening_port
 
 PORT = 3000
 READY_SECONDS = 90
-STOP_SECONDS = 20
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -98,7 +97,11 @@ def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> 
         ],
     }
     # A daemon that starts while the code server is away takes its assets for deleted, and would end the backfill.
-    environment = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1", **os.environ}
+    environment = {
+        "DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1",
+        **os.environ,
+        MARK: str(folder.resolve()),
+    }
     # Dagster's processes end at SIGTERM as they do at Ctrl-C: not at all, where a script's `&` had that one ignored.
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     processes = {}
@@ -169,24 +172,5 @@ def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
     A code server that was reloaded does not end the process that it loaded the code into, which notices after a minute.
     """
     for process in reversed(processes.values()):
-        gives_up_at = time.monotonic() + STOP_SECONDS
-        _signal(_group(process.pid), signal.SIGTERM)
-        while (process.poll() is None or _group(process.pid)) and time.monotonic() < gives_up_at:
-            time.sleep(0.1)
-        _signal(_group(process.pid), signal.SIGKILL)
-
-
-def _group(number: int) -> list[psutil.Process]:
-    """The living processes of a group: of one of ours and what it started, also where the one itself has ended."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):  # gone meanwhile, or another user's
-            if os.getpgid(process.pid) == number and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
-def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
-    for process in processes:
-        with suppress(psutil.Error):
-            process.send_signal(number)
+        end(partial(of_group, process.pid))
+        process.wait()

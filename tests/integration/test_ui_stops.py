@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
+import psutil
 import pytest
 import reaper
 from dagster_ui import ASSETS, BACKFILL, RELOAD, ui_of
@@ -34,6 +35,22 @@ def test_nothing_is_left_of_a_reloaded_ui_and_its_run_in_flight_goes_on_with_the
         kaltura.faults.clear()
         with ui_of(pipeline) as ui:  # which starts the run again that was stopped with the first one
             wait_until(lambda: len(ui.days(ASSETS[0], "MATERIALIZED")) == 1, 180)
+
+
+@pytest.mark.slow
+def test_stop_ends_what_a_killed_ui_left_and_nothing_of_another_home(database: str, tmp_path: Path) -> None:
+    with serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura:
+        pipeline = Pipeline(kaltura, database, tmp_path / "home", {"START_DATE": "2026-01-01"})
+        other = Pipeline(kaltura, database, tmp_path / "other", pipeline.more)
+        with ui_of(pipeline):
+            killed = psutil.Process(int((pipeline.home / "ui.pid").read_text()))
+            killed.kill()
+            wait_until(lambda: not killed.is_running() or killed.status() == psutil.STATUS_ZOMBIE, 60)
+            assert reaper.processes_of(pipeline.home) != []
+            assert "stopped Dagster's UI" not in other.run("python", "-m", "pipelines", "stop")
+            assert reaper.processes_of(pipeline.home) != []
+            assert "stopped Dagster's UI" in pipeline.run("python", "-m", "pipelines", "stop")
+            assert [process.cmdline() for process in reaper.processes_of(pipeline.home)] == []
 
 
 def code_servers(pipeline: Pipeline) -> set[int]:
