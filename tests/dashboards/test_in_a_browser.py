@@ -29,16 +29,12 @@ def page(served: Served, analyst: Api, tmp_path_factory: pytest.TempPathFactory)
 
 
 def log_in(page: Page, address: str, user: Api) -> None:
-    """Superset's page of the login tells its log of itself, and may lose the form's session by that: then once more."""
-    for _ in range(5):
-        page.goto(f"{address}/login/", wait_until="networkidle")
-        page.get_by_label("Username").fill(user.user)
-        page.locator("input[type=password]").fill(user.password)
+    page.goto(f"{address}/login/", wait_until="networkidle")  # what the page tells its log of itself sets a cookie, too
+    page.get_by_label("Username").fill(user.user)
+    page.locator("input[type=password]").fill(user.password)
+    with page.expect_response(lambda reply: reply.request.method == "POST" and "/login/" in reply.url):
         page.keyboard.press("Enter")
-        page.wait_for_load_state("networkidle")
-        if "/login" not in page.url:
-            return
-    pytest.fail(f"the login was refused five times; the browser is at {page.url}")
+    page.wait_for_url(lambda url: "/login" not in url, wait_until="networkidle")
 
 
 class Answers:
