@@ -2,11 +2,14 @@
 
 import sys
 
-try:
-    from pipelines.command_line import front_door
-except KeyboardInterrupt:  # before there is anybody at the door to say what stands
-    print("\nStopped. Nothing was begun.", file=sys.stderr)
-    sys.exit(130)
+from resources.runtime import interrupts
 
-if __name__ == "__main__":
-    front_door(prog_name="python -m pipelines")
+with interrupts.sent_until_heard():
+    try:
+        from pipelines.command_line import front_door
+    except KeyboardInterrupt:  # before there is anybody at the door to say what stands
+        print("\nStopped. Nothing was begun.", file=sys.stderr)
+        sys.exit(130)
+
+    if __name__ == "__main__":
+        front_door(prog_name="python -m pipelines")

@@ -31,7 +31,7 @@ from resources.kaltura.resource import Kaltura, account_name
 from resources.kaltura.windows import Days
 from resources.postgres import outages
 from resources.privacy.pseudonyms import People
-from resources.runtime import event_files, memory
+from resources.runtime import event_files, interrupts, memory
 from resources.runtime.processes import execution_tag
 from resources.settings import word_list
 from resources.warehouse.load import Load
@@ -97,6 +97,7 @@ def kaltura_rooms(
     memory.limit_arenas()
     context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
     with (
+        interrupts.sent_until_heard(),
         event_files.kept_open(context.instance, context.run.run_id),
         retries.classified(context),
         warehouse.opened() as opened,

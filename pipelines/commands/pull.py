@@ -7,7 +7,6 @@ and makes a run that the UI shows like any other.
 from __future__ import annotations
 
 import datetime as dt
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -208,8 +207,6 @@ def _progress(console: Console, instance: dg.DagsterInstance, run_id: str, days:
     """A bar that moves as each day's tables are marked."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from pipelines.interrupts import Interrupts
-
     said = TextColumn("{task.description}")
     columns = (SpinnerColumn(), said, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -221,9 +218,6 @@ def _progress(console: Console, instance: dg.DagsterInstance, run_id: str, days:
             if event and event.is_step_materialization and event.partition:
                 marked.add(event.partition)
                 progress.update(task, completed=len(marked))
-                if interrupts.any_since_asked():
-                    signal.raise_signal(signal.SIGINT)  # the run goes on all the same
 
-        with Interrupts() as interrupts:
-            instance.add_event_listener(run_id, on_event)
-            yield
+        instance.add_event_listener(run_id, on_event)
+        yield

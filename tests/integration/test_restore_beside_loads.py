@@ -96,7 +96,8 @@ def test_a_lock_that_a_failover_took_is_had_again_before_the_next_day(dagster: S
     dagster.sql(
         "CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " INSERT INTO public.held SELECT now(), count(*) FROM pg_locks WHERE locktype = 'advisory'"
-        f" AND classid = {locks.LOCK_CLASS} AND objid = {locks.LOADS_LOCK} AND granted; RETURN NEW; END $$"
+        f" AND classid = {locks.LOCK_CLASS} AND objid = {locks.LOADS_LOCK} AND granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()); RETURN NEW; END $$"
     )
     for name in ("cut", "look"):
         dagster.sql(

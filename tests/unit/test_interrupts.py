@@ -1,12 +1,17 @@
-"""Ctrl-C is heard even where Python loses it."""
+"""Ctrl-C is heard even where Python drops its exception."""
 
 import gc
 import signal
-from collections.abc import Iterator
+import sys
+import time
+import weakref
+from collections.abc import Callable, Iterator
 
+import dagster as dg
 import pytest
+from dagster._utils.interrupts import raise_interrupts_as
 
-from pipelines.interrupts import Interrupts
+from resources.runtime import interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -17,33 +22,87 @@ def python_own_handler() -> Iterator[None]:
 
 
 class InterruptedAsItGoes:
+    """Ctrl-C arrives in its finalizer, and before that in `times - 1` others."""
+
+    def __init__(self, times: int = 1) -> None:
+        self.times = times
+        self.itself = self  # so that the collector is needed to find it
+
     def __del__(self) -> None:
+        if self.times > 1:
+            InterruptedAsItGoes(self.times - 1).itself = None  # type: ignore[assignment]
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_one_that_is_lost_in_a_finalizer_is_told_of() -> None:
-    with Interrupts() as interrupts:
-        lost = InterruptedAsItGoes()
-        del lost
-        gc.collect()
-        assert interrupts.any_since_asked()
-        assert not interrupts.any_since_asked()
+class Referred:
+    pass
 
 
-def test_without_one_there_is_none_and_other_signals_are_not_meant() -> None:
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
-    with Interrupts() as interrupts:
-        assert not interrupts.any_since_asked()
-        signal.raise_signal(signal.SIGUSR1)
-        assert not interrupts.any_since_asked()
-    signal.signal(signal.SIGUSR1, before)
+def in_a_finalizer() -> None:
+    InterruptedAsItGoes()
+    gc.collect()
 
 
-def test_whoever_listened_before_listens_again_afterwards() -> None:
-    with Interrupts() as outer:
-        with Interrupts():
-            pass
-        with pytest.raises(KeyboardInterrupt):
+def in_three_finalizers() -> None:
+    InterruptedAsItGoes(times=3)
+    gc.collect()
+
+
+def in_a_callback_of_a_weak_reference() -> None:
+    referred = Referred()
+    kept = weakref.ref(referred, lambda _: signal.raise_signal(signal.SIGINT))
+    del referred
+    assert kept() is None
+
+
+def in_a_callback_of_the_collector() -> None:
+    def callback(phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
             signal.raise_signal(signal.SIGINT)
-        assert outer.any_since_asked()
+
+    gc.callbacks.append(callback)
+    try:
+        gc.collect()
+    finally:
+        gc.callbacks.remove(callback)
+
+
+PLACES = [in_a_finalizer, in_three_finalizers, in_a_callback_of_a_weak_reference, in_a_callback_of_the_collector]
+
+
+def work_with_one(place: Callable[[], None]) -> None:
+    """For a minute, in small steps: a signal is handled between two of them."""
+    place()
+    for _ in range(6000):
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_one_that_arrives_where_python_drops_it_ends_the_work_all_the_same(place: Callable[[], None]) -> None:
+    with interrupts.sent_until_heard(), pytest.raises(KeyboardInterrupt):
+        work_with_one(place)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_same_within_a_step_of_dagster_which_has_an_error_of_its_own_for_it(place: Callable[[], None]) -> None:
+    interrupted = dg.DagsterExecutionInterruptedError
+    with interrupts.sent_until_heard(), pytest.raises(interrupted), raise_interrupts_as(interrupted):
+        work_with_one(place)
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_another_error_that_python_drops_is_told_as_before_and_interrupts_nothing(
+    kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FailsAsItGoes:
+        def __del__(self) -> None:
+            raise kind
+
+    told: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    before = sys.unraisablehook
+    with interrupts.sent_until_heard():
+        FailsAsItGoes()
+        time.sleep(3 * interrupts.PAUSE_SECONDS)
+    assert told == [kind]
+    assert sys.unraisablehook is before

@@ -1,0 +1,51 @@
+"""Ctrl-C, and *Terminate* in Dagster's UI, where Python loses them.
+
+The exception of a signal that arrives while a finalizer, a weak reference's callback or a callback of the garbage
+collector runs is printed and dropped, and what was to be stopped goes on: one in eight at the end of a window, when
+`gc.collect` runs such callbacks by the hundred. Here the signal is sent anew until it is heard.
+"""
+
+import _thread
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PAUSE_SECONDS = (
+    0.02  # until the callback in which it was lost has ended; where it has not, it is lost and sent once more
+)
+
+
+@contextmanager
+def sent_until_heard() -> Iterator[None]:
+    """Every interrupt of the block ends something: none is lost in a callback. Whoever handles SIGINT is asked again."""
+    print_and_drop = sys.unraisablehook
+    is_over = False
+    is_on_its_way = _thread.allocate_lock()
+
+    def send() -> None:
+        time.sleep(PAUSE_SECONDS)
+        is_on_its_way.release()
+        if not is_over:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def heard_of(lost: "sys.UnraisableHookArgs") -> None:
+        if not _is_interrupt(lost.exc_type):
+            print_and_drop(lost)
+        elif is_on_its_way.acquire(blocking=False):
+            # Not by `threading`: the callback may have broken into it while it held the lock that a new thread needs.
+            _thread.start_new_thread(send, ())
+
+    sys.unraisablehook = heard_of
+    try:
+        yield
+    finally:
+        sys.unraisablehook = print_and_drop
+        is_over = True
+
+
+def _is_interrupt(kind: type[BaseException]) -> bool:
+    """Python's own, or Dagster's for a step, which is no `Exception` either. It handles SIGTERM as it does SIGINT."""
+    return not issubclass(kind, Exception | SystemExit | GeneratorExit)
