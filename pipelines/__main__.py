@@ -4,6 +4,7 @@ import sys
 
 from resources.runtime import interrupts
 
+interrupts.leave_no_traceback()
 with interrupts.sent_until_heard():
     try:
         from pipelines.command_line import front_door

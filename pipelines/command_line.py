@@ -64,8 +64,9 @@ COMMANDS = {
 NAMES = [name for section in COMMANDS.values() for name in section]
 
 
-# What is said after Ctrl-C, of commands that do not say it themselves.
+# What is said after Ctrl-C.
 WHAT_STANDS = {
+    "pull": "The days that had landed stay; run it again to go on.",
     "migrate": "Each file is applied whole or not at all: run it again to go on.",
     "backup": "No backup was written: run it again.",
     "doctor": "It only reads: nothing was changed.",
@@ -100,9 +101,9 @@ class OneTransaction(Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise Stopped(f"\nStopped. {_what_stands(error)}", 130) from None
-        except Exception as error:
+        except (KeyboardInterrupt, Exception) as error:
+            if came_of_interrupt(error):
+                raise Stopped(f"\nStopped. {_what_stands(error)}", 130) from None
             message = said_of(error)
             if message is None or (ctx.parent and ctx.parent.params["traceback"]):
                 raise
@@ -143,11 +144,11 @@ class FrontDoor(click.Group):
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            begun = ctx.invoked_subcommand  # None while its module is being imported
-            stands = WHAT_STANDS.get(begun, "") if begun else "Nothing was begun."
-            raise Stopped(f"\nStopped. {stands}".rstrip(), 130) from None
-        except Exception as error:
+        except (KeyboardInterrupt, Exception) as error:
+            if came_of_interrupt(error):
+                begun = ctx.invoked_subcommand  # None while its module is being imported
+                stands = WHAT_STANDS.get(begun, "") if begun else "Nothing was begun."
+                raise Stopped(f"\nStopped. {stands}".rstrip(), 130) from None
             message = said_of(error)
             if message is None or ctx.params["traceback"]:
                 raise
@@ -160,7 +161,15 @@ def front_door(traceback: bool) -> None:
     """Kaltura room data in a Postgres. Settings come from the environment, and from .env of the checkout."""
 
 
-def said_of(error: Exception) -> str | None:
+def came_of_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C is at the root of it: Python 3.11 makes a RuntimeError of one that meets a class being made."""
+    root: BaseException | None = error
+    while root and not isinstance(root, KeyboardInterrupt):
+        root = root.__cause__ or root.__context__
+    return root is not None and not isinstance(error, click.ClickException | click.exceptions.Exit)
+
+
+def said_of(error: BaseException) -> str | None:
     """An error of a setting, a file, a database or a reply in words; None where it is a mistake of the program."""
     if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort | BrokenPipeError):
         return None
@@ -177,12 +186,12 @@ def said_of(error: Exception) -> str | None:
     return None
 
 
-def _is_of_history(error: Exception) -> bool:
+def _is_of_history(error: BaseException) -> bool:
     """Whether it is Dagster's storage that can't be used: the warehouse's own errors are described before."""
     return "sqlalchemy.exc" in sys.modules and isinstance(error, sys.modules["sqlalchemy.exc"].DBAPIError)
 
 
-def _of_history(error: Exception) -> str:
+def _of_history(error: BaseException) -> str:
     host, home = os.environ.get("DAGSTER_POSTGRES_HOST"), os.environ.get("DAGSTER_HOME")
     where = f"in the database on DAGSTER_POSTGRES_HOST={host}" if host else f"in DAGSTER_HOME={home}"
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()

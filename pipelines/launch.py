@@ -106,8 +106,11 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    """Dagster takes the signal for itself, and tells of it as of a failure."""
-    failures = (event.step_failure_data for event in result.all_events if event.is_step_failure)
-    return any(
-        failure.error and failure.error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for failure in failures
-    )
+    """Dagster takes the signal for itself, and tells of it as of a failure, or as of what another one came of."""
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        while error:
+            if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+                return True
+            error = error.cause or error.context
+    return False

@@ -46,10 +46,7 @@ def command(days: int, first: dt.date | None, last: dt.date | None, accept_empty
     Kaltura.from_environment().process_config_and_initialize().credentials()  # what is wrong with them is said here
     if first and last:
         _expect_days(first, last, settings)  # before anything is started
-    try:
-        _pull_and_show(lambda yesterday: _days(days, first, last, settings, yesterday), accept_empty=accept_empty)
-    except KeyboardInterrupt:
-        raise Stopped("\nStopped. The days that had landed stay; run it again to go on.", 130) from None
+    _pull_and_show(lambda yesterday: _days(days, first, last, settings, yesterday), accept_empty=accept_empty)
 
 
 def _days(

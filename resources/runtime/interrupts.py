@@ -1,4 +1,4 @@
-"""Ctrl-C, and *Terminate* in Dagster's UI, where Python loses them.
+"""Ctrl-C, and *Terminate* in Dagster's UI, where Python loses them, and what it prints after them.
 
 The exception of a signal that arrives while a finalizer, a weak reference's callback or a callback of the garbage
 collector runs is printed and dropped, and what was to be stopped goes on: one in eight at the end of a window, when
@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 PAUSE_SECONDS = (
     0.02  # until the callback in which it was lost has ended; where it has not, it is lost and sent once more
@@ -44,6 +45,25 @@ def sent_until_heard() -> Iterator[None]:
     finally:
         sys.unraisablehook = print_and_drop
         is_over = True
+
+
+def leave_no_traceback() -> None:
+    """From the first Ctrl-C to the end of the process, no error of a finalizer is printed below what was said last.
+
+    What was being made when it came is half made, and finalizers of Dagster's contexts stumble over that.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or somebody's own
+        return
+    tell = sys.unraisablehook
+    has_come = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal has_come
+        has_come = True
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = lambda lost: None if has_come else tell(lost)
 
 
 def _is_interrupt(kind: type[BaseException]) -> bool:

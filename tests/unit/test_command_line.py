@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,38 @@ def test_ctrl_c_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         assert done.exit_code == 130
         assert done.stderr.strip().startswith("Stopped.")
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def interrupted_while_a_class_is_made() -> None:
+    """Python 3.11 makes a RuntimeError of it, 3.12 leaves it as it is."""
+
+    class Interrupted:
+        def __set_name__(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    type("Made", (), {"attribute": Interrupted()})
+
+
+def interrupted_while_it_closes() -> None:
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise OSError(5, "half closed")
+
+
+@pytest.mark.parametrize("place", [interrupted_while_a_class_is_made, interrupted_while_it_closes])
+@pytest.mark.parametrize(
+    ("command", "stands"), [("migrate", "Each file is applied whole"), ("retention", "Nothing was changed.")]
+)
+def test_ctrl_c_of_which_another_error_was_made_is_that_sentence_too(
+    place: Callable[[], None], command: str, stands: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    of_the_command = {"migrate": "resources.postgres.migrations.migrate", "retention": "pipelines.retention.counts_of"}
+    monkeypatch.setattr(of_the_command[command], lambda *_, **__: place())
+    done = invoked(command, tmp_path)
+    assert done.exit_code == 130, done.output
+    assert done.stderr.strip().startswith(f"Stopped. {stands}")
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

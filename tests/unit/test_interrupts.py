@@ -34,6 +34,21 @@ class InterruptedAsItGoes:
         signal.raise_signal(signal.SIGINT)
 
 
+class FailsAsItGoes:
+    def __init__(self, kind: type[BaseException] = ValueError) -> None:
+        self.kind = kind
+
+    def __del__(self) -> None:
+        raise self.kind
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
+    told: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+    return told
+
+
 class Referred:
     pass
 
@@ -92,17 +107,34 @@ def test_the_same_within_a_step_of_dagster_which_has_an_error_of_its_own_for_it(
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit])
 def test_another_error_that_python_drops_is_told_as_before_and_interrupts_nothing(
-    kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    kind: type[BaseException], told: list[type[BaseException]]
 ) -> None:
-    class FailsAsItGoes:
-        def __del__(self) -> None:
-            raise kind
-
-    told: list[type[BaseException]] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
     before = sys.unraisablehook
     with interrupts.sent_until_heard():
-        FailsAsItGoes()
+        FailsAsItGoes(kind)
         time.sleep(3 * interrupts.PAUSE_SECONDS)
     assert told == [kind]
     assert sys.unraisablehook is before
+
+
+def test_a_finalizer_that_fails_is_told_of_until_ctrl_c_has_come_and_not_afterwards(
+    told: list[type[BaseException]],
+) -> None:
+    interrupts.leave_no_traceback()
+    FailsAsItGoes()
+    assert told == [ValueError]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    FailsAsItGoes()
+    assert told == [ValueError]
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None], ids=["ignored", "somebody's own"])
+def test_whoever_handles_ctrl_c_already_goes_on_doing_so(
+    handler: Callable[..., None], told: list[type[BaseException]]
+) -> None:
+    signal.signal(signal.SIGINT, handler)
+    interrupts.leave_no_traceback()
+    signal.raise_signal(signal.SIGINT)
+    FailsAsItGoes()
+    assert told == [ValueError]
