@@ -42,6 +42,9 @@ held AS (SELECT * FROM analytics.course_sessions)
 _WEEK = "date_trunc('week', {day}::timestamp)::date"
 WEEK = _WEEK.format(day="day")
 OVER = "WHERE day < date_trunc('week', now())::date"
+WEEK_STATE = """CASE WHEN {state} = 'provisional' THEN 'provisional'
+    WHEN {day} + 7 - extract(isodow FROM {day})::integer < current_date THEN 'final' ELSE 'running week' END"""
+_SESSIONS_WEEK = WEEK_STATE.format(state="state", day="day")
 ENGAGED = "sum(minutes * ratio) / sum(minutes) FILTER (WHERE ratio IS NOT NULL)"
 # As sessions tell it: each session's own mean, weighed by all of its minutes.
 BY_SESSION = """(SELECT sum(m * r) / sum(m) FILTER (WHERE r IS NOT NULL) FROM (
@@ -87,9 +90,10 @@ QUERIES = {
     "Engagement of the week": f"""
         SELECT week, {BY_SESSION.format(where=f"{_WEEK.format(day='one.day')} = week")}
         FROM (SELECT DISTINCT {WEEK} AS week FROM s {OVER}) AS weeks""",
-    "Sessions week by week": f"SELECT {WEEK}, state, count(*) FROM s GROUP BY 1, 2",
+    "Sessions week by week": f"SELECT {WEEK}, {_SESSIONS_WEEK}, count(*) FROM s GROUP BY 1, 2",
     "Hours week by week": f"""
-        SELECT {WEEK}, state, sum(minutes) / 60 FROM s LEFT JOIN sa USING (entry_id, cue_point_id, state, day) GROUP BY 1, 2""",
+        SELECT {WEEK}, {_SESSIONS_WEEK}, sum(minutes) / 60
+        FROM s LEFT JOIN sa USING (entry_id, cue_point_id, state, day) GROUP BY 1, 2""",
     "The week's hours": """
         SELECT to_char(hour, 'HH24'), to_char(hour, 'ID Dy'),
             sum(extract(epoch FROM least(until, hour + interval '1 hour') - greatest(began, hour))) / 3600
@@ -158,7 +162,8 @@ QUERIES = {
     "Hours of attendance": "SELECT sum(minutes) / 60 FROM sa",
     "Unidentified share": "SELECT sum(minutes) FILTER (WHERE NOT is_person) / sum(minutes) FROM sa",
     "People week by week": f"""
-        SELECT {_WEEK.format(day="a.day")}, coalesce(s.state, 'provisional'), count(DISTINCT user_id)
+        SELECT {_WEEK.format(day="a.day")},
+            {WEEK_STATE.format(state="coalesce(s.state, 'provisional')", day="a.day")}, count(DISTINCT user_id)
         FROM a LEFT JOIN s USING (entry_id, cue_point_id) WHERE is_person GROUP BY 1, 2""",
     "People and their time": f"""
         SELECT pseudonym, NULL, sum(minutes) / 60, count(DISTINCT cue_point_id), {ENGAGED}, max(day)
@@ -186,7 +191,7 @@ QUERIES = {
 }
 for _of, _where in (("Room", "TRUE"), ("Host", HOSTED)):
     QUERIES[f"{_of}: hours week by week"] = (
-        f"SELECT {WEEK}, state, sum(minutes) / 60 FROM s LEFT JOIN sa USING (entry_id, cue_point_id, state, day, host)"
+        f"SELECT {WEEK}, {_SESSIONS_WEEK}, sum(minutes) / 60 FROM s LEFT JOIN sa USING (entry_id, cue_point_id, state, day, host)"
         f" WHERE {_where} GROUP BY 1, 2"
     )
 

@@ -165,7 +165,7 @@ def _by_week(of: str) -> Bars:
         "Attendees' hours in main sessions by week; those of sessions that may still grow apart.",
         "sessions",
         ("hours",),
-        ("state",),
+        ("week_state",),
         time="session_date",
         where=(MAIN, *where),
         x="session_date",

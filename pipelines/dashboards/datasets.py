@@ -45,9 +45,17 @@ _WEEK_OVER = Calculated(
     IS_WEEK_OVER,
     "Whether the week of the day is over: the running one is no week to compare with.",
 )
+# A bar of the running week is no lesser week: it is not at its end, however final its sessions are.
+_WEEK_STATE = Calculated(
+    "week_state",
+    "TEXT",
+    f"CASE WHEN is_provisional THEN 'provisional' WHEN {IS_WEEK_OVER} THEN 'final' ELSE 'running week' END",
+    "Whether a week's figures may still grow: provisional, where its sessions may; running week, where it is not over; or"
+    " final.",
+)
 CALCULATED: Mapping[str, Sequence[Calculated]] = {
-    "sessions": (_local("started", "When the session started"), _STATE, _WEEK_OVER),
-    "attendance": (_local("started", "When the session started"), _STATE, _WEEK_OVER),
+    "sessions": (_local("started", "When the session started"), _STATE, _WEEK_OVER, _WEEK_STATE),
+    "attendance": (_local("started", "When the session started"), _STATE, _WEEK_OVER, _WEEK_STATE),
     "course_sessions": (_local("started", "When the session started"), _STATE),
     "absences": (_local("started", "When the session started"), _STATE),
     "course_attendance": (_STATE,),

@@ -14,8 +14,8 @@ GLANCE = Board(
     (
         Tab(
             "",
-            "**The newest week that is over, against the one before.** Bars show what is *provisional* apart: those figures"
-            " may still grow. Breakout rooms are not counted: who is in one is in the main room as well.",
+            "**The newest week that is over, against the one before.** Bars show what is *provisional*, and the"
+            " running week, apart: those figures may still grow. Breakout rooms are not counted: who is in one is in the main room as well.",
             (
                 Row(
                     30,
@@ -75,7 +75,7 @@ GLANCE = Board(
                                 "Main sessions by week; those whose figures may still grow apart.",
                                 "sessions",
                                 ("sessions",),
-                                ("state",),
+                                ("week_state",),
                                 time="session_date",
                                 where=(MAIN,),
                                 x="session_date",
@@ -89,7 +89,7 @@ GLANCE = Board(
                                 "Attendees' hours by week; those of sessions whose figures may still grow apart.",
                                 "sessions",
                                 ("hours",),
-                                ("state",),
+                                ("week_state",),
                                 time="session_date",
                                 where=(MAIN,),
                                 x="session_date",

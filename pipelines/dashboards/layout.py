@@ -29,7 +29,12 @@ def dashboard(board: Board, columns: Columns) -> dict[str, Any]:
             "chart_configuration": {},
             "global_chart_configuration": {"scope": {"rootPath": [_ROOT], "excluded": []}, "chartsInScope": []},
             "color_scheme": "supersetColors",
-            "label_colors": {"final": "#0F5B6E", "provisional": "#F0A35E", "missing": "#C8CDD3"},
+            "label_colors": {
+                "final": "#0F5B6E",
+                "running week": "#7FB2BE",
+                "provisional": "#F0A35E",
+                "missing": "#C8CDD3",
+            },
             "shared_label_colors": [],
             "default_filters": "{}",
             "expanded_slices": {},

@@ -46,7 +46,7 @@ PEOPLE = Board(
                         "Identified people by week, each once; from sessions that may still gain some, apart.",
                         "attendance",
                         ("people",),
-                        ("state",),
+                        ("week_state",),
                         time="session_date",
                         where=_PERSON,
                         x="session_date",
