@@ -14,8 +14,8 @@ GLANCE = Board(
     (
         Tab(
             "",
-            "**The newest week that is over, against the one before.** Bars show what is *provisional*, and the"
-            " running week, apart: those figures may still grow. Breakout rooms are not counted: who is in one is in the main room as well.",
+            "**The newest week that is over, against the one before.** Bars show what is *provisional*, and the running week,"
+            " apart: those figures may still grow. Breakout rooms are not counted: who is in one is in the main room as well.",
             (
                 Row(
                     30,
