@@ -63,6 +63,19 @@ def _dripping(start: bytes, drop: bytes) -> Pieces:
         yield drop
 
 
+def _chunked(*pieces: bytes) -> Pieces:
+    """The last of them for ever."""
+    yield OK + b"transfer-encoding: chunked\r\n\r\n" + b"%x\r\n%s\r\n" % (len(HEADER), HEADER)
+    yield from pieces
+    while True:
+        yield pieces[-1]
+
+
+def _without_pause(block: bytes) -> Pieces:
+    while True:
+        yield block
+
+
 OK = b"HTTP/1.1 200 OK\r\n"
 CASES: dict[str, Callable[[], Pieces]] = {
     "a report of two rows": lambda: _of_length(HEADER + ROW * 2),
@@ -88,6 +101,13 @@ CASES: dict[str, Callable[[], Pieces]] = {
     "a body that drips": lambda: _dripping(OK + b"\r\n" + HEADER, b"x"),
     "headers that drip": lambda: _dripping(OK + b"x-drop: ", b"x"),
     "headers without end": lambda: _dripping(OK, b"x-more: " + b"y" * 8000 + b"\r\n"),
+    "interim replies without end": lambda: _without_pause(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000),
+    "a status line without end": lambda: _without_pause(b"HTTP/1.1 200 " + b"O" * 65536),
+    "chunks of one byte": lambda: _chunked(b"1\r\nx\r\n" * 10_000),
+    "a chunk of 2^60 bytes": lambda: _chunked(b"%x\r\n" % 2**60, b"1_a,x\n" * 10_000),
+    "the length of a chunk without end": lambda: _chunked(b"1;" + b"x" * 65536, b"x" * 65536),
+    "trailers without end": lambda: _chunked(b"0\r\n", b"x-more: " + b"y" * 8000 + b"\r\n"),
+    "no HTTP": lambda: iter([b"220 mail.example.org ESMTP\r\n" * 10]),
     "no answer at all": lambda: _dripping(b"", b""),
 }
 
