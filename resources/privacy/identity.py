@@ -17,7 +17,11 @@ _BETWEEN_WORDS = re.compile(r"[\s,;\"'()\[\]{}<>|]+")
 
 def identity(value: str) -> str:
     """What two spellings of one person's id have in common."""
-    return unicodedata.normalize("NFC", value).strip().casefold()
+    if value.isascii():
+        return value.strip().casefold()
+    # Cases are folded letter by letter and accents apart: some letters have no capital of one character.
+    folded = unicodedata.normalize("NFD", value).strip().casefold()
+    return unicodedata.normalize("NFC", folded).casefold()
 
 
 def trace(value: str) -> str:
