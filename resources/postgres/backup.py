@@ -50,11 +50,14 @@ class Manifest:
     signature: str = ""
 
     def __post_init__(self) -> None:
-        """Raises `TypeError`: the file may have been written by anybody."""
+        """Raises `TypeError`, and `ValueError` of a half of a character: the file may have been written by anybody."""
+        if type(self.rows) is not dict or type(self.migrations) is not list:
+            raise TypeError("what has to be an object or a list is none")
         texts = [self.made_at, self.sha256, self.signature, *self.rows, *self.migrations]
         counts = [self.server_version, *self.rows.values()]
         if not all(type(each) is str for each in texts) or not all(type(each) is int for each in counts):
             raise TypeError("a text or a number is none")
+        "".join(texts).encode()
 
     def signed(self, key: str) -> "Manifest":
         """With a signature, where there is a key to make one with."""
@@ -81,7 +84,7 @@ class Manifest:
             raise BackupError(
                 f"{path} is not there. A backup is both files: copy it from where the first is."
             ) from None
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             raise BackupError(f"{path} is damaged. Take another backup.") from None
 
 

@@ -129,6 +129,30 @@ def test_rows_that_an_earlier_version_made_pseudonymous_are_found_by_the_spellin
     assert found({before}, everything(place).encode()) == set()
 
 
+GOOD = {"made_at": "", "server_version": 1, "sha256": "", "rows": {"attendees": 1}, "migrations": [], "signature": ""}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "null", "[]", "7", "{}", "{" * 100_000, "[" * 100_000, '{"rows": ' * 100_000, "\0", "\ud800",
+        json.dumps({**GOOD, "more": 1}),
+        *(json.dumps({**GOOD, name: value}) for name, value in [
+            ("sha256", "\ud800"), ("signature", "\udfff"), ("signature", None), ("migrations", ["\ud800"]),
+            ("migrations", {"a": []}), ("migrations", 7), ("rows", ["attendees"]), ("rows", {"\ud800": 1}),
+            ("rows", {"attendees": "1"}), ("rows", {"attendees": True}), ("rows", {"attendees": 1.5}),
+            ("server_version", "18"), ("made_at", 7),
+        ]),
+        json.dumps(GOOD).replace('"server_version": 1', f'"server_version": 1{"0" * 10_000}'),
+    ],
+    ids=lambda text: text[:40],
+)  # fmt: skip
+def test_a_manifest_that_is_none_is_called_damaged(text: str, tmp_path: Path) -> None:
+    Manifest.beside(tmp_path / "a.dump").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(BackupError, match="is damaged"):
+        Manifest.of(tmp_path / "a.dump").is_signed_with(KEY)
+
+
 @pytest.mark.parametrize(
     "name",
     ['x"; \\! touch INJECTED', "x\n\\! touch INJECTED\n", "attendees"],

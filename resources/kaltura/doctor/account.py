@@ -99,7 +99,7 @@ def credentials(requests: Requests) -> Iterator[Finding]:
 def _is_document(body: bytes) -> bool:
     try:
         json.loads(body.decode("utf-8-sig"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
