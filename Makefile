@@ -2,7 +2,7 @@
 
 # What is given on the command line reaches Python through the environment, as it is: it is never a part of a shell's text,
 # nor read by make once more.
-GIVEN := ACCOUNT AGAIN DAYS DEMO DRY_RUN FILE FOLDER FORMAT FROM ID ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
+GIVEN := ACCOUNT AGAIN DASHBOARDS DAYS DEMO DRY_RUN FILE FOLDER FORMAT FROM ID ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -78,9 +78,9 @@ restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of t
 	@test -n "$$FILE" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
 	@$(BIN)/python -m pipelines restore $(if $(REPLACE),--replace) $(if $(TRUST),--trust) -- "$$FILE"
 
-deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: without an account)
+deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: no account; DASHBOARDS=1: Superset too)
 	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
-	docker compose $(if $(DEMO),--profile demo) up --detach --build
+	docker compose $(if $(DEMO),--profile demo) $(if $(DASHBOARDS),--profile dashboards) up --detach --build
 
 stop:  ## stop what `make run`, `make ui` and `make dashboards` left running; data stay
 	@if [ -d .local ]; then $(MAKE) -s .venv/run && $(BIN)/python -m pipelines stop; \
@@ -118,7 +118,7 @@ check: .venv/dev secrets  ## formatting, types, SQL, deployment files, secrets, 
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/squawk --config .squawk.toml sql/migrations/*.sql
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/hadolint deploy/Dockerfile deploy/dashboards.Dockerfile
 	$(BIN)/kubernetes-validate --quiet --strict $(filter-out %/values.yaml,$(wildcard deploy/k8s/*.yaml))
 	$(BIN)/dg check defs 2>/dev/null || $(BIN)/dg check defs
 	$(BIN)/python -m pipelines docs --check

@@ -2,8 +2,9 @@
 
     python3 deploy/prepare.py [--demo]
 
-`settings` is a copy of `.env`, or of `demo.env`. The passwords of the two databases are made up once and stay. The
-folder is closed to other users of this machine; the files in it are not, for the containers run as users of their own.
+`settings` is a copy of `.env`, or of `demo.env`. The passwords of the two databases, and what the dashboards need, are made
+up once and stay. The folder is closed to other users of this machine; the files in it are not, for the containers run as
+users of their own.
 It needs Python alone, and reads `.env` by the rule that the containers read it by.
 """
 
@@ -20,6 +21,8 @@ sys.path.insert(0, str(DEPLOY.parent))
 from resources.env_file import EnvFileError, read_env_file  # noqa: E402 (found by the path above)
 from resources.settings import KNOWN_NAMES  # noqa: E402
 
+# As resources/local/superset.py has them, which is not imported here: it needs packages.
+DASHBOARDS = ("superset_secret_key", "superset_admin_password", "analyst_password", "people_password")
 WAREHOUSE = "postgresql://warehouse:{password}@postgres:5432/warehouse"
 
 
@@ -37,6 +40,8 @@ def main() -> int:
     given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     given.folder.chmod(0o700)
     _write(given.folder / "settings", settings.read_text("utf-8"))
+    for name in DASHBOARDS:
+        _password(given.folder / name)
     passwords = {name: _password(given.folder / f"{name}_password") for name in ("postgres", "warehouse", "dagster")}
     _write(given.folder / "database_url", WAREHOUSE.format(password=quote(passwords["warehouse"], safe="")))
     return 0

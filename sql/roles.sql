@@ -21,7 +21,9 @@ BEGIN
             END;
         END IF;
     END LOOP;
-    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO kaltura_loader', current_database());
+    -- A server may have taken CONNECT from public.
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO kaltura_loader', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO kaltura_analyst', current_database());
 END
 $$;
 GRANT kaltura_analyst TO kaltura_analyst_pii;

@@ -25,7 +25,16 @@ from resources.local import postgres as local_postgres
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 PYTHONPATH = f"{CHECKOUT}:{sysconfig.get_path('purelib')}"
+PREPARE = [sys.executable, str(CHECKOUT / "deploy/prepare.py")]
 STOP_SECONDS = 10  # then everything that is left in a container is killed
+
+
+def demo_secrets(folder: Path) -> Path:
+    """What deploy/prepare.py makes for the stand-in's account, in a folder of that one."""
+    made = folder / "secrets"
+    subprocess.run([*PREPARE, "--demo", "--folder", str(made)], check=True)
+    made.chmod(0o755)  # here it is the containers that look into it, not the engine
+    return made
 
 
 class Database:
@@ -52,6 +61,8 @@ class Database:
             },
             check=True,
         )
+        url = (secrets / "database_url").read_text()
+        (secrets / "database_url").write_text(url.replace("@postgres:", f"@{self.host}:"))
         self.stop()
         self.start()
 
@@ -79,15 +90,17 @@ class Containers:
         self.database = database
         self.secrets = secrets
         self.more = more
-        self.ports = {"4000": free_port(), "3000": free_port(), "8999": free_port()}
+        self.ports = {port: free_port() for port in ("4000", "3000", "8999", "8088")}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts = 0
-        self.volume = folder / "volume"
+        self.volume, self.superset = folder / "volume", folder / "superset"
         self.volume.mkdir()
+        self.superset.mkdir()
         self.user, python = self._user()
         self.programs = self._programs(python)
         if self.user is not None:
             os.chown(self.volume, self.user, self.user)
+            os.chown(self.superset, self.user, self.user)
         workspace = (CHECKOUT / "deploy/workspace.yaml").read_text()
         self.workspace = folder / "workspace.yaml"
         self.workspace.write_text(self._told(workspace.replace("host: code", "host: 127.0.0.1")))
@@ -121,7 +134,13 @@ class Containers:
         """The same, with the ports and the address that things have here."""
         for there, here in self.ports.items():
             text = text.replace(there, str(here))
-        return text.replace("0.0.0.0", "127.0.0.1")
+        return self._placed(text.replace("0.0.0.0", "127.0.0.1"))
+
+    def _placed(self, text: str) -> str:
+        mounted = {"/run/secrets": self.secrets, "/var/lib/dagster": self.volume, "/var/lib/superset": self.superset}
+        for there, here in mounted.items():
+            text = text.replace(there, str(here))
+        return text
 
     def is_healthy(self, service: str) -> bool:
         """What the service's own health check says."""
@@ -141,7 +160,7 @@ class Containers:
             return probe.connect_ex(("127.0.0.1", self.ports[there])) == 0
 
     def command(self, service: str) -> list[str]:
-        words = [*SERVICES[service]["entrypoint"], *SERVICES[service]["command"]]
+        words = [*SERVICES[service].get("entrypoint", []), *SERVICES[service]["command"]]
         rooms = ["--rooms", str(60 if DEEP else 16)] if service == "simulator" else []
         told = [str(self.workspace) if word == "deploy/workspace.yaml" else self._told(word) for word in words]
         return [str(self.programs / told[0]), *told[1:], *rooms]
@@ -157,7 +176,7 @@ class Containers:
         }
         given = {}
         for name, value in SERVICES[service].get("environment", {}).items():
-            told = value.replace("/run/secrets", str(self.secrets)).replace("/var/lib/dagster", str(self.volume))
+            told = self._placed(value)
             given[name] = self.database.host if told == "postgres" else told
         settings = {name: self._told(value or "") for name, value in dotenv_values(self.secrets / "settings").items()}
         settings = {name: value.replace("simulator:", "127.0.0.1:") for name, value in settings.items()}

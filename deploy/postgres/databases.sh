@@ -11,3 +11,6 @@ CREATE DATABASE :"name" OWNER :"name";
 REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
 SQL
 done
+# The warehouse's owner makes the roles of analysts and loaders, and the dashboards' logins.
+psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username="${POSTGRES_USER:-postgres}" --dbname=postgres \
+    --command='ALTER ROLE warehouse CREATEROLE'

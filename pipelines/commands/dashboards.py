@@ -1,4 +1,6 @@
-"""`dashboards`: Superset with the project's dashboards over the warehouse, until Ctrl-C; or the bundle as a zip."""
+"""`dashboards`: Superset with the project's dashboards over the warehouse, until Ctrl-C; or what another Superset needs for
+that: the bundle as a zip, and the logins.
+"""
 
 import os
 import signal
@@ -23,17 +25,28 @@ STOP_SECONDS = 20
 @click.option(
     "--zip", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write the bundle there, start nothing."
 )
+@click.option(
+    "--prepare",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Make the logins and FOLDER/bundle.zip, start nothing.",
+    metavar="FOLDER",
+)
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Default: PORT, or {PORT}.")
 @database_url_option
-def command(file: Path | None, port: int | None, database_url: str) -> None:
+def command(file: Path | None, prepare: Path | None, port: int | None, database_url: str) -> None:
     """Serve the dashboards on http://localhost:8088 until Ctrl-C, or write them as a file for a Superset that you have.
 
     With --zip, --database-url is the warehouse as that Superset reaches it, with an analyst's login. A password in it is left
     out of the file: Superset asks for it when the file is imported.
+
+    With --prepare, passwords come from the files in DASHBOARDS_SECRETS, as in docker-compose.yml.
     """
     timezone = str(Settings.from_environment().timezone)
     if file:
         _write(file, database_url, timezone)
+    elif prepare:
+        write_bundle(Superset(), prepare / "bundle.zip", database_url, timezone)
+        click.echo(f"{prepare / 'bundle.zip'}: written. The logins are made.")
     else:
         _serve(Superset(), port or listening_port(PORT), database_url, timezone)
 
@@ -73,6 +86,14 @@ def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
 
 def bring_up_to_date(superset: Superset, url: str, timezone: str) -> None:
     """The logins in the warehouse, and the bundle in Superset."""
+    with tempfile.TemporaryDirectory(prefix="kaltura-dashboards-") as folder:
+        file = Path(folder) / "bundle.zip"
+        write_bundle(superset, file, url, timezone)
+        superset.set_up(file)
+
+
+def write_bundle(superset: Superset, file: Path, url: str, timezone: str) -> None:
+    """The bundle over the warehouse, with a login there that is made by this, as the one that sees people is."""
     from pipelines.dashboards import bundle
     from pipelines.dashboards.addresses import of_login
     from resources.postgres.logins import PEOPLE_LOGIN, make_login
@@ -86,11 +107,7 @@ def bring_up_to_date(superset: Superset, url: str, timezone: str) -> None:
     apply_roles(warehouse, again=False)
     make_login(warehouse, bundle.LOGIN, "kaltura_analyst", superset.secret("analyst_password"))
     make_login(warehouse, PEOPLE_LOGIN, "kaltura_analyst_pii", superset.secret("people_password"))
-    with tempfile.TemporaryDirectory(prefix="kaltura-dashboards-") as folder:
-        file = Path(folder) / "bundle.zip"
-        texts = bundle.for_database(bundle.current(), of_login(warehouse, bundle.LOGIN), timezone)
-        bundle.write_zip(texts, file)
-        superset.set_up(file)
+    bundle.write_zip(bundle.for_database(bundle.current(), of_login(warehouse, bundle.LOGIN), timezone), file)
 
 
 def _watch(superset: Superset, process: "subprocess.Popen[bytes]", port: int, is_new: bool) -> NoReturn:
@@ -100,7 +117,7 @@ def _watch(superset: Superset, process: "subprocess.Popen[bytes]", port: int, is
         if process.poll() is not None:
             raise Stopped(f"Superset ended. Its log: {superset.log}\n{superset.tail()}")
         if not told and answers(port):
-            file = superset.folder / "secrets" / "superset_admin_password"
+            file = superset.secrets / "superset_admin_password"
             password = superset.secret("superset_admin_password") if is_new else f"in {file}"
             click.echo(f"Superset is on http://localhost:{port} (Ctrl-C stops it). User: admin. Password: {password}")
             told = True

@@ -39,6 +39,11 @@ class Superset:
         return self.environment / "bin" / "python"
 
     @property
+    def secrets(self) -> Path:
+        """A container has them elsewhere."""
+        return Path(os.environ.get("DASHBOARDS_SECRETS") or self.folder / "secrets")
+
+    @property
     def log(self) -> Path:
         return self.folder / "superset.log"
 
@@ -55,14 +60,17 @@ class Superset:
 
     def make_secrets(self) -> bool:
         """Make those that are not there yet. Whether the administrator's password is one of them."""
-        folder = self.folder / "secrets"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # Superset's own database holds the warehouse's password, encrypted
-        made = [name for name in SECRETS if _write_once(folder / name, secrets.token_urlsafe(32))]
+        made = [name for name in SECRETS if _write_once(self.secrets / name, secrets.token_urlsafe(32))]
         return "superset_admin_password" in made
 
     def secret(self, name: str) -> str:
-        return (self.folder / "secrets" / name).read_text("utf-8").strip()
+        """Raises `SupersetError` where there is none."""
+        try:
+            return (self.secrets / name).read_text("utf-8").strip()
+        except OSError as error:
+            raise SupersetError(f"{self.secrets / name} can't be read: {error.strerror}.") from None
 
     def set_up(self, bundle: Path) -> None:
         """Have its database current and the bundle in it. Raises `SupersetError`."""
@@ -105,7 +113,7 @@ class Superset:
         """Next to nothing of ours: it holds other passwords."""
         return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
             "SUPERSET_HOME": str(self.folder),
-            "DASHBOARDS_SECRETS": str(self.folder / "secrets"),
+            "DASHBOARDS_SECRETS": str(self.secrets),
             "SUPERSET_CONFIG_PATH": str(self.settings),
             "FLASK_APP": "superset.app:create_app()",
             "PYTHONWARNINGS": "ignore",

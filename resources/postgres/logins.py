@@ -6,6 +6,11 @@ from psycopg import sql
 from resources.postgres.roles import RolesError
 from resources.postgres.session import connect, transaction
 
+_AWAY = ("NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE", "NOREPLICATION", "NOBYPASSRLS")  # no role that is made has one
+_ATTRIBUTES = (
+    "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls"
+    " FROM pg_catalog.pg_roles WHERE rolname = %s"
+)
 PEOPLE_LOGIN = "kaltura_dashboards_people"
 
 
@@ -17,12 +22,14 @@ def make_login(url: str, name: str, role: str, password: str) -> None:
     with connect(url) as connection:
         try:
             with transaction(connection):
-                found = connection.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", [name]).fetchone()
+                found = connection.execute(_ATTRIBUTES, [name]).fetchone()
                 verb = "ALTER" if found is not None else "CREATE"
+                # Who may make roles may not say of one that it is no superuser, where it is none already.
+                away = [word for word, has in zip(_AWAY, found or (), strict=False) if has]
                 verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
                 connection.execute(
-                    sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
-                        sql.SQL(verb), sql.Identifier(name), sql.Literal(verifier.decode())
+                    sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}").format(
+                        sql.SQL(verb), sql.Identifier(name), sql.SQL(" ".join(away)), sql.Literal(verifier.decode())
                     )
                 )
                 connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))

@@ -5,7 +5,6 @@ import re
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from containers import COMPOSE, SERVICES, Containers, Database
+from containers import COMPOSE, PREPARE, SERVICES, Containers, Database, demo_secrets
 from dagster_ui import ASSETS, BACKFILL, Ui
 from dotenv import dotenv_values
 from pipeline import CHECKOUT, TABLES, Pipeline
@@ -23,7 +22,6 @@ from simulator import DEMO, Running, University
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(24)]
 DAYS_PER_RUN = 8
-PREPARE = [sys.executable, str(CHECKOUT / "deploy/prepare.py")]
 
 # ---------------------------------------------------------------------------------------------- what the files say
 
@@ -41,17 +39,17 @@ def test_a_service_may_do_and_take_no_more_than_it_needs(name: str) -> None:
 
 
 def test_all_but_postgres_run_as_the_user_of_the_image() -> None:
-    user = re.search(r"^USER (.+)$", (CHECKOUT / "deploy/Dockerfile").read_text(), re.MULTILINE)
-    assert user
-    assert {service["user"] for name, service in SERVICES.items() if name != "postgres"} == {user[1]}
+    files = [CHECKOUT / "deploy" / name for name in ("Dockerfile", "dashboards.Dockerfile")]
+    users = {re.findall(r"^USER (.+)$", file.read_text(), re.MULTILINE)[-1] for file in files}
+    assert {service["user"] for name, service in SERVICES.items() if name != "postgres"} == users
 
 
 def test_no_secret_stands_in_an_environment() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if re.search("PASSWORD|TOKEN|SECRET|DATABASE_URL", name):
-                assert name.endswith("_FILE")
-                assert value.startswith("/run/secrets/")
+                assert name.endswith(("_FILE", "_SECRETS"))
+                assert value.startswith("/run/secrets")
 
 
 def test_every_volume_and_secret_that_is_used_is_declared() -> None:
@@ -63,8 +61,9 @@ def test_every_volume_and_secret_that_is_used_is_declared() -> None:
             assert source in COMPOSE["volumes"] or (CHECKOUT / source).exists()
 
 
-def test_the_image_holds_every_folder_of_the_pipeline_and_nothing_private() -> None:
-    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (CHECKOUT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+def test_the_images_hold_every_folder_of_the_pipeline_and_nothing_private() -> None:
+    files = "".join((CHECKOUT / "deploy" / name).read_text() for name in ("Dockerfile", "dashboards.Dockerfile"))
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", files, re.MULTILINE)
     let_in = [line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     assert sorted(" ".join(copied).split()) == sorted(let_in)
     assert {"pipelines", "assets", "resources", "simulator", "sql"} <= set(let_in)
@@ -127,17 +126,12 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def secrets(folder: Path) -> Path:
-    made = folder / "secrets"
-    subprocess.run([*PREPARE, "--demo", "--folder", str(made)], check=True)
-    made.chmod(0o755)  # here it is the containers that look into it, not the engine
-    return made
+    return demo_secrets(folder)
 
 
 @pytest.fixture
 def database(folder: Path, secrets: Path) -> Iterator[Database]:
     server = Database(folder / "postgres", secrets)
-    url = (secrets / "database_url").read_text()
-    (secrets / "database_url").write_text(url.replace("@postgres:", f"@{server.host}:"))
     yield server
     server.remove()
 

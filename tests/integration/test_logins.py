@@ -53,3 +53,25 @@ def test_who_may_make_no_roles_is_told_so(database: str, logins: psycopg.Connect
     url = database.replace("postgres@", f"{ANALYST}@", 1)
     with pytest.raises(RolesError, match="CREATEROLE"):
         make_login(url, "test_third", "kaltura_analyst", PASSWORD)
+
+
+def test_who_may_make_roles_and_is_no_superuser_makes_a_login_and_makes_it_again(
+    database: str, logins: psycopg.Connection
+) -> None:
+    logins.execute("CREATE ROLE test_owner LOGIN CREATEROLE")
+    logins.execute("GRANT kaltura_analyst TO test_owner WITH ADMIN OPTION")
+    owner = database.replace("postgres@", "test_owner@", 1)
+    try:
+        for password in (PASSWORD, "change-me"):
+            make_login(owner, "test_third", "kaltura_analyst", password)
+    finally:
+        logins.execute("DROP ROLE IF EXISTS test_third")
+        logins.execute("DROP OWNED BY test_owner")
+        logins.execute("DROP ROLE test_owner")
+
+
+def test_a_login_that_has_become_a_superuser_is_none_again(database: str, logins: psycopg.Connection) -> None:
+    logins.execute(f"ALTER ROLE {ANALYST} SUPERUSER CREATEDB BYPASSRLS")
+    make_login(database, ANALYST, "kaltura_analyst", PASSWORD)
+    told = "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles WHERE rolname = %s"
+    assert logins.execute(told, [ANALYST]).fetchone() == (False,)

@@ -365,3 +365,16 @@ def test_applying_them_again_changes_nothing(filled: str) -> None:
         before = connection.execute(query).fetchone()
         apply_roles(filled)
         assert connection.execute(query).fetchone() == before
+
+
+@pytest.mark.parametrize("role", ["kaltura_loader", "kaltura_analyst", "kaltura_analyst_pii"])
+def test_who_has_a_role_may_connect_where_a_server_lets_nobody(role: str, filled: str) -> None:
+    with psycopg.connect(filled, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    apply_roles(filled)
+    with acting_as(filled, role) as connection:
+        row = connection.execute(
+            "SELECT has_database_privilege(session_user, current_database(), 'CONNECT')"
+        ).fetchone()
+        assert row == (True,)
