@@ -53,12 +53,15 @@ def command(file: Path | None, prepare: Path | None, port: int | None, database_
 
 def _write(file: Path, url: str, timezone: str) -> None:
     from pipelines.dashboards import bundle
-    from pipelines.dashboards.addresses import without_password
+    from pipelines.dashboards.addresses import left_out, without_password
     from resources.postgres.url import database_url
 
-    address = without_password(url or database_url())
+    warehouse = url or database_url()
+    address = without_password(warehouse)
     bundle.write_zip(bundle.for_database(bundle.current(), address, timezone), file)
     click.echo(f"{file}: import it in Superset under Dashboards. It holds no password.")
+    if names := left_out(warehouse):
+        click.echo(f"Left out of the URL, as it is not how the server is reached: {', '.join(names)}.", err=True)
 
 
 def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:

@@ -77,7 +77,7 @@ def database(uri: str, timezone: str) -> dict[str, Any]:
 
 
 class NoBundleError(ConfigurationError):
-    """The bundle is not where this runs: the image of the pipeline has none."""
+    """The bundle is not where this runs: an installed package has none."""
 
 
 def current() -> dict[str, str]:

@@ -13,11 +13,12 @@ from click.testing import CliRunner
 
 from pipelines.command_line import front_door
 from pipelines.dashboards import bundle
-from pipelines.dashboards.addresses import ASKED_FOR, of_login, without_password
+from pipelines.dashboards.addresses import ASKED_FOR, left_out, of_login, without_password
 from pipelines.dashboards.boards import BOARDS
 from pipelines.dashboards.datasets import CALCULATED, NOT_CACHED, PERSONAL
 from pipelines.dashboards.layout import reached
 from pipelines.dashboards.metrics import METRICS, metrics_of
+from resources.postgres.url import DatabaseUrlError
 
 TEXTS = bundle.current()
 PARTS: dict[str, Any] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
@@ -169,6 +170,8 @@ def test_where_there_is_no_bundle_that_is_said_and_no_empty_file_is_written(
                 ("a:hidden@", "password=hidden&sslpassword=hidden"),
                 ("", "user=a&password=hidden"),
                 ("owner:hidden@", "us%65r=a"),
+                ("a:hidden@", "options=-c%20search_path%3Dx&passfile=/home/a/.pgpass&sslkey=/k&sslcert=/c"),
+                ("a:hidden@", "requirepeer=x&krbsrvname=hidden"),
             )
         ),
         ("postgresql:///w", "postgresql+psycopg2:///w", f"postgresql+psycopg2://an:{ASKED_FOR}@/w"),
@@ -177,3 +180,13 @@ def test_where_there_is_no_bundle_that_is_said_and_no_empty_file_is_written(
 def test_an_address_without_its_password_and_as_another_login_has_it(url: str, bare: str, of_analyst: str) -> None:
     assert without_password(url) == bare
     assert of_login(url, "an") == of_analyst
+
+
+def test_a_service_is_refused_for_superset_has_another_file_of_them() -> None:
+    with pytest.raises(DatabaseUrlError, match="names a service"):
+        without_password("postgresql:///?service=warehouse")
+
+
+def test_what_is_left_out_of_an_address_is_named() -> None:
+    url = "postgresql://a@h/w?sslmode=require&passfile=/x&options=-c%20jit%3Don&user=b"
+    assert left_out(url) == ["options", "passfile"]
