@@ -5,9 +5,11 @@ that the way of the data is seen whole, with the words of the catalog: a view's 
 in sql/views, whose comments Postgres holds too.
 """
 
+import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -16,6 +18,8 @@ from assets.report import OWNERS, asset_key, source_key
 from assets.reports import REPORTS
 from resources.postgres.migrations import files
 from resources.postgres.views import created_by
+from resources.settings import CHECKOUT
+from resources.university.lists import LISTS
 
 SCHEMA = GROUP = "analytics"
 KALTURA_GROUP = "kaltura_reports"
@@ -23,6 +27,19 @@ KALTURA_GROUP = "kaltura_reports"
 _READS = re.compile(r"\b(?:FROM|JOIN)\s+(kaltura|analytics|university)\.(\w+)")
 _LITERAL = r"((?:'(?:[^']|'')*'\s*)+)"
 _COMMENT = re.compile(rf"COMMENT ON (VIEW|COLUMN) {SCHEMA}\.(\w+)(?:\.(\w+))? IS\s+{_LITERAL};")
+
+
+COLUMN_LINEAGE = "assets/column_lineage.csv"
+
+
+class ColumnOrigin(NamedTuple):
+    """A view's column that is another's as it is: a line of `COLUMN_LINEAGE`, which `make docs` writes."""
+
+    view: str
+    column: str
+    source_schema: str
+    source: str
+    source_column: str
 
 
 @dataclass(frozen=True)
@@ -85,18 +102,27 @@ def report_specs() -> list[dg.AssetSpec]:
     ]
 
 
+def column_origins() -> list[ColumnOrigin]:
+    with (CHECKOUT / COLUMN_LINEAGE).open(encoding="utf-8", newline="") as file:
+        return [ColumnOrigin(**line) for line in csv.DictReader(file)]
+
+
 def view_specs() -> list[dg.AssetSpec]:
     """The views of schema `analytics`, below the tables that they read."""
     there = views()
-    assets = {("kaltura", report.table.name) for report in REPORTS} | {(SCHEMA, view.name) for view in there}
+    assets: dict[tuple[str, str], Collection[str]] = {
+        **{("kaltura", report.table.name): report.table.column_names for report in REPORTS},
+        **{("university", each.name): each.column_names for each in LISTS},
+        **{(SCHEMA, view.name): view.columns for view in there},
+    }
+    # A table has columns of bookkeeping too, which come from no report and no list.
+    origins = [
+        each for each in column_origins() if each.source_column in assets.get((each.source_schema, each.source), ())
+    ]
     return [
         dg.AssetSpec(
             asset_key(view.name, SCHEMA),
-            deps=[
-                asset_key(name, schema)
-                for schema, name in view.sources
-                if schema == "university" or (schema, name) in assets
-            ],
+            deps=[asset_key(name, schema) for schema, name in view.sources if (schema, name) in assets],
             description=view.description,
             group_name=GROUP,
             kinds={"postgres", "view"},
@@ -106,6 +132,13 @@ def view_specs() -> list[dg.AssetSpec]:
                 "dagster/table_name": f"{SCHEMA}.{view.name}",
                 "dagster/column_schema": dg.TableSchema(
                     columns=[dg.TableColumn(name, "", said) for name, said in view.columns.items()]
+                ),
+                "dagster/column_lineage": dg.TableColumnLineage(
+                    {
+                        each.column: [dg.TableColumnDep(asset_key(each.source, each.source_schema), each.source_column)]
+                        for each in origins
+                        if each.view == view.name
+                    }
                 ),
             },
         )

@@ -132,6 +132,9 @@ class Report:
                 **written_in(f"assets/{self.table.name}.py"),
                 "dagster/table_name": f"kaltura.{self.table.name}",
                 "dagster/column_schema": dg.TableSchema(columns=[self._shown(c) for c in self.table.columns]),
+                "dagster/column_lineage": dg.TableColumnLineage(
+                    {c.name: [dg.TableColumnDep(source_key(self.report_id), c.name)] for c in self.table.columns}
+                ),
                 "kaltura/report": f"{self.report_id} ({self.title})",
                 "key": ", ".join(("partner_id", *self.table.key)),
             },

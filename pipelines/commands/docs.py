@@ -1,7 +1,7 @@
 """`docs`: writes the pages that are made from something else.
 
-docs/data-dictionary.md, docs/dbt/sources.yml and the dashboards' bundle from the catalog of a fresh database, docs/settings.md
-from `.env.example`.
+docs/data-dictionary.md, docs/dbt/sources.yml, the dashboards' bundle and assets/column_lineage.csv from the catalog of a
+fresh database, docs/settings.md from `.env.example`.
 """
 
 import tempfile
@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import psycopg
 
-from pipelines import data_dictionary, dbt_sources, settings_page
+from assets.lineage import ColumnOrigin
+from pipelines import column_lineage, data_dictionary, dbt_sources, settings_page
 from pipelines.command_line import Command, Stopped
 from pipelines.dashboards import bundle
 from resources.local import postgres as local_postgres
@@ -20,8 +21,8 @@ from resources.settings import CHECKOUT
 SETTINGS_PAGE = CHECKOUT / "docs" / "settings.md"
 
 
-def described_anew() -> list[data_dictionary.Column]:
-    """The columns of a database that this version's migrations and views have just made."""
+def described_anew() -> tuple[list[data_dictionary.Column], list[ColumnOrigin]]:
+    """The columns of a database that this version's migrations and views have just made, and where views' come from."""
     with tempfile.TemporaryDirectory(prefix="kaltura-docs-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the server may run as another user
@@ -30,7 +31,7 @@ def described_anew() -> list[data_dictionary.Column]:
             url = local_postgres.url(folder)
             migrate(url)
             with psycopg.connect(url) as connection:
-                return data_dictionary.columns(connection)
+                return data_dictionary.columns(connection), column_lineage.origins(connection)
         finally:
             local_postgres.remove(folder)
 
@@ -39,10 +40,11 @@ def described_anew() -> list[data_dictionary.Column]:
 @click.option("--check", is_flag=True, help="Write nothing; fail if a page is not current.")
 def command(check: bool) -> None:
     """Write what is made from a fresh database's comments (data dictionary, dbt's sources, dashboards), and the settings page."""
-    described = described_anew()
+    described, origins = described_anew()
     pages = {
         data_dictionary.PATH: data_dictionary.page(described),
         dbt_sources.PATH: dbt_sources.sources(described),
+        column_lineage.PATH: column_lineage.text(origins),
         SETTINGS_PAGE: settings_page.page(settings_page.SOURCE.read_text("utf-8")),
         **{bundle.FOLDER / name: text for name, text in bundle.files(described).items()},
     }

@@ -7,6 +7,7 @@ import psycopg
 from assets.lineage import SCHEMA, report_specs, source_key, view_specs, views
 from assets.report import asset_key
 from assets.reports import REPORTS
+from pipelines import column_lineage
 from pipelines.definitions import defs
 from resources.settings import CHECKOUT
 
@@ -105,3 +106,29 @@ def test_each_asset_says_where_its_code_is() -> None:
             Path(each.file_path) for each in graph.get(report.key).metadata["dagster/code_references"].code_references
         ]
         assert {CHECKOUT / "assets" / f"{report.table.name}.py", CHECKOUT / "assets/pull/asset.py"} == set(shown)
+
+
+def test_the_origins_of_columns_are_what_the_database_says(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        found = column_lineage.origins(connection)
+    assert column_lineage.PATH.read_text("utf-8") == column_lineage.text(found)
+    assert column_lineage.ColumnOrigin("rooms", "account_id", "analytics", "sessions", "account_id") in found
+    assert not [each for each in found if each.column in ("person_id", "host_id") and each.source_schema == "kaltura"]
+
+
+def test_a_column_comes_from_a_column_of_an_asset_above_it() -> None:
+    graph = defs.resolve_asset_graph()
+    columns = {
+        key: {column.name for column in graph.get(key).metadata["dagster/column_schema"].columns}
+        for key in graph.get_all_asset_keys()
+        if "dagster/column_schema" in graph.get(key).metadata
+    }
+    followed = 0
+    for key, own in columns.items():
+        if "dagster/column_lineage" in graph.get(key).metadata:
+            for column, [origin] in graph.get(key).metadata["dagster/column_lineage"].deps_by_column.items():
+                assert column in own
+                assert origin.asset_key in graph.get(key).parent_keys
+                assert origin.column_name in columns[origin.asset_key]
+                followed += 1
+    assert followed > len(REPORTS) * 5 + 50
