@@ -170,9 +170,12 @@ def main() -> int:
     console = Console() if sys.stdout.isatty() else Console(width=160)
     started = time.monotonic()
     _leave_settings_out()
+    numbers = _named(arguments.only)
+    if not numbers:
+        parser.error(f"no fault has {arguments.only!r} in its name; docs/reliability.md names them")
     with Progress(console=console, transient=True) as progress:
         measured = []
-        for case, outcome, count in _measured(processes, arguments.only):
+        for case, outcome, count in _measured(processes, numbers):
             task = progress.task_ids[0] if progress.task_ids else progress.add_task("Backfills", total=count)
             measured.append((case, outcome))
             progress.update(task, advance=1, description=f"{case.trouble.name}, {case.report.report_id}")
@@ -212,10 +215,16 @@ def _databases(count: int) -> Iterator[list[str]]:
         local_postgres.remove(folder)
 
 
-def _measured(processes: int, only: str) -> Iterator[tuple["Case", "Outcome", int]]:
+def _named(text: str) -> list[int]:
+    """The numbers of the cases whose fault has that in its name."""
     from bench.fault_runs import CASES
 
-    numbers = [number for number, case in enumerate(CASES) if only in case.trouble.name]
+    return [number for number, case in enumerate(CASES) if text in case.trouble.name]
+
+
+def _measured(processes: int, numbers: list[int]) -> Iterator[tuple["Case", "Outcome", int]]:
+    from bench.fault_runs import CASES
+
     spawning = multiprocessing.get_context("spawn")
     with _databases(processes) as urls:
         waiting = spawning.Queue()
