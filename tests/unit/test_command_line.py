@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.command_line import COMMANDS, NAMES, front_door
+from resources.postgres import session
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOWHERE = "postgresql://nobody:hidden@127.0.0.1:1/none"  # no server listens there
@@ -156,6 +157,7 @@ def test_ctrl_c_of_which_another_error_was_made_is_that_sentence_too(
 ) -> None:
     of_the_command = {"migrate": "resources.postgres.migrations.migrate", "retention": "pipelines.retention.counts_of"}
     monkeypatch.setattr(of_the_command[command], lambda *_, **__: place())
+    monkeypatch.setattr(session, "_committed", [])  # other tests of this process commit
     done = invoked(command, tmp_path)
     assert done.exit_code == 130, done.output
     assert done.stderr.strip().startswith(f"Stopped. {stands}")
