@@ -6,23 +6,28 @@ fresh database, docs/settings.md from `.env.example`.
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import psycopg
 
-from assets.lineage import ColumnOrigin
-from pipelines import column_lineage, data_dictionary, dbt_sources, settings_page
+from pipelines import data_dictionary, dbt_sources, settings_page
 from pipelines.command_line import Command, Stopped
 from pipelines.dashboards import bundle
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT
 
+if TYPE_CHECKING:
+    from assets.lineage import ColumnOrigin
+
 SETTINGS_PAGE = CHECKOUT / "docs" / "settings.md"
 
 
-def described_anew() -> tuple[list[data_dictionary.Column], list[ColumnOrigin]]:
+def described_anew() -> tuple[list[data_dictionary.Column], "list[ColumnOrigin]"]:
     """The columns of a database that this version's migrations and views have just made, and where views' come from."""
+    from pipelines import column_lineage  # with Dagster's assets, which read the settings
+
     with tempfile.TemporaryDirectory(prefix="kaltura-docs-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the server may run as another user
@@ -40,6 +45,8 @@ def described_anew() -> tuple[list[data_dictionary.Column], list[ColumnOrigin]]:
 @click.option("--check", is_flag=True, help="Write nothing; fail if a page is not current.")
 def command(check: bool) -> None:
     """Write what is made from a fresh database's comments (data dictionary, dbt's sources, dashboards), and the settings page."""
+    from pipelines import column_lineage
+
     described, origins = described_anew()
     pages = {
         data_dictionary.PATH: data_dictionary.page(described),
