@@ -38,6 +38,13 @@ class _Undated:
     def window(self) -> tuple[dt.datetime, dt.datetime]:
         return self.window_start, self.window_end
 
+    def comes_with(self, start: dt.datetime, end: dt.datetime) -> bool:
+        """Whether its window holds that one: what is listed there is listed with the line too.
+
+        One that only overlaps may list a session that has no event in the line's.
+        """
+        return self.window_start <= start and end <= self.window_end
+
     def window_without(self, start: dt.datetime, end: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
         """What of the window that one does not cover, which begins or ends it; all of it where it lies in the middle."""
         begins = max(self.window_start, end) if start <= self.window_start else self.window_start
@@ -100,7 +107,7 @@ class RejectsLoad:
                 gone.append(line.place)
             elif line.is_ours_to_change:
                 left = line.window_without(start, end)
-                if left[0] >= left[1] or self._has_found_its_session(line):
+                if left[0] >= left[1] or (line.comes_with(start, end) and self._has_found_its_session(line)):
                     gone.append(line.place)
                 elif left != line.window:
                     narrower.append((line.place, *left))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import permutations
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -574,6 +575,21 @@ def test_a_line_that_came_with_a_wide_window_and_comes_no_more_goes_with_narrow_
     here += [View("1_room0", at.cue_point_id, _USERS[0], at.started_at, at.started_at + 60) for at in listed]
     scene = replace(scene, sessions=tuple(listed), views=tuple(here))
     tell(store, scene, [Pull(days=(0, 1), at_hour=89)], [Pull(days) for days in last_days], 95)
+
+
+@pytest.mark.parametrize("last_days", list(permutations([(0, 0), (1, 1), (2, 2)])))
+def test_a_line_stays_whose_window_does_not_list_its_session_though_another_days_does(
+    store: Store, last_days: tuple[tuple[int, int], ...]
+) -> None:
+    """Found by the property above: on the third day somebody is alone in what goes on since the second."""
+    scene = Scene(("UTC", dt.date(2026, 5, 4)), 0, (), (), ())
+    days = [scene.begins + number * 24 * HOUR for number in range(3)]
+    long = Session("1_room0", "Long", "", "1_cue0", days[1], days[1] + 60 * HOUR, "host")
+    others = [Session("1_room1", "Daily", "", f"1_other{at}", day, day + 60, "host") for at, day in enumerate(days)]
+    here = [View(at.entry_id, at.cue_point_id, _USERS[0], at.started_at, at.started_at + 60) for at in (long, *others)]
+    here += [View("1_unlisted0", "1_cue0", _USERS[0], day + 8 * HOUR, day + 9 * HOUR) for day in days[1:]]
+    scene = replace(scene, sessions=(long, *others), views=tuple(here))
+    tell(store, scene, [], [Pull(days) for days in last_days], 0)
 
 
 def test_a_session_seen_for_the_first_time_just_after_midnight_is_whole_even_without_a_grace(store: Store) -> None:
