@@ -1,5 +1,6 @@
--- Who was in which session, for how long. The right to see who people are is asked for once a query, and the answer
--- picks one of two halves: in each, a person's id is a column of a table, so that a filter on it finds their rows.
+-- Who was in which session, for how long. The right to see who people are is asked for when the query is planned, and
+-- once more when it runs, as a plan may be kept: the answers pick one of two halves. In each, a filter on a person finds
+-- their rows by an index. Who is not shown ids has no column of them in the plan: it would tell of them (0019_plans.sql).
 
 CREATE VIEW analytics.attendance AS
 WITH visits AS NOT MATERIALIZED (
@@ -79,19 +80,26 @@ pseudonymous AS NOT MATERIALIZED (
     UNION ALL
     SELECT
         visits.*,
-        visits.user_id AS person_id
+        -- As in the index attendees_by_pseudonym.
+        CASE
+            WHEN length(visits.user_id) = 34 AND visits.user_id ~ '^p_[0-9a-f]+$'
+                THEN visits.user_id
+        END AS person_id
     FROM visits
     WHERE
-        NOT visits.is_identified
-        OR (
-            visits.user_id ~ '^p_[0-9a-f]{32}$'
-            AND NOT EXISTS (
-                SELECT FROM kaltura.people
-                WHERE
-                    people.partner_id = visits.account_id
-                    AND people.user_id = visits.user_id
-            )
+        length(visits.user_id) = 34 AND visits.user_id ~ '^p_[0-9a-f]+$'
+        AND NOT EXISTS (
+            SELECT FROM kaltura.people
+            WHERE
+                people.partner_id = visits.account_id
+                AND people.user_id = visits.user_id
         )
+    UNION ALL
+    SELECT
+        visits.*,
+        CASE WHEN NOT visits.is_identified THEN visits.user_id END AS person_id
+    FROM visits
+    WHERE NOT visits.is_identified
 ),
 
 -- The primary key would give rows in the order of the ids, whatever is shown of them: whoever has the list of a class
@@ -101,12 +109,12 @@ told AS NOT MATERIALIZED (
         visits.*,
         visits.user_id AS person_id
     FROM visits
-    WHERE (SELECT analytics.shows_people())
+    WHERE analytics.shows_people_when_planned() AND (SELECT analytics.shows_people())
     UNION ALL
     (
         SELECT pseudonymous.*
         FROM pseudonymous
-        WHERE NOT (SELECT analytics.shows_people())
+        WHERE NOT (analytics.shows_people_when_planned() AND (SELECT analytics.shows_people()))
         ORDER BY pseudonymous.person_id
     )
 )

@@ -2,7 +2,8 @@
 -- on the host decides which attendees are read.
 
 CREATE VIEW analytics.hosts AS
--- Whose session is whose, by a column of a table wherever there is one: a filter on the host finds their rows by it.
+-- Whose session is whose: a filter on the host finds their rows by an index. No column of ids is planned with for who is
+-- not shown them, as in attendance.
 WITH hosted AS NOT MATERIALIZED (
     SELECT
         room_sessions.partner_id AS account_id,
@@ -14,7 +15,8 @@ WITH hosted AS NOT MATERIALIZED (
         room_sessions.session_host_user_id AS host_id
     FROM kaltura.room_sessions
     WHERE
-        (SELECT analytics.shows_people())
+        analytics.shows_people_when_planned()
+        AND (SELECT analytics.shows_people())
         AND NOT analytics.is_nobody(room_sessions.session_host_user_id)
     UNION ALL
     SELECT
@@ -31,7 +33,7 @@ WITH hosted AS NOT MATERIALIZED (
             room_sessions.partner_id = people.partner_id
             AND room_sessions.session_host_user_id = people.user_id
     WHERE
-        NOT (SELECT analytics.shows_people())
+        NOT (analytics.shows_people_when_planned() AND (SELECT analytics.shows_people()))
         AND NOT analytics.is_nobody(room_sessions.session_host_user_id)
         AND (
             people.user_id IS NOT NULL
@@ -45,11 +47,18 @@ WITH hosted AS NOT MATERIALIZED (
         room_sessions.partition_date AS session_date,
         room_sessions.session_start_time AS started_at,
         room_sessions.session_end_time AS ended_at,
-        room_sessions.session_host_user_id AS host_id
+        -- As in the index room_sessions_by_pseudonym.
+        CASE
+            WHEN
+                length(room_sessions.session_host_user_id) = 34
+                AND room_sessions.session_host_user_id ~ '^p_[0-9a-f]+$'
+                THEN room_sessions.session_host_user_id
+        END AS host_id
     FROM kaltura.room_sessions
     WHERE
-        NOT (SELECT analytics.shows_people())
-        AND room_sessions.session_host_user_id ~ '^p_[0-9a-f]{32}$'
+        NOT (analytics.shows_people_when_planned() AND (SELECT analytics.shows_people()))
+        AND length(room_sessions.session_host_user_id) = 34
+        AND room_sessions.session_host_user_id ~ '^p_[0-9a-f]+$'
         AND NOT EXISTS (
             SELECT FROM kaltura.people
             WHERE

@@ -167,7 +167,7 @@ SELECT
     is_attended,
     is_provisional
 FROM presence
-WHERE (SELECT analytics.shows_people())
+WHERE analytics.shows_people_when_planned() AND (SELECT analytics.shows_people())
 UNION ALL
 (
     SELECT
@@ -191,7 +191,7 @@ UNION ALL
         ON
             presence.account_id = people.partner_id
             AND presence.person = people.user_id
-    WHERE NOT (SELECT analytics.shows_people())
+    WHERE NOT (analytics.shows_people_when_planned() AND (SELECT analytics.shows_people()))
     ORDER BY person_id
 );
 

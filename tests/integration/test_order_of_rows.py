@@ -1,6 +1,7 @@
 """Rows tell analysts nothing by their order: in no plan do pseudonyms stand in the order of the ids that they hide."""
 
 import itertools
+import os
 from collections.abc import Iterator
 
 import psycopg
@@ -9,6 +10,10 @@ import pytest
 PEOPLE = (
     400  # an order that is no accident: it agrees with the ids' in half of the pairs of neighbours, give or take 10 %
 )
+NAME, READER = (
+    f"order_of_rows_{os.getpid()}",
+    f"order_reader_{os.getpid()}",
+)  # tests of one file run in several processes
 PLANS = {
     "as planned": [],
     "by the heap": ["enable_indexscan", "enable_bitmapscan", "enable_indexonlyscan"],
@@ -37,9 +42,9 @@ def filled(postgres_folder: object) -> Iterator[psycopg.Connection]:
 
     server = local_postgres.url(postgres_folder)  # type: ignore[arg-type]
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS order_of_rows WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE order_of_rows TEMPLATE {TEMPLATE}".encode())
-    with psycopg.connect(local_postgres.url(postgres_folder, "order_of_rows"), autocommit=True) as connection:  # type: ignore[arg-type]
+        connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {NAME} TEMPLATE {TEMPLATE}".encode())
+    with psycopg.connect(local_postgres.url(postgres_folder, NAME), autocommit=True) as connection:  # type: ignore[arg-type]
         connection.execute(
             "INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, partition_date,"
             " window_start, window_end, load_id) VALUES (1, '1_room', '1_cue', '2026-03-02', '2026-03-02', now(), now(), 1)"
@@ -90,14 +95,14 @@ def filled(postgres_folder: object) -> Iterator[psycopg.Connection]:
             " SELECT 1, 'c', user_id FROM kaltura.attendees ORDER BY md5('z' || user_id)"
         )
         connection.execute("ANALYZE")
-        connection.execute("DO $$ BEGIN CREATE ROLE order_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-        connection.execute("GRANT USAGE ON SCHEMA analytics TO order_reader")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO order_reader")
+        connection.execute(f"CREATE ROLE {READER}".encode())
+        connection.execute(f"GRANT USAGE ON SCHEMA analytics TO {READER}".encode())
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO {READER}".encode())
         yield connection
-        connection.execute("DROP OWNED BY order_reader")
+        connection.execute(f"DROP OWNED BY {READER}".encode())
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("DROP DATABASE order_of_rows WITH (FORCE)")
-        connection.execute("DROP ROLE IF EXISTS order_reader")
+        connection.execute(f"DROP DATABASE {NAME} WITH (FORCE)".encode())
+        connection.execute(f"DROP ROLE IF EXISTS {READER}".encode())
 
 
 def rising(values: list[str]) -> float:
@@ -112,7 +117,7 @@ def test_pseudonyms_do_not_come_in_the_order_of_ids(plan: str, query: str, fille
     with filled.transaction(force_rollback=True):
         for setting in PLANS[plan]:
             filled.execute(f"SET LOCAL {setting} = off".encode())
-        filled.execute("SET LOCAL ROLE order_reader")
+        filled.execute(f"SET LOCAL ROLE {READER}".encode())
         shown = [person for (person,) in filled.execute(QUERIES[query].encode())]
     assert set(shown) == set(ids)
     assert 0.4 < rising([ids[each] for each in shown]) < 0.6
@@ -130,7 +135,7 @@ def test_no_view_with_people_in_it_tells_of_the_order_of_ids(plan: str, filled: 
     with filled.transaction(force_rollback=True):
         for setting in PLANS[plan]:
             filled.execute(f"SET LOCAL {setting} = off".encode())
-        filled.execute("SET LOCAL ROLE order_reader")
+        filled.execute(f"SET LOCAL ROLE {READER}".encode())
         for view, column in columns:
             query = f"SELECT {column} FROM analytics.{view} WHERE {column} IS NOT NULL"
             shown = [person for (person,) in filled.execute(query.encode())]

@@ -24,6 +24,7 @@ ALONE, STANDS = "integration/test_local_postgres_alone.py::test_", "integration/
 HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"  # pragma: allowlist secret
 BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
 LISTS = "integration/test_university.py::test_"
+PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
 
 CLAIMS = {
@@ -139,6 +140,10 @@ CLAIMS = {
         f"{ROLES}an_analyst_who_may_see_people_does", f"{ROLES}an_analyst_does_not_become_one_who_sees_people",
     ],
     "Rows of `attendance` come": [BY_ORDER],
+    "Nor do plans tell of ids": [
+        f"{PLANS}an_operator_of_a_readers_own_is_told_no_id",
+        f"{PLANS}explain_tells_no_id_that_is_there_from_one_that_is_not",
+    ],
     "In mode `full` the pseudonym": [f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go"],
     "An id without one is shown as NULL": [f"{ROLES}an_id_without_a_pseudonym_is_shown_as_nothing_and_never_as_it_is"],
     "Views made anew by a migration": [f"{ROLES}views_made_anew_by_a_migration_are_readable_again"],

@@ -14,7 +14,15 @@ from resources.kaltura import csv
 from resources.kaltura.errors import ColumnMissing, Refused
 from resources.kaltura.query import Query
 from resources.kaltura.windows import Window
-from resources.privacy.pseudonyms import FULL, PSEUDONYM_PATTERN, Mode, Privacy, is_pseudonym, withheld
+from resources.privacy.pseudonyms import (
+    FULL,
+    PSEUDONYM_PATTERN,
+    PSEUDONYM_PREFIX,
+    Mode,
+    Privacy,
+    is_pseudonym,
+    withheld,
+)
 from resources.settings import CHECKOUT, SettingError, privacy_settings
 
 KEY = "an invented key of the tests, long enough for them"
@@ -92,7 +100,14 @@ def test_sql_knows_a_pseudonym_by_the_pattern_of_what_is_made() -> None:
         for each in re.findall(r"'(\^?p_[^'\n]*[\[{][^'\n]*)'", path.read_text("utf-8"))
     }
     assert len(told) > 5
-    assert {pattern for _, pattern in told} == {PSEUDONYM_PATTERN}
+    by_length = f"^{PSEUDONYM_PREFIX}[0-9a-f]+$"  # where it is asked of each row that is loaded
+    assert {pattern for _, pattern in told} == {PSEUDONYM_PATTERN, by_length}
+    lengths = [
+        re.findall(r"length\([\w.]+\) = (\d+)\s+AND [\w.]+ ~ '" + re.escape(by_length), path.read_text("utf-8"))
+        for path in files
+    ]
+    assert {each for found in lengths for each in found} == {str(len(PSEUDONYMOUS.pseudonym("ada")))}
+    assert sum(map(len, lengths)) == sum(path.read_text("utf-8").count(by_length) for path in files)
     assert re.search(PSEUDONYM_PATTERN, PSEUDONYMOUS.pseudonym("ada"))
     assert re.search(PSEUDONYM_PATTERN, FULL.of_account(1).pseudonym("ada"))
 
