@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from resources.privacy import roster
 from resources.privacy.identity import identity
+from resources.privacy.ids import beside_emails, everybody, whose_email
 from resources.privacy.pseudonymise import Counts, note_removal, refiltered, target_of
 from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, withheld
 from resources.privacy.suppressions import Suppressions
@@ -30,11 +31,15 @@ def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table
 
     None where nothing in the database is theirs, and nothing was written.
     """
-    erasure = _Erasure(connection, people, tables, people.pseudonym(user_id), user_id)
-    counts = erasure.run()
+    counts: Counts = {}
+    suppressions = Suppressions(connection, people)
+    for each in (*whose_email(connection, people.partner_id, tables, user_id), user_id):
+        erasure = _Erasure(connection, people, tables, people.pseudonym(each), each, suppressions=suppressions)
+        for name, count in erasure.run().items():
+            counts[name] = counts.get(name, 0) + count
     if not any(counts.values()):
         return None
-    erasure.suppressions.save()
+    suppressions.save()
     note_removal(connection)
     return counts
 
@@ -42,9 +47,12 @@ def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table
 def erase_again(connection: psycopg.Connection, people: People, tables: Sequence[Table]) -> int:
     """Take everybody who is suppressed out of what a backup has brought back; how many people that were."""
     suppressions = Suppressions(connection, people)
-    there = _everybody(connection, people.partner_id, tables)
+    there = everybody(connection, people.partner_id, tables)
     pseudonyms = {each: each if is_pseudonym(each) else people.pseudonym(each) for each in there}
-    spelled = {made: each for each, made in sorted(suppressions.erased(pseudonyms).items(), key=_pseudonyms_first)}
+    emails = beside_emails(connection, people.partner_id, tables)
+    by_email = suppressions.erased({email: people.pseudonym(email) for email in emails})
+    erased = {each: pseudonyms[each] for email in by_email for each in emails[email]} | suppressions.erased(pseudonyms)
+    spelled = {made: each for each, made in sorted(erased.items(), key=_pseudonyms_first)}
     for pseudonym, each in spelled.items():
         _Erasure(connection, people, tables, pseudonym, each, there, suppressions).run()
     _Sweep(connection, people, tables, suppressions).run()
@@ -67,31 +75,6 @@ def erased_at(connection: psycopg.Connection, people: People, user_id: str) -> d
     return row[0] if row else None
 
 
-def _everybody(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> set[str]:
-    """Every id, in every spelling, wherever the account's rows, changes and filters hold one."""
-    found: set[str] = set()
-    for table in tables:
-        for column in table.person_columns:
-            query = sql.SQL("SELECT DISTINCT {} FROM {} WHERE partner_id = %s").format(
-                sql.Identifier(column), target_of(table)
-            )
-            found.update(each for (each,) in connection.execute(query, [partner_id]) if each)
-            said = (
-                "SELECT DISTINCT said.id FROM kaltura.changes"
-                " CROSS JOIN LATERAL (VALUES (key ->> %(name)s), (before ->> %(name)s), (after ->> %(name)s)) AS said (id)"
-                " WHERE table_name = %(table)s AND (key ->> 'partner_id')::bigint = %(partner)s AND said.id IS NOT NULL"
-            )
-            parameters = {"name": column, "table": table.name, "partner": partner_id}
-            found.update(each for (each,) in connection.execute(said, parameters))
-    query = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %s").format()
-    found.update(each for (each,) in connection.execute(query, [partner_id]))
-    found.update(each.known_by for each in roster.everybody(connection, partner_id))
-    filters = "SELECT filters -> %s FROM kaltura.loads WHERE partner_id = %s AND filters ? %s"
-    for (ids,) in connection.execute(filters, [PEOPLE_FILTER, partner_id, PEOPLE_FILTER]):
-        found.update(ids)
-    return found
-
-
 class _Erasure:
     """One person. `spelled` is one spelling of the id, or the pseudonym where no id is known."""
 
@@ -109,10 +92,10 @@ class _Erasure:
         self.people = people
         self.tables = tables
         self.pseudonym = pseudonym
-        there = there or _everybody(connection, people.partner_id, tables)
+        there = there or everybody(connection, people.partner_id, tables)
         spellings = {each for each in there if identity(each) == identity(spelled)} | {spelled}
         self.known_as = [*spellings | {pseudonym} | {*filter(None, map(people.as_spelled, spellings))}]
-        self.suppressions = suppressions or Suppressions(connection, people)
+        self.suppressions = Suppressions(connection, people) if suppressions is None else suppressions
         self.names: set[str] = set()
         self.days: set[dt.date] = set()
 

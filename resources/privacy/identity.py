@@ -1,4 +1,5 @@
-"""The one rule for what is the same person: two ids that differ in case, or in blanks around them, are one.
+"""The one rule for what is the same person: two ids that differ in case, in blanks around them, or in marks that
+nobody sees, are one.
 
 Kaltura matches ids without case in places. Pseudonyms, erasure and suppression all ask here. Names and e-mails in free
 text are compared word by word, so that `Lovelace, Ada` in a broken line is found as well as in a whole one.
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MOST_WORDS = 8
+UNSEEN = "Cf"
 LEAST_TRACE_CHARACTERS = 3  # a shorter one counts where it is a whole value, for it would be found in every line
 _BETWEEN_WORDS = re.compile(r"[\s,;\"'()\[\]{}<>|]+")
 
@@ -19,8 +21,10 @@ def identity(value: str) -> str:
     """What two spellings of one person's id have in common."""
     if value.isascii():
         return value.strip().casefold()
+    # Marks that nobody sees (a direction, a place to break) come along when a name is copied.
+    seen = "".join(each for each in value if unicodedata.category(each) != UNSEEN)
     # Cases are folded letter by letter and accents apart: some letters have no capital of one character.
-    folded = unicodedata.normalize("NFD", value).strip().casefold()
+    folded = unicodedata.normalize("NFD", seen).strip().casefold()
     return unicodedata.normalize("NFC", folded).casefold()
 
 

@@ -5,7 +5,7 @@ load in flight.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from resources.postgres import copy as copying
 from resources.postgres.locks import PEOPLE_LOCK, Lock, take_lock
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
+    EMAIL_HAS,
     ERASED,
     EXTRA,
     NOBODY,
@@ -207,12 +208,31 @@ class DayPrivacy:
         new = self.registry.unknown(self.connection, self.partner_id, self.removals, _ids(arrived))
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
         erased = self.suppressions.erased(pseudonyms)
+        erased |= self._erased_by_email(arrived, pseudonyms.keys() - erased.keys())
         added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}
         if added:
             self.added = set(added)
             rows = pa.table({"user_id": list(added), "pseudonym": list(added.values())})
             copying.rows_in(self.connection, _COPY, rows, _KINDS, {"partner_id": self.partner_id})
         return self._without(arrived, erased) if self.suppressions else list(arrived)
+
+    def _erased_by_email(self, arrived: Sequence[Arrivals], new: Set[str]) -> dict[str, str]:
+        """Of people who were not there before: those who were erased by the e-mail that they come with."""
+        found: dict[str, str] = {}
+        for each in arrived if self.suppressions and new else ():
+            for column in (name for name in each.table.person_columns if name in each.table.key):
+                rows = each.frame.loc[each.frame[column].isin(list(new)), [column, *each.table.personal_columns]]
+                for name in each.table.personal_columns:
+                    emails = rows.loc[rows[name].str.contains(EMAIL_HAS, regex=False, na=False), [column, name]]
+                    pseudonyms = {email: self.people.pseudonym(email) for email in distinct(emails[name])}
+                    erased = self.suppressions.erased(pseudonyms)
+                    theirs = emails.loc[emails[name].isin(list(erased)), column]
+                    found.update((user_id, self.people.pseudonym(user_id)) for user_id in distinct(theirs))
+        for user_id, pseudonym in found.items():
+            self.suppressions.include(pseudonym, [user_id])
+        if found:
+            self.suppressions.save()
+        return found
 
     def _aged(self, each: Arrivals) -> Arrivals:
         """A day whose names are not kept any more."""

@@ -24,6 +24,7 @@ PSEUDONYM_DIGITS = 32
 # For Postgres. Where SQL stands in a file of its own, a test holds it against this.
 PSEUDONYM_PATTERN = f"^{PSEUDONYM_PREFIX}[0-9a-f]{{{PSEUDONYM_DIGITS}}}$"
 ERASED = "(erased)"
+EMAIL_HAS = "@"
 
 EXTRA, RAW = "extra", "raw"
 

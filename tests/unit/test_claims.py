@@ -24,6 +24,7 @@ ALONE, STANDS = "integration/test_local_postgres_alone.py::test_", "integration/
 HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"  # pragma: allowlist secret
 BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
 LISTS = "integration/test_university.py::test_"
+BY_EMAIL = "integration/test_erased_by_email.py::test_"
 PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
 
@@ -167,6 +168,11 @@ CLAIMS = {
     "In the other person's own rows": [
         f"{ERASED}a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows",
         EVERYWHERE,
+    ],
+    "**An e-mail in the place of the id**": [
+        f"{BY_EMAIL}the_person_who_has_the_email_is_erased_and_stays_so",
+        f"{BY_EMAIL}who_was_erased_by_an_email_before_they_ever_came_comes_as_nobody",
+        f"{BY_EMAIL}an_email_that_several_have_erases_nobody_and_says_so",
     ],
     "HMACs of the person, and of each": [
         f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,

@@ -27,6 +27,13 @@ def test_every_letter_is_the_same_in_either_case_and_however_its_accents_are_com
     assert differ == []
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200d", "\u200e", "\u200f", "\u202a", "\u2060", "\ufeff", "\u00ad"])
+def test_marks_that_nobody_sees_make_no_other_person(unseen: str) -> None:
+    for copied in (f"{unseen}ada.x", f"ada{unseen}.x", f"ADA.x{unseen}", f" {unseen} ada.x {unseen} "):
+        assert identity(copied) == identity("ada.x")
+        assert trace("ada.x") in traces(f'1_x,"{copied} Lovelace",0.5')
+
+
 @given(st.text(alphabet=st.characters(exclude_characters=DOTLESS, exclude_categories=("Cs",)), max_size=12))
 def test_it_is_the_same_for_what_it_has_made_and_with_blanks_around(text: str) -> None:
     assert identity(identity(text)) == identity(text)

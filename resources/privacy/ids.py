@@ -1,0 +1,79 @@
+"""Under which ids people are in an account's tables, and who it is that has an e-mail."""
+
+from collections.abc import Sequence
+
+import psycopg
+from psycopg import sql
+
+from resources.errors import ConfigurationError
+from resources.privacy import roster
+from resources.privacy.identity import identity
+from resources.privacy.pseudonymise import target_of
+from resources.privacy.pseudonyms import EMAIL_HAS, NOBODY, PEOPLE_FILTER, is_pseudonym
+from resources.table import Table
+
+
+class SharedEmail(ConfigurationError):
+    """An e-mail that several people have: nobody can tell which of them is meant."""
+
+    def __init__(self, people: int) -> None:
+        super().__init__(f"{people} people have this e-mail. Erase each by their user id. Nothing was changed.")
+
+
+def everybody(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> set[str]:
+    """Every id, in every spelling, wherever the account's rows, changes, filters and lists hold one."""
+    found = _ids(connection, partner_id, tables)
+    for table in tables:
+        for column in table.person_columns:
+            said = (
+                "SELECT DISTINCT said.id FROM kaltura.changes"
+                " CROSS JOIN LATERAL (VALUES (key ->> %(name)s), (before ->> %(name)s), (after ->> %(name)s)) AS said (id)"
+                " WHERE table_name = %(table)s AND (key ->> 'partner_id')::bigint = %(partner)s AND said.id IS NOT NULL"
+            )
+            parameters = {"name": column, "table": table.name, "partner": partner_id}
+            found.update(each for (each,) in connection.execute(said, parameters))
+    query = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %s").format()
+    found.update(each for (each,) in connection.execute(query, [partner_id]))
+    found.update(each.known_by for each in roster.everybody(connection, partner_id))
+    filters = "SELECT filters -> %s FROM kaltura.loads WHERE partner_id = %s AND filters ? %s"
+    for (ids,) in connection.execute(filters, [PEOPLE_FILTER, partner_id, PEOPLE_FILTER]):
+        found.update(ids)
+    return found
+
+
+def _ids(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> set[str]:
+    """The ids of the rows themselves."""
+    found: set[str] = set()
+    for table in tables:
+        for column in table.person_columns:
+            query = sql.SQL("SELECT DISTINCT {} FROM {} WHERE partner_id = %s").format(
+                sql.Identifier(column), target_of(table)
+            )
+            found.update(each for (each,) in connection.execute(query, [partner_id]) if each)
+    return found
+
+
+def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> dict[str, set[str]]:
+    """By e-mail, the ids that rows have beside it."""
+    found: dict[str, set[str]] = {}
+    for table in tables:
+        for column in (name for name in table.person_columns if name in table.key):
+            for name in table.personal_columns:
+                query = sql.SQL(
+                    "SELECT DISTINCT {1}, {0} FROM {2} WHERE partner_id = %s AND strpos({1}, %s) > 0"
+                ).format(sql.Identifier(column), sql.Identifier(name), target_of(table))
+                for email, user_id in connection.execute(query, [partner_id, EMAIL_HAS]):
+                    if user_id not in NOBODY and not is_pseudonym(user_id):
+                        found.setdefault(email, set()).add(user_id)
+    return found
+
+
+def whose_email(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table], email: str) -> list[str]:
+    """The id of the person who has this e-mail, where it is nobody's id. Raises `SharedEmail` where several have it."""
+    if EMAIL_HAS not in email or identity(email) in map(identity, _ids(connection, partner_id, tables)):
+        return []
+    beside = beside_emails(connection, partner_id, tables).items()
+    people = {identity(each): each for spelled, ids in beside if identity(spelled) == identity(email) for each in ids}
+    if len(people) > 1:
+        raise SharedEmail(len(people))
+    return list(people.values())

@@ -1,0 +1,80 @@
+"""An e-mail given to `erase` takes out the person who has it, and whoever comes with it later."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from resources.postgres.backup import back_up
+from resources.postgres.restore import restore
+from resources.privacy.ids import SharedEmail
+from resources.privacy.restored import KeptErasures
+from simulator import User, View
+from tests.integration.test_privacy import ADA, BOB, KEY, TABLES, WITH_KEY, Place, erased, everything, found, pull, rows
+from tests.integration.test_privacy import place as place
+from tests.integration.test_university import BY_EMAIL, all_loaded, written
+from tests.integration.test_whole_days import kaltura as kaltura
+
+TRACES = {ADA.user_id, ADA.name, ADA.email}
+
+
+def test_the_person_who_has_the_email_is_erased_and_stays_so(place: Place, tmp_path: Path) -> None:
+    pull(place, WITH_KEY)
+    all_loaded(place.warehouse.url, written(tmp_path, enrolments=BY_EMAIL), WITH_KEY)
+    counts = erased(place, WITH_KEY, f" {ADA.email.upper()} ")
+    assert counts["attendees.user_id"] > 0
+    assert counts["university.enrolments"] == 1
+    assert found(TRACES, everything(place).encode()) == set()
+    pull(place, WITH_KEY)
+    assert found(TRACES, everything(place).encode()) == set()
+
+
+def test_who_was_erased_by_an_email_before_they_ever_came_comes_as_nobody(place: Place, tmp_path: Path) -> None:
+    all_loaded(place.warehouse.url, written(tmp_path, enrolments=BY_EMAIL), WITH_KEY)
+    assert erased(place, WITH_KEY, ADA.email)["university.enrolments"] == 1
+    pull(place, WITH_KEY)
+    assert found(TRACES - {ADA.user_id}, everything(place).encode()) == set()
+    assert found({ADA.user_id}, str(rows(place, "SELECT user_id FROM kaltura.attendees")).encode()) == set()
+    pull(place, WITH_KEY)
+    assert found(TRACES, everything(place).encode()) == set()
+    assert found({BOB.user_id}, everything(place).encode()) == {BOB.user_id}
+
+
+def test_an_older_backup_brings_nobody_back_who_was_erased_by_an_email_before_they_came(
+    place: Place, tmp_path: Path
+) -> None:
+    url = place.warehouse.url
+    pull(place, WITH_KEY)
+    back_up(url, tmp_path / "older.dump", Console(quiet=True), KEY)
+    with place.warehouse.connection() as connection:
+        connection.execute(
+            "TRUNCATE kaltura.attendees, kaltura.people, kaltura.room_sessions, kaltura.breakout_sessions"
+        )
+        connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
+    all_loaded(url, written(tmp_path, enrolments=BY_EMAIL), WITH_KEY)
+    assert erased(place, WITH_KEY, ADA.email)
+    kept = KeptErasures(WITH_KEY, TABLES)
+    restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, replace=True, key=KEY)
+    assert kept.people == 1
+    assert found(TRACES, everything(place).encode()) == set()
+
+
+def test_an_email_that_several_have_erases_nobody_and_says_so(place: Place) -> None:
+    other = replace(BOB, number=7, user_id="some.body.else", email=ADA.email)
+    place.views.append(View("1_room", "1_a", other, place.second(9), place.second(10)))
+    pull(place, WITH_KEY)
+    before = everything(place)
+    with pytest.raises(SharedEmail, match="2 people have this e-mail"):
+        erased(place, WITH_KEY, ADA.email)
+    assert everything(place) == before
+
+
+def test_an_email_that_is_an_id_is_that_persons_alone(place: Place) -> None:
+    """Whoever else has it beside their own id was not asked for."""
+    by_email = User(8, ADA.email, "Somebody Invented", "", "User")
+    place.views.append(View("1_room", "1_a", by_email, place.second(9), place.second(10)))
+    pull(place, WITH_KEY)
+    erased(place, WITH_KEY, ADA.email)
+    assert rows(place, f"SELECT count(*) FROM kaltura.attendees WHERE user_id = '{ADA.email}'") == [(0,)]
+    assert rows(place, f"SELECT count(*) > 0 FROM kaltura.attendees WHERE user_id = '{ADA.user_id}'") == [(True,)]
