@@ -8,7 +8,8 @@ is lost, or reaches the pooler's other clients. Only what poolers keep for each 
 A role's own time limits stay: they are the administrator's, and `refusals` says which of them was met.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -29,6 +30,9 @@ _committed: list[int] = []
 CONNECT_TIMEOUT_SECONDS = 10
 APPLICATION_NAME = "kaltura-room-warehouse"
 LEAST_VERSION = 15
+
+_TOLD = frozenset({"host", "dbname", "user"})  # by which somebody finds the database that was meant
+_ADDRESSES = frozenset({"hostaddr", "port"})
 
 # Each until the transaction ends: nothing outlives it. In this order, as names are found along the last one's path.
 _SETTINGS = {
@@ -70,6 +74,8 @@ def connect(url: str) -> psycopg.Connection:
     except psycopg.ProgrammingError:
         raise DatabaseError("DATABASE_URL has a parameter that can't be used. Check what stands after its ?.") from None
     except (psycopg.Error, UnicodeError) as error:
+        if quoted := _quoted(str(error), given):
+            raise DatabaseError(f"DATABASE_URL has a parameter {quoted} that can't be used.") from None
         raise unreachable(error) from None
     try:
         _expect_usable(connection)
@@ -77,6 +83,15 @@ def connect(url: str) -> psycopg.Connection:
         connection.close()
         raise
     return connection
+
+
+def _quoted(message: str, given: Mapping[str, object]) -> str:
+    """The parameter whose value libpq quotes, as it does where it can't use one: that may be a password in a wrong place."""
+    for name, value in given.items():
+        is_place = name in _TOLD or (name in _ADDRESSES and re.fullmatch(r"[0-9a-fA-F.:,]+", str(value)))
+        if value and not is_place and f'"{value}"' in message:
+            return name
+    return ""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from resources.postgres import url as url_module
-from resources.postgres.session import connect
+from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect
 from resources.postgres.url import DatabaseUrlError, libpq_url
 
 PASSWORD = "Zq9-Xv7-Kw3"  # pragma: allowlist secret
@@ -111,3 +111,21 @@ def _told(message: str, secret: str) -> bool:
     """Whether four characters in a row of the secret stand in the message, and not only as words of our own."""
     pieces = {secret[n : n + 4] for n in range(len(secret) - 3)}
     return any(piece in message for piece in pieces if piece not in OUR_WORDS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "port", "sslmode", "target_session_attrs", "keepalives", "gssencmode", "channel_binding", "service", "hostaddr",
+        "load_balance_hosts", "ssl_min_protocol_version", "require_auth",
+    ],
+)  # fmt: skip
+def test_a_parameter_that_can_not_be_used_is_named_and_its_value_not_shown(name: str) -> None:
+    with pytest.raises(DatabaseError, match=name) as refused:
+        connect(f"postgresql://u@127.0.0.1:1/d?{name}={PASSWORD}")
+    assert PASSWORD not in str(refused.value)
+
+
+def test_an_address_that_nobody_answers_at_is_an_outage_and_stays_told() -> None:
+    with pytest.raises(DatabaseUnreachable, match="127.0.0.1"):
+        connect("postgresql://u@/d?hostaddr=127.0.0.1&port=1")
