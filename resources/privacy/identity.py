@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MOST_WORDS = 8
-UNSEEN = "Cf"
+UNSEEN = "Cf"  # Unicode's category of marks of format: of width zero, of direction, a soft hyphen
 LEAST_TRACE_CHARACTERS = 3  # a shorter one counts where it is a whole value, for it would be found in every line
 _BETWEEN_WORDS = re.compile(r"[\s,;\"'()\[\]{}<>|]+")
 

@@ -201,8 +201,6 @@ CLAIMS = {
 
 # What Kaltura or Dagster do, what to do oneself, and where to read on.
 NO_CLAIMS = (
-    # What does not hold: named so that nobody relies on it.
-    "Erase by the user id", "Given an e-mail in its place",
     "**Backups.** A backup is SQL", "**Dagster's UI.** `make ui` listens", "**Supply chain.**", "`make check` runs pip-audit",
     "Counts, times, windows", "Runs and their logs", "Report 6001 says", "Three things decide", "`PII_MODE` says what",
     "Each claim on this page", "Report 6002 names who", "Make one with", "Dagster stores the config", "The warehouse remembers",
