@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.dashboards.identity import VERSION, identifier
-from pipelines.dashboards.metrics import METRICS, metrics_of
+from pipelines.dashboards.metrics import METRICS, metrics_of, unfiltered
 
 EXPLORED = "No filter"  # a time range for the dashboard's filter of days to replace
 _FORMATS = {metric.name: metric.format for metric in METRICS}
@@ -32,6 +32,11 @@ class Chart:
     limit: int = ROWS
 
     kind = ""
+
+    @property
+    def asked(self) -> list[Any]:
+        """The metrics, as Superset is asked for them."""
+        return list(self.metrics)
 
     @property
     def controls(self) -> dict[str, Any]:
@@ -107,8 +112,15 @@ class Bars(Chart):
     x: str = ""
     every: str = ""  # P1W, P1D; empty where x is no time
     is_stacked: bool = True
+    filters_once: bool = False  # metrics that leave out what `where` does: Postgres looks it up once a row, not twice
 
     kind = "echarts_timeseries_bar"
+
+    @property
+    def asked(self) -> list[Any]:
+        if not self.filters_once:
+            return list(self.metrics)
+        return [as_sql(name, unfiltered(name, self.dataset, self.where)) for name in self.metrics]
 
     @property
     def grain(self) -> str:
@@ -126,7 +138,7 @@ class Bars(Chart):
             "x_axis_sort_asc": True,
             "x_axis_time_format": "%Y-%m-%d",
             "x_axis_title_margin": 15,
-            "metrics": list(self.metrics),
+            "metrics": self.asked,
             "groupby": list(self.columns),
             "stack": "Stack" if self.is_stacked else None,
             "orientation": "vertical",
@@ -227,6 +239,17 @@ def axis(column: str, grain: str) -> dict[str, Any]:
     }
 
 
+def as_sql(name: str, expression: str) -> dict[str, Any]:
+    """A metric of the chart's own, under the name of the dataset's."""
+    return {
+        "expressionType": "SQL",
+        "hasCustomLabel": True,
+        "label": name,
+        "optionName": f"metric_{name}",
+        "sqlExpression": expression,
+    }
+
+
 def chart(declared: Chart) -> dict[str, Any]:
     """The chart, in Superset's export format."""
     unknown = set(declared.metrics) - set(metrics_of(declared.dataset))
@@ -275,7 +298,7 @@ def _query_context(declared: Chart) -> dict[str, Any]:
         "extras": {"having": "", "where": " AND ".join(f"({text})" for text in declared.where)},
         "applied_time_extras": {},
         "columns": declared.grouped,
-        "metrics": list(declared.metrics) or None,
+        "metrics": declared.asked or None,
         "orderby": [[name, ascends] for name, ascends in declared.order],
         "annotation_layers": [],
         "row_limit": declared.limit,

@@ -3,7 +3,8 @@
 What a metric means is said by the database: `words` names a column of schema `analytics`, whose comment it takes.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 COUNT, SHORT, SHARE = ",d", ",.1f", ".1%"
@@ -210,3 +211,12 @@ METRICS = (
 def metrics_of(view: str) -> dict[str, Metric]:
     """The metrics that can be computed over the view, by name."""
     return {metric.name: metric for metric in METRICS if view in metric.sql}
+
+
+def unfiltered(name: str, view: str, where: Collection[str]) -> str:
+    """The metric's SQL for rows that `where` holds for. Raises ValueError where it leaves out more than that."""
+    expression = metrics_of(view)[name].sql[view]
+    found = re.fullmatch(r"(?P<over>[^)]+\)) FILTER \(WHERE (?P<conditions>[^()]+)\)", expression)
+    if not found or not set(found["conditions"].split(" AND ")) <= set(where):
+        raise ValueError(f"{name} over {view} leaves out more than {list(where)}")
+    return found["over"]

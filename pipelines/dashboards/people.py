@@ -51,6 +51,7 @@ PEOPLE = Board(
                         where=_PERSON,
                         x="session_date",
                         every=WEEK,
+                        filters_once=True,
                     ),
                 ),
                 Row(

@@ -17,7 +17,7 @@ from pipelines.dashboards.addresses import ASKED_FOR, left_out, of_login, withou
 from pipelines.dashboards.boards import BOARDS
 from pipelines.dashboards.datasets import CALCULATED, NOT_CACHED, PERSONAL
 from pipelines.dashboards.layout import reached
-from pipelines.dashboards.metrics import METRICS, metrics_of
+from pipelines.dashboards.metrics import METRICS, metrics_of, unfiltered
 from resources.postgres.url import DatabaseUrlError
 
 TEXTS = bundle.current()
@@ -81,6 +81,18 @@ def test_the_editors_controls_and_the_apis_query_ask_for_the_same() -> None:
         assert told == (query["metrics"] or []), name
         where = [each["sqlExpression"] for each in params["adhoc_filters"] if each["expressionType"] == "SQL"]
         assert query["extras"]["where"] == " AND ".join(f"({text})" for text in where), name
+
+
+@pytest.mark.parametrize("where", [(), ("is_identified",), ("NOT is_breakout", "is_guest")])
+def test_a_metric_keeps_its_filter_where_the_chart_leaves_out_less(where: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="people over attendance leaves out more"):
+        unfiltered("people", "attendance", where)
+
+
+def test_a_metric_without_its_filter_is_the_datasets_own_but_for_that() -> None:
+    [people] = [metric for metric in METRICS if metric.name == "people"]
+    left = unfiltered("people", "attendance", ("NOT is_breakout", "is_identified", "NOT is_provisional"))
+    assert people.sql["attendance"] == f"{left} FILTER (WHERE is_identified AND NOT is_breakout)"
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.title)
