@@ -261,7 +261,7 @@ class _Run:
         provenance = Provenance(
             partner_id=self.people.partner_id,
             pull=extracted.pull,
-            filters=self.people.filters(self.filters.active),
+            filters=self.filters.active,
             run_id=self.context.run.run_id,
             root_run_id=self.root_run_id,
             timezone=CALENDAR.timezone,

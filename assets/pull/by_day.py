@@ -23,7 +23,6 @@ from assets.report import Report
 from resources.arrivals import Arrivals
 from resources.kaltura.client import RequestStats
 from resources.kaltura.windows import Days, Window
-from resources.privacy.pseudonyms import People
 
 ARRIVING = ("window_start", "window_end", "ends_at", EXTRA)  # beside the report's columns, what a load asks for
 
@@ -35,7 +34,6 @@ def by_day(
     lines: Lines,
     stats: RequestStats,
     *,
-    people: People,
     known_until: Callable[[Window], dt.datetime],
 ) -> dict[dt.date, Arrivals]:
     """Every row that was received, on the day that loads it or counts it. Raises what `usable.require` raises."""
@@ -57,7 +55,7 @@ def by_day(
         arrivals[day] = Arrivals(
             table=report.table,
             frame=once.drop(columns=COLUMN),
-            rejects=people.rejects(rejected(day)),
+            rejects=rejected(day),
             unread=not_read,
             window_start=window.starts_at,
             window_end=known_until(window),

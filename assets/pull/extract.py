@@ -280,7 +280,7 @@ class _Pull:
     def arrived(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
         of_report = self.lines[report.report_id], self.stats[report.report_id]
-        return by_day(rows, report, self.days, *of_report, people=self.people, known_until=self._known_until)
+        return by_day(rows, report, self.days, *of_report, known_until=self._known_until)
 
     def _completion(self, report: Report) -> Completion:
         return Completion(

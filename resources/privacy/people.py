@@ -183,6 +183,7 @@ class DayPrivacy:
 
     def arrivals(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
         """What arrived as it may be stored, with everybody in it known by a pseudonym."""
+        arrived = [replace(each, rejects=self.people.rejects(each.rejects)) for each in arrived]
         if self.privacy.is_full and self.is_past_retention:
             tables = [each.table for each in arrived]
             pseudonymise(self.connection, self.privacy, tables, self.day, self.day + dt.timedelta(days=1))
@@ -190,11 +191,12 @@ class DayPrivacy:
         elif self.privacy.is_full:
             return self._known(arrived)
         if not self.suppressions or self.privacy.mode is Mode.NONE:
-            return list(arrived)
+            return arrived
         return self._without(arrived, self.suppressions.erased({person: person for person in _ids(arrived)}))
 
-    def filters(self, filters: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]] | None:
+    def filters(self, asked_for: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]] | None:
         """A pull's filters as they are recorded: not even there does an erased person stand."""
+        filters = self.people.filters(asked_for)
         asked = (filters or {}).get(PEOPLE_FILTER)
         if not filters or not asked or not (self.suppressions or self.is_past_retention):
             return filters
