@@ -9,13 +9,14 @@ _CUE_POINT_IDS = Filter("cue_point_ids", "cue_point_id")
 
 ATTENDEES = Report(
     title="Rooms: attendees",
-    description=(
-        "One row for each person in each session, on the day of the session. The report has no time of its own: "
-        "a row is tied to its day by its session. Rows that Kaltura sends several times for one person are merged."
-    ),
     table=Table(
         name="attendees",
         report_id=6001,
+        description=(
+            "One row for each person in each session, on the day of the session. The report has no time of its own: "
+            "a row is tied to its day by its session. Rows that Kaltura sends several times for one person are merged. "
+            "A person whom a later pull of the session no longer lists is removed, and kept in changes."
+        ),
         key=("entry_id", "cue_point_id", "user_id"),
         session_key=("entry_id", "cue_point_id"),
         columns=(
@@ -24,21 +25,31 @@ ATTENDEES = Report(
             Column(
                 "user_id",
                 Kind.TEXT,
-                "The person; empty for all whom Kaltura could not resolve, together.",
+                "The person; empty for all whom Kaltura could not resolve, together. May also read Unknown or 0.",
                 nullable=False,
                 person=True,
                 empty_is_a_value=True,
             ),
             Column(
-                "user_name", Kind.TEXT, "First and last name, or the user id again, when last pulled.", personal=True
+                "user_name",
+                Kind.TEXT,
+                "First and last name, or the user id again, when last pulled; NULL where it is not pulled.",
+                personal=True,
             ),
-            Column("user_email", Kind.TEXT, "E-mail address when last pulled.", personal=True),
+            Column(
+                "user_email",
+                Kind.TEXT,
+                "E-mail address when last pulled; NULL where it is not pulled.",
+                personal=True,
+            ),
             Column("user_type", Kind.TEXT, "User (known to Kaltura) or Guest."),
-            Column("meeting_view_time", Kind.MINUTES, "Time in the session, in minutes."),
+            Column(
+                "meeting_view_time", Kind.MINUTES, "Time in the session, in minutes. Two devices at once count twice."
+            ),
             Column(
                 "meeting_engaged_play_time_ratio",
                 Kind.RATIO,
-                "Share of that time spent engaged, 0 to 1.",
+                "Share of that time spent engaged, 0 to 1. 0 also where there are no minutes.",
                 weighted_by="meeting_view_time",
             ),
         ),

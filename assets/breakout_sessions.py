@@ -9,10 +9,13 @@ _PARENT_ENTRY_IDS = Filter("parentEntryIds", "parent_entry_id")
 
 BREAKOUT_SESSIONS = Report(
     title="Rooms: breakout sessions",
-    description="One row for each session of each breakout room, on the local day on which it started.",
     table=Table(
         name="breakout_sessions",
         report_id=6002,
+        description=(
+            "One row for each session of each breakout room, on the local day on which it started. A session that a "
+            "later pull no longer lists stays."
+        ),
         key=("breakout_entry_id", "cue_point_id"),
         session_key=("breakout_entry_id", "cue_point_id"),
         columns=(
@@ -20,7 +23,12 @@ BREAKOUT_SESSIONS = Report(
             Column("parent_entry_name", Kind.TEXT, "The main room's name when last pulled."),
             Column("breakout_entry_id", Kind.TEXT, "The breakout room: the id of its Kaltura entry.", nullable=False),
             Column("breakout_entry_name", Kind.TEXT, "The breakout room's name when last pulled."),
-            Column("cue_point_id", Kind.TEXT, "The breakout session.", nullable=False),
+            Column(
+                "cue_point_id",
+                Kind.TEXT,
+                "The breakout session. Its own id or that of the main session: analytics.breakouts tells which.",
+                nullable=False,
+            ),
             Column(
                 "session_initiator",
                 Kind.TEXT,
@@ -34,12 +42,16 @@ BREAKOUT_SESSIONS = Report(
                 "When it ended; NULL while it runs or where the end is not known.",
                 merge=Merge.LATEST,
             ),
-            Column("duration", Kind.SECONDS, "From start to end; NULL where the end is."),
-            Column("participant_count", Kind.COUNT, "How many people took part: Kaltura's estimate."),
+            Column("duration", Kind.SECONDS, "From start to end; NULL where the end is. An interval, from seconds."),
+            Column(
+                "participant_count",
+                Kind.COUNT,
+                "How many people took part: Kaltura's estimate. Does not add up over sessions.",
+            ),
             Column(
                 "engagement_rate",
                 Kind.RATIO,
-                "Share of all viewing time with an engaged viewer, 0 to 1.",
+                "Share of all viewing time with an engaged viewer, 0 to 1. 0 where nobody watched.",
                 weighted_by="participant_count",
             ),
         ),

@@ -60,7 +60,6 @@ class Report:
     split_by: Filter
     filters: dict[str, Filter]
     title: str
-    description: str
     lineage: tuple[str, ...] = ()
     dated_by: "Report | None" = None
     drawn_from: "Report | None" = None
@@ -121,7 +120,7 @@ class Report:
         return dg.AssetSpec(
             key=self.key,
             deps=[source_key(self.report_id), *(asset_key(name) for name in self.lineage)],
-            description=self.description,
+            description=self.table.description,
             group_name=GROUP,
             kinds={"postgres", "pandas", "kaltura"},
             owners=OWNERS,

@@ -5,3 +5,4 @@ from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.room_sessions import ROOM_SESSIONS
 
 REPORTS = (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
+TABLES = tuple(report.table for report in REPORTS)

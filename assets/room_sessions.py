@@ -8,39 +8,52 @@ _ENTRY_IDS = Filter("entry_ids", "entry_id")
 
 ROOM_SESSIONS = Report(
     title="Rooms: sessions",
-    description=(
-        "One row for each session of each room, breakout rooms included, on the local day on which it started. "
-        "Figures are those of the whole session, however long it ran."
-    ),
     table=Table(
         name="room_sessions",
         report_id=6000,
+        description=(
+            "One row for each session of each room, breakout rooms included, on the local day on which it started. "
+            "Figures are those of the whole session, however long it ran. A session that a later pull no longer lists "
+            "stays."
+        ),
         key=("entry_id", "cue_point_id"),
         session_key=("entry_id", "cue_point_id"),
         columns=(
             Column("entry_id", Kind.TEXT, "The room: the id of its Kaltura entry.", nullable=False),
-            Column("entry_name", Kind.TEXT, "The room's name when last pulled."),
+            Column(
+                "entry_name",
+                Kind.TEXT,
+                "The room's name when last pulled. A renamed room keeps its old name on sessions that are not pulled "
+                "again.",
+            ),
             Column(
                 "parent_entry_id", Kind.TEXT, "The main room, where this one is a breakout room; NULL for a main room."
             ),
             Column(
                 "cue_point_id",
                 Kind.TEXT,
-                "The session: an id that Kaltura gives each opening of a room.",
+                "The session: an id that Kaltura gives each opening of a room. Unique within a room; may read Unknown or "
+                "0 where Kaltura has lost the session.",
                 nullable=False,
             ),
-            Column("session_start_time", Kind.TIME, "When the session started.", nullable=False),
+            Column(
+                "session_start_time",
+                Kind.TIME,
+                "When the session started. Its local day is partition_date.",
+                nullable=False,
+            ),
             Column(
                 "session_end_time",
                 Kind.TIME,
                 "When the session ended; NULL while it runs or where the end is not known.",
                 merge=Merge.LATEST,
             ),
-            Column("session_host_user_id", Kind.TEXT, "The user id of the host.", person=True),
+            Column("session_host_user_id", Kind.TEXT, "The user id of the host. May read Unknown.", person=True),
             Column(
                 "meeting_view_period_unique_users",
                 Kind.COUNT,
-                "How many people attended: Kaltura's estimate, which need not equal the number of attendee rows.",
+                "How many people attended: Kaltura's estimate, which need not equal the number of attendee rows. A "
+                "HyperLogLog: does not add up over sessions.",
             ),
             Column(
                 "meeting_engaged_play_time_ratio",

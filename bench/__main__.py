@@ -15,6 +15,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Column, Table
 
+from assets.reports import TABLES
 from bench import command, growth, load, lookups, pulls, results, views, year
 from bench.machine import describe
 from bench.measuring import Figure, beside
@@ -41,7 +42,7 @@ def main() -> int:
     local_postgres.start(folder)
     try:
         url = local_postgres.url(folder)
-        migrate(url)
+        migrate(url, TABLES)
         _keep_a_copy(url)
         measured: dict[str, list[Figure]] = {}
         with console.status("Starting ...") as status:

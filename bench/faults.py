@@ -197,6 +197,8 @@ def _leave_settings_out() -> None:
 @contextmanager
 def _databases(count: int) -> Iterator[list[str]]:
     """The URLs of migrated databases. Durability is off: what a crash does is for tests that crash servers."""
+    from assets.reports import TABLES  # which reads the settings, as bench.fault_runs does
+
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     folder.chmod(0o755)  # the server may run as another user
     local_postgres.start(folder)
@@ -209,7 +211,7 @@ def _databases(count: int) -> Iterator[list[str]]:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         urls = [local_postgres.url(folder, name) for name in names]
         for url in urls:
-            migrate(url)
+            migrate(url, TABLES)
         yield urls
     finally:
         local_postgres.remove(folder)

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from assets import reports
 from bench import installation, pages
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
@@ -49,7 +50,7 @@ def measure() -> dict[str, float]:
     local_postgres.start(folder / "postgres")
     try:
         url = local_postgres.url(folder / "postgres")
-        migrate(url)
+        migrate(url, reports.TABLES)
         with installation.stand_in() as kaltura:
             return _measured(url, kaltura, folder)
     finally:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.warehouse import DescribedPostgres
 from pipelines import schedules
 from resources.errors import ProjectError
 from resources.kaltura.doctor.probe import Finding
 from resources.kaltura.errors import redacted
 from resources.kaltura.resource import account_name
-from resources.warehouse.resource import Postgres
 
 REASON_CHARACTERS = 300
 
@@ -132,7 +132,7 @@ def _schedule(instance: dg.DagsterInstance) -> Finding:
 def _warehouse() -> Finding:
     """The database of the settings, with this version's schema."""
     try:
-        with Postgres.from_environment().process_config_and_initialize().opened() as warehouse:
+        with DescribedPostgres.from_environment().process_config_and_initialize().opened() as warehouse:
             warehouse.require_current_schema()
     except ProjectError as error:
         return Finding("warehouse", "failed", str(error))

@@ -10,6 +10,7 @@ with garbage.none_among_imports():
     from assets.pull.asset import kaltura_rooms
     from assets.room_report.asset import room_report
     from assets.university import UNIVERSITY
+    from assets.warehouse import DescribedPostgres
     from pipelines.history import history, nightly_history
     from pipelines.retention import nightly_retention, retention
     from pipelines.schedules import PULLS, daily_pull, nightly_check, weekly_report, weekly_sweep
@@ -17,7 +18,6 @@ with garbage.none_among_imports():
     from pipelines.sensors.alerts import alerts
     from pipelines.sensors.changed_lists import changed_lists
     from resources.kaltura.resource import Kaltura
-    from resources.warehouse.resource import Postgres
 
 # One process a run: a run is one step, and starting another process for it would cost more than most days' loads.
 defs = dg.Definitions(
@@ -29,6 +29,6 @@ defs = dg.Definitions(
     jobs=[*PULLS, retention, history],
     schedules=[daily_pull, weekly_sweep, weekly_report, nightly_check, nightly_retention, nightly_history],
     sensors=[abandoned_runs, alerts, changed_lists],
-    resources={"kaltura": Kaltura.from_environment(), "warehouse": Postgres.from_environment()},
+    resources={"kaltura": Kaltura.from_environment(), "warehouse": DescribedPostgres.from_environment()},
     executor=dg.in_process_executor,
 )

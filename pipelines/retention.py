@@ -8,7 +8,7 @@ import dagster as dg
 import psycopg
 
 from assets.partitions import SETTINGS
-from assets.reports import REPORTS
+from assets.reports import TABLES
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
@@ -18,7 +18,6 @@ from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
 from resources.warehouse.resource import Postgres
 
-TABLES = [report.table for report in REPORTS]
 RETAIN_AT = "30 3 * * *"  # before the day's pull
 
 

@@ -1,7 +1,7 @@
 """What a table is made of: the one shape that parsing, loading, the UI and the drift test all read.
 
-A column is described once (in `assets/room_sessions.py`, `attendees.py`, `breakout_sessions.py`); everything that
-depends on its type is derived from its `Kind`.
+A column is described once (in `assets/room_sessions.py`, `attendees.py`, `breakout_sessions.py`): its words are those
+of the UI and, by `make migrate`, of the database; everything that depends on its type is derived from its `Kind`.
 """
 
 import enum
@@ -105,6 +105,11 @@ class Column:
     weighted_by: str = ""
 
     @property
+    def comment(self) -> str:
+        """What the database says of it."""
+        return f"{self.description} Personal data." if self.personal or self.person else self.description
+
+    @property
     def merges_by(self) -> Merge:
         return self.merge or self.kind.value.merge
 
@@ -124,6 +129,7 @@ class Table:
 
     name: str
     report_id: int
+    description: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     session_key: tuple[str, ...]
@@ -138,6 +144,11 @@ class Table:
         weights = {c.name: c.weighted_by for c in self.columns if c.merges_by is Merge.WEIGHTED}
         if lost := [name for name, weight in weights.items() if weight not in self.column_names]:
             raise ValueError(f"{self.name}: a mean names no column of the table as its weight: {lost}")
+
+    @property
+    def comment(self) -> str:
+        """What the database says of it."""
+        return f"Report {self.report_id}. {self.description}"
 
     @property
     def column_names(self) -> list[str]:

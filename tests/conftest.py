@@ -85,7 +85,9 @@ def postgres_folder() -> Path:
                     connection.execute(f"ALTER SYSTEM SET {setting} = off")
                 connection.execute("SELECT pg_reload_conf()")
                 connection.execute(f"CREATE DATABASE {TEMPLATE}")
-            migrate(local_postgres.url(folder, TEMPLATE))
+            from assets.reports import TABLES  # which reads the settings
+
+            migrate(local_postgres.url(folder, TEMPLATE), TABLES)
             (folder / "is ready").touch()
     return folder
 

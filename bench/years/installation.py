@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from assets.reports import REPORTS
+from assets.reports import REPORTS, TABLES
 from resources.kaltura.windows import Days
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
@@ -154,7 +154,7 @@ def _server(disk: Disk = nullcontext) -> Iterator[tuple[Path, str]]:
             local_postgres.start(folder / "postgres")
             try:
                 url = local_postgres.url(folder / "postgres")
-                migrate(url)
+                migrate(url, TABLES)
                 yield folder, url
             finally:
                 local_postgres.stop(folder / "postgres")

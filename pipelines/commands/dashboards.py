@@ -97,6 +97,7 @@ def bring_up_to_date(superset: Superset, url: str, timezone: str) -> None:
 
 def write_bundle(superset: Superset, file: Path, url: str, timezone: str) -> None:
     """The bundle over the warehouse, with a login there that is made by this, as the one that sees people is."""
+    from assets.reports import TABLES
     from pipelines.dashboards import bundle
     from pipelines.dashboards.addresses import of_login
     from resources.postgres.logins import PEOPLE_LOGIN, make_login
@@ -106,7 +107,7 @@ def write_bundle(superset: Superset, file: Path, url: str, timezone: str) -> Non
 
     warehouse = url or database_url()
     if not url and is_private():
-        migrate(warehouse)
+        migrate(warehouse, TABLES)
     apply_roles(warehouse, again=False)
     make_login(warehouse, bundle.LOGIN, "kaltura_analyst", superset.secret("analyst_password"))
     make_login(warehouse, PEOPLE_LOGIN, "kaltura_analyst_pii", superset.secret("people_password"))

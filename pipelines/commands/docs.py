@@ -26,7 +26,8 @@ SETTINGS_PAGE = CHECKOUT / "docs" / "settings.md"
 
 def described_anew() -> tuple[list[data_dictionary.Column], "list[ColumnOrigin]"]:
     """The columns of a database that this version's migrations and views have just made, and where views' come from."""
-    from pipelines import column_lineage  # with Dagster's assets, which read the settings
+    from assets.reports import TABLES  # with Dagster's assets, which read the settings
+    from pipelines import column_lineage
 
     with tempfile.TemporaryDirectory(prefix="kaltura-docs-") as name:
         folder = Path(name)
@@ -34,7 +35,7 @@ def described_anew() -> tuple[list[data_dictionary.Column], "list[ColumnOrigin]"
         local_postgres.start(folder)
         try:
             url = local_postgres.url(folder)
-            migrate(url)
+            migrate(url, TABLES)
             with psycopg.connect(url) as connection:
                 return data_dictionary.columns(connection), column_lineage.origins(connection)
         finally:

@@ -62,7 +62,7 @@ def is_confirmed(console: Console, warning: str) -> bool:
 
 
 def _erase(console: Console, people: People, user_id: str, *, dry_run: bool) -> None:
-    from assets.reports import REPORTS
+    from assets.reports import TABLES
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
@@ -74,7 +74,7 @@ def _erase(console: Console, people: People, user_id: str, *, dry_run: bool) -> 
         lock_exclusively(connection)
         require_mode(connection, people.privacy)
         before = erased_at(connection, people, user_id)
-        counts = erase(connection, people, [report.table for report in REPORTS], user_id)
+        counts = erase(connection, people, TABLES, user_id)
         if dry_run or counts is None:
             connection.rollback()
     if counts is None:

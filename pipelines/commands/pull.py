@@ -114,10 +114,11 @@ def _made_ready(status: Status) -> str:
         status.update("Starting the private Postgres ...")
     url = database_url()
     status.update("Applying migrations ...")
+    from assets.reports import TABLES
     from resources.postgres.migrations import migrate
     from resources.postgres.roles import apply_roles
 
-    migrate(url)
+    migrate(url, TABLES)
     if is_private():
         apply_roles(url, again=False)
     status.update("Loading Dagster ...")

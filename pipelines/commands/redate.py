@@ -24,7 +24,7 @@ def command(account: int | None, dry_run: bool) -> None:
     timezone = Settings.from_environment().timezone
     from rich.console import Console
 
-    from assets.reports import REPORTS
+    from assets.reports import TABLES
     from pipelines.commands.erase import print_counts
     from resources.local import kaltura as standin
     from resources.postgres.locks import keep_loads_off
@@ -41,7 +41,7 @@ def command(account: int | None, dry_run: bool) -> None:
         if not dry_run:
             keep_loads_off(connection, "the rest of that run would be refused, as it cuts days in the zone before")
         lock_exclusively(connection)
-        done = redate(connection, account, timezone, [report.table for report in REPORTS])
+        done = redate(connection, account, timezone, TABLES)
         if dry_run:
             connection.rollback()
     if done is None:

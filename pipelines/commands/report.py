@@ -80,6 +80,7 @@ def _monday(day: dt.date) -> dt.date:
 
 def _accounts_and_today() -> tuple[list[Account], dt.date]:
     """The accounts in the warehouse, which is started and brought up to date where it is private; the day by its clock."""
+    from assets.reports import TABLES
     from assets.room_report.figures import accounts
     from pipelines.last_full_day import last_full_day
     from resources.postgres.migrations import migrate
@@ -88,7 +89,7 @@ def _accounts_and_today() -> tuple[list[Account], dt.date]:
 
     url = database_url()
     if is_private():
-        migrate(url)
+        migrate(url, TABLES)
     warehouse = Warehouse(url)
     try:
         warehouse.require_current_schema()

@@ -21,17 +21,18 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
     privacy = Settings.from_environment().privacy
     from rich.console import Console
 
-    from assets.reports import REPORTS
+    from assets.reports import TABLES
     from resources.postgres import url
     from resources.postgres.restore import restore
     from resources.privacy.restored import KeptErasures
 
-    kept = KeptErasures(privacy, [report.table for report in REPORTS])
+    kept = KeptErasures(privacy, TABLES)
     manifest = restore(
         database_url or url.database_url(),
         file,
         Console(stderr=True),
         keeper=kept,
+        tables=TABLES,
         replace=replace,
         key=privacy.key,
         trust=trust,

@@ -1,4 +1,4 @@
-"""Brings a database to this version's schema: `sql/migrations/*.sql` in order, then `sql/views/*.sql`.
+"""Brings a database to this version's schema: `sql/migrations/*.sql` in order, `sql/views/*.sql`, and declared comments.
 
 One transaction a file, under an advisory lock of the transaction, so that several starting processes apply each once: a
 lock of the session would be left behind with a pooler's connection. A file that was edited after it was applied is
@@ -12,7 +12,7 @@ since, go on beside the newer one: for an upgrade in which both run for a while.
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -21,11 +21,12 @@ from pathlib import Path
 import psycopg
 
 from resources.errors import ConfigurationError
-from resources.postgres import refusals
+from resources.postgres import comments, refusals
 from resources.postgres.locks import take_schema_lock
 from resources.postgres.session import connect, transaction, unreachable
 from resources.postgres.views import DependentLost, Views, created_by
 from resources.settings import CHECKOUT
+from resources.table import Table
 
 FOLDER = CHECKOUT / "sql"
 
@@ -156,8 +157,8 @@ class Migrations:
             )
         }
 
-    def apply(self) -> list[str]:
-        """Apply what is pending and return its names. The connection is in no transaction.
+    def apply(self, tables: Sequence[Table]) -> list[str]:
+        """Apply what is pending, comments of `tables` included, and return its names. The connection is in no transaction.
 
         Raises `MigrationError`; what came before the bad file stays. Nothing is applied to a newer schema that lets this
         version go on.
@@ -167,8 +168,13 @@ class Migrations:
             if self._require_known(applied):
                 return []
             self._refuse_edited(applied)
-            if not self._new(applied) and self._has_views(applied):
+            has_files = not self._new(applied) and self._has_views(applied)
+            if has_files and not comments.differing(self._connection, tables):
                 return []
+        done = [] if has_files else [f"sql/{name}" for name in self._apply_files()]
+        return [*done, *self._apply_comments(tables)]
+
+    def _apply_files(self) -> list[str]:
         with self._locked():
             self._run(_BOOKS, "kaltura.migrations")
         done = []
@@ -261,6 +267,17 @@ class Migrations:
             self._make_anew(views)
         return [file.name for file in self._views]
 
+    def _apply_comments(self, tables: Sequence[Table]) -> list[str]:
+        """Of which tables. Whoever held the lock before may have written them, or have brought a newer schema."""
+        with self._locked():
+            if self._require_known(self._applied()):
+                return []
+            differing = comments.differing(self._connection, tables)
+            for comment in differing:
+                with _as_migration_error(comment.subject):
+                    comment.write(self._connection)
+        return [f"comments on kaltura.{name}" for name in dict.fromkeys(comment.table for comment in differing)]
+
     def _make_anew(self, views: Views) -> None:
         with _as_migration_error("sql/views"):
             views.drop()
@@ -297,10 +314,10 @@ def _as_migration_error(what: str) -> Iterator[None]:
         raise MigrationError(f"{what}: {refusals.explained(error)}.{detail}") from None
 
 
-def migrate(url: str) -> list[str]:
-    """Bring the database at `url` to this version's schema; the names of the files applied.
+def migrate(url: str, tables: Sequence[Table]) -> list[str]:
+    """Bring the database at `url` to this version's schema; the names of what was applied.
 
     Raises `MigrationError`, or `DatabaseError` where the database can't be used.
     """
     with connect(url) as connection, _as_migration_error("the schema can't be brought up to date"):
-        return Migrations(connection).apply()
+        return Migrations(connection).apply(tables)

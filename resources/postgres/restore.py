@@ -9,6 +9,7 @@ each table are counted and the schema is brought to this version's before it is 
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,7 @@ from resources.postgres.locks import keep_loads_off, take_schema_lock
 from resources.postgres.migrations import MigrationError, Migrations, files
 from resources.postgres.session import commit, refused
 from resources.postgres.views import DependentLost
+from resources.table import Table
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
 
@@ -80,11 +82,12 @@ def restore(
     console: Console,
     *,
     keeper: Keeper,
+    tables: Sequence[Table],
     replace: bool = False,
     key: str = "",
     trust: bool = False,
 ) -> Manifest:
-    """Put the backup in the place of what is there. Raises `BackupError`; then nothing has changed."""
+    """Put the backup, but for the comments of `tables`, in the place of what is there. On a `BackupError` nothing has changed."""
     manifest = _believed(file, key, trust)
     with connected(url) as connection:
         keep_loads_off(connection, "would be lost or mixed with what is put back")
@@ -99,7 +102,7 @@ def restore(
             _pour(connection, url, file, manifest, console)
             _expect_rows(connection, manifest)
             connection.execute(_AFTERWARDS)
-            Migrations(connection).apply()
+            Migrations(connection).apply(tables)
             views.restore()
             keeper.after(connection)
         except psycopg.Error as error:
@@ -107,13 +110,17 @@ def restore(
             raise BackupError(f"nothing was restored. {said}") from None
         except (MigrationError, DependentLost) as error:
             raise BackupError(f"nothing was restored. {error}") from None
-        try:
-            commit(connection)
-        except psycopg.Error as error:
-            raise refused(error) from None
+        _commit(connection)
     with suppress(psycopg.Error, BackupError):  # it is restored; Postgres does this by itself some time later
         _analyze(url)
     return manifest
+
+
+def _commit(connection: psycopg.Connection) -> None:
+    try:
+        commit(connection)
+    except psycopg.Error as error:
+        raise refused(error) from None
 
 
 def _analyze(url: str) -> None:

@@ -1,9 +1,9 @@
 """The warehouse as Dagster's assets ask for it: the database's URL, and an open pool while a run needs one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 from pydantic import Field
@@ -13,6 +13,7 @@ from resources.postgres.roles import apply_roles
 from resources.postgres.url import database_url
 from resources.privacy.pseudonyms import Privacy
 from resources.settings import privacy_settings
+from resources.table import Table
 from resources.warehouse.warehouse import Warehouse
 
 _SETTINGS = {
@@ -25,6 +26,9 @@ _SETTINGS = {
 
 class Postgres(dg.ConfigurableResource["Postgres"]):
     """The warehouse. Without a URL: the checkout's private Postgres, started and brought up to date when first used."""
+
+    tables: ClassVar[Sequence[Table]] = ()
+    """Those whose comments are declared: whoever has the declarations says so in a class of their own."""
 
     url: str = Field(
         default="", repr=False, description="A postgresql:// URL. Empty: the private Postgres of the checkout."
@@ -56,9 +60,9 @@ class Postgres(dg.ConfigurableResource["Postgres"]):
         finally:
             warehouse.close()
 
-    @staticmethod
-    def _private() -> str:
+    @classmethod
+    def _private(cls) -> str:
         url = database_url()
-        migrate(url)  # nobody else looks after it
+        migrate(url, cls.tables)  # nobody else looks after it
         apply_roles(url, again=False)
         return url

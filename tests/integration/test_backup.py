@@ -206,6 +206,7 @@ def test_a_signature_makes_no_backup_whole_that_is_not(key: str, database: str, 
                 tmp_path / "a.dump",
                 Console(quiet=True),
                 keeper=KeptErasures(FULL, []),
+                tables=[],
                 key=key,
                 trust=not key,
             )

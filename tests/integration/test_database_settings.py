@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from assets.attendees import ATTENDEES
+from assets.reports import TABLES
 from resources.errors import ConfigurationError
 from resources.postgres import session
 from resources.postgres.locks import LOCK_CLASS, take_lock
@@ -95,8 +96,8 @@ def test_a_schema_is_made_in_a_database_with_every_odd_setting(new_database: Cal
         connection.execute("DROP SCHEMA analytics, kaltura CASCADE")
     set_for(url, ODD)
 
-    assert len(migrate(url)) > 10
-    assert migrate(url) == []
+    assert len(migrate(url, TABLES)) > 10
+    assert migrate(url, TABLES) == []
 
 
 def test_every_setting_is_ours_in_a_transaction_and_outlives_it_for_nobody(database: str) -> None:
@@ -125,7 +126,7 @@ def test_a_server_encoding_that_can_not_hold_every_name_is_refused_by_name_befor
             f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0".encode()
         )
     try:
-        for refused in (migrate, lambda each: Warehouse(each).require_current_schema()):
+        for refused in (lambda each: migrate(each, TABLES), lambda each: Warehouse(each).require_current_schema()):
             with pytest.raises(DatabaseError, match=f"{encoding}.*UTF8"):
                 refused(url)
         with psycopg.connect(url) as connection:
@@ -138,7 +139,7 @@ def test_a_server_encoding_that_can_not_hold_every_name_is_refused_by_name_befor
 def test_a_postgres_that_is_too_old_is_refused_by_its_version(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "LEAST_VERSION", 99)
     with pytest.raises(DatabaseError, match=r"is Postgres \d+\. Postgres 99 or newer"):
-        migrate(database)
+        migrate(database, TABLES)
 
 
 # --- what the server refuses -------------------------------------------------------------------------------------
@@ -239,14 +240,14 @@ def test_a_role_that_only_reads_is_told_so_in_a_line(kaltura: Running, database:
         owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA kaltura TO only_reads")
     reader = database.replace("//postgres@", "//only_reads@")
     try:
-        assert migrate(reader) == [], "a current schema needs no DDL, so no right to it"
+        assert migrate(reader, TABLES) == [], "a current schema needs no DDL, so no right to it"
         with placed(kaltura, reader) as place, pytest.raises(WarehouseError, match=r"42501.*kaltura_loader") as caught:
             load(place, place.bring(0))
         assert "\n" not in str(caught.value)
         with psycopg.connect(database, autocommit=True) as owner:
             owner.execute("UPDATE kaltura.migrations SET checksum = 'older' WHERE name LIKE 'views/%'")
         with pytest.raises(ConfigurationError, match="42501"):
-            migrate(reader)
+            migrate(reader, TABLES)
     finally:
         with psycopg.connect(database, autocommit=True) as owner:
             owner.execute("DROP OWNED BY only_reads")

@@ -55,7 +55,7 @@ def test_an_older_backup_brings_nobody_back_who_was_erased_by_an_email_before_th
     all_loaded(url, written(tmp_path, enrolments=BY_EMAIL), WITH_KEY)
     assert erased(place, WITH_KEY, ADA.email)
     kept = KeptErasures(WITH_KEY, TABLES)
-    restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, replace=True, key=KEY)
+    restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
     assert kept.people == 1
     assert found(TRACES, everything(place).encode()) == set()
 

@@ -60,7 +60,7 @@ def test_a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older
     pull(place, privacy)
     assert found(TRACES, everything(place).encode()) == set()
     kept = KeptErasures(privacy, TABLES)
-    restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, replace=True, key=KEY)
+    restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
     assert kept.people == 1
     assert found(TRACES | {privacy.of_account(1).pseudonym(ADA.user_id)}, everything(place).encode()) == set()
     pull(place, privacy)
@@ -90,7 +90,7 @@ def test_a_restore_without_the_key_of_the_erased_restores_nothing(place: Place, 
     there = everything(place)
     kept = KeptErasures(Privacy(), TABLES)
     with pytest.raises(BackupError, match="PII_KEY"):
-        restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, replace=True, trust=True)
+        restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, trust=True)
     assert everything(place) == there
 
 
@@ -171,8 +171,8 @@ def test_a_manifest_that_was_tampered_with_is_not_believed_and_runs_nothing(
     for trust, says in ((False, "not signed"), (True, "are missing")):
         with pytest.raises(BackupError, match=says):
             restore(
-                url, tmp_path / "a.dump", Console(quiet=True), keeper=KeptErasures(WITH_KEY, TABLES), replace=True,
-                key=KEY, trust=trust,
+                url, tmp_path / "a.dump", Console(quiet=True), keeper=KeptErasures(WITH_KEY, TABLES), tables=TABLES,
+                replace=True, key=KEY, trust=trust,
             )  # fmt: skip
     assert everything(place) == there
     assert not (tmp_path / "INJECTED").exists()

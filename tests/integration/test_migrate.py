@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from assets.reports import TABLES
 from resources.postgres import locks
 from resources.postgres.locks import SCHEMA_LOCK, LockedByAnother
 from resources.postgres.migrations import MigrationError, Migrations, files, migrate
@@ -64,7 +65,7 @@ def test_an_analyst_s_views_and_materialized_views_stay_with_their_grants_commen
     try:
         before = {name: described(sql, name) for name in [*THEIRS, *ours]}
         outdated(sql)
-        assert "views/10_sessions.sql" in migrate(database)
+        assert "sql/views/10_sessions.sql" in migrate(database, TABLES)
         assert {name: described(sql, name) for name in [*THEIRS, *ours]} == before
     finally:
         for name in ("public.kept", 'public."On top"', "analytics.on_ours"):
@@ -79,7 +80,7 @@ def test_what_default_privileges_give_is_taken_back_where_it_had_been_revoked(
     sql.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA analytics GRANT SELECT ON TABLES TO PUBLIC")
     before = described(sql, "analytics.people")
     outdated(sql)
-    migrate(database)
+    migrate(database, TABLES)
     after = sql.execute(
         "SELECT count(*) FROM pg_class, aclexplode(relacl) AS held"
         " WHERE oid = 'analytics.people'::regclass AND held.grantee = 0"
@@ -107,7 +108,7 @@ def test_a_view_that_can_not_be_made_anew_is_named_with_the_command_to_go_on_and
     monkeypatch.setattr(Migrations.__init__, "__defaults__", (folder, None))
 
     with pytest.raises(MigrationError, match=r"public\.theirs.*DROP VIEW public\.theirs"):
-        migrate(database)
+        migrate(database, TABLES)
 
     assert described(sql, "analytics.restated_sessions") == before
     assert sql.execute("SELECT count(*) FROM public.theirs").fetchone() == (0,)
@@ -124,11 +125,11 @@ def test_a_view_of_an_older_version_goes_and_one_of_an_analyst_with_a_new_view_s
     monkeypatch.setattr(Migrations.__init__, "__defaults__", (folder, None))
 
     with pytest.raises(MigrationError, match=r"analytics\.novel.*RENAME"):
-        migrate(database)
+        migrate(database, TABLES)
     assert sql.execute("SELECT to_regclass('analytics.gone') IS NULL").fetchone() == (False,)
 
     sql.execute("ALTER VIEW analytics.novel RENAME TO theirs")
-    migrate(database)
+    migrate(database, TABLES)
     assert sql.execute("SELECT to_regclass('analytics.gone') IS NULL").fetchone() == (True,)
     assert sql.execute("SELECT ours FROM analytics.novel").fetchone() == (3,)
     assert sql.execute("SELECT theirs FROM analytics.theirs").fetchone() == (2,)
@@ -149,15 +150,15 @@ def test_migrations_wait_for_another_s_for_a_bounded_time_and_say_who_it_is(
         other.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
         pid = other.info.backend_pid
         with pytest.raises(LockedByAnother, match=f"process {pid}, role postgres, program the other"):
-            migrate(database)
-    assert migrate(database)
+            migrate(database, TABLES)
+    assert migrate(database, TABLES)
 
 
 def test_a_schema_that_is_current_is_only_read_and_waits_for_nobody(database: str) -> None:
     with psycopg.connect(database) as other:
         other.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
         other.execute("LOCK kaltura.migrations IN SHARE MODE")
-        assert migrate(database) == []
+        assert migrate(database, TABLES) == []
 
 
 def test_of_several_that_start_at_once_each_file_is_applied_by_one_and_no_lock_is_left(
@@ -167,7 +168,7 @@ def test_of_several_that_start_at_once_each_file_is_applied_by_one_and_no_lock_i
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA analytics, kaltura CASCADE")
         applied: list[str] = []
-        threads = [threading.Thread(target=lambda: applied.extend(migrate(url))) for _ in range(4)]
+        threads = [threading.Thread(target=lambda: applied.extend(migrate(url, TABLES))) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -176,5 +177,7 @@ def test_of_several_that_start_at_once_each_file_is_applied_by_one_and_no_lock_i
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database ="
             " (SELECT oid FROM pg_database WHERE datname = current_database())"
         ).fetchone()
-    assert sorted(applied) == sorted(file.name for kind in ("migrations", "views") for file in files(kind))
+    made = {f"sql/{file.name}" for kind in ("migrations", "views") for file in files(kind)}
+    assert {what for what in applied if not what.startswith("comments on ")} == made
+    assert len(applied) == len(set(applied))
     assert left == (0,)

@@ -13,7 +13,7 @@ from conftest import client_of
 from in_process import installed
 
 from assets.pull.extract import Filters, extract
-from assets.reports import REPORTS
+from assets.reports import REPORTS, TABLES
 from resources.arrivals import Pull
 from resources.kaltura.windows import Calendar, Days
 from resources.local import postgres as local_postgres
@@ -126,7 +126,7 @@ def test_the_migration_mends_pulls_that_lie_in_the_future(postgres_folder: Path)
     try:
         _filled_before_the_migration(url)
         with psycopg.connect(url, autocommit=True) as connection:
-            Migrations(connection).apply()
+            Migrations(connection).apply(TABLES)
             found = connection.execute(
                 "SELECT pull, pulled_at <= now(), window_end <= now() FROM kaltura.loads ORDER BY id"
             ).fetchall()

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from in_process import installed
 
+from assets.reports import TABLES
 from resources.kaltura.windows import Days
 from resources.postgres.migrations import FOLDER, MigrationError, Migrations, code_version, migrate
 from resources.postgres.roles import apply_roles
@@ -38,14 +39,15 @@ def upgraded(
     if edited:
         of_view = folder / "sql" / "views" / edited
         of_view.write_text(f"-- said better\n{of_view.read_text()}")
-    Migrations(connection, folder / "sql", NEWER).apply()
+    Migrations(connection, folder / "sql", NEWER).apply(TABLES)
 
 
 def everything(connection: psycopg.Connection) -> list[tuple[object, ...]]:
     return connection.execute(
         "SELECT oid, relname, xmin::text FROM pg_class WHERE relnamespace IN"
         " ('kaltura'::regnamespace, 'analytics'::regnamespace) UNION ALL"
-        " SELECT 0, name || version, xmin::text FROM kaltura.migrations ORDER BY 1, 2"
+        " SELECT 0, name || version, xmin::text FROM kaltura.migrations UNION ALL"
+        " SELECT objoid, description, xmin::text FROM pg_description WHERE classoid = 'pg_class'::regclass ORDER BY 1, 2"
     ).fetchall()
 
 
@@ -67,7 +69,7 @@ def test_what_a_later_version_made_is_named_and_nothing_is_written(
     before = everything(connection)
     warehouse = Warehouse(database)
     for command in (
-        lambda: migrate(database),
+        lambda: migrate(database, TABLES),
         lambda: apply_roles(database),
         warehouse.require_current_schema,
     ):
@@ -95,8 +97,9 @@ def test_a_migration_that_lets_this_version_go_on_is_left_alone_with_its_views_w
 ) -> None:
     migration = f"-- oldest code: {code_version()}\n{TABLE}"
     upgraded(connection, tmp_path, migration, view=VIEW, edited="24_people.sql")
+    connection.execute("COMMENT ON COLUMN kaltura.attendees.user_id IS 'said by the later version'")
     before = everything(connection)
-    assert migrate(database) == []
+    assert migrate(database, TABLES) == []
     apply_roles(database)
     with serving(University(seed=11, timezone="UTC", rooms=3)) as kaltura, installed(kaltura, database) as dagster:
         assert dagster.pull(Days(DAY.first, DAY.first)).success
@@ -107,14 +110,14 @@ def test_the_same_version_with_another_view_makes_it_anew_as_a_developer_expects
     database: str, connection: psycopg.Connection
 ) -> None:
     connection.execute("UPDATE kaltura.migrations SET checksum = 'other' WHERE name = 'views/24_people.sql'")
-    assert "views/24_people.sql" in migrate(database)
+    assert "sql/views/24_people.sql" in migrate(database, TABLES)
 
 
 def test_books_of_an_older_runner_that_say_no_version_are_read_and_completed(
     database: str, connection: psycopg.Connection
 ) -> None:
     connection.execute("ALTER TABLE kaltura.migrations DROP COLUMN version, DROP COLUMN oldest_code")
-    assert migrate(database) == []
+    assert migrate(database, TABLES) == []
     warehouse = Warehouse(database)
     warehouse.require_current_schema()
     warehouse.close()

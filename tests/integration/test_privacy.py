@@ -16,6 +16,7 @@ from pipeline import Pipeline
 from assets.pull.extract import Filters
 from assets.report import USER_IDS
 from assets.reports import REPORTS as IN_ORDER
+from assets.reports import TABLES
 from resources.privacy import people as retention
 from resources.privacy.erasure import erase
 from resources.privacy.people import PrivacyError
@@ -32,7 +33,6 @@ OTHER_KEY = "another invented key of the tests, as long as that"
 PSEUDONYMOUS = Privacy(Mode.PSEUDONYMOUS, KEY)
 NONE = Privacy(Mode.NONE, KEY)
 WITH_KEY = Privacy(Mode.FULL, KEY)
-TABLES = [report.table for report in IN_ORDER]
 
 DAYS = (dt.date(2026, 3, 2), dt.date(2026, 3, 3))
 SHORTEST_NEEDLE = 6  # a shorter one is found in any heap of digits

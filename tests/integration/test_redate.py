@@ -19,7 +19,7 @@ from pipeline import Pipeline
 from psycopg import sql
 
 from assets.checks import missing_days
-from assets.reports import REPORTS
+from assets.reports import REPORTS, TABLES
 from assets.room_report.figures import accounts
 from pipelines.command_line import Stopped
 from pipelines.commands.redate import command
@@ -56,7 +56,6 @@ ZONES = [
     "Pacific/Pago_Pago",
     "Pacific/Kiritimati",
 ]
-TABLES = [report.table for report in REPORTS]
 ONCE = Pull(accepts_empty=True)
 ALL = Pull(days=(0, WIDE - 1), accepts_empty=True)
 

@@ -11,7 +11,7 @@ import pytest
 from in_process import installed
 from rich.console import Console
 
-from assets.reports import REPORTS
+from assets.reports import REPORTS, TABLES
 from resources.kaltura.windows import DAY, Days
 from resources.postgres import locks
 from resources.postgres.backup import back_up
@@ -34,8 +34,8 @@ def dagster(database: str) -> Iterator[SimpleNamespace]:
 
 
 def put_back(url: str, file: Path) -> None:
-    kept = KeptErasures(FULL, [report.table for report in REPORTS])
-    restore(url, file, QUIET, keeper=kept, replace=True, trust=True)
+    kept = KeptErasures(FULL, TABLES)
+    restore(url, file, QUIET, keeper=kept, tables=TABLES, replace=True, trust=True)
 
 
 def loads(sql) -> int:  # type: ignore[no-untyped-def]

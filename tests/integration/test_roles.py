@@ -11,6 +11,7 @@ import run_folder
 from conftest import Databases
 from psycopg import sql
 
+from assets.reports import TABLES
 from resources.postgres.migrations import Migrations, files
 from resources.postgres.roles import apply_roles
 from resources.postgres.session import opened
@@ -349,7 +350,7 @@ def test_views_made_anew_by_a_migration_are_readable_again(filled: str, tmp_path
     name = "views/99_new.sql"
     (tmp_path / name).write_text("CREATE VIEW analytics.new AS SELECT 1 AS one;\n")
     with psycopg.connect(filled, autocommit=True) as connection:
-        assert name in Migrations(connection, tmp_path).apply()
+        assert f"sql/{name}" in Migrations(connection, tmp_path).apply(TABLES)
     with acting_as(filled, ANALYST) as connection:
         assert shown(connection, "new") == "[(1,)]"
         assert shown(connection, "daily") != "[]"

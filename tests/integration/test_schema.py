@@ -48,10 +48,13 @@ def test_a_table_has_the_declared_key(report: Report, connection: psycopg.Connec
 
 
 @by_report
-def test_a_comment_begins_as_the_declaration_reads(report: Report, connection: psycopg.Connection) -> None:
+def test_the_database_says_of_a_table_and_its_columns_what_the_declaration_does(
+    report: Report, connection: psycopg.Connection
+) -> None:
     held = _of(report, connection)
-    wrong = {c.name for c in report.table.columns if not (held[c.name].comment or "").startswith(c.description)}
-    assert wrong == set()
+    declared = {column.name: column.comment for column in report.table.columns}
+    assert {name: held[name].comment for name in declared} == declared
+    assert held[IDENTITY].relation_comment == report.table.comment
 
 
 @pytest.mark.parametrize("wanted", LISTS, ids=lambda wanted: wanted.name)

@@ -212,7 +212,15 @@ def test_an_older_backup_with_lists_brings_nobody_back(place: Place, tmp_path: P
     there = held(url, "courses"), len(held(url, "enrolments"))
     back_up(url, tmp_path / "a.dump", Console(quiet=True), KEY)
     erased(place, WITH_KEY)
-    restore(url, tmp_path / "a.dump", Console(quiet=True), keeper=KeptErasures(WITH_KEY, TABLES), replace=True, key=KEY)
+    restore(
+        url,
+        tmp_path / "a.dump",
+        Console(quiet=True),
+        keeper=KeptErasures(WITH_KEY, TABLES),
+        tables=TABLES,
+        replace=True,
+        key=KEY,
+    )
     assert ([row[1] for row in held(url, "courses")], len(held(url, "enrolments"))) == (
         [row[1] for row in there[0]],
         there[1] - 1,

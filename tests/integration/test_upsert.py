@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import stamina
 
+from assets import reports as declared
 from assets.attendees import ATTENDEES
 from assets.pull.extract import Extract, Filters
 from assets.report import ENTRY_IDS, USER_IDS
@@ -507,7 +508,7 @@ def test_every_name_that_breaks_readers_lands_on_postgres_15_too(
     folder.chmod(0o755)
     local_postgres.start(folder)
     try:
-        migrate(local_postgres.url(folder))
+        migrate(local_postgres.url(folder), declared.TABLES)
         store = Warehouse(local_postgres.url(folder))
         place = Place(kaltura, store)
         place.meets("1_a", 9, 10)
