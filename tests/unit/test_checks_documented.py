@@ -10,7 +10,9 @@ from assets.checks.checks import CHECKS, Check
 from assets.reports import REPORTS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-ROWS = re.findall(r"^\| `([a-z_]+)` \|", (CHECKOUT / "docs" / "checks-and-alerts.md").read_text("utf-8"), re.MULTILINE)
+ROWS = re.findall(
+    r"^\| `([a-z_]+)` \| .*? \| (.*?) \|", (CHECKOUT / "docs" / "checks-and-alerts.md").read_text("utf-8"), re.MULTILINE
+)
 
 
 def texts_of_tests() -> set[str]:
@@ -26,9 +28,12 @@ def texts_of_tests() -> set[str]:
 TEXTS = texts_of_tests()
 
 
-@pytest.mark.parametrize("name", [check.name for check in CHECKS])
-def test_a_check_is_in_the_docs_and_in_a_test_by_its_name(name: str) -> None:
-    assert ROWS.count(name) == 1, f"{name} has no row, or several, in docs/checks-and-alerts.md"
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_a_check_is_in_the_docs_and_in_a_test_by_its_name(check: Check) -> None:
+    name, severity = check.name, {"WARN": "warning", "ERROR": "error"}[check.severity.value]
+    rows = [told for row, told in ROWS if row == name]
+    assert len(rows) == 1, f"{name} has no row, or several, in docs/checks-and-alerts.md"
+    assert rows[0].startswith(severity), f"{name} is not called {severity} in docs/checks-and-alerts.md"
     assert name in TEXTS, f"no test in tests/integration names {name}: spoil a good day, and see it fail"
 
 

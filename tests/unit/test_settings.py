@@ -1,12 +1,67 @@
 """Settings: what they are without being set, and what is said of those that can't be used."""
 
+import ast
 import datetime as dt
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from resources import settings
-from resources.settings import SettingError, Settings
+from resources.settings import CHECKOUT, KNOWN_NAMES, SettingError, Settings
+
+# By what the code reads a name of the environment, and names that other programs gave their meaning.
+READERS = ("get", "setdefault", "getenv", "EnvVar", "_value", "_count", "_date", "_timezone", "word_list")
+NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
+OF_OTHERS = {"DISPLAY", "WAYLAND_DISPLAY", "PAGER", "PSQL_PAGER", "PYTHON_DOTENV_DISABLED", "KSID"}
+OF_IMAGES = {"DASHBOARDS_SECRETS"}  # where docker-compose.yml mounts them: nobody sets that
+
+
+class Recorded(dict[str, str]):
+    """An environment in which nothing is set, and which knows what was looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        self.names.append(name)
+        return default
+
+
+def names_in_settings() -> list[str]:
+    """What `Settings` is made of."""
+    read = Recorded()
+    Settings.from_environment(read)
+    return sorted(set(read.names))
+
+
+def names_read() -> Iterator[str]:
+    """Every name of the environment that the code reads by its own words."""
+    for path in (path for room in ("pipelines", "assets", "resources") for path in (CHECKOUT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                how = ast.unparse(node.func).rpartition(".")[2]
+                words = node.args if how in READERS else []
+            else:
+                is_environ = isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ")
+                words = [node.slice] if is_environ else []  # type: ignore[attr-defined]
+            for word in words:
+                if isinstance(word, ast.Constant) and isinstance(word.value, str) and NAME.fullmatch(word.value):
+                    yield word.value
+
+
+@pytest.mark.parametrize("name", sorted({*names_read(), *names_in_settings()} - OF_OTHERS - OF_IMAGES))
+def test_what_is_read_is_in_the_list_of_names(name: str) -> None:
+    """By it misspelled names are told, and the example, the page and the tests are held against it."""
+    assert name in KNOWN_NAMES, f"{name} is read, and neither NAMES nor _OTHER_NAMES of resources/settings.py has it"
+
+
+@pytest.mark.parametrize("name", names_in_settings())
+def test_each_setting_is_checked_and_named_where_it_cannot_be_used(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        Settings.from_environment({name: "?"})
 
 
 def test_nothing_has_to_be_set() -> None:
