@@ -12,7 +12,21 @@ from functools import cache
 
 import pandas as pd
 
-from assets.pull.normalize import COLUMN, LINE, REASON, REPAIR
+from assets.pull.stages import (
+    COLUMN,
+    COUNTED_ON,
+    DATED,
+    DAY,
+    DISPOSITION,
+    FIRST_DAY,
+    KEPT,
+    LAST_DAY,
+    LINE,
+    NEIGHBOUR,
+    REASON,
+    REPAIR,
+    REPLACED,
+)
 from assets.report import Report
 from resources.arrivals import values_in
 from resources.kaltura.complete import Part
@@ -20,10 +34,6 @@ from resources.kaltura.csv import Rows
 from resources.kaltura.windows import Days, Window
 from resources.privacy.pseudonyms import NOBODY, RAW
 
-DAY = "partition_date"  # the local day of a row's session; missing where the row can't be tied to one
-COUNTED_ON = "counted_on"  # the day that counts a row which belongs to no day of the pull: the first of its reply
-DISPOSITION = "disposition"
-KEPT, NEIGHBOUR, REPLACED = "kept", "neighbour", "replaced"
 IS_REPAIRED, IS_UNDATED = "is_repaired", "is_undated"
 NO_SESSION = "report 6000 lists no session with this cue_point_id"
 
@@ -87,10 +97,10 @@ def windows_of(parts: Sequence[Part]) -> list[tuple[Days, Window]]:
 
 def with_disposition(frame: pd.DataFrame) -> pd.DataFrame:
     """`KEPT` for rows of the reply's days and rows that have no day at all; the reply's first day counts those."""
-    is_kept = frame[DAY].between(frame["first_day"], frame["last_day"])
+    is_kept = frame[DAY].between(frame[FIRST_DAY], frame[LAST_DAY])
     frame[DISPOSITION] = pd.Series(KEPT, index=frame.index).where(is_kept | frame[DAY].isna(), NEIGHBOUR)
-    frame[COUNTED_ON] = frame[DAY].where(is_kept, frame["first_day"])
-    return frame
+    frame[COUNTED_ON] = frame[DAY].where(is_kept, frame[FIRST_DAY])
+    return DATED.of(frame)
 
 
 def counted_alone(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,25 +6,13 @@ from collections.abc import Callable
 import pandas as pd
 
 from assets.pull import usable
-from assets.pull.assign import (
-    COUNTED_ON,
-    DISPOSITION,
-    KEPT,
-    NEIGHBOUR,
-    REPLACED,
-    Lines,
-    Received,
-    by_counting_day,
-    rejects,
-    unread,
-)
-from assets.pull.normalize import COLUMN, EXTRA, REASON, merged
+from assets.pull.assign import Lines, Received, by_counting_day, rejects, unread
+from assets.pull.normalize import merged
+from assets.pull.stages import COLUMN, COUNTED_ON, DISPOSITION, KEPT, LOADED, NEIGHBOUR, REASON, REPLACED
 from assets.report import Report
 from resources.arrivals import Arrivals
 from resources.kaltura.client import RequestStats
 from resources.kaltura.windows import Days, Window
-
-ARRIVING = ("window_start", "window_end", "ends_at", EXTRA)  # beside the report's columns, what a load asks for
 
 
 def by_day(
@@ -40,7 +28,7 @@ def by_day(
     frame = rows.frame
     usable.require(frame, report, days)
     is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
-    good = by_counting_day(frame[[*report.table.column_names, *ARRIVING, COLUMN, COUNTED_ON]], is_good)
+    good = by_counting_day(frame[[*report.table.column_names, *LOADED.columns, COLUMN, COUNTED_ON]], is_good)
     bad = rejects(frame, lines)
     rejected = by_counting_day(bad, pd.Series(True, index=bad.index))
     replaced_rows, other = (
@@ -54,7 +42,7 @@ def by_day(
         window_days, window = next((asked, window) for asked, window in rows.windows if day in asked)
         arrivals[day] = Arrivals(
             table=report.table,
-            frame=once.drop(columns=COLUMN),
+            frame=LOADED.of(once.drop(columns=COLUMN)),
             rejects=rejected(day),
             unread=not_read,
             window_start=window.starts_at,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from assets.pull.assign import DAY, DISPOSITION, KEPT, Cover
-from assets.pull.normalize import REASON
+from assets.pull.assign import Cover
+from assets.pull.stages import DAY, DISPOSITION, ENDS_AT, KEPT, REASON
 from resources.kaltura.windows import EDGE_SECONDS, Days, Window
 
 # How long a session without an end is taken to run on: its figures are those of the events before, however wide a
@@ -23,7 +23,7 @@ def covers(sessions: pd.DataFrame, days: Days, window: Window, asked_at: float) 
     of_days = sessions[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
     sessions = sessions[of_days & (sessions[DISPOSITION] == KEPT) & sessions[REASON].isna()]
     has_end = sessions["session_end_time"].notna()
-    until = sessions["ends_at"].where(~has_end, sessions["ends_at"] + EDGE)
+    until = sessions[ENDS_AT].where(~has_end, sessions[ENDS_AT] + EDGE)
     is_over = ~has_end & (until < now)  # the week of a session without an end
     until = until.where(has_end | is_over, now)
     beyond = ~is_over & (until > ends_at)

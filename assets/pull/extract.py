@@ -13,12 +13,7 @@ import pandas as pd
 
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.assign import (
-    COUNTED_ON,
-    DAY,
-    DISPOSITION,
-    KEPT,
     NO_SESSION,
-    REPLACED,
     Cover,
     Lines,
     Received,
@@ -31,7 +26,23 @@ from assets.pull.assign import (
 from assets.pull.by_day import by_day
 from assets.pull.covers import FOLLOWED, covers
 from assets.pull.doubt import AgainstEmpty, Doubt, Seen, nothing_known
-from assets.pull.normalize import COLUMN, DEVICES_AT_ONCE, LINE, REASON, normalize
+from assets.pull.normalize import DEVICES_AT_ONCE, normalize
+from assets.pull.stages import (
+    COLUMN,
+    COUNTED_ON,
+    DAY,
+    DISPOSITION,
+    ENDS_AT,
+    FIRST_DAY,
+    KEPT,
+    LAST_DAY,
+    LINE,
+    REASON,
+    RECEIVED,
+    REPLACED,
+    WINDOW_END,
+    WINDOW_START,
+)
 from assets.pull.thinning import Thinning
 from assets.pull.witnesses import Witnesses
 from assets.report import Report
@@ -194,7 +205,7 @@ class _Pull:
 
     def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
         came = rows[report.table.name]
-        there = set(came.frame["first_day"].unique())
+        there = set(came.frame[FIRST_DAY].unique())
         empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
         if not any(self.doubt.by_replies(report, days) for days in empty):
             return False
@@ -303,16 +314,16 @@ class _Pull:
         window = reply.query.window
         frame = normalize(reply.rows, report, self.people, (window.end - window.start) / 60 * DEVICES_AT_ONCE)
         frame[LINE] += self.lines[report.report_id].add(reply.rows)
-        frame["window_start"] = pd.Timestamp(window.starts_at).as_unit("us")
-        frame["window_end"] = pd.Timestamp(self._known_until(window)).as_unit("us")
-        frame["first_day"], frame["last_day"] = pd.Timestamp(days.first), pd.Timestamp(days.last)
-        return frame
+        frame[WINDOW_START] = pd.Timestamp(window.starts_at).as_unit("us")
+        frame[WINDOW_END] = pd.Timestamp(self._known_until(window)).as_unit("us")
+        frame[FIRST_DAY], frame[LAST_DAY] = (pd.Timestamp(day).as_unit("us") for day in (days.first, days.last))
+        return RECEIVED.of(frame)
 
     def _dated(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
         frame = self._received(reply, report, days)
         frame[DAY] = self._local_day(frame["session_start_time"])
         ended = frame["session_end_time"].where(frame[REASON].isna())
-        frame["ends_at"] = ended.fillna(frame["session_start_time"] + FOLLOWED)
+        frame[ENDS_AT] = ended.fillna(frame["session_start_time"] + FOLLOWED)
         self.doubt.seen.heard(report, frame[DAY])
         return with_disposition(frame)
 
@@ -324,17 +335,17 @@ class _Pull:
         A session that began between the two requests is not in `sessions` yet: it is asked for by its room, once. A row
         whose session not even that finds is rejected.
         """
-        frame = frame.drop(columns=[DAY, "ends_at", DISPOSITION, COUNTED_ON], errors="ignore")
+        frame = frame.drop(columns=[DAY, ENDS_AT, DISPOSITION, COUNTED_ON], errors="ignore")
         known = sessions.frame.loc[
             sessions.frame[DAY].notna() & sessions.frame["cue_point_id"].notna(),
-            ["entry_id", "cue_point_id", DAY, "ends_at"],
+            ["entry_id", "cue_point_id", DAY, ENDS_AT],
         ]
         exact = known.drop_duplicates(["entry_id", "cue_point_id"], keep="last")
         tied = frame.merge(exact, on=["entry_id", "cue_point_id"], how="left")
         if tied[DAY].isna().any():
-            loose = known.groupby("cue_point_id", as_index=False).agg({DAY: "min", "ends_at": "max"})
+            loose = known.groupby("cue_point_id", as_index=False).agg({DAY: "min", ENDS_AT: "max"})
             by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
-            for column in (DAY, "ends_at"):
+            for column in (DAY, ENDS_AT):
                 tied[column] = tied[column].fillna(by_cue_point[column])
         self.doubt.seen.heard(report, tied[DAY])
         orphans = tied[DAY].isna() & tied[REASON].isna()
@@ -349,12 +360,12 @@ class _Pull:
         """Whether asking again for the orphans' rooms told of a session that `sessions` lacked; it is added there."""
         completion = self._completion(ROOM_SESSIONS)
         found = []
-        stretches = orphans[["first_day", "last_day"]].apply(lambda column: column.dt.date)
+        stretches = orphans[[FIRST_DAY, LAST_DAY]].apply(lambda column: column.dt.date)
         asked = sorted({Days(first, last) for first, last in stretches.itertuples(index=False, name=None)})
         for days in asked:
-            of_days = orphans["first_day"] == pd.Timestamp(days.first)
+            of_days = orphans[FIRST_DAY] == pd.Timestamp(days.first)
             ids = set(orphans.loc[of_days, "entry_id"].dropna())
-            listed = sessions.frame.loc[sessions.frame["first_day"] == pd.Timestamp(days.first), "entry_id"].dropna()
+            listed = sessions.frame.loc[sessions.frame[FIRST_DAY] == pd.Timestamp(days.first), "entry_id"].dropna()
             if ids.isdisjoint(listed):  # with a room that 6000 lists for sure, an empty reply can't pass for an answer
                 ids.update(listed.head(1))
             replies = completion.of_ids(self.calendar.window(days), sorted(ids), have_rows=not listed.empty)

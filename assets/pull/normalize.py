@@ -14,6 +14,7 @@ import pandera.errors
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.pull.stages import COLUMN, EXTRA, LINE, NORMALIZED, REASON, REPAIR
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.privacy.pseudonyms import EVERYTHING, NOBODY, People
@@ -25,9 +26,6 @@ MOST_MINUTES = (LATEST - EARLIEST) / 60
 DEVICES_AT_ONCE = 1000  # under one user id: each counts its own minutes
 
 NO_KEY = "is empty or unknown"
-
-LINE, EXTRA = "line", "extra"
-REASON, COLUMN, REPAIR = "reason", "column_name", "repair"
 
 
 def normalize(
@@ -53,7 +51,7 @@ def normalize(
     _check(frame, problems, report)
     problems.write_to(frame)
     frame[LINE] = np.arange(len(frame), dtype="int64")
-    return _with_line_rejects(frame, rows)
+    return NORMALIZED.of(_with_line_rejects(frame, rows))
 
 
 class _Problems:

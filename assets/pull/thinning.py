@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.pull.assign import Received
+from assets.pull.stages import FIRST_DAY, WINDOW_START
 from assets.report import Report
 from resources.kaltura.client import Client, RequestStats
 from resources.kaltura.errors import EmptyReply, TooMuch
@@ -91,4 +92,4 @@ def _rows_in(received: Received, window: Window) -> int:
     """Rows, and lines that are none, that came of this window."""
     starts = [days.first for days, other in received.windows if other == window]
     frame = received.frame
-    return int((frame["first_day"].dt.date.isin(starts) & (frame["window_start"] == window.starts_at)).sum())
+    return int((frame[FIRST_DAY].dt.date.isin(starts) & (frame[WINDOW_START] == window.starts_at)).sum())

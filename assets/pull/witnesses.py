@@ -10,8 +10,8 @@ import pandas as pd
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.assign import DAY, DISPOSITION, KEPT, NO_SESSION
-from assets.pull.normalize import REASON
+from assets.pull.assign import NO_SESSION
+from assets.pull.stages import DAY, DISPOSITION, FIRST_DAY, KEPT, LAST_DAY, REASON
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import Client, RequestStats
@@ -83,7 +83,7 @@ class Witnesses:
 def _telling(frame: pd.DataFrame, witness: Report, report: Report, days: Days) -> pd.Series:
     """Which rows of the witness have rows of `report` beside them."""
     if witness.dated_by:  # of sessions that 6000 has not told, only their reply tells the days
-        first, last = frame["first_day"], frame["last_day"]
+        first, last = frame[FIRST_DAY], frame[LAST_DAY]
         of_days = (first <= pd.Timestamp(days.last)) & (last >= pd.Timestamp(days.first))
         return of_days & (frame[REASON] == NO_SESSION)
     of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import pytest
 import stamina
 from depth import DEEP
@@ -15,6 +16,7 @@ from pandas.testing import assert_frame_equal
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.extract import Extract, Filters, extract
+from assets.pull.stages import Stage
 from assets.pull.usable import MostlyUnusable
 from assets.report import ENTRY_IDS, Report
 from assets.reports import REPORTS
@@ -43,6 +45,21 @@ def kaltura() -> Iterator[Running]:
     with serving(ListedWorld()) as running:
         yield running
     stamina.set_testing(False)
+
+
+@pytest.fixture(autouse=True)
+def stages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In every case of this file, each frame is of its stage: with all columns, each of its type."""
+    seen: dict[str, dict[str, str]] = {}
+    of = Stage.of
+
+    def checked(stage: Stage, frame: pd.DataFrame) -> pd.DataFrame:
+        seen.setdefault(stage.name, {}).update(stage.other_types(of(stage, frame)))
+        return frame
+
+    monkeypatch.setattr(Stage, "of", checked)
+    yield
+    assert not any(seen.values()), seen
 
 
 class Place:
