@@ -4,6 +4,7 @@ A reader's own operator is called with each sample while a query is planned, and
 By the catalog: a view or column that is added later is in it by itself.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -52,10 +53,13 @@ def ids_told(connection: psycopg.Connection, told: list[str], view: str, column:
     return {found for each in told for found in AN_ID.findall(each)}
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize(
+    ("operator", "plan"),
+    # By the heap, Postgres believes of the other two that hardly a row is left, and reads tables once a row: minutes.
+    [each for each in itertools.product(OPERATORS, PLANS) if each[1] != "by the heap" or each[0] == "<<<"],
+)
 def test_an_operator_of_a_readers_own_is_told_no_id(
-    plan: str, operator: str, reader: tuple[psycopg.Connection, list[str]]
+    operator: str, plan: str, reader: tuple[psycopg.Connection, list[str]]
 ) -> None:
     connection, told = reader
     columns = connection.execute(TEXTS).fetchall()
@@ -94,7 +98,8 @@ def test_explain_tells_no_id_that_is_there_from_one_that_is_not(
 def explained(connection: psycopg.Connection, view: str, column: str, compared: str, person: str) -> list[str]:
     query = f"SELECT * FROM analytics.{view} WHERE {column} {compared} '{person}'"
     lines = connection.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, BUFFERS OFF) {query}".encode())
-    return [line.replace(person, "") for (line,) in lines]
+    # How much memory a node had taken depends on which of the workers came first.
+    return [re.sub(r"Memory Usage: \d+kB", "", line.replace(person, "")) for (line,) in lines]
 
 
 def test_a_plan_that_is_kept_shows_ids_to_nobody_else(filled: psycopg.Connection) -> None:
