@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,14 @@ ACCOUNT = DEMO.partner_id
 MEMORY = Path("/dev/shm")  # Dagster waits for the disk at each event
 LAST = dt.datetime.now(dt.UTC).date() - DAY
 WEEK = Days(LAST - 6 * DAY, LAST)
+
+
+@pytest.fixture(autouse=True)
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Midnight may have passed since this file was read."""
+    last = dt.datetime.now(dt.UTC).date() - DAY
+    monkeypatch.setattr(sys.modules[__name__], "LAST", last)
+    monkeypatch.setattr(sys.modules[__name__], "WEEK", Days(last - 6 * DAY, last))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

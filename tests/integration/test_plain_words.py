@@ -22,8 +22,12 @@ from resources.local import postgres as local_postgres
 from resources.postgres import backup, outages
 from simulator import University, serving
 
-LAST = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
 MOMENTS = (0.05, 0.3, 0.6, 0.85)  # of what the command takes undisturbed
+
+
+def yesterday() -> dt.date:
+    """Asked in each test, for midnight may have passed since this file was read."""
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +48,9 @@ def test_ctrl_c_at_any_moment_is_one_sentence_of_what_stands_and_the_next_time_i
     command: str, pipeline: Pipeline, postgres_folder: Path, tmp_path: Path
 ) -> None:
     if command in ("report", "status"):
-        week = LAST - dt.timedelta(days=LAST.weekday() + 7)
-        pipeline.run("python", "-m", "pipelines", "pull", "--from", str(week), "--to", str(LAST))
+        last = yesterday()
+        week = last - dt.timedelta(days=last.weekday() + 7)
+        pipeline.run("python", "-m", "pipelines", "pull", "--from", str(week), "--to", str(last))
 
     def words(number: int) -> list[str]:
         more = {
@@ -100,8 +105,8 @@ def test_a_database_that_dies_in_the_middle_of_make_run_is_told_with_what_is_in_
         installation = Pipeline(kaltura, url, tmp_path / "home", {"START_DATE": "2026-01-01", "COLUMNS": "300"})
         killer = threading.Thread(target=_kill_after_days, args=(url, place / "postgres", 5))
         killer.start()
-        first = LAST - dt.timedelta(days=39)
-        words = ["pull", "--from", str(first), "--to", str(LAST)]
+        last = yesterday()
+        words = ["pull", "--from", str(last - dt.timedelta(days=39)), "--to", str(last)]
         done = CliRunner().invoke(front_door, words, env=installation.environment)
         killer.join(60)
         assert done.exit_code == 1, done.output
@@ -152,7 +157,8 @@ def test_a_full_disk_under_dagster_home_is_one_line_with_the_way_on_and_the_way_
 ) -> None:
     home = small_disk / "home"
     installation = Pipeline(pipeline.kaltura, pipeline.database, home, pipeline.more)
-    pull = ["python", "-m", "pipelines", "pull", "--from", str(LAST - dt.timedelta(days=29)), "--to", str(LAST)]
+    last = yesterday()
+    pull = ["python", "-m", "pipelines", "pull", "--from", str(last - dt.timedelta(days=29)), "--to", str(last)]
     installation.run("python", "-m", "pipelines", "pull", "--days", "1")
     ballast = small_disk / "ballast"
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
