@@ -1,21 +1,22 @@
 -- Each session of each course: what courses and rooms have in common. The register is in the views that are made of it.
+-- What a session was is looked up a session at a time, so that a filter on the course, the day or the host decides which.
 
 CREATE VIEW analytics.course_meetings AS
 SELECT
-    courses.account_id,
-    courses.course_id,
-    courses.course_name,
-    courses.department,
-    courses.term,
-    courses.attendance_threshold,
-    course_rooms.room_id,
+    meetings.account_id,
+    meetings.course_id,
+    meetings.course_name,
+    meetings.department,
+    meetings.term,
+    meetings.attendance_threshold,
+    meetings.room_id,
     logical_sessions.room_name,
-    logical_sessions.logical_session_id AS session_id,
+    meetings.session_id,
     logical_sessions.session_ids,
     logical_sessions.part_count,
-    logical_sessions.host_id,
-    logical_sessions.session_date,
-    logical_sessions.started_at,
+    meetings.host_id,
+    meetings.session_date,
+    meetings.started_at,
     logical_sessions.ended_at,
     logical_sessions.open_minutes,
     logical_sessions.is_running,
@@ -24,17 +25,96 @@ SELECT
     logical_sessions.people_count,
     logical_sessions.total_minutes,
     logical_sessions.unidentified_minutes
-FROM university.courses
-INNER JOIN university.course_rooms
-    ON
-        courses.account_id = course_rooms.account_id
-        AND courses.course_id = course_rooms.course_id
-INNER JOIN analytics.logical_sessions
-    ON
-        course_rooms.account_id = logical_sessions.account_id
-        AND course_rooms.room_id = logical_sessions.room_id
-        AND logical_sessions.session_date >= coalesce(courses.starts_on, '-infinity')
-        AND logical_sessions.session_date <= coalesce(courses.ends_on, 'infinity')
+FROM (
+    -- The sessions of its rooms, as in logical_sessions, which tells those that go on with what came before.
+    SELECT
+        courses.account_id,
+        courses.course_id,
+        courses.course_name,
+        courses.department,
+        courses.term,
+        courses.attendance_threshold,
+        room_sessions.entry_id AS room_id,
+        room_sessions.cue_point_id AS session_id,
+        room_sessions.partition_date AS session_date,
+        room_sessions.session_start_time AS started_at,
+        room_sessions.session_host_user_id AS host_id
+    FROM university.courses
+    INNER JOIN university.course_rooms
+        ON
+            courses.account_id = course_rooms.account_id
+            AND courses.course_id = course_rooms.course_id
+    INNER JOIN kaltura.room_sessions
+        ON
+            course_rooms.account_id = room_sessions.partner_id
+            AND course_rooms.room_id = room_sessions.entry_id
+            AND room_sessions.partition_date >= coalesce(courses.starts_on, '-infinity')
+            AND room_sessions.partition_date <= coalesce(courses.ends_on, 'infinity')
+    WHERE
+        analytics.shows_people_when_planned()
+        AND (SELECT analytics.shows_people())
+        AND NOT analytics.is_nobody(room_sessions.session_host_user_id)
+    UNION ALL
+    SELECT
+        courses.account_id,
+        courses.course_id,
+        courses.course_name,
+        courses.department,
+        courses.term,
+        courses.attendance_threshold,
+        sessions.room_id,
+        sessions.session_id,
+        sessions.session_date,
+        sessions.started_at,
+        coalesce(
+            sessions.host_id,
+            (
+                SELECT logical_sessions.host_id
+                FROM analytics.logical_sessions
+                WHERE
+                    logical_sessions.account_id = sessions.account_id
+                    AND logical_sessions.room_id = sessions.room_id
+                    AND logical_sessions.logical_session_id = sessions.session_id
+            )
+        ) AS host_id
+    FROM university.courses
+    INNER JOIN university.course_rooms
+        ON
+            courses.account_id = course_rooms.account_id
+            AND courses.course_id = course_rooms.course_id
+    INNER JOIN analytics.sessions
+        ON
+            course_rooms.account_id = sessions.account_id
+            AND course_rooms.room_id = sessions.room_id
+            AND sessions.session_date >= coalesce(courses.starts_on, '-infinity')
+            AND sessions.session_date <= coalesce(courses.ends_on, 'infinity')
+    WHERE
+        NOT (analytics.shows_people_when_planned() AND (SELECT analytics.shows_people()))
+        OR sessions.host_id IS NULL
+) AS meetings
+-- OFFSET keeps the planner at it.
+CROSS JOIN
+    LATERAL (
+        SELECT
+            logical_sessions.room_name,
+            logical_sessions.is_breakout,
+            logical_sessions.session_ids,
+            logical_sessions.part_count,
+            logical_sessions.ended_at,
+            logical_sessions.open_minutes,
+            logical_sessions.is_running,
+            logical_sessions.is_attendance_loaded,
+            logical_sessions.is_provisional,
+            logical_sessions.people_count,
+            logical_sessions.total_minutes,
+            logical_sessions.unidentified_minutes
+        FROM analytics.logical_sessions
+        WHERE
+            logical_sessions.account_id = meetings.account_id
+            AND logical_sessions.room_id = meetings.room_id
+            AND logical_sessions.logical_session_id = meetings.session_id
+        OFFSET 0  -- noqa: AM09
+    ) AS logical_sessions
 WHERE NOT logical_sessions.is_breakout;
 
 COMMENT ON VIEW analytics.course_meetings IS
