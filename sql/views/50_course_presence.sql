@@ -15,39 +15,82 @@ WITH listed AS NOT MATERIALIZED (
     FROM university.enrolments
 ),
 
+-- The sessions of each course, as in course_meetings, without whose they are: that is not asked here, and took longest to
+-- plan. OFFSET: what a session was is looked up once for each, and not for each of its people.
+meetings AS NOT MATERIALIZED (
+    SELECT
+        courses.account_id,
+        courses.course_id,
+        courses.attendance_threshold,
+        room_sessions.entry_id AS room_id,
+        room_sessions.cue_point_id AS session_id,
+        room_sessions.partition_date AS session_date,
+        room_sessions.session_start_time AS started_at,
+        logical_sessions.session_ids,
+        logical_sessions.open_minutes,
+        logical_sessions.is_attendance_loaded,
+        logical_sessions.is_provisional
+    FROM university.courses
+    INNER JOIN university.course_rooms
+        ON
+            courses.account_id = course_rooms.account_id
+            AND courses.course_id = course_rooms.course_id
+    INNER JOIN kaltura.room_sessions
+        ON
+            course_rooms.account_id = room_sessions.partner_id
+            AND course_rooms.room_id = room_sessions.entry_id
+            AND room_sessions.partition_date >= coalesce(courses.starts_on, '-infinity')
+            AND room_sessions.partition_date <= coalesce(courses.ends_on, 'infinity')
+    CROSS JOIN LATERAL (
+        SELECT
+            logical_sessions.is_breakout,
+            logical_sessions.session_ids,
+            logical_sessions.open_minutes,
+            logical_sessions.is_attendance_loaded,
+            logical_sessions.is_provisional
+        FROM analytics.logical_sessions
+        WHERE
+            logical_sessions.account_id = room_sessions.partner_id
+            AND logical_sessions.room_id = room_sessions.entry_id
+            AND logical_sessions.logical_session_id = room_sessions.cue_point_id
+        OFFSET 0  -- noqa: AM09
+    ) AS logical_sessions
+    WHERE NOT logical_sessions.is_breakout
+),
+
 came AS (
     SELECT
-        course_meetings.account_id,
-        course_meetings.course_id,
-        course_meetings.attendance_threshold,
-        course_meetings.room_id,
-        course_meetings.session_id,
-        course_meetings.session_date,
-        course_meetings.started_at,
-        course_meetings.open_minutes,
-        course_meetings.is_attendance_loaded,
-        course_meetings.is_provisional,
+        meetings.account_id,
+        meetings.course_id,
+        meetings.attendance_threshold,
+        meetings.room_id,
+        meetings.session_id,
+        meetings.session_date,
+        meetings.started_at,
+        meetings.open_minutes,
+        meetings.is_attendance_loaded,
+        meetings.is_provisional,
         -- Whom the list names by the id that the reports have, by an id of which they have the pseudonym, or by e-mail.
         coalesce(
             (
                 SELECT min(listed.person)
                 FROM listed
                 WHERE
-                    listed.account_id = course_meetings.account_id
-                    AND listed.course_id = course_meetings.course_id
+                    listed.account_id = meetings.account_id
+                    AND listed.course_id = meetings.course_id
                     AND listed.person = attendees.user_id
             ),
             (
                 SELECT min(listed.person)
                 FROM listed
                 WHERE
-                    listed.account_id = course_meetings.account_id
-                    AND listed.course_id = course_meetings.course_id
+                    listed.account_id = meetings.account_id
+                    AND listed.course_id = meetings.course_id
                     AND listed.person = (
                         SELECT min(people.user_id)
                         FROM kaltura.people
                         WHERE
-                            people.partner_id = course_meetings.account_id
+                            people.partner_id = meetings.account_id
                             AND people.pseudonym = attendees.user_id
                     )
             ),
@@ -55,46 +98,53 @@ came AS (
                 SELECT min(listed.person)
                 FROM listed
                 WHERE
-                    listed.account_id = course_meetings.account_id
-                    AND listed.course_id = course_meetings.course_id
+                    listed.account_id = meetings.account_id
+                    AND listed.course_id = meetings.course_id
                     AND listed.email = lower(attendees.user_email)
             ),
             attendees.user_id
         ) AS person,
         NULL::text AS role,
         coalesce(attendees.meeting_view_time, 0) AS minutes
-    FROM analytics.course_meetings
-    CROSS JOIN LATERAL unnest(course_meetings.session_ids) AS parts (part_id)
+    FROM meetings
+    CROSS JOIN LATERAL unnest(meetings.session_ids) AS parts (part_id)
     INNER JOIN kaltura.attendees
         ON
-            course_meetings.account_id = attendees.partner_id
-            AND course_meetings.room_id = attendees.entry_id
+            meetings.account_id = attendees.partner_id
+            AND meetings.room_id = attendees.entry_id
             AND parts.part_id = attendees.cue_point_id
-    WHERE course_meetings.is_attendance_loaded AND NOT analytics.is_nobody(attendees.user_id)
+    WHERE meetings.is_attendance_loaded AND NOT analytics.is_nobody(attendees.user_id)
 ),
 
 expected AS (
     SELECT
-        course_meetings.account_id,
-        course_meetings.course_id,
-        course_meetings.attendance_threshold,
-        course_meetings.room_id,
-        course_meetings.session_id,
-        course_meetings.session_date,
-        course_meetings.started_at,
-        course_meetings.open_minutes,
-        course_meetings.is_attendance_loaded,
-        course_meetings.is_provisional,
-        listed.person,
-        listed.role,
+        meetings.account_id,
+        meetings.course_id,
+        meetings.attendance_threshold,
+        meetings.room_id,
+        meetings.session_id,
+        meetings.session_date,
+        meetings.started_at,
+        meetings.open_minutes,
+        meetings.is_attendance_loaded,
+        meetings.is_provisional,
+        enrolled.person,
+        enrolled.role,
         NULL::double precision AS minutes
-    FROM analytics.course_meetings
-    INNER JOIN listed
-        ON
-            course_meetings.account_id = listed.account_id
-            AND course_meetings.course_id = listed.course_id
-            AND course_meetings.session_date >= coalesce(listed.from_date, '-infinity')
-            AND course_meetings.session_date <= coalesce(listed.to_date, 'infinity')
+    FROM meetings
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                listed.person,
+                listed.role
+            FROM listed
+            WHERE
+                listed.account_id = meetings.account_id
+                AND listed.course_id = meetings.course_id
+                AND meetings.session_date >= coalesce(listed.from_date, '-infinity')
+                AND meetings.session_date <= coalesce(listed.to_date, 'infinity')
+            OFFSET 0  -- noqa: AM09
+        ) AS enrolled
 ),
 
 marks AS (

@@ -1,58 +1,40 @@
--- Each session of each course, with what the register adds up to. The two are summed up apart and laid side by side, so
--- that a filter on the course, the room or the day reaches each.
+-- Each session of each course, with what the register adds up to: looked up a session at a time, so that a filter on the
+-- course, the room, the day or the host decides which are read.
 
 CREATE VIEW analytics.course_sessions AS
-WITH side_by_side AS (
+SELECT
+    course_meetings.account_id,
+    course_meetings.course_id,
+    course_meetings.course_name,
+    course_meetings.department,
+    course_meetings.term,
+    course_meetings.room_id,
+    course_meetings.room_name,
+    course_meetings.session_id,
+    course_meetings.session_ids,
+    course_meetings.part_count,
+    course_meetings.host_id,
+    course_meetings.session_date,
+    course_meetings.started_at,
+    course_meetings.ended_at,
+    course_meetings.open_minutes,
+    course_meetings.is_running,
+    course_meetings.is_attendance_loaded,
+    course_meetings.is_provisional,
+    register.student_count,
+    CASE
+        WHEN course_meetings.is_attendance_loaded THEN register.attended_count
+    END AS attended_count,
+    CASE WHEN course_meetings.is_attendance_loaded THEN register.absent_count END AS absent_count,
+    CASE
+        WHEN course_meetings.is_attendance_loaded THEN register.not_enrolled_count
+    END AS not_enrolled_count,
+    course_meetings.people_count,
+    course_meetings.total_minutes,
+    course_meetings.unidentified_minutes
+FROM analytics.course_meetings
+CROSS JOIN LATERAL (
     SELECT
-        account_id,
-        course_id,
-        course_name,
-        department,
-        term,
-        room_id,
-        session_id,
-        session_date,
-        room_name,
-        session_ids,
-        part_count,
-        host_id,
-        started_at,
-        ended_at,
-        open_minutes,
-        is_running,
-        is_attendance_loaded,
-        is_provisional,
-        people_count,
-        total_minutes,
-        unidentified_minutes,
-        NULL::bigint AS student_count,
-        NULL::bigint AS attended_count,
-        NULL::bigint AS absent_count,
-        NULL::bigint AS not_enrolled_count
-    FROM analytics.course_meetings
-    UNION ALL
-    SELECT
-        course_presence.account_id,
-        course_presence.course_id,
-        courses.course_name,
-        courses.department,
-        courses.term,
-        course_presence.room_id,
-        course_presence.session_id,
-        course_presence.session_date,
-        NULL AS room_name,
-        NULL AS session_ids,
-        NULL AS part_count,
-        NULL AS host_id,
-        NULL AS started_at,
-        NULL AS ended_at,
-        NULL AS open_minutes,
-        NULL AS is_running,
-        NULL AS is_attendance_loaded,
-        NULL AS is_provisional,
-        NULL AS people_count,
-        NULL AS total_minutes,
-        NULL AS unidentified_minutes,
         count(*) FILTER (
             WHERE course_presence.is_enrolled AND course_presence.role = 'student'
         ) AS student_count,
@@ -70,54 +52,13 @@ WITH side_by_side AS (
         ) AS absent_count,
         count(*) FILTER (WHERE NOT course_presence.is_enrolled) AS not_enrolled_count
     FROM analytics.course_presence
-    INNER JOIN university.courses
-        ON
-            course_presence.account_id = courses.account_id
-            AND course_presence.course_id = courses.course_id
-    GROUP BY
-        course_presence.account_id,
-        course_presence.course_id,
-        courses.course_name,
-        courses.department,
-        courses.term,
-        course_presence.room_id,
-        course_presence.session_id,
-        course_presence.session_date
-)
-
-SELECT
-    account_id,
-    course_id,
-    course_name,
-    department,
-    term,
-    room_id,
-    max(room_name) AS room_name,
-    session_id,
-    max(session_ids) AS session_ids,
-    max(part_count) AS part_count,
-    max(host_id) AS host_id,
-    session_date,
-    max(started_at) AS started_at,
-    max(ended_at) AS ended_at,
-    max(open_minutes) AS open_minutes,
-    bool_or(is_running) AS is_running,
-    bool_or(is_attendance_loaded) AS is_attendance_loaded,
-    bool_or(is_provisional) AS is_provisional,
-    coalesce(max(student_count), 0) AS student_count,
-    CASE
-        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(attended_count), 0)
-    END AS attended_count,
-    CASE WHEN bool_or(is_attendance_loaded) THEN coalesce(max(absent_count), 0) END AS absent_count,
-    CASE
-        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(not_enrolled_count), 0)
-    END AS not_enrolled_count,
-    max(people_count) AS people_count,
-    max(total_minutes) AS total_minutes,
-    max(unidentified_minutes) AS unidentified_minutes
-FROM side_by_side
-GROUP BY
-    account_id, course_id, course_name, department, term, room_id, session_id, session_date;
+    WHERE
+        course_presence.account_id = course_meetings.account_id
+        AND course_presence.course_id = course_meetings.course_id
+        AND course_presence.room_id = course_meetings.room_id
+        AND course_presence.session_id = course_meetings.session_id
+        AND course_presence.session_date = course_meetings.session_date
+) AS register;
 
 COMMENT ON VIEW analytics.course_sessions IS
 'One row for each session of each course (account_id, course_id, room_id, session_id): those of '
