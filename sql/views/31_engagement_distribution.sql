@@ -3,21 +3,26 @@
 CREATE VIEW analytics.engagement_distribution AS
 WITH rated_attendance AS (
     SELECT
-        attendance.account_id,
-        attendance.session_date,
-        attendance.attended_minutes,
+        attendees.partner_id AS account_id,
+        attendees.partition_date AS session_date,
+        attendees.meeting_view_time AS attended_minutes,
         -- A ratio of exactly 1 belongs to the last band.
-        least(floor(attendance.engagement_ratio * 10)::integer, 9) AS tenth
-    FROM analytics.attendance
+        least(floor(attendees.meeting_engaged_play_time_ratio * 10)::integer, 9) AS tenth
+    FROM kaltura.attendees
     INNER JOIN analytics.loaded_days
         ON
-            attendance.account_id = loaded_days.account_id
-            AND attendance.session_date = loaded_days.session_date
+            attendees.partner_id = loaded_days.account_id
+            AND attendees.partition_date = loaded_days.session_date
     WHERE
-        NOT attendance.is_breakout
-        AND attendance.is_identified
-        AND attendance.attended_minutes > 0
-        AND attendance.engagement_ratio IS NOT NULL
+        NOT EXISTS (
+            SELECT FROM analytics.breakout_rooms
+            WHERE
+                breakout_rooms.account_id = attendees.partner_id
+                AND breakout_rooms.room_id = attendees.entry_id
+        )
+        AND NOT analytics.is_nobody(attendees.user_id)
+        AND attendees.meeting_view_time > 0
+        AND attendees.meeting_engaged_play_time_ratio IS NOT NULL
         AND loaded_days.session_pulled_at IS NOT NULL
         AND loaded_days.attendance_pulled_at IS NOT NULL
 )

@@ -16,6 +16,39 @@ WITH session_days AS (
     GROUP BY account_id, session_date
 ),
 
+-- As in attendance, which has its rows in the order of the pseudonyms where these are shown: a sum needs no order. Of days
+-- that are loaded, is_breakout needs no look at the sessions. OFFSET: what is asked of a row several times is worked
+-- out once.
+visits AS NOT MATERIALIZED (
+    SELECT
+        attendees.partner_id AS account_id,
+        attendees.partition_date AS session_date,
+        CASE
+            WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
+            ELSE coalesce(
+                people.pseudonym, substring(attendees.user_id FROM '^p_[0-9a-f]{32}$')
+            )
+        END AS person_id,
+        NOT analytics.is_nobody(attendees.user_id) AS is_identified,
+        attendees.user_type = 'Guest' AS is_guest,
+        exists(
+            SELECT FROM analytics.breakout_rooms
+            WHERE
+                breakout_rooms.account_id = attendees.partner_id
+                AND breakout_rooms.room_id = attendees.entry_id
+        ) AS is_breakout,
+        attendees.meeting_view_time AS attended_minutes,
+        CASE
+            WHEN attendees.meeting_view_time > 0 THEN attendees.meeting_engaged_play_time_ratio
+        END AS engagement_ratio
+    FROM kaltura.attendees
+    LEFT JOIN kaltura.people
+        ON
+            attendees.partner_id = people.partner_id
+            AND attendees.user_id = people.user_id
+            AND NOT (SELECT analytics.shows_people())
+),
+
 attendance_days AS (
     SELECT
         account_id,
@@ -32,14 +65,14 @@ attendance_days AS (
             WHERE NOT is_breakout AND NOT is_identified
         ) AS unidentified_minutes,
         sum(attended_minutes) FILTER (WHERE is_breakout) AS breakout_minutes,
-        sum(engaged_minutes) FILTER (WHERE NOT is_breakout)
+        sum(attended_minutes * engagement_ratio) FILTER (WHERE NOT is_breakout)
         / nullif(
             sum(attended_minutes) FILTER (
                 WHERE NOT is_breakout AND engagement_ratio IS NOT NULL
             ),
             0
         ) AS weighted_engagement_ratio
-    FROM analytics.attendance
+    FROM visits
     GROUP BY account_id, session_date
 ),
 

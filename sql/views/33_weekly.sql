@@ -88,7 +88,9 @@ LEFT JOIN LATERAL (  -- noqa: ST05
         ) AS unidentified_minutes,
         coalesce(sum(attendance.attended_minutes) FILTER (WHERE attendance.is_breakout), 0)
             AS breakout_minutes,
-        sum(attendance.engaged_minutes) FILTER (WHERE NOT attendance.is_breakout)
+        sum(attendance.attended_minutes * attendance.engagement_ratio) FILTER (
+            WHERE NOT attendance.is_breakout
+        )
         / nullif(
             sum(attendance.attended_minutes) FILTER (
                 WHERE NOT attendance.is_breakout AND attendance.engagement_ratio IS NOT NULL
@@ -96,20 +98,37 @@ LEFT JOIN LATERAL (  -- noqa: ST05
             0
         ) AS weighted_engagement_ratio
     FROM (
+        -- As in daily.
         SELECT
-            attendance.is_breakout,
-            attendance.is_identified,
-            attendance.is_guest,
-            attendance.person_id,
-            attendance.attended_minutes,
-            attendance.engaged_minutes,
-            attendance.engagement_ratio
-        FROM analytics.attendance
+            CASE
+                WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
+                ELSE coalesce(
+                    people.pseudonym, substring(attendees.user_id FROM '^p_[0-9a-f]{32}$')
+                )
+            END AS person_id,
+            NOT analytics.is_nobody(attendees.user_id) AS is_identified,
+            attendees.user_type = 'Guest' AS is_guest,
+            exists(
+                SELECT FROM analytics.breakout_rooms
+                WHERE
+                    breakout_rooms.account_id = attendees.partner_id
+                    AND breakout_rooms.room_id = attendees.entry_id
+            ) AS is_breakout,
+            attendees.meeting_view_time AS attended_minutes,
+            CASE
+                WHEN attendees.meeting_view_time > 0 THEN attendees.meeting_engaged_play_time_ratio
+            END AS engagement_ratio
+        FROM kaltura.attendees
+        LEFT JOIN kaltura.people
+            ON
+                attendees.partner_id = people.partner_id
+                AND attendees.user_id = people.user_id
+                AND NOT (SELECT analytics.shows_people())
         WHERE
-            attendance.account_id = calendar_weeks.account_id
-            AND attendance.session_date >= calendar_weeks.week_date
-            AND attendance.session_date < calendar_weeks.week_date + 7
-            AND attendance.session_date = any(calendar_weeks.attendance_dates)
+            attendees.partner_id = calendar_weeks.account_id
+            AND attendees.partition_date >= calendar_weeks.week_date
+            AND attendees.partition_date < calendar_weeks.week_date + 7
+            AND attendees.partition_date = any(calendar_weeks.attendance_dates)
         OFFSET 0  -- noqa: AM09
     ) AS attendance
     HAVING calendar_weeks.missing_attendance_day_count < 7

@@ -41,20 +41,21 @@ meetings AS NOT MATERIALIZED (
             AND course_rooms.room_id = room_sessions.entry_id
             AND room_sessions.partition_date >= coalesce(courses.starts_on, '-infinity')
             AND room_sessions.partition_date <= coalesce(courses.ends_on, 'infinity')
-    CROSS JOIN LATERAL (
-        SELECT
-            logical_sessions.is_breakout,
-            logical_sessions.session_ids,
-            logical_sessions.open_minutes,
-            logical_sessions.is_attendance_loaded,
-            logical_sessions.is_provisional
-        FROM analytics.logical_sessions
-        WHERE
-            logical_sessions.account_id = room_sessions.partner_id
-            AND logical_sessions.room_id = room_sessions.entry_id
-            AND logical_sessions.logical_session_id = room_sessions.cue_point_id
-        OFFSET 0  -- noqa: AM09
-    ) AS logical_sessions
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                logical_sessions.is_breakout,
+                logical_sessions.session_ids,
+                logical_sessions.open_minutes,
+                logical_sessions.is_attendance_loaded,
+                logical_sessions.is_provisional
+            FROM analytics.logical_sessions
+            WHERE
+                logical_sessions.account_id = room_sessions.partner_id
+                AND logical_sessions.room_id = room_sessions.entry_id
+                AND logical_sessions.logical_session_id = room_sessions.cue_point_id
+            OFFSET 0  -- noqa: AM09
+        ) AS logical_sessions
     WHERE NOT logical_sessions.is_breakout
 ),
 
