@@ -29,8 +29,9 @@ class MostlyUnusable(BadReply):
 def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
     """Raises `MostlyUnusable` where no row of a day, or less than half, can be used, or one column of it is unreadable.
 
-    A row that tells no day may be one of any: it is held against each. A row of a session that Kaltura does not know
-    can be read well, there is only nothing to tie it to; such rows count where they are most of all that came.
+    A row that tells no day may be one of any: it is held against each, but a few among good rows of other days say nothing
+    of a day that has none. A row of a session that Kaltura does not know can be read well, there is only nothing to tie it
+    to; such rows count where they are most of all that came.
     """
     if frame[REASON].isna().all() and frame[REPAIR].isna().all():
         return
@@ -40,9 +41,13 @@ def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
     kept = received[received[DISPOSITION] == KEPT]
     unreadable = kept[REASON].notna() & ~is_of_no_session[kept.index]
     _require(received, unreadable, report, days)
+    tells_no_day = kept[DAY].isna() & unreadable
+    # Else one line of a Monday morning, a comma too many, would fail the empty Sunday before it for good.
+    are_few = tells_no_day.sum() < min(LEAST_ROWS, len(received) / 2)
     for day in days if unreadable.any() or kept[REPAIR].notna().any() else ():
-        of_day = kept[(kept[DAY] == pd.Timestamp(day)) | (kept[DAY].isna() & unreadable)]
-        _require(of_day, unreadable, report, Days(day, day))
+        is_of_day = kept[DAY] == pd.Timestamp(day)
+        if is_of_day.any() or not are_few:
+            _require(kept[is_of_day | tells_no_day], unreadable, report, Days(day, day))
 
 
 def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Days) -> None:

@@ -472,6 +472,24 @@ def test_a_small_day_of_which_no_row_can_be_read_fails_and_one_with_a_lost_figur
     assert [arrivals.repaired for arrivals in extracted.by_day[place.day(0)][:3]] == [0, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("report", "spoil"),
+    [(ROOM_SESSIONS, _as_text), (ROOM_SESSIONS, lambda line: f"{line},1"), (ATTENDEES, lambda line: f"{line},1")],
+    ids=["a time that is none", "a session's line with a comma too many", "an attendee's"],
+)
+def test_a_line_of_the_next_morning_that_cannot_be_read_does_not_fail_an_empty_day(
+    report: Report, spoil: Callable[[str], str], place: Place
+) -> None:
+    """It may be the day's own, so it is told there. Of a day that has rows of its own nothing changes by it."""
+    for number in range(4):
+        place.meets(f"1_{number}", 24 + 9, 24 + 10)
+    extracted = place.bring_changed(0, report, lambda line: spoil(line) if ",1_0," in line else line)
+    of_report = next(arrived for arrived in extracted.by_day[place.day(0)] if arrived.table is report.table)
+    assert (len(of_report.frame), of_report.rejected) == (0, 1)
+    with pytest.raises(MostlyUnusable):
+        place.bring_changed(0, report, lambda line: line if ",1_0," in line else spoil(line))
+
+
 def test_one_unreadable_day_of_a_range_fails_the_range_so_that_it_is_asked_for_by_itself(place: Place) -> None:
     for day in range(3):
         for number in range(12):
