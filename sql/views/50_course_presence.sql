@@ -72,14 +72,24 @@ came AS (
         meetings.is_attendance_loaded,
         meetings.is_provisional,
         -- Whom the list names by the id that the reports have, by an id of which they have the pseudonym, or by e-mail.
+        -- Most are named by an id, which the key finds: without it, the whole list of the course is read for each of them.
         coalesce(
             (
-                SELECT min(listed.person)
-                FROM listed
+                SELECT min(enrolments.person_id)
+                FROM university.enrolments
                 WHERE
-                    listed.account_id = meetings.account_id
-                    AND listed.course_id = meetings.course_id
-                    AND listed.person = attendees.user_id
+                    enrolments.account_id = meetings.account_id
+                    AND enrolments.course_id = meetings.course_id
+                    AND enrolments.person_id = attendees.user_id
+            ),
+            (
+                SELECT min(lower(enrolments.person_email))
+                FROM university.enrolments
+                WHERE
+                    enrolments.account_id = meetings.account_id
+                    AND enrolments.course_id = meetings.course_id
+                    AND enrolments.person_id IS NULL
+                    AND lower(enrolments.person_email) = attendees.user_id
             ),
             (
                 SELECT min(listed.person)

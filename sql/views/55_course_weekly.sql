@@ -1,53 +1,25 @@
--- Each course by week. Sessions and the register are summed up apart, so that a filter reaches each.
+-- Each course by week. Sessions and the register are summed up apart, a week at a time, so that a filter on the week, or
+-- on the course, reaches each.
 
 CREATE VIEW analytics.course_weekly AS
-WITH session_weeks AS (
+WITH weeks AS NOT MATERIALIZED (
     SELECT
-        account_id,
-        course_id,
-        course_name,
-        department,
-        term,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
-        count(*) AS session_count,
-        count(*) FILTER (WHERE NOT is_attendance_loaded) AS unknown_attendance_session_count,
-        sum(open_minutes) AS session_minutes,
-        sum(total_minutes) AS total_minutes,
-        sum(unidentified_minutes) AS unidentified_minutes,
-        bool_or(is_provisional) AS is_provisional
-    FROM analytics.course_meetings
-    GROUP BY
-        account_id,
-        course_id,
-        course_name,
-        department,
-        term,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1)
-),
-
-register_weeks AS (
-    SELECT
-        account_id,
-        course_id,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
-        count(DISTINCT person_id) FILTER (
-            WHERE is_enrolled AND role = 'student'
-        ) AS student_count,
-        count(DISTINCT person_id) FILTER (
-            WHERE is_enrolled AND role = 'student' AND attended_minutes > 0
-        ) AS active_student_count,
-        count(*) FILTER (
-            WHERE is_enrolled AND role = 'student' AND is_attended
-        ) AS attended_count,
-        count(*) FILTER (
-            WHERE is_enrolled AND role = 'student' AND NOT is_attended
-        ) AS absence_count,
-        count(DISTINCT person_id) FILTER (WHERE NOT is_enrolled) AS not_enrolled_people_count
-    FROM analytics.course_presence
-    GROUP BY
-        account_id,
-        course_id,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1)
+        accounts.account_id,
+        weeks.week_at::date AS week_date
+    FROM (SELECT DISTINCT account_id FROM university.courses) AS accounts
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                min(room_sessions.partition_date) AS first_date,
+                max(room_sessions.partition_date) AS last_date
+            FROM kaltura.room_sessions
+            WHERE room_sessions.partner_id = accounts.account_id
+        ) AS sessions
+    CROSS JOIN LATERAL generate_series(
+        date_trunc('week', sessions.first_date::timestamp),
+        sessions.last_date::timestamp,
+        interval '1 week'
+    ) AS weeks (week_at)
 )
 
 SELECT
@@ -56,22 +28,22 @@ SELECT
     session_weeks.course_name,
     session_weeks.department,
     session_weeks.term,
-    session_weeks.week_date,
+    weeks.week_date,
     session_weeks.session_count,
     session_weeks.unknown_attendance_session_count,
     session_weeks.session_minutes,
-    coalesce(register_weeks.student_count, 0) AS student_count,
+    register_weeks.student_count,
     CASE
         WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
-            THEN coalesce(register_weeks.active_student_count, 0)
+            THEN register_weeks.active_student_count
     END AS active_student_count,
     CASE
         WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
-            THEN coalesce(register_weeks.attended_count, 0)
+            THEN register_weeks.attended_count
     END AS attended_count,
     CASE
         WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
-            THEN coalesce(register_weeks.absence_count, 0)
+            THEN register_weeks.absence_count
     END AS absence_count,
     register_weeks.attended_count::double precision
     / nullif(
@@ -79,17 +51,73 @@ SELECT
     ) AS attendance_ratio,
     CASE
         WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
-            THEN coalesce(register_weeks.not_enrolled_people_count, 0)
+            THEN register_weeks.not_enrolled_people_count
     END AS not_enrolled_people_count,
     session_weeks.total_minutes,
     session_weeks.unidentified_minutes,
     session_weeks.is_provisional
-FROM session_weeks
-LEFT JOIN register_weeks
-    ON
-        session_weeks.account_id = register_weeks.account_id
-        AND session_weeks.course_id = register_weeks.course_id
-        AND session_weeks.week_date = register_weeks.week_date;
+FROM weeks
+CROSS JOIN
+    LATERAL (
+        SELECT
+            course_meetings.account_id,
+            course_meetings.course_id,
+            course_meetings.course_name,
+            course_meetings.department,
+            course_meetings.term,
+            count(*) AS session_count,
+            count(*) FILTER (
+                WHERE NOT course_meetings.is_attendance_loaded
+            ) AS unknown_attendance_session_count,
+            sum(course_meetings.open_minutes) AS session_minutes,
+            sum(course_meetings.total_minutes) AS total_minutes,
+            sum(course_meetings.unidentified_minutes) AS unidentified_minutes,
+            bool_or(course_meetings.is_provisional) AS is_provisional
+        FROM analytics.course_meetings
+        WHERE
+            course_meetings.account_id = weeks.account_id
+            AND course_meetings.session_date >= weeks.week_date
+            AND course_meetings.session_date < weeks.week_date + 7
+        GROUP BY
+            course_meetings.account_id,
+            course_meetings.course_id,
+            course_meetings.course_name,
+            course_meetings.department,
+            course_meetings.term
+    ) AS session_weeks
+CROSS JOIN LATERAL (
+    SELECT
+        count(DISTINCT course_presence.person_id) FILTER (
+            WHERE course_presence.is_enrolled AND course_presence.role = 'student'
+        ) AS student_count,
+        count(DISTINCT course_presence.person_id) FILTER (
+            WHERE
+            course_presence.is_enrolled
+            AND course_presence.role = 'student'
+            AND course_presence.attended_minutes > 0
+        ) AS active_student_count,
+        count(*) FILTER (
+            WHERE
+            course_presence.is_enrolled
+            AND course_presence.role = 'student'
+            AND course_presence.is_attended
+        ) AS attended_count,
+        count(*) FILTER (
+            WHERE
+            course_presence.is_enrolled
+            AND course_presence.role = 'student'
+            AND NOT course_presence.is_attended
+        ) AS absence_count,
+        count(DISTINCT course_presence.person_id) FILTER (
+            WHERE NOT course_presence.is_enrolled
+        ) AS not_enrolled_people_count
+    FROM analytics.course_presence
+    WHERE
+        course_presence.account_id = session_weeks.account_id
+        AND course_presence.course_id = session_weeks.course_id
+        AND course_presence.session_date >= weeks.week_date
+        AND course_presence.session_date < weeks.week_date + 7
+) AS register_weeks;
 
 COMMENT ON VIEW analytics.course_weekly IS
 'One row for each course and week, Monday to Sunday, in which it met (account_id, course_id, '

@@ -1,101 +1,47 @@
--- Each department by week, with nobody in it. A session of two courses, and a person in two, count once.
+-- Each department by week, with nobody in it. A session of two courses, and a person in two, count once. A week at a
+-- time, as in course_weekly.
 
 CREATE VIEW analytics.department_weekly AS
-WITH held AS (
+WITH weeks AS NOT MATERIALIZED (
     SELECT
-        account_id,
-        department,
-        course_id,
-        session_date,
-        open_minutes,
-        is_attendance_loaded,
-        total_minutes,
-        unidentified_minutes,
-        is_provisional,
-        row_number() OVER (
-            PARTITION BY account_id, department, room_id, session_id ORDER BY course_id
-        ) = 1 AS is_first
-    FROM analytics.course_meetings
-),
-
-session_weeks AS (
-    SELECT
-        account_id,
-        department,
-        session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
-        count(DISTINCT course_id) AS course_count,
-        count(*) FILTER (WHERE is_first) AS session_count,
-        count(*) FILTER (
-            WHERE is_first AND NOT is_attendance_loaded
-        ) AS unknown_attendance_session_count,
-        sum(open_minutes) FILTER (WHERE is_first) AS session_minutes,
-        sum(total_minutes) FILTER (WHERE is_first) AS total_minutes,
-        sum(unidentified_minutes) FILTER (WHERE is_first) AS unidentified_minutes,
-        bool_or(is_provisional) AS is_provisional
-    FROM held
-    GROUP BY
-        account_id, department, session_date - (extract(ISODOW FROM session_date)::integer - 1)
-),
-
-register_weeks AS (
-    SELECT
-        course_presence.account_id,
-        courses.department,
-        course_presence.session_date
-        - (extract(ISODOW FROM course_presence.session_date)::integer - 1) AS week_date,
-        count(DISTINCT course_presence.person_id) FILTER (
-            WHERE course_presence.is_enrolled AND course_presence.role = 'student'
-        ) AS student_count,
-        count(DISTINCT course_presence.person_id) FILTER (
-            WHERE
-            course_presence.is_enrolled
-            AND course_presence.role = 'student'
-            AND course_presence.attended_minutes > 0
-        ) AS active_student_count,
-        count(*) FILTER (
-            WHERE
-            course_presence.is_enrolled
-            AND course_presence.role = 'student'
-            AND course_presence.is_attended
-        ) AS attended_count,
-        count(*) FILTER (
-            WHERE
-            course_presence.is_enrolled
-            AND course_presence.role = 'student'
-            AND NOT course_presence.is_attended
-        ) AS absence_count
-    FROM analytics.course_presence
-    INNER JOIN university.courses
-        ON
-            course_presence.account_id = courses.account_id
-            AND course_presence.course_id = courses.course_id
-    GROUP BY
-        course_presence.account_id,
-        courses.department,
-        course_presence.session_date
-        - (extract(ISODOW FROM course_presence.session_date)::integer - 1)
+        accounts.account_id,
+        weeks.week_at::date AS week_date
+    FROM (SELECT DISTINCT account_id FROM university.courses) AS accounts
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                min(room_sessions.partition_date) AS first_date,
+                max(room_sessions.partition_date) AS last_date
+            FROM kaltura.room_sessions
+            WHERE room_sessions.partner_id = accounts.account_id
+        ) AS sessions
+    CROSS JOIN LATERAL generate_series(
+        date_trunc('week', sessions.first_date::timestamp),
+        sessions.last_date::timestamp,
+        interval '1 week'
+    ) AS weeks (week_at)
 )
 
 SELECT
     session_weeks.account_id,
     session_weeks.department,
-    session_weeks.week_date,
+    weeks.week_date,
     session_weeks.course_count,
     session_weeks.session_count,
     session_weeks.unknown_attendance_session_count,
     session_weeks.session_minutes,
-    coalesce(register_weeks.student_count, 0) AS student_count,
+    register_weeks.student_count,
     CASE
         WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
-            THEN coalesce(register_weeks.active_student_count, 0)
+            THEN register_weeks.active_student_count
     END AS active_student_count,
     CASE
         WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
-            THEN coalesce(register_weeks.attended_count, 0)
+            THEN register_weeks.attended_count
     END AS attended_count,
     CASE
         WHEN session_weeks.unknown_attendance_session_count < session_weeks.session_count
-            THEN coalesce(register_weeks.absence_count, 0)
+            THEN register_weeks.absence_count
     END AS absence_count,
     register_weeks.attended_count::double precision
     / nullif(
@@ -104,12 +50,75 @@ SELECT
     session_weeks.total_minutes,
     session_weeks.unidentified_minutes,
     session_weeks.is_provisional
-FROM session_weeks
-LEFT JOIN register_weeks
-    ON
-        session_weeks.account_id = register_weeks.account_id
-        AND session_weeks.department IS NOT DISTINCT FROM register_weeks.department
-        AND session_weeks.week_date = register_weeks.week_date;
+FROM weeks
+CROSS JOIN
+    LATERAL (  -- noqa: ST05
+        SELECT
+            held.account_id,
+            held.department,
+            array_agg(DISTINCT held.course_id) AS course_ids,
+            count(DISTINCT held.course_id) AS course_count,
+            count(*) FILTER (WHERE held.is_first) AS session_count,
+            count(*) FILTER (
+                WHERE held.is_first AND NOT held.is_attendance_loaded
+            ) AS unknown_attendance_session_count,
+            sum(held.open_minutes) FILTER (WHERE held.is_first) AS session_minutes,
+            sum(held.total_minutes) FILTER (WHERE held.is_first) AS total_minutes,
+            sum(held.unidentified_minutes) FILTER (WHERE held.is_first) AS unidentified_minutes,
+            bool_or(held.is_provisional) AS is_provisional
+        FROM (
+            SELECT
+                course_meetings.account_id,
+                course_meetings.department,
+                course_meetings.course_id,
+                course_meetings.open_minutes,
+                course_meetings.is_attendance_loaded,
+                course_meetings.total_minutes,
+                course_meetings.unidentified_minutes,
+                course_meetings.is_provisional,
+                row_number() OVER (
+                    PARTITION BY
+                        course_meetings.account_id,
+                        course_meetings.department,
+                        course_meetings.room_id,
+                        course_meetings.session_id
+                    ORDER BY course_meetings.course_id
+                ) = 1 AS is_first
+            FROM analytics.course_meetings
+            WHERE
+                course_meetings.account_id = weeks.account_id
+                AND course_meetings.session_date >= weeks.week_date
+                AND course_meetings.session_date < weeks.week_date + 7
+        ) AS held
+        GROUP BY held.account_id, held.department
+    ) AS session_weeks
+CROSS JOIN LATERAL (
+    SELECT
+        count(DISTINCT presence.person_id) AS student_count,
+        count(DISTINCT presence.person_id) FILTER (
+            WHERE presence.attended_minutes > 0
+        ) AS active_student_count,
+        count(*) FILTER (WHERE presence.is_attended) AS attended_count,
+        count(*) FILTER (WHERE NOT presence.is_attended) AS absence_count
+    FROM unnest(session_weeks.course_ids) AS courses (course_id)
+    -- OFFSET keeps the planner at it: a course at a time.
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                course_presence.person_id,
+                course_presence.attended_minutes,
+                course_presence.is_attended
+            FROM analytics.course_presence
+            WHERE
+                course_presence.account_id = session_weeks.account_id
+                AND course_presence.course_id = courses.course_id
+                AND course_presence.session_date >= weeks.week_date
+                AND course_presence.session_date < weeks.week_date + 7
+                AND course_presence.is_enrolled
+                AND course_presence.role = 'student'
+            OFFSET 0  -- noqa: AM09
+        ) AS presence
+) AS register_weeks;
 
 COMMENT ON VIEW analytics.department_weekly IS
 'One row for each department and week, Monday to Sunday, in which one of its courses met '
