@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Told:
+class LoadCoverage:
     """What one load tells of one day: of sessions that started from `starts_at` up to `ends_at`."""
 
     starts_at: dt.datetime
@@ -23,7 +23,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Whole:
+class DayCoverage:
     """What is known of a day of which loads tell together: as much as of its least known moment."""
 
     window_start: dt.datetime
@@ -33,7 +33,7 @@ class Whole:
     loaded_at: dt.datetime
 
     @classmethod
-    def of(cls, starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[Told]) -> "Whole | None":
+    def of(cls, starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[LoadCoverage]) -> "DayCoverage | None":
         """None where the loads leave a gap.
 
         The day is known up to the earliest pull of those that are needed where the latest come first, and it is loaded
@@ -53,12 +53,12 @@ class Whole:
         )
 
 
-def _covering(starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[Told]) -> list[Told]:
+def _covering(starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[LoadCoverage]) -> list[LoadCoverage]:
     """As many of the first ones as it takes to cover the day, without those that the later ones make up for.
 
     None where all of them don't cover it.
     """
-    chosen: list[Told] = []
+    chosen: list[LoadCoverage] = []
     for each in told:
         chosen.append(each)
         if _is_covered(starts_at, ends_at, chosen):
@@ -71,7 +71,7 @@ def _covering(starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[Told]
     return chosen
 
 
-def _is_covered(starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[Told]) -> bool:
+def _is_covered(starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[LoadCoverage]) -> bool:
     until = starts_at
     for each in sorted(told, key=lambda each: each.starts_at):
         if each.starts_at > until:

@@ -22,7 +22,7 @@ from resources.kaltura.windows import DAY, Calendar, Days, stretches
 from resources.settings import CHECKOUT
 from resources.table import Table
 from resources.warehouse.calendars import CalendarError, is_filled, record, recorded_timezone
-from resources.warehouse.covering import Told, Whole
+from resources.warehouse.covering import DayCoverage, LoadCoverage
 
 FARTHEST = 3  # days between the names that one moment has in two zones: two at most, and one for the end of the day
 START = "session_start_time"
@@ -249,10 +249,10 @@ class _Redate:
 
     def _tell_whole_days(self) -> set[dt.date]:
         """A row of `loads` for each day of which parts tell all. Returns days of which they don't, of one report or more."""
-        told: dict[_Day, list[Told]] = defaultdict(list)
+        told: dict[_Day, list[LoadCoverage]] = defaultdict(list)
         loaded: set[_Day] = set()
         for report_id, day, filters, is_day, *rest in self._execute("told").fetchall():
-            told[report_id, day, filters].append(Told(*rest))
+            told[report_id, day, filters].append(LoadCoverage(*rest))
             if is_day:
                 loaded.add((report_id, day, filters))
         bounds = self._rows("SELECT day, starts_at, ends_at FROM pg_temp.redate_days")
@@ -261,13 +261,13 @@ class _Redate:
         wholes = {
             key: whole
             for key, of_key in told.items()
-            if key not in loaded and key[:2] not in doubts and (whole := Whole.of(*of_day[key[1]], of_key))
+            if key not in loaded and key[:2] not in doubts and (whole := DayCoverage.of(*of_day[key[1]], of_key))
         }
         self._write_whole_days(wholes)
         there = {key[:2] for key in (*loaded, *wholes)}
         return {day for report_id, day, _ in told if (report_id, day) not in there}
 
-    def _write_whole_days(self, wholes: Mapping[_Day, Whole]) -> None:
+    def _write_whole_days(self, wholes: Mapping[_Day, DayCoverage]) -> None:
         rows, rejects = self._held()
         with self.connection.cursor() as cursor:
             cursor.executemany(

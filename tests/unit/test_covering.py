@@ -5,7 +5,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.warehouse.covering import Told, Whole
+from resources.warehouse.covering import DayCoverage, LoadCoverage
 
 DAY, HOUR = dt.datetime(2026, 3, 8, tzinfo=dt.UTC), dt.timedelta(hours=1)
 HOURS = 6
@@ -16,19 +16,19 @@ def at(hour: int) -> dt.datetime:
 
 
 @st.composite
-def _told(draw: st.DrawFn) -> Told:
+def _told(draw: st.DrawFn) -> LoadCoverage:
     start = draw(st.integers(-2, HOURS))
     end = draw(st.integers(start + 1, HOURS + 2))
     pulled, loaded = draw(st.integers(20, 29)), draw(st.integers(30, 39))
-    return Told(at(start), at(end), at(pulled), at(loaded), at(start - 1), at(end + 1), draw(st.integers(1, 9)))
+    return LoadCoverage(at(start), at(end), at(pulled), at(loaded), at(start - 1), at(end + 1), draw(st.integers(1, 9)))
 
 
 @given(st.lists(_told(), max_size=6))
 def test_a_day_is_known_up_to_its_least_known_moment_and_loaded_since_the_last_of_its_first_loads(
-    told: list[Told],
+    told: list[LoadCoverage],
 ) -> None:
     by_hour = [[each for each in told if each.starts_at <= at(hour) < each.ends_at] for hour in range(HOURS)]
-    whole = Whole.of(at(0), at(HOURS), told)
+    whole = DayCoverage.of(at(0), at(HOURS), told)
     if not all(by_hour):
         assert whole is None
         return
@@ -40,6 +40,6 @@ def test_a_day_is_known_up_to_its_least_known_moment_and_loaded_since_the_last_o
 
 
 def test_what_one_load_tells_of_all_of_the_day_is_known_by_its_window_alone() -> None:
-    all_day = Told(at(0), at(HOURS), at(20), at(30), at(-1), at(7), 5)
-    part = Told(at(0), at(2), at(29), at(39), at(-1), at(3), 9)
-    assert Whole.of(at(0), at(HOURS), [part, all_day]) == Whole(at(-1), at(7), 9, at(20), at(30))
+    all_day = LoadCoverage(at(0), at(HOURS), at(20), at(30), at(-1), at(7), 5)
+    part = LoadCoverage(at(0), at(2), at(29), at(39), at(-1), at(3), 9)
+    assert DayCoverage.of(at(0), at(HOURS), [part, all_day]) == DayCoverage(at(-1), at(7), 9, at(20), at(30))
