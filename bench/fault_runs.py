@@ -151,8 +151,9 @@ class Backfills:
         self.kaltura.now = dt.datetime.combine(DAYS[-1] + LONG_AFTER, dt.time(), dt.UTC).timestamp()
         first = Days(DAYS[0], DAYS[FIRST_WINDOW_DAYS - 1])
         with account(self.kaltura.base_url, self.kaltura.row_cap).client() as asking:
-            most = extract(first, REPORTS, asking, CALENDAR, Filters({}), number=1).most_rows
-        self.most_rows, self.kaltura.row_cap = most, int(CAP_OVER_FIRST_WINDOW * most)
+            came = extract(first, REPORTS, asking, CALENDAR, Filters({}), number=1)
+        self.most_rows = round(came.rows_a_day * len(first))
+        self.kaltura.row_cap = int(CAP_OVER_FIRST_WINDOW * self.most_rows)
         with self._instance() as instance:
             red = self._run(instance)
         asked = [request for request in self.kaltura.requests if request.report_id == ROOM_SESSIONS.report_id]

@@ -50,7 +50,7 @@ from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.arrivals import Arrivals, Pull
 from resources.kaltura.client import Client, Reply, RequestStats
-from resources.kaltura.complete import Completion
+from resources.kaltura.complete import Completion, rows_a_day
 from resources.kaltura.query import Filter
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.privacy.pseudonyms import EVERYTHING, People
@@ -72,12 +72,12 @@ class Filters:
 
 @dataclass(frozen=True)
 class Extract:
-    """Some days, whole. `pull` began before the first request; `most_rows` are the rows of the largest reply."""
+    """Some days, whole. `pull` began before the first request; `rows_a_day` are those of the fullest reply."""
 
     days: Days
     pull: Pull
     by_day: Mapping[dt.date, Sequence[Arrivals]]
-    most_rows: int
+    rows_a_day: float
 
 
 def extract(
@@ -106,7 +106,7 @@ def extract(
         days,
         Pull(number, dt.datetime.fromtimestamp(pull.now, dt.UTC), client.clock.ahead_seconds),
         {day: [arrived[report.table.name][day] for report in reports] for day in days},
-        max(pull.most_rows, pull.thinning.most_rows),
+        max([*pull.rows_a_day.values(), pull.thinning.most_rows / len(days)]),
     )
 
 
@@ -131,7 +131,7 @@ class _Pull:
         self.people = people
         self._moment = client.clock.steady()
         self._now = now() if now else None
-        self.most_rows = 0
+        self.rows_a_day: dict[int, float] = {}
         self.stats = {report.report_id: RequestStats() for report in REPORTS}
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
@@ -226,6 +226,7 @@ class _Pull:
             came = completion.days(stretch)
             parts += came
             frames += [self._dated(part.reply, report, part.days) for part in came]
+        self.rows_a_day[report.report_id] = rows_a_day(parts)
         frame = pd.concat(frames, ignore_index=True)
         windows = windows_of(parts)
         return Received(self._covered(frame, windows, report), windows)
@@ -271,6 +272,7 @@ class _Pull:
             for stretch in self.stretches
             for part in completion.days(stretch, lambda days: self._cue_points(report, sessions, days))
         ]
+        self.rows_a_day[report.report_id] = rows_a_day(parts)
         frame = pd.concat([self._received(part.reply, report, part.days) for part in parts], ignore_index=True)
         frame = self._tied(report, frame, sessions)
         windows = windows_of(parts)
@@ -310,13 +312,12 @@ class _Pull:
 
     def _received(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
         """A reply's rows, typed, with the window that they are known in and the day that counts what has no day."""
-        self.most_rows = max(self.most_rows, reply.rows.line_count)
         window = reply.query.window
         frame = normalize(reply.rows, report, self.people, (window.end - window.start) / 60 * DEVICES_AT_ONCE)
         frame[LINE] += self.lines[report.report_id].add(reply.rows)
         frame[WINDOW_START] = pd.Timestamp(window.starts_at).as_unit("us")
         frame[WINDOW_END] = pd.Timestamp(self._known_until(window)).as_unit("us")
-        frame[FIRST_DAY], frame[LAST_DAY] = (pd.Timestamp(day).as_unit("us") for day in (days.first, days.last))
+        frame[FIRST_DAY], frame[LAST_DAY] = (pd.Timestamp(each).as_unit("us") for each in (days.first, days.last))
         return RECEIVED.of(frame)
 
     def _dated(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """The days of a run, a window after another: each fetched while the one before it is being loaded.
 
-A window is as wide as the replies so far let expect. One that fails is asked for again in halves, down to the day that
-is to blame; after several bad days in a row the API is taken to be down, and the rest is not even asked for.
+A window is as wide as the replies so far let expect; one that is too much, and wider than a week, is begun again with a day.
+One that fails is asked for again in halves, down to the day that is to blame; after several bad days in a row the API is
+taken to be down, and the rest is not even asked for.
 """
 
 import datetime as dt
@@ -12,12 +13,12 @@ from typing import TypeVar
 
 from assets.pull.doubt import Seen
 from assets.pull.extract import Extract
-from resources.kaltura.errors import EmptyReply, Refused
+from resources.kaltura.complete import WIDEST_IN_PARTS, days_at_once
+from resources.kaltura.errors import EmptyReply, Refused, TooWide
 from resources.kaltura.windows import DAY, Days, stretches
 
-FIRST_WINDOW_DAYS = 7  # until a reply has told how many rows a day has
+FIRST_WINDOW_DAYS = WIDEST_IN_PARTS  # until a reply has told how many rows a day has
 WIDEST_WINDOW_DAYS = 92
-FULLNESS = 0.5  # of the cap, that a window is planned to fill: days differ, a cut reply is a request for nothing
 BAD_DAYS_IN_A_ROW = 3
 
 T = TypeVar("T")
@@ -51,11 +52,13 @@ class Windows:
 
     def fetched(self, days: Iterable[dt.date]) -> Iterator[Fetched]:
         """Every day, in order, in one `Fetched` or another. Raises nothing that a reply or a row is to blame for."""
-        queue = stretches(days)
-        while queue:
-            window, rest = queue.pop(0).leading(self._width)
-            if rest:
-                queue.insert(0, rest)
+        for stretch in stretches(days):
+            yield from self._by_width(stretch)
+
+    def _by_width(self, days: Days, widest: int = WIDEST_WINDOW_DAYS) -> Iterator[Fetched]:
+        rest: Days | None = days
+        while rest:
+            window, rest = rest.leading(min(self._width, widest))
             yield from self._attempt(window)
 
     def _attempt(self, days: Days) -> Iterator[Fetched]:
@@ -65,6 +68,10 @@ class Windows:
             return
         try:
             extracted = self._extract(days, self._seen)
+        except TooWide:  # busy days after quiet ones: not all of them are held in memory at once
+            self._width = 1
+            yield from self._by_width(days, WIDEST_IN_PARTS)
+            return
         except Exception as error:  # whatever a day does to us, the others go on
             if isinstance(error, Refused):
                 self._refusal = error
@@ -98,8 +105,7 @@ class Windows:
         return ""
 
     def _next_width(self, extracted: Extract) -> int:
-        rows_a_day = max(1.0, extracted.most_rows / len(extracted.days))
-        return max(1, min(WIDEST_WINDOW_DAYS, int(FULLNESS * self._row_cap / rows_a_day)))
+        return min(WIDEST_WINDOW_DAYS, days_at_once(extracted.rows_a_day, self._row_cap))
 
 
 def one_ahead(items: Iterator[T], give_up: Callable[[], None]) -> Generator[T]:

@@ -1,8 +1,8 @@
 """A report of some days, whole: what the server cuts off or gives up on is asked for again in parts.
 
-First the range of days is halved. A single day is split by ids, never by time, for figures of unique users do not add
-up (docs/kaltura-api.md section 2). Where the day's ids are not known from another report, narrower windows tell them:
-such replies serve for their ids alone.
+First fewer days are asked for: one, and then by what it has. A single day is split by ids, never by time, for figures
+of unique users do not add up (docs/kaltura-api.md section 2). Where the day's ids are not known from another report,
+narrower windows tell them: such replies serve for their ids alone.
 
 An empty report is no proof that there was nothing (section 3): it is believed only where nothing speaks against it. Else
 it is asked for again, at once and then in parts, as one that is too much; the day for which that brings nothing fails.
@@ -14,7 +14,8 @@ A report that the server thins after its query may be cut and yet short (section
 that can have been dropped are fewer than the cap; else it is asked for in parts like one that is too much.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resources.kaltura.client import Client, Reply, RequestStats
@@ -27,12 +28,15 @@ from resources.kaltura.errors import (
     ServerFault,
     TimedOut,
     TooMuch,
+    TooWide,
     Unsplittable,
 )
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.runtime.counted import counted
 
+FULLNESS = 0.5  # of the cap, that a window is planned to fill: days differ, a cut reply is a request for nothing
+WIDEST_IN_PARTS = 7  # days, each of which may be as much as a reply holds: they lie in memory together
 IDS_PER_REQUEST = 500  # some 6 kB of a request's body
 HEAVY = (TooMuch, ServerFault)  # how a single day that is too much may be answered: a server's bug looks alike
 
@@ -73,6 +77,19 @@ class Part:
     reply: Reply
 
 
+def rows_a_day(parts: Iterable[Part]) -> float:
+    """Of the fullest of the parts: the mean of its days. A day that was asked for by ids has several replies."""
+    rows: Counter[Days] = Counter()
+    for part in parts:
+        rows[part.days] += part.reply.rows.line_count
+    return max((count / len(days) for days, count in rows.items()), default=0.0)
+
+
+def days_at_once(rows_a_day: float, row_cap: int) -> int:
+    """How many days a window is planned to hold that have so many rows each."""
+    return max(1, int(FULLNESS * row_cap / max(1.0, rows_a_day)))
+
+
 @dataclass(frozen=True)
 class Completion:
     """Asks for one report, with the filters and exclusions of one pull; counts what it takes."""
@@ -92,8 +109,8 @@ class Completion:
     def days(self, days: Days, known_ids: KnownIds | None = None, *, is_part: bool = False) -> list[Part]:
         """Replies that together hold every row of every day. `is_part`: of days that were too much together.
 
-        Raises `Unsplittable` where even one id is too much, `EmptyReply` where a day stays empty against what is known
-        of it, and what `Client.ask` raises.
+        Raises `TooWide` where more days than `WIDEST_IN_PARTS` would have to be put together, `Unsplittable` where even
+        one id is too much, `EmptyReply` where a day stays empty against what is known of it, and what `Client.ask` raises.
         """
         window = self.calendar.window(days)
         try:
@@ -101,8 +118,10 @@ class Completion:
         except HEAVY as error:
             if len(days) > 1 and isinstance(error, ServerFault):
                 raise
+            if len(days) > WIDEST_IN_PARTS:
+                raise TooWide(f"{len(days)} days are more than one reply holds", about=error.about) from error
             if len(days) > 1:
-                return self._in_halves(days, known_ids, error)
+                return self._in_parts(days, known_ids, error)
             if isinstance(error, TimedOut):
                 try:  # a passing weakness is likelier than a day that is too much
                     return [Part(days, self._believed(window, days))]
@@ -121,13 +140,30 @@ class Completion:
             raise _empty(against, days, str(reply.query))
         return reply
 
-    def _in_halves(self, days: Days, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
-        parts = [part for half in days.halves() for part in self.days(half, known_ids, is_part=True)]
+    def _in_parts(self, days: Days, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
+        if isinstance(error, CutOff | PerhapsCut):
+            parts = self._one_day_first(days, known_ids)
+        else:
+            parts = [part for half in days.halves() for part in self.days(half, known_ids, is_part=True)]
         empty = [part.days for part in parts if not part.reply.rows.received]
         rows = sum(part.reply.rows.line_count for part in parts)
         if isinstance(error, CutOff) and empty and rows < self.client.row_cap and not self.accepts_empty:
             against = f"with the days around it there were {self.client.row_cap:,} rows and more, in parts {rows:,}"
             raise _empty(against, Days(empty[0].first, empty[-1].last), error.about) from error
+        return parts
+
+    def _one_day_first(self, days: Days, known_ids: KnownIds | None) -> list[Part]:
+        """A day, then as many as what came lets expect: no two replies in a row are cut, but of a day that is too much."""
+        parts: list[Part] = []
+        rest: Days | None = days
+        width, fullest = 1, 0.0
+        while rest:
+            some, rest = rest.leading(width)
+            came = self.days(some, known_ids, is_part=True)
+            parts += came
+            fullest = max(fullest, rows_a_day(came))
+            missing = self.client.row_cap - sum(part.reply.rows.line_count for part in parts)
+            width = days_at_once(max(fullest, missing / len(rest)) if rest else fullest, self.client.row_cap)
         return parts
 
     def _by_ids(self, days: Days, window: Window, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:

@@ -161,6 +161,10 @@ class TimedOut(TooMuch):
     pass
 
 
+class TooWide(TooMuch):
+    """More days than may lie in memory in parts, where one reply can't hold them: for whoever chose them to choose fewer."""
+
+
 class EmptyReply(TooMuch):
     """`days` are those to blame, by their first and last date, where they are known."""
 

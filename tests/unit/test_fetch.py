@@ -13,7 +13,6 @@ from assets.pull.extract import Extract
 from assets.pull.windows import (
     BAD_DAYS_IN_A_ROW,
     FIRST_WINDOW_DAYS,
-    FULLNESS,
     WIDEST_WINDOW_DAYS,
     Fetched,
     NotAsked,
@@ -21,6 +20,7 @@ from assets.pull.windows import (
     one_ahead,
 )
 from resources.arrivals import Pull
+from resources.kaltura.complete import FULLNESS
 from resources.kaltura.errors import BadReply, EmptyReply, Refused, Unavailable
 from resources.kaltura.windows import Days
 
@@ -48,7 +48,7 @@ class Kaltura:
         if self.bad.intersection(days):
             raise self.error()
         pull = Pull(1, dt.datetime(2026, 6, 1, tzinfo=dt.UTC))
-        return Extract(days, pull, {each: [] for each in days}, self.rows_a_day * len(days))
+        return Extract(days, pull, {each: [] for each in days}, self.rows_a_day)
 
     def fetched(self, days: Sequence[dt.date]) -> list[Fetched]:
         return list(Windows(self, CAP).fetched(days))
