@@ -72,6 +72,42 @@ def test_an_operator_of_a_readers_own_is_told_no_id(
     assert {column: len(ids) for column, ids in leaks.items() if ids} == {}
 
 
+def test_an_operator_that_comes_first_on_a_readers_path_is_told_no_id(
+    reader: tuple[psycopg.Connection, list[str]],
+) -> None:
+    """Not even `=`: what functions and views compare with was settled when they were made."""
+    connection, told = reader
+    with connection.transaction(force_rollback=True):
+        connection.execute(f"CREATE SCHEMA readers_own AUTHORIZATION {READER}".encode())
+        connection.execute(f"SET LOCAL ROLE {READER}".encode())
+        connection.execute(
+            "CREATE FUNCTION readers_own.tell(text, text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE COST 0.0001"
+            " AS $$ BEGIN RAISE NOTICE '%', $1; RETURN $1 OPERATOR(pg_catalog.=) $2; END $$"
+        )
+        for name in ("=", "<>", "~", "!~", "<", ">"):
+            connection.execute(
+                f"CREATE OPERATOR readers_own.{name} (leftarg = text, rightarg = text,"
+                " function = readers_own.tell)".encode()
+            )
+        views = {view for view, _ in connection.execute(TEXTS)}
+        connection.execute("SET LOCAL search_path = readers_own, pg_catalog")
+        leaks: dict[str, int] = {}
+        for view in sorted(views):
+            told.clear()
+            connection.execute(f"SELECT * FROM analytics.{view}".encode())
+            leaks[view] = len({found for each in told for found in AN_ID.findall(each)})
+    assert {view: ids for view, ids in leaks.items() if ids} == {}
+
+
+def test_no_function_is_read_anew_by_the_path_of_whoever_calls_it(filled: psycopg.Connection) -> None:
+    """Its body was parsed when it was made, or it has a path of its own."""
+    read_anew = filled.execute(
+        "SELECT proname FROM pg_proc WHERE pronamespace::regnamespace::text IN ('analytics', 'kaltura', 'university')"
+        " AND prosqlbody IS NULL AND NOT coalesce(array_to_string(proconfig, ' ') LIKE '%search_path=%', false)"
+    ).fetchall()
+    assert read_anew == []
+
+
 def test_whoever_is_shown_ids_is_told_them_so_the_operators_tell(
     reader: tuple[psycopg.Connection, list[str]],
 ) -> None:

@@ -145,6 +145,10 @@ CLAIMS = {
         f"{PLANS}an_operator_of_a_readers_own_is_told_no_id",
         f"{PLANS}explain_tells_no_id_that_is_there_from_one_that_is_not",
     ],
+    "Nor does an `=` of theirs": [
+        f"{PLANS}an_operator_that_comes_first_on_a_readers_path_is_told_no_id",
+        f"{PLANS}no_function_is_read_anew_by_the_path_of_whoever_calls_it",
+    ],
     "In mode `full` the pseudonym": [f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go"],
     "An id without one is shown as NULL": [f"{ROLES}an_id_without_a_pseudonym_is_shown_as_nothing_and_never_as_it_is"],
     "Views made anew by a migration": [f"{ROLES}views_made_anew_by_a_migration_are_readable_again"],
