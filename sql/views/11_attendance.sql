@@ -95,11 +95,30 @@ pseudonymous AS NOT MATERIALIZED (
                 AND people.user_id = visits.user_id
         )
     UNION ALL
+    -- One by one, as in is_nobody: a filter on a person leaves them out unread.
     SELECT
         visits.*,
-        CASE WHEN NOT visits.is_identified THEN visits.user_id END AS person_id
+        '' AS person_id
     FROM visits
-    WHERE NOT visits.is_identified
+    WHERE visits.user_id = ''
+    UNION ALL
+    SELECT
+        visits.*,
+        '0' AS person_id
+    FROM visits
+    WHERE visits.user_id = '0'
+    UNION ALL
+    SELECT
+        visits.*,
+        'Unknown' AS person_id
+    FROM visits
+    WHERE visits.user_id = 'Unknown'
+    UNION ALL
+    SELECT
+        visits.*,
+        'Error' AS person_id
+    FROM visits
+    WHERE visits.user_id = 'Error'
 ),
 
 -- The primary key would give rows in the order of the ids, whatever is shown of them: whoever has the list of a class
