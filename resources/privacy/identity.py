@@ -12,17 +12,25 @@ from collections.abc import Iterator
 from typing import Any
 
 MOST_WORDS = 8
-UNSEEN = "Cf"  # Unicode's category of marks of format: of width zero, of direction, a soft hyphen
+UNSEEN = (
+    "Cf",
+    "Cc",
+)  # Unicode's marks of format (of width zero, of direction, a soft hyphen), and what controls a device
+# What Unicode wants to be shown as nothing, of other categories: a joiner, fillers, selectors of a variant.
+_SHOWN_AS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
 LEAST_TRACE_CHARACTERS = 3  # a shorter one counts where it is a whole value, for it would be found in every line
 _BETWEEN_WORDS = re.compile(r"[\s,;\"'()\[\]{}<>|]+")
 
 
 def identity(value: str) -> str:
     """What two spellings of one person's id have in common."""
-    if value.isascii():
+    if value.isascii() and value.isprintable():
         return value.strip().casefold()
     # Marks that nobody sees (a direction, a place to break) come along when a name is copied.
-    seen = "".join(each for each in value if unicodedata.category(each) != UNSEEN)
+    shown = _SHOWN_AS_NOTHING.sub("", value)
+    seen = "".join(each for each in shown if each.isspace() or unicodedata.category(each) not in UNSEEN)
     # Cases are folded letter by letter and accents apart: some letters have no capital of one character.
     folded = unicodedata.normalize("NFD", seen).strip().casefold()
     return unicodedata.normalize("NFC", folded).casefold()

@@ -107,6 +107,7 @@ CLAIMS = {
     "**The same person** are two ids": [
         f"{ERASED}a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older_backup"
     ],
+    "Letters of full width": ["unit/test_identity.py::test_who_is_not_the_same_is_not_taken_for_it"],
     "In one session their rows merge": ["unit/test_claims.py::test_two_spellings_of_one_id_are_one_row_in_a_session"],
     "Without a `PII_KEY`, spellings": [f"{PEOPLE}without_a_key_pseudonyms_are_drawn_and_never_twice_the_same"],
     "That is kept in mode `full` alone": [
