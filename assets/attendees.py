@@ -15,7 +15,7 @@ ATTENDEES = Report(
         description=(
             "One row for each person in each session, on the day of the session. The report has no time of its own: "
             "a row is tied to its day by its session. Rows that Kaltura sends several times for one person are merged. "
-            "A person whom a later pull of the session no longer lists is removed, and kept in changes."
+            "A person that a later pull of the session no longer lists is removed, and kept in changes."
         ),
         key=("entry_id", "cue_point_id", "user_id"),
         session_key=("entry_id", "cue_point_id"),
@@ -25,7 +25,7 @@ ATTENDEES = Report(
             Column(
                 "user_id",
                 Kind.TEXT,
-                "The person; empty for all whom Kaltura could not resolve, together. May also read Unknown or 0.",
+                "The person; empty for all that Kaltura could not resolve, together. May also read Unknown or 0.",
                 nullable=False,
                 person=True,
                 empty_is_a_value=True,

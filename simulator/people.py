@@ -17,7 +17,7 @@ from simulator.world import UNKNOWN
 STUDENTS = 4000
 STAFF = 120
 GUESTS = 900
-_UNRESOLVED = 4  # internal users of whom the API knows nothing
+_UNRESOLVED = 4  # internal users that the API does not know
 _RECREATED = 2  # internal users of one who was deleted and created again
 _SHARING = _UNRESOLVED + _RECREATED
 

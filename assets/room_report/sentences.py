@@ -10,7 +10,7 @@ MUCH = 0.1  # of the week's time: from this share on, the page begins with it
 
 
 def lede(figures: Figures, say: Language) -> str:
-    """The week in two sentences, and a third where much of its time was of people whom nobody knows."""
+    """The week in two sentences, and a third where much of its time was of people that nobody knows."""
     week, before = figures.week, figures.week_before
     if figures.is_empty:
         missing = len(figures.missing_sessions[figures.week_date])

@@ -48,7 +48,7 @@ def _expect_erasable(user_id: str, privacy: Privacy) -> None:
     from resources.privacy.pseudonyms import NOBODY
 
     if user_id.strip() in NOBODY:
-        raise SettingError(f"{user_id!r} is nobody: it stands for all whom Kaltura could not name, together.")
+        raise SettingError(f"{user_id!r} is nobody: it stands for all that Kaltura could not name, together.")
     if not privacy.key:
         raise SettingError(f"Erasing needs PII_KEY, which the list of erased people is made with. {MAKE_A_KEY}")
 

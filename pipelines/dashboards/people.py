@@ -13,7 +13,7 @@ PEOPLE = Board(
     (
         Tab(
             "",
-            "People are shown by name and id to those alone whom the database lets see them (`kaltura_analyst_pii`); everybody"
+            "People are shown by name and id to those alone that the database lets see them (`kaltura_analyst_pii`); everybody"
             " else sees a pseudonym for each, the same one everywhere, and no names. A person is an id: who has two counts"
             " twice.",
             (
@@ -32,7 +32,7 @@ PEOPLE = Board(
                             ),
                             (
                                 "Unidentified share",
-                                "Share of that time that is of people whom Kaltura could not name.",
+                                "Share of that time that is of people that Kaltura could not name.",
                                 "sessions",
                                 "unidentified_share",
                             ),

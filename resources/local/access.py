@@ -21,7 +21,7 @@ _TELLS_NO_ROWS = {"log_error_verbosity": "terse", "log_min_error_statement": "pa
 
 
 def close(data: Path, account: pwd.struct_passwd | None, version: int) -> None:
-    """Let in whom the kernel names, and keep people's data out of the log. The server does not run meanwhile."""
+    """Let in those that the kernel names, and keep people's data out of the log. The server does not run meanwhile."""
     people = _people(account)
     if people:
         hba = (data / "pg_hba.conf").read_text("utf-8")

@@ -18,7 +18,7 @@ from resources.privacy.settings import Privacy as Privacy
 from resources.table import UNKNOWN, Table
 
 PEOPLE_FILTER = "user_ids"  # the one filter whose values are ids of people
-NOBODY = UNKNOWN  # how people whom Kaltura can't name are written: these stay, for views count them apart
+NOBODY = UNKNOWN  # how people that Kaltura can't name are written: these stay, for views count them apart
 PSEUDONYM_PREFIX = "p_"
 PSEUDONYM_DIGITS = 32
 # For Postgres. Where SQL stands in a file of its own, a test holds it against this.

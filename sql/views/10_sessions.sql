@@ -197,7 +197,7 @@ COMMENT ON COLUMN analytics.sessions.total_minutes IS
 'Time that all attendees spent in the session, unidentified ones included, in minutes; 0 where '
 'no attendees are listed, NULL where they are not loaded.';
 COMMENT ON COLUMN analytics.sessions.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes; NULL where that '
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL where that '
 'is.';
 COMMENT ON COLUMN analytics.sessions.median_minutes IS
 'Half of the identified people stayed at least this long, in minutes; NULL where none is listed.';

@@ -175,7 +175,7 @@ COMMENT ON COLUMN analytics.attendance.started_at IS
 'known to any report.';
 COMMENT ON COLUMN analytics.attendance.person_id IS
 'The person''s user id, or the pseudonym where you may not see who people are '
-'(kaltura_analyst_pii) or PII_MODE keeps no ids; empty, 0 or Unknown for all whom Kaltura could '
+'(kaltura_analyst_pii) or PII_MODE keeps no ids; empty, 0 or Unknown for all that Kaltura could '
 'not name, together. Personal data.';
 COMMENT ON COLUMN analytics.attendance.person_name IS
 'First and last name, or the user id again, when last pulled; NULL where you may not see it or '
@@ -187,7 +187,7 @@ COMMENT ON COLUMN analytics.attendance.is_guest IS
 'Whether the person came as a guest; NULL where Kaltura says neither that nor that they did not. '
 'Accounts whose ids Kaltura hashes list guests as users.';
 COMMENT ON COLUMN analytics.attendance.is_identified IS
-'Whether the row is one person: false where it stands for all whom Kaltura could not name, '
+'Whether the row is one person: false where it stands for all that Kaltura could not name, '
 'together.';
 COMMENT ON COLUMN analytics.attendance.is_breakout IS
 'Whether the session is a breakout room''s; NULL where sessions of the day are not loaded and the '

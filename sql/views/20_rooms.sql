@@ -206,7 +206,7 @@ COMMENT ON COLUMN analytics.rooms.people_count IS
 COMMENT ON COLUMN analytics.rooms.total_minutes IS
 'Time that all attendees spent in the room, in minutes; NULL where no attendees are loaded.';
 COMMENT ON COLUMN analytics.rooms.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.rooms.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';

@@ -216,7 +216,7 @@ COMMENT ON COLUMN analytics.logical_sessions.total_minutes IS
 'Time that all attendees spent in the sessions, in minutes; 0 where no attendees are listed, '
 'NULL where attendees of one of them are not loaded.';
 COMMENT ON COLUMN analytics.logical_sessions.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes; NULL where that '
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL where that '
 'is.';
 COMMENT ON COLUMN analytics.logical_sessions.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '

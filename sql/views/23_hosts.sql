@@ -212,7 +212,7 @@ COMMENT ON COLUMN analytics.hosts.mean_people_count IS
 COMMENT ON COLUMN analytics.hosts.total_minutes IS
 'Time that all attendees spent in these sessions, in minutes; NULL where no attendees are loaded.';
 COMMENT ON COLUMN analytics.hosts.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.hosts.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';

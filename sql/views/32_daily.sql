@@ -199,7 +199,7 @@ COMMENT ON COLUMN analytics.daily.guest_count IS 'How many of people_count came 
 COMMENT ON COLUMN analytics.daily.total_minutes IS
 'Time that all attendees spent in main sessions, in minutes.';
 COMMENT ON COLUMN analytics.daily.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.daily.breakout_minutes IS
 'Time that all attendees spent in breakouts, in minutes. Usually part of total_minutes: not to '
 'be added to it.';

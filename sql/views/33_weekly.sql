@@ -157,7 +157,7 @@ COMMENT ON COLUMN analytics.weekly.guest_count IS 'How many of people_count came
 COMMENT ON COLUMN analytics.weekly.total_minutes IS
 'Time that all attendees spent in main sessions, in minutes.';
 COMMENT ON COLUMN analytics.weekly.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.weekly.breakout_minutes IS
 'Time that all attendees spent in breakouts, in minutes. Usually part of total_minutes: not to '
 'be added to it.';

@@ -114,5 +114,5 @@ COMMENT ON COLUMN analytics.course_sessions.people_count IS
 COMMENT ON COLUMN analytics.course_sessions.total_minutes IS
 'Time that all attendees spent in the session, in minutes; NULL as for attended_count.';
 COMMENT ON COLUMN analytics.course_sessions.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes: some of them may '
+'How much of total_minutes is of people that Kaltura could not name, in minutes: some of them may '
 'be students who count as absent. NULL as for attended_count.';

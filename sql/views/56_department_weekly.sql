@@ -150,6 +150,6 @@ COMMENT ON COLUMN analytics.department_weekly.attendance_ratio IS
 COMMENT ON COLUMN analytics.department_weekly.total_minutes IS
 'Time that all attendees spent in the sessions, in minutes.';
 COMMENT ON COLUMN analytics.department_weekly.unidentified_minutes IS
-'How much of total_minutes is of people whom Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes.';
 COMMENT ON COLUMN analytics.department_weekly.is_provisional IS
 'Whether the figures may still grow: those of one of the sessions may.';

@@ -533,7 +533,7 @@ def test_erase_of_somebody_unknown_says_so_and_fails(installation: Pipeline) -> 
         (["--user-id", "", "--yes"], {}, "is nobody"),
         (["--user-id", ADA.user_id], {}, "--yes"),
     ],
-    ids=["without a key", "of all whom nobody knows", "with nobody to ask"],
+    ids=["without a key", "of all that nobody knows", "with nobody to ask"],
 )
 def test_erase_refuses(words: list[str], more: dict[str, str], says: str, installation: Pipeline, place: Place) -> None:
     there = versions(place)
