@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 MOST_WORDS = 8
-UNSEEN = (
-    "Cf",
-    "Cc",
-)  # Unicode's marks of format (of width zero, of direction, a soft hyphen), and what controls a device
+# Unicode's categories of marks of format (of width zero, of direction, a soft hyphen), and of what controls a device.
+UNSEEN = ("Cf", "Cc")
 # What Unicode wants to be shown as nothing, of other categories: a joiner, fillers, selectors of a variant.
 _SHOWN_AS_NOTHING = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
