@@ -210,7 +210,8 @@ NO_CLAIMS = (
     "Counts, times, windows", "Runs and their logs", "Report 6001 says", "Three things decide", "`PII_MODE` says what",
     "Each claim on this page", "Report 6002 names who", "Make one with", "Dagster stores the config", "The warehouse remembers",
     "The private Postgres of a checkout has them", "`SELECT analytics.shows_people()`", "**A name that others have too**",
-    "The schedule is on by default", "Somebody who is in several accounts", "`--partner-id` says which", "By hand:", "`python -m pipelines retention`, with",
+    "The schedule is on by default", "By hand:", "`python -m pipelines retention`, with",
+    "Somebody who is in several accounts", "`--partner-id` says which",
 )  # fmt: skip
 
 
