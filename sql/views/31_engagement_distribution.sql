@@ -14,11 +14,16 @@ WITH rated_attendance AS (
             attendees.partner_id = loaded_days.account_id
             AND attendees.partition_date = loaded_days.session_date
     WHERE
-        NOT EXISTS (
-            SELECT FROM analytics.breakout_rooms
-            WHERE
-                breakout_rooms.account_id = attendees.partner_id
-                AND breakout_rooms.room_id = attendees.entry_id
+        -- In a coalesce, so that it is looked up in a hash: as a condition of its own it is a join, for which Postgres may
+        -- take a merge by the account alone.
+        coalesce(
+            NOT EXISTS (
+                SELECT FROM analytics.breakout_rooms
+                WHERE
+                    breakout_rooms.account_id = attendees.partner_id
+                    AND breakout_rooms.room_id = attendees.entry_id
+            ),
+            FALSE
         )
         AND NOT analytics.is_nobody(attendees.user_id)
         AND attendees.meeting_view_time > 0
