@@ -16,6 +16,7 @@ from resources.kaltura.query import Query
 from resources.kaltura.windows import Window
 from resources.privacy.pseudonyms import (
     FULL,
+    NOBODY,
     PSEUDONYM_PATTERN,
     PSEUDONYM_PREFIX,
     Mode,
@@ -89,6 +90,12 @@ def test_in_mode_full_everything_stays() -> None:
     frame = typed(FULL.of_account(1))
     assert frame["user_id"].tolist()[:3] == ["ada", "ada", "bob"]
     assert frame["user_email"].notna().sum() == 3
+
+
+def test_attendance_has_a_part_for_each_way_in_which_nobody_is_written() -> None:
+    text = (CHECKOUT / "sql" / "views" / "11_attendance.sql").read_text("utf-8")
+    parts = re.findall(r"'(\w*)' AS person_id\s+FROM visits\s+WHERE visits\.user_id = '(\w*)'", text)
+    assert parts == [(each, each) for each in NOBODY]
 
 
 def test_sql_knows_a_pseudonym_by_the_pattern_of_what_is_made() -> None:
