@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from assets.pull import usable
-from assets.pull.normalize import DEVICES_AT_ONCE, NO_KEY, names_column, normalize
-from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR
+from assets.pull.normalize import DEVICES_AT_ONCE, NO_KEY, normalize
+from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, names_column
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.kaltura.doctor.probe import Finding

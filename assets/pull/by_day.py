@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pandas as pd
 
 from assets.pull import usable
-from assets.pull.assign import Lines, Received, by_counting_day, rejects, unread
-from assets.pull.normalize import merged
+from assets.pull.assign import Lines, Received
+from assets.pull.merge import merged
+from assets.pull.rejected import rejects, unread
 from assets.pull.stages import COLUMN, COUNTED_ON, DISPOSITION, KEPT, LOADED, NEIGHBOUR, REASON, REPLACED
 from assets.report import Report
 from resources.arrivals import Arrivals
@@ -28,9 +29,9 @@ def by_day(
     frame = rows.frame
     usable.require(frame, report, days)
     is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
-    good = by_counting_day(frame[[*report.table.column_names, *LOADED.columns, COLUMN, COUNTED_ON]], is_good)
+    good = _by_counting_day(frame[[*report.table.column_names, *LOADED.columns, COLUMN, COUNTED_ON]], is_good)
     bad = rejects(frame, lines)
-    rejected = by_counting_day(bad, pd.Series(True, index=bad.index))
+    rejected = _by_counting_day(bad, pd.Series(True, index=bad.index))
     replaced_rows, other = (
         frame.loc[frame[DISPOSITION] == disposition, COUNTED_ON].value_counts() for disposition in (REPLACED, NEIGHBOUR)
     )
@@ -54,3 +55,13 @@ def by_day(
             kaltura_session=stats.kaltura_session,
         )
     return arrivals
+
+
+def _by_counting_day(frame: pd.DataFrame, wanted: pd.Series) -> Callable[[dt.date], pd.DataFrame]:
+    """The wanted rows by the day that loads or counts them."""
+    rows, counted_on = frame.drop(columns=COUNTED_ON)[wanted], frame.loc[wanted, COUNTED_ON]
+    groups = (
+        dict(iter(rows.groupby(counted_on))) if counted_on.nunique() > 1 else dict.fromkeys(counted_on.head(1), rows)
+    )
+    none = rows.iloc[:0]
+    return lambda day: groups.get(pd.Timestamp(day), none)

@@ -57,3 +57,10 @@ RECEIVED = Stage(
 )
 DATED = Stage("dated", {**RECEIVED.columns, DAY: _DAY, ENDS_AT: _TIME, DISPOSITION: _TEXT, COUNTED_ON: _DAY})
 LOADED = Stage("loaded", {name: DATED.columns[name] for name in (WINDOW_START, WINDOW_END, ENDS_AT, EXTRA)})
+
+
+def names_column(columns: pd.Series, name: str) -> pd.Series:
+    """Whether `column_name` has this column among those it lists."""
+    if not columns.notna().any():
+        return pd.Series(False, index=columns.index)
+    return ("," + columns.str.replace(" ", "") + ",").str.contains(f",{name},", regex=False).fillna(False).astype(bool)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from assets.pull.assign import NO_SESSION
-from assets.pull.normalize import NO_KEY, names_column
-from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, REPLACED
+from assets.pull.normalize import NO_KEY
+from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, REPLACED, names_column
 from assets.report import Report
 from resources.kaltura.errors import BadReply
 from resources.kaltura.windows import Days

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.normalize import merged, normalize
+from assets.pull.merge import merged
+from assets.pull.normalize import normalize
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.csv import BOM, parse

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from assets.attendees import ATTENDEES
-from assets.pull.normalize import merged, normalize
+from assets.pull.merge import merged
+from assets.pull.normalize import normalize
 from assets.pull.stages import REASON
 from assets.report import Report
 from resources.kaltura.csv import BOM, parse
