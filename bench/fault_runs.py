@@ -20,11 +20,12 @@ from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_ret
 from assets.partitions import CALENDAR
 from assets.pull.asset import kaltura_rooms
 from assets.pull.extract import Filters, extract
-from assets.pull.windows import FIRST_WINDOW_DAYS, FULLNESS
+from assets.pull.windows import FIRST_WINDOW_DAYS
 from assets.report import Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura import client
+from resources.kaltura.complete import FULLNESS
 from resources.kaltura.errors import RateLimited, SessionInvalid
 from resources.kaltura.resource import Kaltura
 from resources.kaltura.windows import Days
