@@ -165,6 +165,11 @@ class Table:
         return tuple(column.name for column in self.columns if column.person)
 
     @property
+    def keyed_by_person(self) -> tuple[str, ...]:
+        """Those of them that are in the key: the names, e-mails and `extra` of a row are that person's."""
+        return tuple(name for name in self.person_columns if name in self.key)
+
+    @property
     def personal_columns(self) -> tuple[str, ...]:
         """Those that hold a name or an e-mail."""
         return tuple(column.name for column in self.columns if column.personal)

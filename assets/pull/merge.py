@@ -52,7 +52,7 @@ def _merge(rows: pd.DataFrame, report: Report, key: list[str]) -> pd.DataFrame:
 
 def _forget_names_of_nobody(merged: pd.DataFrame, groups: Any, report: Report) -> None:
     """Several people share an empty id: what they do not share is said of none of them."""
-    person = next((name for name in report.table.person_columns if name in report.table.key), None)
+    person = next(iter(report.table.keyed_by_person), None)
     if person is None:
         return
     nobody = merged.index.get_level_values(person).isin(NOBODY)

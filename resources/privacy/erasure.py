@@ -121,7 +121,7 @@ class _Erasure:
         return counts
 
     def _rows(self, table: Table, column: str) -> int:
-        names = table.personal_columns if column in table.key else ()
+        names = table.personal_columns if column in table.keyed_by_person else ()
         width = len(table.session_key)
         query = sql.SQL("SELECT {columns} FROM {target} AS row WHERE partner_id = %s AND {column} = ANY(%s)").format(
             columns=_list(["partition_date", *table.session_key, column, *names]),
@@ -198,7 +198,7 @@ class _Erasure:
     def _names_in_rejects(self, table: Table) -> Iterator[str]:
         """Names and e-mails that stand beside the id in whole lines that could not be used."""
         columns = table.column_names
-        ids = [columns.index(name) for name in table.person_columns if name in table.key]
+        ids = [columns.index(name) for name in table.keyed_by_person]
         names = [columns.index(name) for name in table.personal_columns]
         query = "SELECT raw FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s"
         known_as = {identity(each) for each in self.known_as}

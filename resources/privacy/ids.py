@@ -57,7 +57,7 @@ def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Seque
     """By e-mail, the ids that rows have beside it."""
     found: dict[str, set[str]] = {}
     for table in tables:
-        for column in (name for name in table.person_columns if name in table.key):
+        for column in table.keyed_by_person:
             for name in table.personal_columns:
                 query = sql.SQL(
                     "SELECT DISTINCT {1}, {0} FROM {2} WHERE partner_id = %s AND strpos({1}, %s) > 0"

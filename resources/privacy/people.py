@@ -222,7 +222,7 @@ class DayPrivacy:
         """Of people who were not there before: those who were erased by the e-mail that they come with."""
         found: dict[str, str] = {}
         for each in arrived if self.suppressions and new else ():
-            for column in (name for name in each.table.person_columns if name in each.table.key):
+            for column in each.table.keyed_by_person:
                 rows = each.frame.loc[each.frame[column].isin(list(new)), [column, *each.table.personal_columns]]
                 for name in each.table.personal_columns:
                     emails = rows.loc[rows[name].str.contains(EMAIL_HAS, regex=False, na=False), [column, name]]
@@ -250,7 +250,7 @@ class DayPrivacy:
     def _learn(self, arrived: Sequence[Arrivals], erased: Mapping[str, str]) -> None:
         """An erased person who comes under another name, or another spelling of the id, is known by it from now on."""
         for each in arrived:
-            for column in (name for name in each.table.person_columns if name in each.table.key):
+            for column in each.table.keyed_by_person:
                 rows = each.frame.loc[each.frame[column].isin(list(erased)), [column, *each.table.personal_columns]]
                 values = {value for name in rows for value in rows[name].dropna().unique()}
                 if new := values - self.suppressions.being(values):
@@ -265,7 +265,7 @@ class DayPrivacy:
                 continue
             frame = frame.assign(**{column: replaced(frame[column], erased)})
             frame[column] = self.people.by_session(frame, table, column, theirs)
-            gone = [EXTRA, *(table.personal_columns if column in table.key else ())]
+            gone = [EXTRA, *(table.personal_columns if column in table.keyed_by_person else ())]
             frame.loc[theirs, gone] = None
         for column in (EXTRA, *table.loose_personal_columns):
             values = frame[column].dropna().unique()

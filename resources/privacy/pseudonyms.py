@@ -134,7 +134,7 @@ def without_names(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
 
 def one_spelling(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """Somebody who is in one session under several spellings of the id is there under one, so that the rows merge."""
-    for column in (name for name in table.person_columns if name in table.key):
+    for column in table.keyed_by_person:
         people = {each: identity(each) for each in distinct(frame[column])}
         if len(set(people.values())) == len(people):
             continue

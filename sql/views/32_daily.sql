@@ -17,8 +17,7 @@ WITH session_days AS (
 ),
 
 -- As in attendance, which has its rows in the order of the pseudonyms where these are shown: a sum needs no order. Of days
--- that are loaded, is_breakout needs no look at the sessions. OFFSET: what is asked of a row several times is worked
--- out once.
+-- that are loaded, is_breakout needs no look at the sessions.
 visits AS NOT MATERIALIZED (
     SELECT
         attendees.partner_id AS account_id,

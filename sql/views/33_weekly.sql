@@ -98,7 +98,7 @@ LEFT JOIN LATERAL (  -- noqa: ST05
             0
         ) AS weighted_engagement_ratio
     FROM (
-        -- As in daily.
+        -- As in daily. OFFSET: what is asked of a row several times is worked out once.
         SELECT
             CASE
                 WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
