@@ -1,66 +1,9 @@
 -- Who of a room's first session came back: each later session against the first. An opening in which
--- nobody but the host was, before anybody came, is a test and no first session. Which session is the first
--- does not depend on the days asked for, so a filter on session_date applies after the sessions are
--- numbered, and before any attendee is read.
+-- nobody but the host was, before anybody came, is a test and no first session. Which session is the first, and the
+-- number of another, are looked up in its own room, so that a filter on session_date decides which are looked at.
 
 CREATE VIEW analytics.room_retention AS
-WITH main_rooms AS (
-    SELECT DISTINCT
-        partner_id,
-        entry_id
-    FROM kaltura.room_sessions
-),
-
--- The openings of a room are looked at in their order, and no further than to the one that counts.
-first_sessions AS (
-    SELECT
-        main_rooms.partner_id AS account_id,
-        main_rooms.entry_id AS room_id,
-        found.cue_point_id AS session_id,
-        found.session_start_time AS started_at,
-        found.is_attendance_loaded
-    FROM main_rooms
-    CROSS JOIN
-        LATERAL (  -- noqa: ST05
-            SELECT openings.*
-            FROM (
-                SELECT
-                    room_sessions.cue_point_id,
-                    room_sessions.session_start_time,
-                    room_sessions.session_host_user_id,
-                    (
-                        SELECT count(*) > 0
-                        FROM kaltura.loads
-                        WHERE
-                            loads.partner_id = room_sessions.partner_id
-                            AND loads.partition_date = room_sessions.partition_date
-                            AND loads.report_id = 6001
-                            AND loads.filters IS NULL
-                    ) AS is_attendance_loaded
-                FROM kaltura.room_sessions
-                WHERE
-                    room_sessions.partner_id = main_rooms.partner_id
-                    AND room_sessions.entry_id = main_rooms.entry_id
-                ORDER BY room_sessions.session_start_time, room_sessions.cue_point_id
-            ) AS openings
-            WHERE
-                NOT openings.is_attendance_loaded
-                OR EXISTS (
-                    SELECT FROM kaltura.attendees
-                    WHERE
-                        attendees.partner_id = main_rooms.partner_id
-                        AND attendees.entry_id = main_rooms.entry_id
-                        AND attendees.cue_point_id = openings.cue_point_id
-                        AND NOT analytics.is_nobody(attendees.user_id)
-                        AND lower(attendees.user_id)
-                        IS DISTINCT FROM lower(openings.session_host_user_id)
-                )
-            ORDER BY openings.session_start_time, openings.cue_point_id
-            LIMIT 1
-        ) AS found
-),
-
-numbered_sessions AS (
+WITH numbered_sessions AS (
     SELECT
         sessions.account_id,
         sessions.room_id,
@@ -71,25 +14,61 @@ numbered_sessions AS (
         sessions.attendance_known_until_at,
         first_sessions.session_id AS first_session_id,
         first_sessions.is_attendance_loaded AS is_first_loaded,
-        nullif(
-            count(*) FILTER (
-                WHERE
-                (sessions.started_at, sessions.session_id)
-                >= (first_sessions.started_at, first_sessions.session_id)
-            ) OVER in_order,
-            0
-        ) AS session_number
+        numbers.session_number
     FROM analytics.sessions
-    LEFT JOIN first_sessions
-        ON
-            sessions.account_id = first_sessions.account_id
-            AND sessions.room_id = first_sessions.room_id
+    -- The openings of a room are looked at in their order, and no further than to the one that counts.
+    LEFT JOIN LATERAL (  -- noqa: ST05
+        SELECT
+            openings.cue_point_id AS session_id,
+            openings.session_start_time AS started_at,
+            openings.is_attendance_loaded
+        FROM (
+            SELECT
+                room_sessions.cue_point_id,
+                room_sessions.session_start_time,
+                room_sessions.session_host_user_id,
+                (
+                    SELECT count(*) > 0
+                    FROM kaltura.loads
+                    WHERE
+                        loads.partner_id = room_sessions.partner_id
+                        AND loads.partition_date = room_sessions.partition_date
+                        AND loads.report_id = 6001
+                        AND loads.filters IS NULL
+                ) AS is_attendance_loaded
+            FROM kaltura.room_sessions
+            WHERE
+                room_sessions.partner_id = sessions.account_id
+                AND room_sessions.entry_id = sessions.room_id
+            ORDER BY room_sessions.session_start_time, room_sessions.cue_point_id
+        ) AS openings
+        WHERE
+            NOT openings.is_attendance_loaded
+            OR EXISTS (
+                SELECT FROM kaltura.attendees
+                WHERE
+                    attendees.partner_id = sessions.account_id
+                    AND attendees.entry_id = sessions.room_id
+                    AND attendees.cue_point_id = openings.cue_point_id
+                    AND NOT analytics.is_nobody(attendees.user_id)
+                    AND lower(attendees.user_id)
+                    IS DISTINCT FROM lower(openings.session_host_user_id)
+            )
+        ORDER BY openings.session_start_time, openings.cue_point_id
+        LIMIT 1
+    ) AS first_sessions ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT nullif(count(*), 0) AS session_number
+        FROM kaltura.room_sessions
+        WHERE
+            room_sessions.partner_id = sessions.account_id
+            AND room_sessions.entry_id = sessions.room_id
+            AND (room_sessions.session_start_time, room_sessions.cue_point_id)
+            >= (first_sessions.started_at, first_sessions.session_id)
+            AND (room_sessions.session_start_time, room_sessions.cue_point_id)
+            <= (sessions.started_at, sessions.session_id)
+    ) AS numbers ON TRUE
     WHERE NOT sessions.is_breakout
-    WINDOW
-        in_order AS (
-            PARTITION BY sessions.account_id, sessions.room_id
-            ORDER BY sessions.started_at, sessions.session_id
-        )
 )
 
 SELECT

@@ -60,21 +60,6 @@ held AS NOT MATERIALIZED (
     ) AS openings ON TRUE
 ),
 
-spans AS (
-    SELECT
-        timetable.account_id,
-        timetable.course_id,
-        (
-            min(timetable.planned_start_at) AT TIME ZONE coalesce(calendars.timezone, 'UTC')
-        )::date AS first_date,
-        (
-            max(timetable.planned_start_at) AT TIME ZONE coalesce(calendars.timezone, 'UTC')
-        )::date AS last_date
-    FROM university.timetable
-    LEFT JOIN kaltura.calendars ON timetable.account_id = calendars.partner_id
-    GROUP BY timetable.account_id, timetable.course_id, calendars.timezone
-),
-
 without_a_plan AS (
     SELECT
         course_meetings.account_id,
@@ -86,21 +71,23 @@ without_a_plan AS (
         course_meetings.ended_at,
         course_meetings.is_provisional
     FROM analytics.course_meetings
-    INNER JOIN spans
+    -- The first and the last day that is planned of a course are looked up in its own plans.
+    INNER JOIN
+        LATERAL (
+            SELECT
+                min(plans.planned_date) AS first_date,
+                max(plans.planned_date) AS last_date
+            FROM plans
+            WHERE
+                plans.account_id = course_meetings.account_id
+                AND plans.course_id = course_meetings.course_id
+        ) AS spans
         ON
-            course_meetings.account_id = spans.account_id
-            AND course_meetings.course_id = spans.course_id
-            AND course_meetings.session_date >= spans.first_date
+            course_meetings.session_date >= spans.first_date
             AND course_meetings.session_date <= spans.last_date
     WHERE
-        -- OFFSET: no index leads with the room, and going through one for each session takes longer than all plans at once.
         NOT EXISTS (
-            SELECT
-            FROM (
-                SELECT *
-                FROM university.timetable
-                OFFSET 0  -- noqa: AM09
-            ) AS planned
+            SELECT FROM university.timetable AS planned
             WHERE
                 planned.account_id = course_meetings.account_id
                 AND planned.room_id = course_meetings.room_id
@@ -122,20 +109,23 @@ both_kinds AS (
         held.planned_end_at,
         CASE
             WHEN held.logical_session_id IS NOT NULL THEN 'held'
-            WHEN loaded_days.session_pulled_at >= held.planned_end_at THEN 'not held'
+            WHEN loaded.session_pulled_at >= held.planned_end_at THEN 'not held'
         END AS outcome,
         held.logical_session_id AS session_id,
         held.started_at,
         held.ended_at,
         coalesce(
             held.is_provisional,
-            (loaded_days.session_pulled_at >= held.planned_end_at) IS NOT TRUE
+            (loaded.session_pulled_at >= held.planned_end_at) IS NOT TRUE
         ) AS is_provisional
     FROM held
-    LEFT JOIN analytics.loaded_days
-        ON
-            held.account_id = loaded_days.account_id
-            AND held.planned_date = loaded_days.session_date
+    LEFT JOIN LATERAL (
+        SELECT max(loaded_days.session_pulled_at) AS session_pulled_at
+        FROM analytics.loaded_days
+        WHERE
+            loaded_days.account_id = held.account_id
+            AND loaded_days.session_date = held.planned_date
+    ) AS loaded ON TRUE
     UNION ALL
     SELECT
         account_id,
