@@ -151,7 +151,8 @@ class ExecuteMany(_OurTableElsewhere):
             f"INSERT INTO {self.schema}.attendees ({', '.join(names)}) VALUES ({values})"
             f" ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET {changed}"
         )
-        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        rows = frame.astype(object).where(frame.notna(), None)
+        records = [dict(zip(names, row, strict=True)) for row in rows[names].itertuples(index=False, name=None)]
         with self.engine.begin() as connection:
             connection.execute(statement, records)
 

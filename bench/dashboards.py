@@ -21,8 +21,9 @@ import psycopg
 
 from pipelines.commands.dashboards import answers, bring_up_to_date
 from pipelines.dashboards.board import Board
-from pipelines.dashboards.boards import BOARDS, COURSES
+from pipelines.dashboards.boards import BOARDS
 from pipelines.dashboards.charts import Chart
+from pipelines.dashboards.courses import COURSES
 from resources.local.superset import Superset
 
 ATTENDEES = 10_000_000

@@ -202,7 +202,7 @@ class Backfills:
 
     @property
     def _job(self) -> Any:
-        arguments = (self.kaltura.base_url, self.url, self.kaltura.row_cap)
+        arguments: tuple[Any, ...] = (self.kaltura.base_url, self.url, self.kaltura.row_cap)
         return dg.build_reconstructable_job("bench.fault_runs", backfill.__name__, arguments)
 
     @contextmanager

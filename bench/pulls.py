@@ -9,8 +9,9 @@ from collections.abc import Callable
 import psycopg
 
 from assets.pull.extract import Filters, extract
+from assets.reports import REPORTS
 from bench.measuring import Figure
-from bench.replies import CALENDAR, REPORTS
+from bench.replies import CALENDAR
 from resources.kaltura.client import Client
 from resources.kaltura.session import Credentials
 from resources.kaltura.windows import Days

@@ -91,7 +91,14 @@ class Canned(Client):
         self.replies: Replies = {}
         self.pulls = 0
 
-    def raw(self, query: Query, stats: RequestStats, *, excluded_columns: tuple[str, ...] = ()) -> Raw:
+    def raw(
+        self,
+        query: Query,
+        stats: RequestStats,
+        *,
+        excluded_columns: tuple[str, ...] = (),
+        tries: int | None = None,
+    ) -> Raw:
         stats.requests += 1
         return Raw(200, httpx.Headers(), self.replies[query.source.report_id])
 

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import psycopg
 
@@ -79,7 +80,7 @@ class _Standby:
         self._ctl("start", "-w", "-t", START_SECONDS, *options, expected=True)
 
     def _ctl(self, what: str, *words: object, expected: bool = False) -> None:
-        command = [self.programs / "pg_ctl", what, "-D", self.data, *map(str, words)]
+        command: list[str | Path] = [self.programs / "pg_ctl", what, "-D", self.data, *map(str, words)]
         done = run_as(command, self.account)
         log = self.log.read_text("utf-8") if self.log.exists() else ""
         expect(not (expected and done.returncode), f"{done.stdout} {log[-1000:]}")
