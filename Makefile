@@ -91,7 +91,7 @@ test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster 
 
 test-deep: .venv/dev  ## the tests whose worlds are small in `make test`, in large ones and with more examples
 	TESTS=deep $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(DEEP_TESTS)
-DEEP_TESTS := $(addprefix tests/,unit/test_csv.py integration/test_whole_days.py integration/test_wholeness.py integration/test_deployment.py integration/test_kubernetes_runs.py integration/test_other_dagster.py integration/test_ui_stops.py)
+DEEP_TESTS := $(addprefix tests/,unit/test_csv.py integration/test_whole_days.py integration/test_wholeness.py integration/test_deployment.py integration/test_kubernetes_runs.py integration/test_other_dagster.py integration/test_ui_stops.py integration/test_ui.py)
 
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui

@@ -16,10 +16,12 @@ from typing import Any
 import psutil
 import psycopg
 import yaml
+from dagster_ui import looking_often
 from depth import DEEP
 from dotenv import dotenv_values
 from pipeline import CHECKOUT, PROGRAMS, free_port, wait_until
 
+from pipelines.dagster_home import POSTGRES_STORAGE
 from resources.local import postgres as local_postgres
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
@@ -101,6 +103,8 @@ class Containers:
         if self.user is not None:
             os.chown(self.volume, self.user, self.user)
             os.chown(self.superset, self.user, self.user)
+        if not DEEP:
+            self._look_often()
         workspace = (CHECKOUT / "deploy/workspace.yaml").read_text()
         self.workspace = folder / "workspace.yaml"
         self.workspace.write_text(self._told(workspace.replace("host: code", "host: 127.0.0.1")))
@@ -129,6 +133,20 @@ class Containers:
             (programs / name).write_text(f"#!{python}\n" + "".join(lines[1:]))
             (programs / name).chmod(0o755)
         return programs
+
+    def _look_often(self) -> None:
+        """Dagster's home as the image makes it, but that what is looked at by the half minute is looked at by the second."""
+        instance = yaml.safe_load((CHECKOUT / "dagster.yaml").read_text() + POSTGRES_STORAGE)
+        instance["run_queue"] |= {
+            "dequeue_interval_seconds": 1,
+            "max_user_code_failure_retries": 300,
+            "user_code_failure_retry_delay": 1,
+        }
+        instance["run_monitoring"] |= {"poll_interval_seconds": 1, "free_slots_after_run_end_seconds": 1}
+        file = self.volume / "dagster.yaml"
+        file.write_text("# With short intervals: a file that others wrote stays as it is.\n" + yaml.safe_dump(instance))
+        file.chmod(0o644)
+        self.more = {**self.more, **looking_often(PYTHONPATH)}
 
     def _told(self, text: str) -> str:
         """The same, with the ports and the address that things have here."""
@@ -161,7 +179,7 @@ class Containers:
 
     def command(self, service: str) -> list[str]:
         words = [*SERVICES[service].get("entrypoint", []), *SERVICES[service]["command"]]
-        rooms = ["--rooms", str(60 if DEEP else 16)] if service == "simulator" else []
+        rooms = ["--rooms", str(60 if DEEP else 6)] if service == "simulator" else []
         told = [str(self.workspace) if word == "deploy/workspace.yaml" else self._told(word) for word in words]
         return [str(self.programs / told[0]), *told[1:], *rooms]
 

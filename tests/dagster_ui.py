@@ -3,10 +3,14 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+from depth import DEEP
 from pipeline import Pipeline, free_port, wait_until
+
+from simulator import Running
 
 ASSETS = [{"path": ["kaltura", name]} for name in ("room_sessions", "attendees", "breakout_sessions")]
 
@@ -20,6 +24,27 @@ PARTITIONS = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ...
 RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "pipelines") { __typename } }"""
 START_SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) {
   ... on ScheduleStateResult { scheduleState { status } } ... on PythonError { message } } }"""
+
+
+def looking_often(python_path: str = "") -> dict[str, str]:
+    """Variables for a daemon that begins with a backfill at once. With `TESTS=deep` it takes its half minute."""
+    folder = str(Path(__file__).parent / "looks_often")
+    here = {
+        "PYTHONPATH": f"{folder}:{python_path}".rstrip(":"),
+        "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1",
+    }
+    return {} if DEEP else here
+
+
+def with_short_pauses(kaltura: Running) -> dict[str, Any]:
+    """The account again: a run's own configuration of a resource replaces all of it."""
+    account = {
+        "base_url": kaltura.base_url,
+        "partner_id": str(kaltura.partner_id),
+        "app_token_id": kaltura.app_token_id,
+        "app_token": kaltura.app_token,
+    }
+    return {"resources": {"kaltura": {"config": {**account, "pause_scale": 0.001}}}}
 
 
 class Ui:

@@ -14,10 +14,13 @@ import httpx
 import psycopg
 import pytest
 from containers import COMPOSE, PREPARE, SERVICES, Containers, Database, demo_secrets
-from dagster_ui import ASSETS, BACKFILL, Ui
+from dagster_ui import ASSETS, BACKFILL, Ui, with_short_pauses
+from depth import DEEP
 from dotenv import dotenv_values
-from pipeline import CHECKOUT, TABLES, Pipeline
+from in_process import installed
+from pipeline import CHECKOUT, TABLES
 
+from resources.kaltura.windows import Days
 from simulator import DEMO, Running, University
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(24)]
@@ -173,11 +176,14 @@ def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
     containers.run("migrate")
     containers.start("simulator", "code")
     containers.until(lambda: containers.is_healthy("code"))
-    containers.start("webserver", "daemon")
+    containers.start("webserver")
     containers.until(lambda: containers.is_healthy("webserver"))
     ui = Ui(containers.ports["3000"])
+    kaltura = Running(University(), base_url=f"http://127.0.0.1:{containers.ports['8999']}")
 
-    ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(day) for day in DAYS]})
+    config = {} if DEEP else {"runConfigData": with_short_pauses(kaltura)}  # of the retries' minute, among others
+    ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(day) for day in DAYS], **config})
+    containers.start("daemon")  # which looks for backfills at once, and then every half minute
     containers.until(lambda: loaded() >= 1)
     containers.end("code", signal.SIGKILL)
     containers.end("daemon", signal.SIGTERM)
@@ -208,8 +214,7 @@ def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
     for asset in ASSETS:
         assert ui.days(asset, "MATERIALIZED") == [(str(DAYS[0]), str(DAYS[-1]))]
         assert ui.days(asset, "FAILED") == []
-    kaltura = Running(University(), base_url=f"http://127.0.0.1:{containers.ports['8999']}")
-    undisturbed = Pipeline(kaltura, new_database(), folder / "undisturbed", {"START_DATE": "2026-01-01"})
-    undisturbed.home.mkdir()
-    undisturbed.materialize("--partition-range", f"{DAYS[0]}...{DAYS[-1]}")
-    assert rows(url) == undisturbed.tables()
+    undisturbed = new_database()
+    with installed(kaltura, undisturbed) as dagster:
+        assert dagster.pull(Days(DAYS[0], DAYS[-1])).success
+    assert rows(url) == rows(undisturbed)

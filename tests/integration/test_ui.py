@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from chat import SECRET, Chat, chatting
-from dagster_ui import ASSETS, BACKFILL, REEXECUTE, RUNS, START_SCHEDULE, Ui, ui_of
+from dagster_ui import ASSETS, BACKFILL, REEXECUTE, RUNS, START_SCHEDULE, Ui, looking_often, ui_of, with_short_pauses
 from pipeline import Pipeline, wait_until
 
-from simulator import Fault, Running, University, serving
+from simulator import Fault, University, serving
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(6)]
 BAD = DAYS[2]
@@ -25,7 +25,8 @@ def chat() -> Iterator[Chat]:
 @pytest.fixture
 def pipeline(database: str, tmp_path: Path, chat: Chat) -> Iterator[Pipeline]:
     with serving(University(seed=11, timezone="UTC", rooms=12)) as kaltura:
-        yield Pipeline(kaltura, database, tmp_path, {"START_DATE": "2026-01-01", "ALERT_WEBHOOK_URL": chat.url})
+        more = {"START_DATE": "2026-01-01", "ALERT_WEBHOOK_URL": chat.url, **looking_often()}
+        yield Pipeline(kaltura, database, tmp_path, more)
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_failure_that_passes_is_retried_for_its_day_alone_and_one_that_stays_i
     days = [str(day) for day in DAYS[3:]]
     ui.ask(
         BACKFILL,
-        p={"assetSelection": ASSETS, "partitionNames": days, "runConfigData": _with_short_pauses(pipeline.kaltura)},
+        p={"assetSelection": ASSETS, "partitionNames": days, "runConfigData": with_short_pauses(pipeline.kaltura)},
     )
     wait_until(lambda: len(ui.runs("FAILURE")) == 2, 180)
     pipeline.kaltura.faults.clear()
@@ -111,17 +112,6 @@ def test_a_failure_that_passes_is_retried_for_its_day_alone_and_one_that_stays_i
     assert tags[retry]["dagster/retry_number"] == "1"
     logs = "".join(path.read_text("utf-8", errors="replace") for path in pipeline.home.glob("*.log"))
     assert SECRET not in logs
-
-
-def _with_short_pauses(kaltura: Running) -> dict[str, Any]:
-    """The account again: a run's own configuration of a resource replaces all of it."""
-    account = {
-        "base_url": kaltura.base_url,
-        "partner_id": str(kaltura.partner_id),
-        "app_token_id": kaltura.app_token_id,
-        "app_token": kaltura.app_token,
-    }
-    return {"resources": {"kaltura": {"config": {**account, "pause_scale": 0.001}}}}
 
 
 def _runs(ui: Ui) -> list[dict[str, Any]]:
