@@ -12,19 +12,20 @@ from pathlib import Path
 
 from resources.errors import ConfigurationError
 
-# A line, or the lines of a quoted value. What is matched once is never given back: `'x' y` is no bare value `'x' y`.
+# A line, or the lines of a quoted value. What is matched once is never given back: `'x' y` is no bare value `'x' y`. No
+# group has a possessive quantifier: Python before 3.11.5 goes on behind what such a group began with and did not match.
 _LINE = re.compile(
     r"""
-    (?:export[^\S\r\n]++)?+
+    (?: export[^\S\r\n]++ | (?!export[^\S\r\n]) )
     (?: (?=\#) | '(?P<quoted_name>[^']++)' | (?P<name>(?!')[^=\#\s]++) )
     [^\S\r\n]*+
-    (?P<value> =
+    (?: (?P<value> =
         (?: [^\S\r\n]++(?=\#)
         | [^\S\r\n]*+
-            (?: '(?P<single>(?:\\[\s\S]|[^'\\])*+)'
-            | "(?P<double>(?:\\[\s\S]|[^"\\])*+)"
-            | (?P<bare>(?!['"])[^\r\n]*+) ) ) )?+
-    (?: [^\S\r\n]*\#[^\r\n]* )?+
+            (?: '(?P<single>[^'\\]*+(?:\\[\s\S][^'\\]*+)*)'
+            | "(?P<double>[^"\\]*+(?:\\[\s\S][^"\\]*+)*)"
+            | (?P<bare>(?!['"])[^\r\n]*+) ) ) ) | (?!=) )
+    (?: [^\S\r\n]*\#[^\r\n]* )?
     [^\S\r\n]*+ (?: \r\n | \n | \r | \Z )
     """,
     re.VERBOSE,

@@ -117,6 +117,7 @@ LINES = [
     "KALTURA_PARTNER_ID=1234",
     "export KALTURA_PARTNER_ID=1234",
     "export\tKALTURA_PARTNER_ID=1234",
+    "exportKALTURA_PARTNER_ID=1234",  # no keyword without a blank: Python 3.11.2 read KALTURA_PARTNER_ID here
     "  KALTURA_PARTNER_ID = 1234  ",
     "'KALTURA_PARTNER_ID'=1234",
     "KALTURA_PARTNER_ID='1234'",
