@@ -115,6 +115,8 @@ def test_its_webserver_and_its_daemon_backfill_three_days(
 ) -> None:
     there = Pipeline(kaltura, database, home, {"START_DATE": "2026-01-01"})
     words, port = ["-w", str(workspace(tmp_path))], free_port()
+    # A Dagster that somebody has is there before: processes that make its SQLite files at one moment spoil each other's.
+    there.run("dagster", "instance", "info")
     started = [
         there.start("dagster-webserver", "-h", "127.0.0.1", "-p", str(port), *words),
         there.start("dagster-daemon", "run", *words),
