@@ -324,6 +324,22 @@ def test_a_filled_warehouse_refuses_other_settings_and_says_what_to_do(
     assert everything(place) == there
 
 
+def test_a_warehouse_with_no_row_left_refuses_another_key_as_long_as_somebody_is_erased(place: Place) -> None:
+    pull(place, WITH_KEY)
+    erased(place, WITH_KEY)
+    with place.warehouse.connection() as connection:
+        connection.execute(
+            "TRUNCATE kaltura.attendees, kaltura.room_sessions, kaltura.breakout_sessions, kaltura.people,"
+            " kaltura.rejects, kaltura.changes, kaltura.loads"
+        )
+    for other in (replace(WITH_KEY, key=OTHER_KEY), FULL):
+        with pytest.raises(PrivacyError, match="those who were erased would come back"):
+            pull(place, other)
+    assert rows(place, "SELECT count(*) FROM kaltura.attendees") == [(0,)]
+    pull(place, WITH_KEY)
+    assert rows(place, f"SELECT count(*) FROM kaltura.attendees WHERE user_id = '{ADA.user_id}'") == [(0,)]
+
+
 def test_a_key_set_later_in_mode_full_is_taken_on_and_pseudonyms_are_made_with_it(place: Place) -> None:
     pull(place, FULL)
     drawn = rows(place, "SELECT user_id, pseudonym FROM kaltura.people ORDER BY 1")
