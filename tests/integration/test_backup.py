@@ -108,6 +108,20 @@ def test_what_was_backed_up_comes_back_whole_and_the_next_load_goes_on(
         assert connection.execute("SELECT count(*) FROM kaltura.changes").fetchone() == (1,)
 
 
+def test_no_version_of_a_row_is_believed_that_another_server_gave_it(
+    load: Callable[[str, int], list[int]], database: str, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    """The sum of what a day's rows had there might by chance be that of other rows here."""
+    load(database, 1)
+    backup(database, tmp_path / "one.dump")
+    there = new_database()
+    restore(there, tmp_path / "one.dump")
+    for url, known in ((database, True), (there, False)):
+        with psycopg.connect(url) as connection:
+            found = connection.execute("SELECT count(row_versions) > 0 FROM kaltura.loads").fetchone()
+        assert found == (known,)
+
+
 def test_a_warehouse_with_rows_is_only_replaced_when_told_to(
     new_database: Callable[[], str], load: Callable[[str, int], list[int]], tmp_path: Path
 ) -> None:
