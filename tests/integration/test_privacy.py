@@ -340,6 +340,19 @@ def test_a_warehouse_with_no_row_left_refuses_another_key_as_long_as_somebody_is
     assert rows(place, f"SELECT count(*) FROM kaltura.attendees WHERE user_id = '{ADA.user_id}'") == [(0,)]
 
 
+def test_whoever_is_erased_of_one_account_keeps_the_pseudonym_of_the_same_id_in_another(place: Place) -> None:
+    pull(place, WITH_KEY)
+    elsewhere = WITH_KEY.of_account(2).pseudonym(ADA.user_id)
+    with place.warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO kaltura.people (partner_id, user_id, pseudonym) VALUES (2, %s, %s)", [ADA.user_id, elsewhere]
+        )
+    erased(place, WITH_KEY)
+    assert rows(place, f"SELECT partner_id, pseudonym FROM kaltura.people WHERE user_id = '{ADA.user_id}'") == [
+        (2, elsewhere)
+    ]
+
+
 def test_a_key_set_later_in_mode_full_is_taken_on_and_pseudonyms_are_made_with_it(place: Place) -> None:
     pull(place, FULL)
     drawn = rows(place, "SELECT user_id, pseudonym FROM kaltura.people ORDER BY 1")
