@@ -164,6 +164,13 @@ def lacking_rows(file: Path) -> None:
     Manifest.beside(file).write_text(json.dumps(manifest))
 
 
+def with_a_table_that_nobody_counted(file: Path) -> None:
+    """As if the dump were another than the one that its manifest was written for."""
+    manifest = json.loads(Manifest.beside(file).read_text())
+    del manifest["rows"]["attendees"]
+    Manifest.beside(file).write_text(json.dumps(manifest))
+
+
 def no_dump_at_all(file: Path) -> None:
     """Its checksum holds, and pg_restore can't read it."""
     from resources.postgres.backup import checksum
@@ -183,6 +190,7 @@ def no_dump_at_all(file: Path) -> None:
         (without_manifest, "both files"),
         (of_a_newer_version, "9999_from_the_future"),
         (lacking_rows, "rows of attendees are missing"),
+        (with_a_table_that_nobody_counted, "rows of attendees are missing"),
         (no_dump_at_all, "nothing was restored"),
     ],
 )
