@@ -493,6 +493,15 @@ def test_names_of_old_days_go_and_those_of_later_days_stay(place: Place) -> None
     assert found({ADA.user_id, BOB.user_id}, str(in_old).encode()) == set()
 
 
+def test_the_oldest_day_that_keeps_its_names_is_loaded_with_them_and_the_day_before_without(place: Place) -> None:
+    place.sessions.append(Session("1_room", "Room", "", "1_later", place.second(30), place.second(31), BOB.user_id))
+    place.views.append(View("1_room", "1_later", BOB, place.second(30), place.second(31)))
+    pull(place, aged(place), 0, 1)
+    people = "SELECT DISTINCT user_name FROM kaltura.attendees WHERE user_id <> '' AND partition_date"
+    assert rows(place, f"{people} = '{place.day(1)}'") == [(BOB.name,)]
+    assert rows(place, f"{people} = '{place.day(0)}'") == [(None,)]
+
+
 def test_an_old_day_pulled_again_brings_no_name_back_and_writes_nothing(place: Place) -> None:
     filled_with_traces(place, WITH_KEY)
     privacy = aged(place)
