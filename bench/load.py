@@ -112,20 +112,20 @@ class _Size:
         new, again, changed = (took["ours", state] for state in STATES)
         rows = f"{self.rows:,} rows"
         figures = [
-            self._against("floor", "new", took["floor", "new"], took),
-            self._against("floor", "a tenth changed", took["floor", "new"], took),
+            self._against("floor", "new", took),
+            self._against("floor", "a tenth changed", took),
             ratio(f"{rows}: same again, against new", again, new, 0.5 if promised else None),
             ratio(f"{rows}: a tenth changed, against new", changed, new),
             median(f"{rows}: same again, WAL written", self.wal, "MB", 0.5 if promised else None),
         ]
         for name, state in took:
             if name not in ("floor", "ours"):
-                figures.append(self._against(name, state, took[name, state], took))
+                figures.append(self._against(name, state, took))
         figures += [median(f"{rows}: {name}, {state}", samples) for (name, state), samples in sorted(took.items())]
         return figures
 
-    def _against(self, name: str, state: str, theirs: list[float], took: dict[tuple[str, str], list[float]]) -> Figure:
-        whom = "COPY" if name == "floor" else name
+    def _against(self, name: str, state: str, took: dict[tuple[str, str], list[float]]) -> Figure:
+        whom, theirs = ("COPY", took[name, "new"]) if name == "floor" else (name, took[name, state])
         at_most = PROMISES.get((self.rows, state, name))
         return ratio(f"{self.rows:,} rows: {state}, against {whom}", took["ours", state], theirs, at_most)
 
