@@ -42,30 +42,6 @@ runs AS (
 ),
 
 -- Who is on the list of a course that has not met yet, or not since they came, has a row as well.
-listed AS (
-    SELECT
-        enrolments.account_id,
-        enrolments.course_id,
-        CASE
-            WHEN
-                (SELECT analytics.shows_people())
-                THEN coalesce(enrolments.person_id, lower(enrolments.person_email))
-            ELSE coalesce(
-                (
-                    SELECT people.pseudonym
-                    FROM kaltura.people
-                    WHERE
-                        people.partner_id = enrolments.account_id
-                        AND people.user_id
-                        = coalesce(enrolments.person_id, lower(enrolments.person_email))
-                ),
-                substring(enrolments.person_id FROM '^p_[0-9a-f]{32}$')
-            )
-        END AS person_id,
-        enrolments.role
-    FROM university.enrolments
-),
-
 people_of_courses AS (
     SELECT
         account_id,
@@ -97,7 +73,7 @@ people_of_courses AS (
         NULL AS attended_minutes,
         NULL AS last_seen_date,
         FALSE AS is_provisional
-    FROM listed
+    FROM analytics.enrolments
 ),
 
 added_up AS (

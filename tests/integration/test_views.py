@@ -214,22 +214,16 @@ def test_a_person_s_courses_looked_up_one_by_one_have_the_rows_that_the_view_has
 ) -> None:
     [query] = re.findall(r"```sql\n(.*?)```", dict(QUESTIONS)["How did one person do in all their courses?"], re.S)
     people = seeded.execute(
-        "SELECT DISTINCT person_id FROM analytics.course_attendance"
-        " INNER JOIN analytics.attendance USING (account_id, person_id) WHERE account_id = 101 ORDER BY 1"
+        "SELECT DISTINCT person_id FROM analytics.course_attendance WHERE account_id = 101 ORDER BY 1"
     ).fetchall()
-    rows = 0
+    assert len(people) > 5
     for (person,) in people:
         of_view = seeded.execute(
             "SELECT course_id, session_count, attended_session_count, absence_count, is_at_risk"
-            " FROM analytics.course_attendance AS of_view WHERE account_id = 101 AND person_id = %s AND EXISTS ("
-            "SELECT FROM analytics.attendance INNER JOIN university.course_rooms USING (account_id, room_id)"
-            " WHERE attendance.account_id = 101 AND person_id = of_view.person_id AND course_id = of_view.course_id)"
-            " ORDER BY course_id",
+            " FROM analytics.course_attendance WHERE account_id = 101 AND person_id = %s ORDER BY course_id",
             [person],
         ).fetchall()
-        assert seeded.execute(query.replace("'ann'", f"'{person}'").encode()).fetchall() == of_view
-        rows += len(of_view)
-    assert rows > len(people) / 2
+        assert seeded.execute(query.replace("'ann'", f"'{person}'").encode()).fetchall() == of_view != []
 
 
 def test_the_cookbook_has_its_questions() -> None:
