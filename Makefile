@@ -86,12 +86,11 @@ stop:  ## stop what `make run`, `make ui` and `make dashboards` left running; da
 	@if [ -d .local ]; then $(MAKE) -s .venv/run && $(BIN)/python -m pipelines stop; \
 	else echo "Nothing runs here: nothing was started in this checkout."; fi
 
-test: .venv/dev  ## all tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $$ONLY
+test: .venv/dev  ## the tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(if $(ONLY),$$ONLY,-m "not deep")
 
-test-deep: .venv/dev  ## the tests whose worlds are small in `make test`, in large ones and with more examples
-	TESTS=deep $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(DEEP_TESTS)
-DEEP_TESTS := $(addprefix tests/,unit/test_csv.py integration/test_whole_days.py integration/test_wholeness.py integration/test_deployment.py integration/test_kubernetes_runs.py integration/test_other_dagster.py integration/test_ui_stops.py integration/test_ui.py)
+test-deep: .venv/dev  ## the tests that take long, and those whose worlds are small in `make test` in large ones (ONLY for some)
+	TESTS=deep $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "deep or larger" $$ONLY
 
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui

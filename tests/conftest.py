@@ -49,8 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest first: at the head of each worker's share, for xdist begins with a block of the list for each."""
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    others = [item for item in items if not item.get_closest_marker("slow")]
+    slow = [item for item in items if item.get_closest_marker("deep") or item.get_closest_marker("larger")]
+    others = [item for item in items if item not in slow]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     total = len(items)
     items.clear()

@@ -17,7 +17,6 @@ import psutil
 import psycopg
 import yaml
 from dagster_ui import looking_often
-from depth import DEEP
 from dotenv import dotenv_values
 from pipeline import CHECKOUT, PROGRAMS, free_port, wait_until
 
@@ -103,8 +102,7 @@ class Containers:
         if self.user is not None:
             os.chown(self.volume, self.user, self.user)
             os.chown(self.superset, self.user, self.user)
-        if not DEEP:
-            self._look_often()
+        self._look_often()
         workspace = (CHECKOUT / "deploy/workspace.yaml").read_text()
         self.workspace = folder / "workspace.yaml"
         self.workspace.write_text(self._told(workspace.replace("host: code", "host: 127.0.0.1")))
@@ -179,7 +177,7 @@ class Containers:
 
     def command(self, service: str) -> list[str]:
         words = [*SERVICES[service].get("entrypoint", []), *SERVICES[service]["command"]]
-        rooms = ["--rooms", str(60 if DEEP else 6)] if service == "simulator" else []
+        rooms = ["--rooms", "6"] if service == "simulator" else []
         told = [str(self.workspace) if word == "deploy/workspace.yaml" else self._told(word) for word in words]
         return [str(self.programs / told[0]), *told[1:], *rooms]
 

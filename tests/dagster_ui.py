@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from depth import DEEP
 from pipeline import Pipeline, free_port, wait_until
 
 from simulator import Running
@@ -27,13 +26,12 @@ START_SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSele
 
 
 def looking_often(python_path: str = "") -> dict[str, str]:
-    """Variables for a daemon that begins with a backfill at once. With `TESTS=deep` it takes its half minute."""
+    """Variables for a daemon that begins with a backfill at once, and not within half a minute."""
     folder = str(Path(__file__).parent / "looks_often")
-    here = {
+    return {
         "PYTHONPATH": f"{folder}:{python_path}".rstrip(":"),
         "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "1",
     }
-    return {} if DEEP else here
 
 
 def with_short_pauses(kaltura: Running) -> dict[str, Any]:

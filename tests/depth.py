@@ -1,5 +1,6 @@
 """How large the worlds of the tests are: as small as the case, or with `TESTS=deep` (`make test-deep`) as large as life.
 
+What is marked `larger` runs in both. What takes long in any size is marked `deep`, and runs in `make test-deep` alone.
 With `HYPOTHESIS_PROFILE=fuzz` (`make fuzz`) the property tests take as many examples as the time allows.
 """
 
@@ -12,8 +13,12 @@ from hypothesis.errors import HypothesisException
 
 DEEP = os.environ.get("TESTS") == "deep"
 FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
-# By which number of examples is multiplied.
-LONGER = 15 if FUZZ else 2 if DEEP else 1
+
+
+def examples(number: int) -> int:
+    """How many examples a property takes, where a thorough run is one of twice the number."""
+    return number * 15 if FUZZ else number * 2 if DEEP else max(number // 4, 5)
+
 
 FUZZ_SECONDS = 600
 _TESTS = 9  # that take their whole time, on all workers together

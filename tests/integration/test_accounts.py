@@ -54,7 +54,7 @@ def loaded_alone(running: Running, zone: str, url: str) -> None:
     warehouse.close()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_accounts_pulled_at_the_same_time_each_end_as_if_alone(
     accounts: dict[int, Running], database: str, new_database: Callable[[], str], tmp_path: Path
 ) -> None:

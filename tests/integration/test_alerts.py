@@ -159,6 +159,7 @@ def test_a_whole_range_that_fails_is_one_message_of_one_line(watched) -> None:
     assert len(lines) == 2
 
 
+@pytest.mark.deep
 def test_a_run_that_fails_again_over_the_same_days_tells_nothing_new_but_is_brought_to_mind_the_next_day(
     watched,
 ) -> None:
@@ -175,6 +176,7 @@ def test_a_run_that_fails_again_over_the_same_days_tells_nothing_new_but_is_brou
     assert len(watched.chat.posted) == 2
 
 
+@pytest.mark.deep
 def test_a_failing_check_is_told_though_its_run_succeeded_and_recovers_when_its_days_are_checked_again(watched) -> None:
     watched.pull(DAYS)
     watched.tick()
@@ -378,6 +380,7 @@ def nightly_check_of(watched) -> dg.ExecuteInProcessResult:
     return defs.resolve_job_def(nightly_check.job_name).execute_in_process(instance=watched.instance)
 
 
+@pytest.mark.deep
 def test_days_that_nobody_pulled_are_told_though_no_run_pulls_and_told_to_be_back_when_they_are(watched) -> None:
     yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     gap = Days(yesterday - dt.timedelta(days=2), yesterday)

@@ -113,6 +113,7 @@ a_run = st.tuples(
 a_tick = st.tuples(st.booleans(), st.sampled_from([0.5, 1.0, 25.0]))
 
 
+@pytest.mark.deep
 @settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.lists(a_run | a_tick, max_size=12))
 def test_a_message_says_of_a_day_only_what_is_so_at_that_moment(steps: list[Any]) -> None:
@@ -187,6 +188,7 @@ def test_a_cursor_beyond_the_newest_event_is_begun_anew_and_said_and_nothing_is_
     assert again.startswith("ERROR: a run failed: Kaltura refuses")
 
 
+@pytest.mark.deep
 def test_a_thousand_red_runs_are_one_line_and_once_told_cost_no_reading(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ TERMS = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("people", TERMS.values(), ids=TERMS)
 def test_every_day_is_whole_and_hardly_a_reply_is_thrown_away(people: Sequence[int], place: Place) -> None:
     for day, count in enumerate(people):

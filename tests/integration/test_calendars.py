@@ -168,7 +168,7 @@ def test_windows_that_would_fit_do_not_hide_a_session_on_the_wrong_day(account: 
         account.warehouse.require_timezone(PARTNER, ZoneInfo("UTC"))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_run_and_the_status_refuse_another_zone_in_one_line_and_write_nothing(
     kaltura: Running, new_database: Callable[[], str], tmp_path: Path
 ) -> None:

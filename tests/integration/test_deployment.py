@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from containers import COMPOSE, PREPARE, SERVICES, Containers, Database, demo_secrets
 from dagster_ui import ASSETS, BACKFILL, Ui, with_short_pauses
-from depth import DEEP
 from dotenv import dotenv_values
 from in_process import installed
 from pipeline import CHECKOUT, TABLES
@@ -158,7 +157,7 @@ def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(3600)
 def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
     containers: Containers, database: Database, secrets: Path, folder: Path, new_database
@@ -181,9 +180,13 @@ def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
     ui = Ui(containers.ports["3000"])
     kaltura = Running(University(), base_url=f"http://127.0.0.1:{containers.ports['8999']}")
 
-    config = {} if DEEP else {"runConfigData": with_short_pauses(kaltura)}  # of the retries' minute, among others
-    ui.ask(BACKFILL, p={"assetSelection": ASSETS, "partitionNames": [str(day) for day in DAYS], **config})
-    containers.start("daemon")  # which looks for backfills at once, and then every half minute
+    backfill = {
+        "assetSelection": ASSETS,
+        "partitionNames": [str(day) for day in DAYS],
+        "runConfigData": with_short_pauses(kaltura),  # of the retries' minute, among others
+    }
+    ui.ask(BACKFILL, p=backfill)
+    containers.start("daemon")
     containers.until(lambda: loaded() >= 1)
     containers.end("code", signal.SIGKILL)
     containers.end("daemon", signal.SIGTERM)

@@ -251,6 +251,7 @@ def test_three_empty_reports_are_not_believed_where_a_week_around_has_rows_on_th
     assert_equal(campus.tables, campus.truth(loaded, 7))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("report", [REPORTS[0], REPORTS[2]])
 @pytest.mark.parametrize("times", [1, 2, 3, 5, 8, None])
 @pytest.mark.parametrize("after", [1, 2, 3, 4, 6])

@@ -324,7 +324,7 @@ def pseudonyms(store: bytes) -> set[bytes]:
     return set(PSEUDONYM.findall(store))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("mode", Mode)
 def test_whoever_was_erased_is_in_no_byte_whatever_places_they_stood_in(
     mode: Mode, kaltura: Running, databases: Databases, tmp_path: Path

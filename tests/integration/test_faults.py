@@ -43,6 +43,7 @@ def test_the_table_has_one_row_for_each_fault_report_and_window_and_no_row_is_lo
     assert {(row.lost, row.twice) for row in page} == {(0, 0)}
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("kind", "lasting", "report_id", "place"), AGAIN)
 def test_a_backfill_with_a_fault_comes_to_what_the_table_says(
     kind: str, lasting: bool, report_id: int, place: str, backfills: Backfills, page: list[Row]

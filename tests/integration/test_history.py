@@ -120,6 +120,7 @@ a_run = st.tuples(
 )
 
 
+@pytest.mark.deep
 @settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
 @given(st.lists(a_run, max_size=8), st.lists(a_run, max_size=3))
 def test_no_day_changes_its_colour(instance: dg.DagsterInstance, old: list, young: list) -> None:
@@ -171,6 +172,7 @@ def test_runs_under_way_and_runs_of_other_projects_stay(instance: dg.DagsterInst
     assert history.forget(instance, OLD) == 0
 
 
+@pytest.mark.deep
 def test_the_index_is_written_anew_where_much_of_it_is_free(instance: dg.DagsterInstance) -> None:
     storage = instance.event_log_storage
     said: list[str] = []
@@ -211,6 +213,7 @@ def shown(sql: psycopg.Connection) -> dict[str, list[tuple[object, ...]]]:
     }
 
 
+@pytest.mark.deep
 def test_records_of_old_pulls_that_brought_nothing_go_and_no_view_and_no_later_pull_is_another(database: str) -> None:
     last = dt.datetime.now(dt.UTC).date() - DAY
     week = Days(last - 6 * DAY, last)

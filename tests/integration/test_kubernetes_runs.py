@@ -21,7 +21,6 @@ import warm
 import yaml
 from cluster import Cluster, Job, Printed
 from dagster_ui import BACKFILL, Ui
-from depth import DEEP
 from helm_chart import HOME, VALUES, environment, instance_yaml
 from pipeline import CHECKOUT, Pipeline, free_port, wait_until
 
@@ -201,8 +200,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.skipif(not DEEP, reason="a dozen processes of Dagster, which `make test-deep` has")
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(1800)
 def test_a_pod_that_is_killed_one_that_is_cancelled_and_one_that_never_starts_lose_nothing(
     installation: Installation, new_database: Callable[[], str], tmp_path: Path

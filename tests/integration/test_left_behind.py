@@ -25,7 +25,7 @@ def test_it_goes_on_for_ever(postgres_folder):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_after_a_run_was_interrupted_or_killed_no_process_of_it_is_left(

@@ -95,6 +95,7 @@ def said(*words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.mark.deep
 def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_nothing_is_wrong(
     books: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -178,6 +179,7 @@ def test_marks_that_are_all_that_is_left_of_a_lost_history_bring_it_back_until_t
 some_days = st.lists(st.sets(st.integers(0, 6)), min_size=len(REPORTS), max_size=len(REPORTS))
 
 
+@pytest.mark.deep
 @settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
 @given(some_days, some_days)
 def test_each_assets_marks_are_the_days_that_the_warehouse_holds_of_it(

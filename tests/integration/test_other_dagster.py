@@ -11,7 +11,6 @@ import pytest
 import yaml
 from cluster import Printed
 from dagster_ui import ASSETS, BACKFILL, Ui
-from depth import DEEP
 from pipeline import CHECKOUT, Pipeline, free_port, wait_until
 
 from pipelines.dagster_examination import EXPECTED, findings
@@ -107,8 +106,7 @@ def workspace(folder: Path) -> Path:
     return file
 
 
-@pytest.mark.skipif(not DEEP, reason="five processes of Dagster, which `make test-deep` has")
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(1200)
 def test_its_webserver_and_its_daemon_backfill_three_days(
     home: Path, kaltura: Running, database: str, new_database: Callable[[], str], tmp_path: Path

@@ -94,7 +94,7 @@ def killed_after(days: int, pipeline: Pipeline, *command: str) -> tuple[set[str]
     return loaded, materialized(pipeline, "breakout_sessions")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment_and_started_again_it_ends_as_if_undisturbed(
     seed: int, pipeline: Pipeline, new_database, tmp_path: Path
@@ -127,7 +127,7 @@ def one_late_meeting_a_day() -> ListedWorld:
     return ListedWorld(sessions, (), views)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(3600)
 def test_a_year_killed_at_day_200_keeps_those_days_and_the_next_run_goes_on_to_a_whole_year(
     pipeline: Pipeline,

@@ -43,6 +43,7 @@ def pipeline(kaltura, database: str, tmp_path: Path) -> Pipeline:
     return Pipeline(kaltura, database, tmp_path, more)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("command", ["migrate", "backup", "doctor", "report", "status"])
 def test_ctrl_c_at_any_moment_is_one_sentence_of_what_stands_and_the_next_time_it_goes_through(
     command: str, pipeline: Pipeline, postgres_folder: Path, tmp_path: Path
@@ -92,6 +93,7 @@ def test_ctrl_c_at_any_moment_is_one_sentence_of_what_stands_and_the_next_time_i
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
+@pytest.mark.deep
 def test_a_database_that_dies_in_the_middle_of_make_run_is_told_with_what_is_in_and_why(
     kaltura, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +154,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.deep
 def test_a_full_disk_under_dagster_home_is_one_line_with_the_way_on_and_the_way_leads_there(
     pipeline: Pipeline, small_disk: Path
 ) -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from conftest import client_of
-from depth import LONGER
+from depth import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pipeline import Pipeline
@@ -120,9 +120,9 @@ def has_plain_ids(scene: Scene) -> bool:
     return all(each.cue_point_id.startswith("1_") for each in (*scene.sessions, *scene.views))
 
 
-@pytest.mark.slow
+@pytest.mark.larger
 @pytest.mark.timeout(3600)
-@settings(_PATIENT, max_examples=25 * LONGER)
+@settings(_PATIENT, max_examples=examples(25))
 @given(scene=_scenes().filter(has_plain_ids), zone=_zones)
 def test_a_day_counts_as_loaded_where_all_of_it_was_pulled_and_a_pull_of_it_finds_everything_as_it_is(
     store: Store, scene: Scene, zone: str
@@ -161,9 +161,9 @@ def test_a_day_counts_as_loaded_where_all_of_it_was_pulled_and_a_pull_of_it_find
     assert {line for line in rejected(store.reader) if line[1] in whole} == lines
 
 
-@pytest.mark.slow
+@pytest.mark.larger
 @pytest.mark.timeout(3600)
-@settings(_PATIENT, max_examples=25 * LONGER)
+@settings(_PATIENT, max_examples=examples(25))
 @given(scene=_scenes(), zones=st.lists(_zones, min_size=1, max_size=2), pulls=st.lists(_pulls, min_size=1, max_size=3))
 def test_back_in_its_own_zone_every_row_is_where_it_was_and_the_same_days_are_loaded(
     store: Store, scene: Scene, zones: list[str], pulls: list[Pull]
@@ -194,9 +194,9 @@ def test_back_in_its_own_zone_every_row_is_where_it_was_and_the_same_days_are_lo
     assert state() == before
 
 
-@pytest.mark.slow
+@pytest.mark.larger
 @pytest.mark.timeout(3600)
-@settings(_PATIENT, max_examples=25 * LONGER)
+@settings(_PATIENT, max_examples=examples(25))
 @given(scene=_scenes(), zone=_zones, pulls=st.lists(_pulls, min_size=1, max_size=3))
 def test_after_any_history_and_a_move_one_pull_more_brings_the_truth(
     store: Store, scene: Scene, zone: str, pulls: list[Pull]
@@ -395,7 +395,7 @@ def test_attendees_whose_session_is_not_there_leave_the_days_that_they_may_be_on
         }
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_an_installation_changes_its_zone_and_its_next_pull_brings_the_days_at_the_ends_and_nothing_else(
     kaltura: Running, new_database: Callable[[], str], tmp_path: Path
 ) -> None:

@@ -369,6 +369,7 @@ def metadata(pipeline: Pipeline, key: dg.AssetKey, partition: str) -> dict[str, 
     return dict(records[0].asset_materialization.metadata)
 
 
+@pytest.mark.deep
 def test_a_pulled_week_becomes_a_file_and_a_picture_in_dagster(pipeline: Pipeline) -> None:
     pipeline.materialize("--partition-range", f"{DAYS[0]}...{DAYS[-1]}")
     assert pipeline.query(  # or the views would be planned for empty tables until autovacuum comes by

@@ -124,7 +124,7 @@ RUN_PAGES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(3600)
 def test_no_secret_is_left_after_success_refusal_timeout_or_an_error_that_quotes_it(pipeline: Pipeline) -> None:
     pipeline.kaltura.faults.add(

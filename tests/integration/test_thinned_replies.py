@@ -48,6 +48,7 @@ def lectures(kaltura: Running, warehouse: object) -> Iterator[Lectures]:
     kaltura.thins_breakouts = True
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("reports", [REPORTS, ALONE], ids=["all", "alone"])
 @pytest.mark.parametrize("lists_groups", [True, False])
 @pytest.mark.parametrize("row_cap", [8, 9, 16, 17, 24, 25, 40, 60])

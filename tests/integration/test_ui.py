@@ -35,7 +35,7 @@ def ui(pipeline: Pipeline) -> Iterator[Ui]:
         yield opened
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_backfill_with_one_bad_day_is_green_but_for_it_and_its_retry_pulls_that_day_alone(
     pipeline: Pipeline, ui: Ui
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_backfill_with_one_bad_day_is_green_but_for_it_and_its_retry_pulls_tha
     assert started["startSchedule"]["scheduleState"]["status"] == "RUNNING"
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(3600)
 def test_a_failure_that_passes_is_retried_for_its_day_alone_and_one_that_stays_is_told_and_not_retried(
     pipeline: Pipeline, ui: Ui, chat: Chat

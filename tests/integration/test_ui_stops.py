@@ -7,7 +7,6 @@ import psutil
 import pytest
 import reaper
 from dagster_ui import ASSETS, BACKFILL, RELOAD, ui_of
-from depth import DEEP
 from pipeline import Pipeline, wait_until
 
 from simulator import Fault, University, serving
@@ -15,8 +14,7 @@ from simulator import Fault, University, serving
 DAY = dt.date(2026, 3, 3)
 
 
-@pytest.mark.skipif(not DEEP, reason="two UIs of a dozen processes, which `make test-deep` has")
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(1200)
 def test_nothing_is_left_of_a_reloaded_ui_and_its_run_in_flight_goes_on_with_the_next_one(
     database: str, tmp_path: Path
@@ -37,7 +35,7 @@ def test_nothing_is_left_of_a_reloaded_ui_and_its_run_in_flight_goes_on_with_the
             wait_until(lambda: len(ui.days(ASSETS[0], "MATERIALIZED")) == 1, 180)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_stop_ends_what_a_killed_ui_left_and_nothing_of_another_home(database: str, tmp_path: Path) -> None:
     with serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura:
         pipeline = Pipeline(kaltura, database, tmp_path / "home", {"START_DATE": "2026-01-01"})

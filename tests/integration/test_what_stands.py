@@ -79,6 +79,7 @@ def terminate(url: str, backend: int) -> None:
         connection.execute("SELECT pg_terminate_backend(%s)", [backend])
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", COMMANDS)
 def test_where_the_database_ends_it_in_the_middle_nothing_was_changed_and_that_is_said(
     name: str, installation: Pipeline, place: Place
@@ -92,6 +93,7 @@ def test_where_the_database_ends_it_in_the_middle_nothing_was_changed_and_that_i
     assert everything(place) == there
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", COMMANDS)
 def test_ctrl_c_in_the_middle_changes_nothing_and_says_so(name: str, installation: Pipeline, place: Place) -> None:
     there = everything(place)
@@ -104,6 +106,7 @@ def test_ctrl_c_in_the_middle_changes_nothing_and_says_so(name: str, installatio
     assert everything(place) == there
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", COMMANDS)
 def test_where_the_connection_breaks_at_the_commit_it_is_said_that_nobody_knows(
     name: str, installation: Pipeline

@@ -316,7 +316,7 @@ def test_a_week_of_the_university_day_by_day_equals_the_week_at_once(
     assert_equal(tables[0], place.truth(0, 1, 2, 3, 4))
 
 
-@pytest.mark.slow
+@pytest.mark.larger
 def test_every_session_and_attendee_of_seven_days_of_the_whole_university_equals_its_events(
     kaltura: Running, warehouse: Warehouse
 ) -> None:

@@ -19,7 +19,7 @@ import pandas as pd
 import psycopg
 import pytest
 import stamina
-from depth import LONGER, in_time
+from depth import examples, in_time
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +40,7 @@ from tests.conftest import Databases, client_of
 from tests.spoilt import Lines, Spoil, rewritten, without
 from tests.truth import Tables, assert_equal, expected, landed
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.larger, pytest.mark.timeout(3600)]
 
 PARTNER_ID = 4711
 DAYS = 3
@@ -489,7 +489,7 @@ _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, 
 
 
 @pytest.mark.parametrize("share", range(4))  # of 200 examples, so that workers divide them among themselves
-@settings(_PATIENT, max_examples=50 * LONGER)
+@settings(_PATIENT, max_examples=examples(50))
 @given(
     scene=_scenes(),
     history=st.lists(_pulls, max_size=2),
@@ -511,7 +511,7 @@ _nobodys = st.builds(
 )
 
 
-@settings(_PATIENT, max_examples=30 * LONGER)
+@settings(_PATIENT, max_examples=examples(30))
 @given(st.lists(_nobodys, max_size=6), st.lists(_pulls, max_size=3), _last_pulls)
 @in_time
 def test_lines_that_differ_in_their_figures_alone_stand_each_as_often_as_they_are_sent(
@@ -526,7 +526,7 @@ def test_lines_that_differ_in_their_figures_alone_stand_each_as_often_as_they_ar
     tell(store, replace(scene, sessions=(session,), views=tuple(here)), history, last_pulls, 0)
 
 
-@settings(_PATIENT, max_examples=60 * LONGER)
+@settings(_PATIENT, max_examples=examples(60))
 @given(
     _scenes(),
     st.lists(_emptying | _together | _outage, min_size=1, max_size=1),
@@ -601,7 +601,7 @@ def test_a_session_seen_for_the_first_time_just_after_midnight_is_whole_even_wit
     tell(store, replace(scene, sessions=(session,), views=(view,)), [], [Pull()], 0)
 
 
-@settings(_PATIENT, max_examples=20 * LONGER)
+@settings(_PATIENT, max_examples=examples(20))
 @given(_scenes(), _ranges, _ranges, st.lists(st.integers(-2, 200), min_size=2, max_size=2).map(sorted), st.booleans())
 @in_time
 def test_two_pulls_of_a_day_end_in_the_same_state_in_either_order_and_at_the_same_time(
@@ -654,7 +654,7 @@ def in_another_order(text: str) -> str:
     return "\n".join([header, *lines, end])
 
 
-@settings(_PATIENT, max_examples=15 * LONGER)
+@settings(_PATIENT, max_examples=examples(15))
 @given(_scenes(), st.sampled_from([12, 20, 30]))
 @in_time
 def test_a_day_comes_to_the_same_bytes_however_it_had_to_be_split(store: Store, scene: Scene, row_cap: int) -> None:

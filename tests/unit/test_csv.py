@@ -1,7 +1,7 @@
 """Kaltura's CSV, rule by rule (docs/kaltura-api.md section 3), and a parser that loses no line of anything."""
 
 import pytest
-from depth import LONGER, in_time
+from depth import examples, in_time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -168,7 +168,8 @@ def lines_of(rows: Rows) -> int:
     return in_rows + len(rows.rejects)
 
 
-@settings(max_examples=150 * LONGER, deadline=None)
+@pytest.mark.larger
+@settings(max_examples=examples(150), deadline=None)
 @given(_bodies, _headers)
 @example(b"1_a,\xee\x80\x8a,5\n1_b,two\nlines,6\n", HEADER)
 @example(b"\n\n,,\n", HEADER)
@@ -182,7 +183,8 @@ def test_every_line_of_anything_is_in_exactly_one_row_or_reject(body: bytes, hea
     assert all("\0" not in value for row in rows.frame.itertuples(index=False) for value in row)
 
 
-@settings(max_examples=80 * LONGER, deadline=None)
+@pytest.mark.larger
+@settings(max_examples=examples(80), deadline=None)
 @given(st.binary(max_size=120), st.sampled_from([ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS]))
 @example(b"", ATTENDEES)
 @example(b"\n", ATTENDEES)
@@ -199,7 +201,8 @@ def test_any_bytes_at_all_are_an_empty_report_or_a_typed_error(body: bytes, repo
 _texts = st.text(st.characters(exclude_characters=",\0", exclude_categories=["Cs"]), max_size=12)
 
 
-@settings(max_examples=80 * LONGER, deadline=None)
+@pytest.mark.larger
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(st.tuples(_texts.map(lambda text: text.replace("\n", "")), _texts), max_size=8))
 @in_time
 def test_whatever_people_call_themselves_each_row_comes_back_as_it_was_sent(people: list[tuple[str, str]]) -> None:
