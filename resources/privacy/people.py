@@ -154,8 +154,7 @@ def _other_mode(recorded: Mode, wanted: Mode) -> str:
 class DayPrivacy:
     """What a day's load does for the people in it, inside the day's transaction."""
 
-    def __init__(self, privacy: Privacy, partner_id: int, day: dt.date, registry: PersonRegistry) -> None:
-        self.registry = registry
+    def __init__(self, privacy: Privacy, partner_id: int, day: dt.date) -> None:
         self.added: set[str] = set()
         self.people = People(privacy, partner_id)
         self.privacy = privacy
@@ -181,7 +180,7 @@ class DayPrivacy:
     def is_past_retention(self) -> bool:
         return bool(self.privacy.retention_days) and self.day < _first_day_in(self._first_day_kept)
 
-    def arrivals(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
+    def arrivals(self, arrived: Sequence[Arrivals], registry: PersonRegistry) -> list[Arrivals]:
         """What arrived as it may be stored, with everybody in it known by a pseudonym."""
         arrived = [replace(each, rejects=self.people.rejects(each.rejects)) for each in arrived]
         if self.privacy.is_full and self.is_past_retention:
@@ -189,7 +188,7 @@ class DayPrivacy:
             pseudonymise(self.connection, self.privacy, tables, self.day, self.day + dt.timedelta(days=1))
             arrived = [self._aged(each) for each in arrived]
         elif self.privacy.is_full:
-            return self._known(arrived)
+            return self._known(arrived, registry)
         if not self.suppressions or self.privacy.mode is Mode.NONE:
             return arrived
         return self._without(arrived, self.suppressions.erased({person: person for person in _ids(arrived)}))
@@ -205,9 +204,9 @@ class DayPrivacy:
         kept = pseudonyms if self.is_past_retention else {each: each for each in asked}
         return {**filters, PEOPLE_FILTER: [ERASED if each in erased else kept[each] for each in asked]}
 
-    def _known(self, arrived: Sequence[Arrivals]) -> list[Arrivals]:
+    def _known(self, arrived: Sequence[Arrivals], registry: PersonRegistry) -> list[Arrivals]:
         """Who is in `kaltura.people` has not been erased: only those who are new have to be looked at."""
-        new = self.registry.unknown(self.connection, self.partner_id, self.removals, _ids(arrived))
+        new = registry.unknown(self.connection, self.partner_id, self.removals, _ids(arrived))
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
         erased = self.suppressions.erased(pseudonyms)
         erased |= self._erased_by_email(arrived, pseudonyms.keys() - erased.keys())

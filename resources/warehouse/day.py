@@ -13,6 +13,7 @@ from resources.arrivals import Arrivals
 from resources.postgres import session
 from resources.postgres.locks import Locks
 from resources.privacy.people import LOADS_SHARE, DayPrivacy
+from resources.privacy.registry import PersonRegistry
 from resources.warehouse import calendars
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
@@ -47,7 +48,7 @@ class DayLoad:
         for table in self.tables:
             table.ask(connection)
 
-    def run(self, connection: psycopg.Connection) -> list[Load]:
+    def run(self, connection: psycopg.Connection, registry: PersonRegistry) -> list[Load]:
         """Raises `PrivacyError` or `CalendarError`, and whatever the database refuses."""
         if self.locks.wait(connection):  # what was asked meanwhile is of before
             with connection.pipeline():
@@ -55,7 +56,7 @@ class DayLoad:
         self.privacy.require_settled()
         if self.provenance.timezone:
             calendars.expect_recorded(self.timezone, self.provenance.partner_id, self.provenance.timezone)
-        protected = self.privacy.arrivals(self.arrivals)
+        protected = self.privacy.arrivals(self.arrivals, registry)
         if self.privacy.is_past_retention:  # the names were taken out of the rows that are there, just now
             with connection.pipeline():
                 self._ask_of_tables(connection)

@@ -171,11 +171,11 @@ class Warehouse:
         if self._under_way and self._may_have_lost_it:
             self._under_way.take()
             self._may_have_lost_it = False
-        registry = self._registry
-        privacy = DayPrivacy(self.privacy, provenance.partner_id, day, registry)
+        privacy = DayPrivacy(self.privacy, provenance.partner_id, day)
         load = DayLoad(privacy, arrivals, provenance)
         with self.connection(asking=load.begin) as connection:
-            loads = load.run(connection)
+            registry = self._registry  # not before: a new connection may lead to another server
+            loads = load.run(connection, registry)
         registry.committed(privacy.partner_id, privacy.removals, privacy.added)
         return loads
 

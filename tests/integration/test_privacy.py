@@ -291,6 +291,33 @@ def test_an_empty_warehouse_takes_on_any_mode(place: Place) -> None:
     assert rows(place, "SELECT mode FROM kaltura.privacy") == [("none",)]
 
 
+@pytest.mark.parametrize("is_pooled", [True, False], ids=["the connection was kept", "a new one is made"])
+def test_the_day_that_meets_a_failover_knows_nobody_by_what_the_lost_server_knew(is_pooled: bool, place: Place) -> None:
+    """The server that is now asked lacks who came last, and nothing of it says so."""
+    opened = Warehouse(place.warehouse.url, FULL)
+    try:
+        for lost in (False, False, True):
+            if lost:
+                with psycopg.connect(opened.url, autocommit=True) as admin:
+                    admin.execute("DELETE FROM kaltura.people")
+                    admin.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+                if not is_pooled:
+                    opened.engine.dispose()
+            brought = place.bring(0)
+            opened.upsert(place.day(0), brought.by_day[place.day(0)], Provenance(1, brought.pull))
+        with opened.connection() as connection:
+            nameless = connection.execute(
+                "SELECT user_id FROM kaltura.attendees WHERE NOT analytics.is_nobody(user_id)"
+                " EXCEPT SELECT user_id FROM kaltura.people"
+            ).fetchall()
+    finally:
+        opened.close()
+    assert nameless == []
+
+
 def test_a_warehouse_that_was_emptied_takes_on_another_mode_and_forgets_who_was_in_it(place: Place) -> None:
     pull(place, FULL)
     with place.warehouse.connection() as connection:
