@@ -76,6 +76,7 @@ def _metadata(done: Loaded) -> dict[str, int]:
         "inserted": done.inserted,
         "removed": done.removed,
         "left out (erased people)": done.erased,
+        "left out (courses whose names were taken out)": done.aged,
         "courses that are not in the list of courses": done.unknown_courses,
     }
 

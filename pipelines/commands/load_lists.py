@@ -80,6 +80,11 @@ def _said(done: Loaded) -> str:
     lines = [f"[bold]{done.name}[/]: {done.rows:,} rows, {done.inserted:,} new, {done.removed:,} gone"]
     if done.erased:
         lines.append(f"  {done.erased:,} lines are left out: their people have been erased")
+    if done.aged:
+        lines.append(
+            f"  {done.aged:,} lines name people by e-mail alone, of courses whose names RETENTION_DAYS took out: what is held"
+            " of those courses stays"
+        )
     if done.unknown_courses:
         lines.append(
             f"  {done.unknown_courses:,} of its courses are not in the list of courses: what it says of them is in no view"

@@ -28,6 +28,16 @@ RETURNING
     listed.account_id, listed.course_id, listed.person_id, listed.person_email,
     listed.role, listed.from_date, listed.to_date
 """
+_AGED = """
+SELECT enrolments.course_id, enrolments.person_id, enrolments.role, enrolments.from_date, enrolments.to_date
+FROM university.enrolments
+LEFT JOIN university.courses
+    ON courses.account_id = enrolments.account_id AND courses.course_id = enrolments.course_id
+WHERE
+    enrolments.account_id = %(account)s
+    AND enrolments.person_email IS NULL AND enrolments.person_id ~ %(pseudonym)s
+    AND coalesce(enrolments.to_date, courses.ends_on) < %(end)s::date
+"""
 _IDS_OF_EMAILS = """
 SELECT partner_id, lower(user_email), max(user_id) FROM kaltura.attendees
 WHERE lower(user_email) = ANY(%s) AND NOT analytics.is_nobody(user_id) GROUP BY partner_id, lower(user_email)
@@ -103,6 +113,7 @@ def stored(
 
     `old` says which are past retention. Where ids stay as they are, each gets a pseudonym that analysts see.
     """
+    ids = _ids_of(connection, [each for each, is_old in zip(named, old, strict=True) if is_old])
     erased = erased_among(named, people, Suppressions(connection, people))
     result: dict[Named, Named] = {}
     as_they_are: set[str] = set()
@@ -113,7 +124,7 @@ def stored(
             result[each] = each
             as_they_are.add(each.known_by)
         else:
-            result[each] = Named(_pseudonym(people, each.known_by), None)
+            result[each] = Named(_pseudonym(people, ids.get((people.partner_id, each)) or each.known_by), None)
     _make_known(connection, people, {each for each in as_they_are if not is_pseudonym(each)})
     return result
 
@@ -124,16 +135,30 @@ def age(connection: psycopg.Connection, privacy: Privacy, end: dt.date | None) -
     Who is listed by e-mail alone is looked up among the attendees, so that the pseudonym is theirs.
     """
     rows = connection.execute(_OLD, {"end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
-    emails = [email for _, _, person_id, email, *_ in rows if person_id is None and email]
-    found = {(account, email): each for account, email, each in connection.execute(_IDS_OF_EMAILS, [emails])}
+    named = [Named(person_id, email) for _, _, person_id, email, *_ in rows]
+    ids = _ids_of(connection, named)
     accounts = {account: privacy.of_account(account) for account, *_ in rows}
     made = [
-        (account, course, _pseudonym(accounts[account], person_id or found.get((account, email)) or email or ""), *rest)
-        for account, course, person_id, email, *rest in rows
+        (account, course, _pseudonym(accounts[account], ids.get((account, each)) or each.known_by), *rest)
+        for (account, course, _, _, *rest), each in zip(rows, named, strict=True)
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, made)
     return len(rows)
+
+
+def aged_enrolments(connection: psycopg.Connection, partner_id: int, end: dt.date) -> list[tuple[object, ...]]:
+    """Enrolments that ended before `end` and are pseudonyms: the columns of the list, but for the e-mail."""
+    return connection.execute(_AGED, {"account": partner_id, "end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
+
+
+def _ids_of(connection: psycopg.Connection, named: Iterable[Named]) -> dict[tuple[int, Named], str]:
+    """The user ids that attendees have with the e-mails of those who are named by e-mail alone, by account."""
+    by_email = {each.person_email.lower(): each for each in named if each.person_email and not each.person_id}
+    if not by_email:
+        return {}
+    found = connection.execute(_IDS_OF_EMAILS, [list(by_email)])
+    return {(account, by_email[email]): user_id for account, email, user_id in found}
 
 
 def _pseudonym(people: People, known_by: str) -> str:

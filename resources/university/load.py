@@ -16,7 +16,7 @@ from psycopg import sql
 from resources.postgres.locks import PEOPLE_LOCK, take_lock
 from resources.privacy.people import first_day_kept, require_mode
 from resources.privacy.pseudonyms import People, Privacy
-from resources.privacy.roster import Named, stored
+from resources.privacy.roster import Named, aged_enrolments, stored
 from resources.university.lists import ACCOUNT, COURSES, PERSON_EMAIL, PERSON_ID, UniversityList
 from resources.university.read import ListRefused
 from resources.university.validate import validated
@@ -28,6 +28,7 @@ STAGED = sql.Identifier("pg_temp", "staged")
 class Loaded:
     """What the load of one list did. `erased`: lines left out, of people who have been erased.
 
+    `aged`: lines left out for what is held of their course since its names were taken out (RETENTION_DAYS).
     `unknown_courses`: how many of the courses that it names are not in the list of courses.
     """
 
@@ -36,6 +37,7 @@ class Loaded:
     inserted: int
     removed: int
     erased: int
+    aged: int
     unknown_courses: int
 
 
@@ -59,9 +61,9 @@ def load(
     require_mode(connection, privacy)
     target = sql.Identifier("university", wanted.name)
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
-    erased = 0
+    erased = aged = 0
     if wanted.names_people:
-        frame, erased = _people_stored(connection, privacy.of_account(account), frame)
+        frame, erased, aged = _people_stored(connection, privacy.of_account(account), frame)
     if frame.empty and not accept_empty and _has_rows(connection, target, account):
         raise ListRefused(
             f"{path.name} was refused, and what was loaded of it before stays: it has no rows. Where that is meant: "
@@ -72,13 +74,36 @@ def load(
     if inserted or removed:  # a view over a table that has just been filled takes seconds, until autovacuum has seen it
         connection.execute("SET LOCAL client_min_messages = error")  # a login that does not own it is merely ignored
         connection.execute(sql.SQL("ANALYZE {}").format(target))
-    return Loaded(wanted.name, rows, inserted, removed, erased, _unknown(connection, wanted, account))
+    return Loaded(wanted.name, rows, inserted, removed, erased, aged, _unknown(connection, wanted, account))
 
 
-def _people_stored(connection: psycopg.Connection, people: People, frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The frame with its people as they may be stored, and how many lines are left out for people who were erased."""
+def _people_stored(
+    connection: psycopg.Connection, people: People, frame: pd.DataFrame
+) -> tuple[pd.DataFrame, int, int]:
+    """The frame with its people as they may be stored, how many lines are left out for people who were erased, and how
+    many for what stays of courses whose names were taken out.
+
+    Who is listed by e-mail alone had the pseudonym of their user id then. Nothing tells it any more: their attendance has
+    lost its e-mail, and by the e-mail's own pseudonym they would have been absent from all of it.
+    """
+    old = pd.Series(_past_retention(connection, people, frame), frame.index, dtype=bool)
+    by_email_alone = old & frame[PERSON_ID].isna()
+    if not by_email_alone.any():
+        return *_as_they_may_be_stored(connection, people, frame, list(old)), 0
+    rows = aged_enrolments(connection, people.partner_id, first_day_kept(connection, people.privacy))
+    columns = [name for name in frame.columns if name != PERSON_EMAIL]
+    held = pd.DataFrame(rows, columns=columns, dtype="object").assign(**{PERSON_EMAIL: None})
+    left_out = by_email_alone & frame["course_id"].isin(held["course_id"])
+    stays = held[held["course_id"].isin(frame.loc[left_out, "course_id"])]
+    frame, erased = _as_they_may_be_stored(connection, people, frame[~left_out], list(old[~left_out]))
+    return pd.concat([frame, stays]), erased, int(left_out.sum())
+
+
+def _as_they_may_be_stored(
+    connection: psycopg.Connection, people: People, frame: pd.DataFrame, old: list[bool]
+) -> tuple[pd.DataFrame, int]:
     named = [Named(*row) for row in frame[[PERSON_ID, PERSON_EMAIL]].itertuples(index=False, name=None)]
-    kept = stored(connection, people, named, _past_retention(connection, people, frame))
+    kept = stored(connection, people, named, old)
     is_kept = [each in kept for each in named]
     there = [kept[each] for each in named if each in kept]
     frame = frame.loc[is_kept].copy()
