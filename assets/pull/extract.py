@@ -367,9 +367,9 @@ class _Pull:
             of_days = orphans[FIRST_DAY] == pd.Timestamp(days.first)
             ids = set(orphans.loc[of_days, "entry_id"].dropna())
             listed = sessions.frame.loc[sessions.frame[FIRST_DAY] == pd.Timestamp(days.first), "entry_id"].dropna()
-            if ids.isdisjoint(listed):  # with a room that 6000 lists for sure, an empty reply can't pass for an answer
-                ids.update(listed.head(1))
-            replies = completion.of_ids(self.calendar.window(days), sorted(ids), have_rows=not listed.empty)
+            beside = min(listed, default=None)  # a room that 6000 lists for sure
+            window = self.calendar.window(days)
+            replies = completion.of_ids(window, sorted(ids), have_rows=beside is not None, beside=beside)
             found += [self._dated(reply, ROOM_SESSIONS, days) for reply in replies]
         if not found:
             return False

@@ -205,17 +205,21 @@ class Completion:
                 return f"a half of its window has {counted(count, 'row')}"
         return ""
 
-    def of_ids(self, window: Window, ids: Sequence[str], *, have_rows: bool = False) -> list[Reply]:
-        """Replies that together hold every row of the `split_by` ids, each of which is known to have some or not.
+    def of_ids(
+        self, window: Window, ids: Sequence[str], *, have_rows: bool = False, beside: str | None = None
+    ) -> list[Reply]:
+        """Replies that together hold every row of the `split_by` ids.
 
-        Raises like `days`.
+        With `have_rows` each of them is known to have some, or, of ids of which nothing is known, the one `beside` them:
+        every request asks for it too, so that no empty reply can pass for an answer. Raises like `days`.
         """
-        batches = (ids[start : start + IDS_PER_REQUEST] for start in range(0, len(ids), IDS_PER_REQUEST))
-        return [reply for batch in batches for reply in self._batch(window, batch, have_rows)]
+        size = IDS_PER_REQUEST - 1 if beside else IDS_PER_REQUEST
+        batches = (ids[start : start + size] for start in range(0, len(ids), size))
+        return [reply for batch in batches for reply in self._batch(window, batch, have_rows, beside)]
 
-    def _batch(self, window: Window, ids: Sequence[str], have_rows: bool) -> Iterator[Reply]:
+    def _batch(self, window: Window, ids: Sequence[str], have_rows: bool, beside: str | None) -> Iterator[Reply]:
         try:
-            yield self._of_batch(window, ids, have_rows)
+            yield self._of_batch(window, ids, have_rows, beside)
         except HEAVY as error:
             if len(ids) == 1 and isinstance(error, ServerFault | EmptyReply):
                 raise  # what even the least meets is no matter of size
@@ -224,15 +228,17 @@ class Completion:
                     f"{self.source.split_by.name}={ids[0]} alone is more than Kaltura sends", about=error.about
                 ) from error
             middle = len(ids) // 2
-            yield from self._batch(window, ids[:middle], have_rows)
-            yield from self._batch(window, ids[middle:], have_rows)
+            yield from self._batch(window, ids[:middle], have_rows, beside)
+            yield from self._batch(window, ids[middle:], have_rows, beside)
 
-    def _of_batch(self, window: Window, ids: Sequence[str], have_rows: bool) -> Reply:
+    def _of_batch(self, window: Window, ids: Sequence[str], have_rows: bool, beside: str | None) -> Reply:
+        asked = sorted({*ids, beside}) if beside else ids
         for _ in range(2):
-            reply = self._ask(window, {**self.ids, self.source.split_by: ids})
+            reply = self._ask(window, {**self.ids, self.source.split_by: asked})
             if reply.rows.received or not have_rows or self.is_narrowed or self.accepts_empty:
                 return reply
-        against = f"other replies have rows of all {len(ids):,} {self.source.split_by.name} that were asked for"
+        whose = f"{self.source.split_by.name} {beside}" if beside else f"all {len(ids):,} {self.source.split_by.name}"
+        against = f"other replies have rows of {whose} that were asked for"
         raise EmptyReply(f"the report is empty, though {against}", about=str(reply.query))
 
     def _ids_in(self, window: Window) -> set[str]:

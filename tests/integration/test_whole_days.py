@@ -332,6 +332,22 @@ def test_every_session_and_attendee_of_seven_days_of_the_whole_university_equals
     assert_equal(place.tables, place.truth(*range(7)))
 
 
+def test_rooms_that_no_report_lists_are_asked_for_in_any_number_and_the_day_is_green(place: Place) -> None:
+    """More than one request holds; of those that ask for none but them the reply is rightly empty."""
+    place.sessions.append(Session("1_a room", "Room", "", "1_here", place.second(9), place.second(10), "host"))
+    for number in range(1200):
+        user = User(number, f"u{number}", f"Person {number}", "", "User")
+        place.views.append(View("1_a room", "1_here", user, place.second(9), place.second(10)))
+    for number in range(1100):
+        place.views.append(View(f"1_lost{number:04}", f"1_gone{number}", PEOPLE[0], place.second(9), place.second(10)))
+
+    extracted = place.pull(0)
+
+    assert len(place.tables["attendees"]) == 1200
+    [of_attendees] = [each for each in extracted.by_day[place.day(0)] if each.table is ATTENDEES.table]
+    assert len(of_attendees.rejects) == 1100
+
+
 # --- more than one reply holds -----------------------------------------------------------------------------------
 
 
