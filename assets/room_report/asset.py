@@ -14,7 +14,7 @@ from assets.pull.day_chart import bars
 from assets.report import OWNERS, asset_key
 from assets.reports import REPORTS
 from assets.room_report.charts import weeks_picture
-from assets.room_report.figures import WEEK, Figures, accounts, figures
+from assets.room_report.figures import WEEK, Account, Figures, accounts, figures
 from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.runtime.whole_file import whole_file
@@ -53,17 +53,17 @@ def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.Ma
         opened.require_current_schema()
         with opened.reading() as connection:
             read_at = dt.datetime.now(dt.UTC)
-            weeks = [
-                figures(connection, account.account_id, week_date, account.zone or SETTINGS.timezone)
+            there = [
+                (account, figures(connection, account.account_id, week_date, account.zone or SETTINGS.timezone))
                 for account in accounts(connection)
             ]
-    if not weeks:
+    if not there:
         raise dg.Failure(
             description="Nothing has been loaded yet. Materialize room_sessions, attendees and breakout_sessions first.",
             allow_retries=False,
         )
     return dg.MaterializeResult(
-        metadata=_metadata([_write(week, read_at, language) for week in weeks], Language(language))
+        metadata=_metadata([_write(week, account, read_at, language) for account, week in there], Language(language))
     )
 
 
@@ -72,10 +72,23 @@ def file_name(account_id: int, week_date: dt.date) -> str:
     return f"room-report-{account_id}-{week_date}.html"
 
 
-def _write(week: Figures, read_at: dt.datetime, language: str) -> Written:
+def is_current(path: Path, account: Account, language: str) -> bool:
+    """Whether the file is there, and would be the same if it was written now."""
+    try:
+        return path.read_bytes().endswith(_made_from(account, language).encode())
+    except OSError:
+        return False  # it is not there, or the next write says why it can't be
+
+
+def _made_from(account: Account, language: str) -> str:
+    """A comment at the file's end. No clock tells: the database's, this machine's and a backup's are not one."""
+    return f"<!-- {language} {account.data_version} -->\n"
+
+
+def _write(week: Figures, account: Account, read_at: dt.datetime, language: str) -> Written:
     """Put the report into `REPORT_DIR`, whole or not at all. Raises `SettingError` where that can't be written to."""
     path = report_folder() / file_name(week.account_id, week.week_date)
-    text = page(week, read_at, language)
+    text = f"{page(week, read_at, language)}{_made_from(account, language)}"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with whole_file(path) as draft:

@@ -24,13 +24,16 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Account:
-    """A Kaltura account in the warehouse, the days between which it was loaded, and when a day was last."""
+    """A Kaltura account in the warehouse, and the days between which it was loaded.
+
+    `data_version`: another once its figures may be others.
+    """
 
     account_id: int
     first_date: dt.date
     last_date: dt.date
-    loaded_at: dt.datetime
     timezone: str | None
+    data_version: str
 
     @property
     def zone(self) -> ZoneInfo | None:

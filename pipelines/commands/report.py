@@ -16,7 +16,7 @@ import click
 
 from pipelines.command_line import Command, day_option
 from resources.errors import ConfigurationError
-from resources.settings import Settings, report_folder
+from resources.settings import Settings, report_folder, report_language
 
 if TYPE_CHECKING:
     from assets.room_report.figures import Account
@@ -42,8 +42,11 @@ def command(day: dt.date | None, again: bool, no_open: bool) -> None:
         known, today = _accounts_and_today()
         week = _monday(day) if day else newest_week(known, today)
         _require_week(week, known, settings, today)
+    from assets.room_report.asset import is_current
+
     paths = [_path(account, week) for account in known]
-    if again or not all(map(_is_current, known, paths)):
+    language = report_language()
+    if again or not all(is_current(path, account, language) for path, account in zip(paths, known, strict=True)):
         with console.status(f"Writing the report of the week of {week} ..."):
             _write(week)
     for path in paths:
@@ -104,11 +107,6 @@ def _path(account: Account, week: dt.date) -> Path:
     from assets.room_report.asset import file_name
 
     return report_folder() / file_name(account.account_id, week)
-
-
-def _is_current(account: Account, path: Path) -> bool:
-    """Whether the file is there, and nothing was loaded since."""
-    return path.exists() and path.stat().st_mtime > account.loaded_at.timestamp()
 
 
 def _write(week: dt.date) -> None:

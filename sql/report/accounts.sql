@@ -3,9 +3,32 @@ SELECT
     data_freshness.account_id,
     min(data_freshness.first_date) AS first_date,
     max(data_freshness.last_date) AS last_date,
-    -- Days that were cut anew in another zone hold other rows, as if they had been loaded then.
-    greatest(max(data_freshness.newest_load_at), max(calendars.recorded_at)) AS loaded_at,
-    max(calendars.timezone) AS timezone
+    max(calendars.timezone) AS timezone,
+    -- Another text once anything was loaded, put back from a backup, cut anew in another zone, erased or listed.
+    md5(
+        concat_ws(
+            ' ',
+            extract(EPOCH FROM max(data_freshness.newest_load_at)),
+            (
+                SELECT max(loads.id) FROM kaltura.loads
+                WHERE loads.partner_id = data_freshness.account_id
+            ),
+            extract(EPOCH FROM max(calendars.recorded_at)),
+            (SELECT privacy.removals FROM kaltura.privacy),
+            (
+                SELECT sum(courses.xmin::text::bigint) FROM university.courses
+                WHERE courses.account_id = data_freshness.account_id
+            ),
+            (
+                SELECT sum(course_rooms.xmin::text::bigint) FROM university.course_rooms
+                WHERE course_rooms.account_id = data_freshness.account_id
+            ),
+            (
+                SELECT sum(enrolments.xmin::text::bigint) FROM university.enrolments
+                WHERE enrolments.account_id = data_freshness.account_id
+            )
+        )
+    ) AS data_version
 FROM analytics.data_freshness
 LEFT JOIN kaltura.calendars ON data_freshness.account_id = calendars.partner_id
 GROUP BY data_freshness.account_id

@@ -335,6 +335,29 @@ def test_a_week_of_which_nothing_was_loaded_does_not_pass_for_an_empty_one(seede
     assert "No session was held" not in words
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE kaltura.loads SET loaded_at = loaded_at - interval '1 hour'",  # as after a restore
+        "DELETE FROM kaltura.loads WHERE id = (SELECT max(id) FROM kaltura.loads WHERE partner_id = 101)",
+        "UPDATE kaltura.privacy SET removals = removals + 1",  # somebody was erased
+        "INSERT INTO kaltura.calendars (partner_id, timezone) SELECT 101, 'Asia/Kolkata'",
+        "UPDATE university.courses SET department = 'Arts' WHERE course_id = 'alg'",
+        "DELETE FROM university.course_rooms WHERE course_id = 'alg'",
+        "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (101, 'alg', 'new')",
+    ],
+)
+def test_a_report_is_older_than_the_data_once_anything_that_it_is_made_from_has_changed(
+    statement: str, seeded: psycopg.Connection
+) -> None:
+    before, again = (accounts(seeded)[0] for _ in range(2))
+    with seeded.transaction(force_rollback=True):
+        seeded.execute(statement.encode())
+        after = accounts(seeded)[0]
+    assert before.account_id == after.account_id == 101
+    assert before.data_version == again.data_version != after.data_version
+
+
 def test_a_report_can_not_write(seeded: psycopg.Connection, database: str) -> None:
     from resources.warehouse.warehouse import Warehouse, WarehouseError
 
