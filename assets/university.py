@@ -14,10 +14,17 @@ from resources.university.load import Loaded, load
 from resources.warehouse.resource import Postgres
 
 SCHEMA = GROUP = "university"
+FILE_VERSION = "file version"  # in the metadata of a load
 
 
 def list_key(wanted: UniversityList) -> dg.AssetKey:
     return asset_key(wanted.name, SCHEMA)
+
+
+def file_version(path: Path) -> str:
+    """What changes when the file does. Raises `OSError` where there is none."""
+    found = path.stat()
+    return f"{found.st_mtime_ns} {found.st_size}"
 
 
 def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
@@ -44,18 +51,19 @@ def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
     )
     def university_list(warehouse: Postgres) -> dg.MaterializeResult[None]:
         try:
-            done = _loaded(warehouse, wanted)
+            path = _folder() / wanted.file_name
+            version = file_version(path)
+            done = _loaded(warehouse, path, wanted)
         except (ProjectError, OSError) as error:
             said = str(error) if isinstance(error, ProjectError) else f"{wanted.file_name}: {error.strerror}."
         else:
-            return dg.MaterializeResult(metadata=_metadata(done))
+            return dg.MaterializeResult(metadata={**_metadata(done), FILE_VERSION: version})
         raise dg.Failure(description=said, allow_retries=False)
 
     return university_list
 
 
-def _loaded(warehouse: Postgres, wanted: UniversityList) -> Loaded:
-    path = _folder() / wanted.file_name
+def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList) -> Loaded:
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.connection() as connection:

@@ -15,6 +15,10 @@ UNDER_WAY = [
 ]
 
 
+# On each run of a job that pulls: it names no assets, and in one Dagster the jobs of all accounts have the same names.
+PULLS = {"kaltura/pulls": REPORTS[0].key.to_user_string()}
+
+
 def days_of(run: dg.DagsterRun) -> set[dt.date]:
     """None where the run is of checks alone, or of another job."""
     first, last = (run.tags.get(f"dagster/asset_partition_range_{end}", "") for end in ("start", "end"))
@@ -31,7 +35,7 @@ def days_under_way(instance: dg.DagsterInstance) -> set[dt.date]:
     ours = {report.key for report in REPORTS}
     found: set[dt.date] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
-        if ours <= set(run.asset_selection or ours):
+        if ours <= set(run.asset_selection or ()) or PULLS.items() <= run.tags.items():
             found |= days_of(run)
     for backfill in instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         targets = backfill.asset_backfill_data.target_subset if backfill.asset_backfill_data else None

@@ -12,7 +12,7 @@ from assets.partitions import SETTINGS, WEEKS
 from assets.report import GROUP
 from assets.room_report.asset import room_report
 from assets.room_sessions import ROOM_SESSIONS
-from pipelines import catch_up
+from pipelines import catch_up, run_days
 from resources.errors import ProjectError
 from resources.kaltura.windows import Days
 from resources.local import kaltura as local_kaltura
@@ -31,10 +31,10 @@ KALTURA_ROOMS = dg.AssetSelection.groups(GROUP).without_checks()
 # A job each, so that the timeline says which schedule a run is of. A backfill needs none, and is better off: one of a job is
 # cancelled where the code server is away for a moment, one of assets goes on.
 DAILY_PULL = dg.define_asset_job(
-    "daily_pull", KALTURA_ROOMS, description="Yesterday and the days before it, all three tables."
+    "daily_pull", KALTURA_ROOMS, tags=run_days.PULLS, description="Yesterday and the days before it, all three tables."
 )
 WEEKLY_SWEEP = dg.define_asset_job(
-    "weekly_sweep", KALTURA_ROOMS, description=f"The last {SWEEP_DAYS} days, all three tables."
+    "weekly_sweep", KALTURA_ROOMS, tags=run_days.PULLS, description=f"The last {SWEEP_DAYS} days, all three tables."
 )
 PULLS = (DAILY_PULL, WEEKLY_SWEEP)
 
@@ -114,7 +114,7 @@ nightly_check = dg.ScheduleDefinition(
     cron_schedule=CHECK_AT,
     execution_timezone=str(SETTINGS.timezone),
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Which days are missing, also where nothing is pulled: the check missing_days, and its alert. Reads alone.",
+    description="Which days are missing, also where nothing is pulled: the check missing_days, and its alert. Pulls nothing.",
 )
 
 

@@ -22,7 +22,7 @@ _AS_IT_IS = "/:=',;-+"  # in a data URI, beside letters and digits
 def picture(frame: pd.DataFrame) -> dg.MetadataValue | None:
     """Of sessions, how many started in each hour of the local day; of attendees, how many in each tenth of engagement.
 
-    `frame` is what arrived of the day, as in `resources.warehouse.load.Arrivals`. None where there is nothing to draw.
+    `frame` is what arrived of the day, as in `resources.arrivals.Arrivals`. None where there is nothing to draw.
     """
     if frame.empty:
         return None

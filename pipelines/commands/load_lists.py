@@ -72,6 +72,8 @@ def _loaded(
             )
     except ListRefused as error:
         return str(error)
+    except OSError as error:
+        return f"{path} can't be read: {error.strerror}."
     console.print(_said(done), highlight=False)
     return ""
 

@@ -3,6 +3,7 @@
 The code server is apart, because a daemon that ran the code itself would take the runs in flight along when it stops.
 """
 
+import errno
 import ipaddress
 import os
 import signal
@@ -44,13 +45,18 @@ def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
     port = port or listening_port(PORT)
     if not _is_this_machine(host):
         click.echo(f"On {host} everybody who reaches this machine has the UI, which knows no passwords.", err=True)
-    if not is_free(host, port):
+    try:
+        is_taken = not is_free(host, port)
+    except OSError as error:
+        raise Stopped(f"--host {host}: {error.strerror}.") from None
+    if is_taken:
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make ui PORT=3001")
     folder = home.prepare()
     signal.signal(signal.SIGTERM, _interrupt)
-    processes = _start(folder, host, port, trusted_host)
-    (folder / "ui.pid").write_text(str(os.getpid()))
+    processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        (folder / "ui.pid").write_text(str(os.getpid()))
+        _start(processes, folder, host, port, trusted_host)
         _watch(processes, host, port)
     except KeyboardInterrupt:
         return
@@ -71,17 +77,23 @@ def _is_this_machine(host: str) -> bool:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether nobody listens there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
+    """Whether nobody listens there. Raises `OSError` where the address is not one of this machine's."""
+    for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                return False
     return True
 
 
-def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> dict[str, subprocess.Popen[bytes]]:
+def _start(
+    processes: dict[str, subprocess.Popen[bytes]], folder: Path, host: str, port: int, trusted_hosts: Sequence[str]
+) -> None:
+    """Each is among `processes` as soon as it runs: whoever breaks this off can stop those that do."""
     code_port = _free_port()
     workspace = folder / "workspace.yaml"
     workspace.write_text(
@@ -104,7 +116,6 @@ def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> 
     }
     # Dagster's processes end at SIGTERM as they do at Ctrl-C: not at all, where a script's `&` had that one ignored.
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)
-    processes = {}
     for name, (program, *words) in commands.items():
         log = (folder / f"{name.replace(' ', '-')}.log").open("ab")
         processes[name] = subprocess.Popen(
@@ -118,7 +129,6 @@ def _start(folder: Path, host: str, port: int, trusted_hosts: Sequence[str]) -> 
         if name == "code server":
             _wait_for_port(code_port, processes[name])
     signal.signal(signal.SIGINT, heard)
-    return processes
 
 
 def _free_port() -> int:

@@ -184,7 +184,9 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReas
         return dg.SkipReason(f"Nobody is told of anything. {HOW_TO}")
     now = _now()
     told = AlertState.read(context.cursor)
-    found = collect(context.instance, told.checks_until, told.runs_until, now, told.failed_days())
+    origin = context.code_location_origin
+    location = origin.location_name if origin else None
+    found = collect(context.instance, told.checks_until, told.runs_until, now, told.failed_days(), location)
     what, after = digest(found, told, now)
     if not what:
         return dg.SensorResult(skip_reason=dg.SkipReason("Nothing new to tell."), cursor=after.written())

@@ -176,6 +176,8 @@ def deliver(to: Sequence[Channel], headline: str, lines: Sequence[str]) -> list[
             channel.send(headline, lines)
         except NotDelivered as error:
             failures.append(str(error))
+        except Exception as error:  # of whatever a library makes of an address; its text may quote a secret
+            failures.append(f"{channel.name}: {type(error).__name__}")
     if len(failures) == len(to):
         raise NotDelivered("; ".join(failures))
     return failures
@@ -187,6 +189,8 @@ def _split(name: str, url: str, schemes: Sequence[str]) -> tuple[SplitResult, in
         port = parts.port
     except ValueError:
         raise SettingError(f"{name} is no address. It is not shown here, as it is a secret.") from None
+    if not url.isprintable() or " " in url:
+        raise SettingError(f"{name} has a blank, a line end or another control character in it.")
     if parts.scheme not in schemes or not parts.hostname:
         raise SettingError(f"{name} has to begin with {' or '.join(f'{each}://' for each in schemes)} and name a host.")
     return parts, port
@@ -214,14 +218,19 @@ def _mailbox(url: str) -> Mailbox:
         )
     if not all(each.isprintable() for each in (sender, *recipients)):
         raise SettingError("ALERT_SMTP_URL has a line end or another control character in from= or to=.")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not f"{user}{password}".isascii():
+        raise SettingError(
+            "ALERT_SMTP_URL has a user or password with other than ASCII characters, which can't be sent."
+        )
     is_smtps = parts.scheme == "smtps"
     return Mailbox(
         host=parts.hostname or "",
         port=port or (465 if is_smtps else 587),
         is_smtps=is_smtps,
         starttls=not is_smtps and tls == "yes",
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
+        user=user,
+        password=password,
         sender=sender,
         recipients=recipients,
     )

@@ -74,10 +74,12 @@ def collect(
     runs_after: int | None,
     now: float,
     told: Container[Day] = (),
+    location: str | None = None,
 ) -> Collected:
     """Everything that is bad, and what of checks and runs is new since the given events. None: since now.
 
-    Days in `told` were told to have failed: why is not read again.
+    Days in `told` were told to have failed: why is not read again. `location`: the code location whose runs are looked at;
+    the same Dagster may serve other accounts, and other projects.
     """
     found = Collected()
     newest = instance.event_log_storage.get_maximum_record_id() or 0
@@ -86,7 +88,7 @@ def collect(
         checks_after, runs_after = None, 0
     reasons = _Reasons(instance, now)
     _failed_days(instance, reasons, told, found)
-    _failed_runs(instance, reasons, newest if runs_after is None else runs_after, found)
+    _failed_runs(instance, reasons, newest if runs_after is None else runs_after, location, found)
     if checks_after is None:
         _latest_checks(instance, found)
         found.checks_until = newest
@@ -184,7 +186,9 @@ def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, told: Containe
         bad[day] = Incident(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id, day in found.loaded)
 
 
-def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Collected) -> None:
+def _failed_runs(
+    instance: dg.DagsterInstance, reasons: _Reasons, after: int, location: str | None, found: Collected
+) -> None:
     """Runs that failed and left no day in red, which nobody would see otherwise; those of the university's lists too."""
     found.runs_until = after
     ours = {*(report.key for report in REPORTS), *map(list_key, LISTS)}
@@ -196,6 +200,9 @@ def _failed_runs(instance: dg.DagsterInstance, reasons: _Reasons, after: int, fo
             break
         found.runs_until = event_id
         if record is None or run_id in found.red_runs or not ours & set(record.dagster_run.asset_selection or ours):
+            continue
+        origin = record.dagster_run.remote_job_origin
+        if location and origin and origin.location_name != location:  # whose runs of jobs name no assets either
             continue
         days = days_of(record.dagster_run)
         if days & found.red:
@@ -229,21 +236,30 @@ def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, fou
 
 
 def _judge(evaluation: "dg.AssetCheckEvaluation", run_id: str, found: Collected) -> None:
-    """What one evaluation says of each of its days. A later one of the same days overrides it."""
+    """What one evaluation says of each of its days. A later one of the same days overrides it.
+
+    One that could not be done says nothing of any day: what was bad is bad still.
+    """
     table, metadata = evaluation.asset_key.path[-1], evaluation.metadata
     if checks.FIRST_DAY not in metadata:
         return
     subject = f"{evaluation.check_name} of {table}"
     first, last = (dt.date.fromisoformat(str(metadata[name].value)) for name in (checks.FIRST_DAY, checks.LAST_DAY))
     bad, good = found.bad.setdefault(subject, {}), found.good.setdefault(subject, set())
+    level = ERROR if evaluation.severity is dg.AssetCheckSeverity.ERROR else WARNING
+    incident = Incident(level, said(evaluation.description or ""), (table,), run_id)
+    undone = f"{subject} could not be done"
+    if checks.NOT_DONE in metadata:
+        found.bad.setdefault(undone, {})[None] = incident
+        return
+    found.bad.setdefault(undone, {}).pop(None, None)
+    found.good[undone] = {None}
     for n in range((last - first).days + 1):
         day = first + dt.timedelta(days=n)
         bad.pop(day, None)
         good.add(day)
     if evaluation.passed:
         return
-    level = ERROR if evaluation.severity is dg.AssetCheckSeverity.ERROR else WARNING
-    incident = Incident(level, said(evaluation.description or ""), (table,), run_id)
     for text in _list(metadata, checks.BAD_DAYS) or [str(last)]:
         day = dt.date.fromisoformat(text)
         good.discard(day)

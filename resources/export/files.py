@@ -7,13 +7,14 @@ import csv
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xlsxwriter
+from xlsxwriter.exceptions import XlsxWriterException
 
 from resources.export.catalog import ExportedView, ExportError
 from resources.runtime.whole_file import whole_file
@@ -71,6 +72,7 @@ class Excel(ExportFile):
         self._name = view.name
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         self._book = xlsxwriter.Workbook(str(path), {**options, "default_date_format": "yyyy-mm-dd"})
+        self._book.use_zip64()  # a sheet may be larger than 4 GB unpacked
         self._time = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._sheet = self._book.add_worksheet(view.name[:31])
         self._sheet.freeze_panes(1, 0)
@@ -106,7 +108,10 @@ class Excel(ExportFile):
                 self._sheet.write_string(self._row, at, str(value)[:EXCEL_CHARACTERS])
 
     def close(self) -> None:
-        self._book.close()
+        try:
+            self._book.close()
+        except XlsxWriterException as error:  # among them what the disk says
+            raise ExportError(f"{self._name} can't be written as Excel: {str(error).splitlines()[0]}.") from None
 
 
 FORMATS: Mapping[str, type[Parquet | Csv | Excel]] = {"parquet": Parquet, "csv": Csv, "xlsx": Excel}
@@ -119,8 +124,11 @@ def new_file(path: Path, view: ExportedView, form: str) -> Iterator[ExportFile]:
         made = FORMATS[form](draft, view)
         try:
             yield made
-        finally:
-            made.close()
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is what is told
+                made.close()
+            raise
+        made.close()
 
 
 def _csv_cell(value: Any) -> Any:

@@ -61,9 +61,11 @@ def _unpacked(packed: Iterator[bytes], window_bits: int, about: str) -> Iterator
                 unpacker = zlib.decompressobj(-zlib.MAX_WBITS)  # "deflate" without zlib's head, as some servers send it
             is_empty = is_empty and not chunk
             rest = chunk
-            while rest and not unpacker.eof:
+            while rest:
+                if unpacker.eof:  # gzip may have several parts; what is none of them is no end to pass over either
+                    unpacker = zlib.decompressobj(window_bits)
                 yield unpacker.decompress(rest, PIECE_BYTES)
-                rest = unpacker.unconsumed_tail
+                rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     except zlib.error:
         raise Unavailable("the reply can't be unpacked", about=about) from None
     if not unpacker.eof and not is_empty:

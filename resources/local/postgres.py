@@ -25,10 +25,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 import psutil
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from resources.local.access import ROLE, close
 from resources.local.account import NOBODY, account_of_its_own, give, hand_over, private_folder, run_as, whole_folder
@@ -168,11 +169,13 @@ def prompt(dbname: str, rest: Sequence[str]) -> NoReturn:
     # psql pipes long answers into a pager without looking whether there is one, and they would be lost.
     asked_for = os.environ.get("PSQL_PAGER") or os.environ.get("PAGER")
     pager = [] if asked_for or shutil.which("more") else ["--pset=pager=off"]
-    parts = urlsplit(dbname)
+    options = conninfo_to_dict(dbname)
     environment = dict(os.environ)
-    if parts.password:  # everybody on the machine can read a command line
-        environment["PGPASSWORD"] = unquote(parts.password)
-        dbname = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
+    # Everybody on the machine can read a command line. For the password of a key psql asks.
+    if password := options.pop("password", None):
+        environment["PGPASSWORD"] = str(password)
+    options.pop("sslpassword", None)
+    dbname = make_conninfo("", **options)
     sys.stdout.flush()
     os.execve(own or binary("psql"), ["psql", f"--dbname={dbname}", *pager, *rest], environment)  # noqa: S606
 

@@ -5,8 +5,6 @@ only the relation's name is told.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import psycopg
 
@@ -57,14 +55,3 @@ def _cancelled(message: str) -> str:
     if "statement timeout" in message:
         return _TIMEOUT
     return _BY_A_PERSON if "user request" in message else _BY_EITHER
-
-
-@contextmanager
-def waiting_for(what: str) -> Iterator[None]:
-    """An error in here says what was waited for."""
-    try:
-        yield
-    except psycopg.Error as error:
-        if error.sqlstate in (CANCELLED, LOCK_TIMEOUT):
-            error.waited_for = what  # type: ignore[attr-defined]
-        raise

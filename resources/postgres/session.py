@@ -9,6 +9,7 @@ A role's own time limits stay: they are the administrator's, and `refusals` says
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -25,7 +26,7 @@ IN_DOUBT = (
     "The connection broke while it was being committed, so it is done or nothing of it is: run it again, which tells."
 )
 
-_committed: list[int] = []
+_has_committed = threading.Event()
 
 CONNECT_TIMEOUT_SECONDS = 10
 APPLICATION_NAME = "kaltura-room-warehouse"
@@ -164,7 +165,7 @@ def commit(connection: psycopg.Connection, sending: Callable[[], None] = nothing
         with connection.pipeline():
             sending()
             connection.execute("COMMIT")  # psycopg's own way waits once more
-        _committed.append(connection.info.backend_pid)
+        _has_committed.set()
     except BaseException as error:
         if not isinstance(error, psycopg.Error) or error.sqlstate is None or is_outage(error):
             error.what_stands = IN_DOUBT  # type: ignore[attr-defined]
@@ -173,7 +174,7 @@ def commit(connection: psycopg.Connection, sending: Callable[[], None] = nothing
 
 def has_committed() -> bool:
     """Whether this process has changed a database for good."""
-    return bool(_committed)
+    return _has_committed.is_set()
 
 
 def unreachable(error: BaseException | None, when: str = "") -> DatabaseUnreachable:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import socket
+import time
 import traceback
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from chat import SECRET, Chat, chatting
 from click.testing import CliRunner, Result
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from in_process import installed
 
 from assets.attendees import ATTENDEES
@@ -27,8 +29,8 @@ from pipelines.command_line import front_door
 from pipelines.schedules import nightly_check
 from pipelines.sensors import alerts as module
 from pipelines.sensors.alerts import AlertState, alerts
-from pipelines.sensors.channels import NotDelivered, channels
-from pipelines.sensors.incidents import said
+from pipelines.sensors.channels import NotDelivered, channels, deliver
+from pipelines.sensors.incidents import collect, said
 from resources.kaltura.windows import Days
 from resources.settings import SettingError
 from simulator import Fault, University, serving
@@ -273,6 +275,23 @@ def test_days_that_a_run_is_at_are_neither_told_nor_recovered(watched) -> None:
     assert len(watched.chat.posted) == 1
 
 
+def test_a_failed_run_of_another_code_location_is_not_ours_to_tell() -> None:
+    with new_history.instance() as instance:
+        for location in ("ours", "another account's"):
+            repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
+            run = instance.add_run(
+                dg.DagsterRun(
+                    "retention",
+                    str(uuid.uuid4()),
+                    status=dg.DagsterRunStatus.STARTED,
+                    remote_job_origin=RemoteJobOrigin(repository, "retention"),
+                )
+            )
+            instance.report_run_failed(run, f"{location}: no space left")
+        for location, count in (("ours", 1), (None, 2)):
+            assert len(collect(instance, None, 0, time.time(), location=location).once) == count
+
+
 def plan_a_day(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: dg.AssetKey) -> None:
     event = DagsterEvent.build_asset_materialization_planned_event(
         run.job_name, "kaltura_rooms", AssetMaterializationPlannedData(asset, partition=str(BAD))
@@ -346,6 +365,9 @@ def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
         {"ALERT_WEBHOOK_URL": f"hooks.example.org/{SECRET}"},
         {"ALERT_WEBHOOK_URL": f"https://hooks.example.org:port/{SECRET}"},
         {"ALERT_WEBHOOK_URL": f"https://hooks.example.org/{SECRET}", "ALERT_WEBHOOK_FORMAT": "xml"},
+        {"ALERT_WEBHOOK_URL": f"https://hooks.example.org/x\n{SECRET}"},
+        {"ALERT_WEBHOOK_URL": f"https://hooks.example.org/x {SECRET}"},
+        {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}%C3%BC@mail.example.org/?from=a@example.org&to=b@example.org"},
         {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}@mail.example.org/?from=a@example.org"},
         {"ALERT_SMTP_URL": f"imap://pipeline:{SECRET}@mail.example.org/?from=a@example.org&to=b@example.org"},
     ],
@@ -354,6 +376,24 @@ def test_a_setting_that_cannot_be_used_is_named_and_not_shown(settings: dict[str
     with pytest.raises(SettingError, match="ALERT_") as failure:
         channels(settings)
     assert SECRET not in _everything(failure.value)
+
+
+def test_a_channel_that_fails_in_a_way_of_its_own_keeps_no_other_from_being_tried(chat: Chat) -> None:
+    """Or whom the other one reached would be told the same at every tick."""
+
+    class Odd:
+        name = "an odd one"
+
+        def send(self, headline: str, lines: list[str]) -> None:
+            SECRET.encode("ascii") + f"{SECRET}\u00fc".encode("ascii")
+
+    [webhook] = channels({"ALERT_WEBHOOK_URL": chat.url})
+    for order in ([Odd(), webhook], [webhook, Odd()]):
+        assert deliver(order, "headline", ["a line"]) == ["an odd one: UnicodeEncodeError"]
+    assert len(chat.posted) == 2
+    with pytest.raises(NotDelivered) as failure:
+        deliver([Odd()], "headline", [])
+    assert SECRET not in str(failure.value)
 
 
 def test_a_person_who_sets_it_up_can_try_it(chat: Chat, monkeypatch) -> None:

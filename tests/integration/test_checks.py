@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -461,6 +462,35 @@ def test_a_check_whose_query_fails_warns_that_it_was_not_done_and_leaves_the_day
     assert "could not be checked" in bad.description
     assert "division by zero" in bad.description
     assert all(each.passed for each in evaluations.values())
+
+
+def test_a_check_that_could_not_be_done_neither_recovers_nor_forgets_a_day(
+    week, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = AlertState()
+
+    def judged(queries: Path) -> list[str]:
+        nonlocal told
+        monkeypatch.setattr(findings, "QUERIES", queries)
+        with closing(Warehouse(week.database)) as warehouse:
+            selected = {dg.AssetCheckKey(ATTENDEES, "attendees_have_sessions")}
+            [evaluation] = checks.results(selected, (), WEEK, ACCOUNT, warehouse, is_filtered=False)
+        found = incidents.Collected()
+        incidents._judge(evaluation, "run", found)
+        what, told = digest(found, told, 0)
+        return what.lines("")
+
+    there, broken = findings.QUERIES, tmp_path
+    (broken / "attendees_have_sessions.sql").write_text("SELECT 1 / 0 AS partition_date", "utf-8")
+    week.sql("UPDATE kaltura.room_sessions SET cue_point_id = 'not ' || cue_point_id WHERE partition_date = %s", [DAY])
+    [line] = judged(there)
+    assert line.startswith(f"ERROR: attendees_have_sessions of attendees, {DAY}: ")
+    [line] = judged(broken)
+    assert line.startswith("WARNING: attendees_have_sessions of attendees could not be done: ")
+    assert judged(broken) == []
+    assert judged(there) == ["RECOVERED: attendees_have_sessions of attendees could not be done"]
+    week.sql("UPDATE kaltura.room_sessions SET cue_point_id = substr(cue_point_id, 5) WHERE partition_date = %s", [DAY])
+    assert judged(there) == [f"RECOVERED: attendees_have_sessions of attendees, {DAY}"]
 
 
 def test_each_check_has_a_query_and_each_query_a_check() -> None:

@@ -598,6 +598,28 @@ def test_the_bound_is_on_what_a_packed_reply_unpacks_to(
     assert scripted_client.ask(Query(ROOMS, DAY), RequestStats()).rows.received == 0
 
 
+@pytest.mark.parametrize("at", [0, 1, len(GOOD) // 2, len(GOOD)])
+def test_a_reply_that_is_packed_in_parts_is_read_to_its_end(
+    scripted: Scripted, scripted_client: Client, at: int
+) -> None:
+    line = b"1_room,1_cue\n"
+    body = GOOD + line * 3
+    packed = gzip.compress(body[:at]) + gzip.compress(body[at : len(GOOD)]) + gzip.compress(body[len(GOOD) :])
+    scripted.replies = [(200, {"content-encoding": "gzip"}, packed)]
+    rows = scripted_client.ask(Query(ROOMS, DAY), RequestStats()).rows
+    assert rows.line_count == 3
+
+
+@pytest.mark.parametrize("after", [b"\n", b"1_room,1_cue\n", gzip.compress(GOOD)[:-9]])
+def test_what_follows_a_packed_reply_and_can_not_be_unpacked_is_no_end_to_pass_over(
+    scripted: Scripted, scripted_client: Client, after: bytes
+) -> None:
+    packed = (200, {"content-encoding": "gzip"}, gzip.compress(GOOD) + after)
+    scripted.replies = [packed] * 9
+    with pytest.raises(Unavailable):
+        scripted_client.ask(Query(ROOMS, DAY), RequestStats())
+
+
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,deflate", "br", "zstd"])
 def test_a_reply_that_is_packed_twice_or_otherwise_is_refused_unopened(
     scripted: Scripted, scripted_client: Client, encoding: str

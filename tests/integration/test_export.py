@@ -20,7 +20,7 @@ from seed import fill
 from pipelines.command_line import front_door
 from resources.export.catalog import ExportError, chosen
 from resources.export.export import BATCH_ROWS, Asked, export
-from resources.export.files import EXCEL_ROWS
+from resources.export.files import EXCEL_ROWS, Excel, new_file
 from resources.postgres.roles import apply_roles
 from resources.postgres.session import DatabaseError
 from resources.table import UNKNOWN
@@ -242,6 +242,23 @@ def test_a_sheet_that_is_too_long_for_excel_is_refused(
         exported(seeded, tmp_path, "sessions", form="xlsx")
     assert list(tmp_path.iterdir()) == []
     assert EXCEL_ROWS == 2**20 - 1
+
+
+def test_a_full_disk_under_a_sheet_is_said_and_not_what_closing_it_met(seeded: str, tmp_path: Path) -> None:
+    with psycopg.connect(seeded) as connection:
+        [view] = chosen(connection, ["sessions"])
+    full = Excel(Path("/dev/full"), view)
+    with pytest.raises(ExportError, match="No space left"):
+        full.close()
+
+    def fail() -> None:
+        with new_file(tmp_path / "x.xlsx", view, "xlsx") as file:
+            file.close()  # so that closing it again fails as well
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_prints_each_file_and_its_rows(seeded: str, tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from resources.local import postgres as local_postgres
 from resources.local.account import is_own_number
@@ -266,6 +268,23 @@ def test_the_url_works_with_psycopg_and_psql_whatever_pgport_says(
     assert ask(folder, "SELECT current_database(), current_user") == [("kaltura", "postgres")]
     psql = [str(local_postgres.binary("psql")), printed.strip(), "-Atc", "SELECT 'it answers'"]
     assert subprocess.run(psql, capture_output=True, text=True, check=True).stdout == "it answers\n"
+
+
+@pytest.mark.parametrize("more", [{"password": "hidden"}, {"password": "hidden", "sslpassword": "hidden"}])
+@pytest.mark.parametrize("is_url", [True, False])
+def test_psql_has_no_password_on_its_command_line(is_url: bool, more: dict[str, str], postgres_folder: Path) -> None:
+    there = local_postgres.url(postgres_folder)
+    given = f"{there}&{urlencode(more)}" if is_url else make_conninfo(there, **more)
+    code = "import sys; from resources.local.postgres import prompt; prompt(sys.argv[1], sys.argv[2:])"
+    shown = r"\! tr '\0' ' ' < /proc/$PPID/cmdline; echo; echo $PGPASSWORD"
+    done = subprocess.run(
+        [sys.executable, "-c", code, given, "-Atc", shown, "-c", "SELECT 'it answers'"],
+        cwd=CHECKOUT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    command_line, password, answer = done.stdout.splitlines()
+    assert "sslpassword" not in command_line
+    assert "hidden" not in command_line
+    assert (password, answer) == ("hidden", "it answers")
 
 
 def test_the_psql_command_starts_the_server_and_hands_its_arguments_on(folder: Path) -> None:

@@ -20,7 +20,8 @@ from assets.checks import missing_days as check
 from assets.reports import REPORTS
 from pipelines import catch_up
 from pipelines.definitions import defs
-from pipelines.schedules import daily_pull
+from pipelines.run_days import PULLS
+from pipelines.schedules import DAILY_PULL, daily_pull
 from resources.kaltura.windows import DAY, Days, stretches
 from resources.warehouse.resource import Postgres
 from simulator import DEMO, University, serving
@@ -234,6 +235,20 @@ def test_days_that_a_run_or_a_backfill_is_at_are_not_asked_for_twice(status, boo
         Days(FIRST + 9 * DAY, FIRST + 19 * DAY),
         Days(FIRST + 23 * DAY, FIRST + 26 * DAY),
     ]
+
+
+def test_days_of_a_schedules_run_are_not_asked_for_twice_and_those_of_another_accounts_are(
+    books: SimpleNamespace,
+) -> None:
+    """Neither run names an asset: its job does, which has the same name in each code location of one Dagster."""
+    load(books, [FIRST])
+    ours, theirs = Days(FIRST + DAY, FIRST + 5 * DAY), Days(FIRST + 6 * DAY, FIRST + 9 * DAY)
+    for days, tags in ((ours, DAILY_PULL.tags), (theirs, {name: f"another/{DAILY_PULL.tags[name]}" for name in PULLS})):
+        asked = {**tags, RANGE_START: str(days.first), RANGE_END: str(days.last)}
+        queued = dg.DagsterRunStatus.QUEUED
+        run = dg.DagsterRun("daily_pull", str(uuid.uuid4()), status=queued, tags=asked, remote_job_origin=ORIGIN)
+        books.instance.add_run(run)
+    assert tick(books.instance, books.url, FIRST + 15 * DAY)[1:] == [Days(FIRST + 6 * DAY, FIRST + 10 * DAY)]
 
 
 @given(

@@ -76,7 +76,7 @@ def elsewhere(scene: Scene, zone: str) -> Wide:
 def filled(store: Store, scene: Scene, pulls: Sequence[Pull]) -> None:
     store.empty()
     store.reader.execute("TRUNCATE kaltura.calendars")
-    for number, pull in enumerate(pulls):
+    for number, pull in enumerate(sorted(pulls, key=lambda pull: pull.at_hour)):  # Kaltura's clock goes one way
         commit(store, store.brought(scene, pull, number), pull)
     record(store.reader, PARTNER_ID, scene.calendar.timezone)
 
@@ -369,7 +369,7 @@ def test_a_report_that_was_written_before_is_older_than_the_data(account: Accoun
     moved(account.warehouse, "Asia/Kolkata", PARTNER)
     with psycopg.connect(database) as connection:
         [after] = accounts(connection)
-    assert after.loaded_at > before.loaded_at
+    assert after.data_version != before.data_version
 
 
 def test_a_zone_that_was_never_recorded_or_an_account_without_rows_is_told(account: Account, configured: str) -> None:

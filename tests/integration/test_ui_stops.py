@@ -1,13 +1,14 @@
 """After `make stop` nothing of the UI goes on, whatever it had started; the next UI starts what was in flight again."""
 
 import datetime as dt
+import signal
 from pathlib import Path
 
 import psutil
 import pytest
 import reaper
 from dagster_ui import ASSETS, BACKFILL, RELOAD, ui_of
-from pipeline import Pipeline, wait_until
+from pipeline import Pipeline, free_port, wait_until
 
 from simulator import Fault, University, serving
 
@@ -49,6 +50,18 @@ def test_stop_ends_what_a_killed_ui_left_and_nothing_of_another_home(database: s
             assert reaper.processes_of(pipeline.home) != []
             assert "stopped Dagster's UI" in pipeline.run("python", "-m", "pipelines", "stop")
             assert [process.cmdline() for process in reaper.processes_of(pipeline.home)] == []
+
+
+def test_a_ui_that_is_stopped_while_it_starts_leaves_nothing_running(database: str, tmp_path: Path) -> None:
+    with serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura:
+        pipeline = Pipeline(kaltura, database, tmp_path / "home", {"START_DATE": "2026-01-01"})
+    process = pipeline.start("python", "-m", "pipelines", "ui", "--port", str(free_port()))
+    wait_until(lambda: code_servers(pipeline) or process.poll() is not None, 120)
+    assert process.poll() is None, process.stdout and process.stdout.read()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=90)
+    assert [each.cmdline() for each in reaper.processes_of(pipeline.home)] == []
+    assert not (pipeline.home / "ui.pid").exists()
 
 
 def code_servers(pipeline: Pipeline) -> set[int]:

@@ -3,6 +3,8 @@
 import datetime as dt
 import os
 import time
+import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from rich.console import Console
 from assets.university import UNIVERSITY, list_key
 from pipelines import retention
 from pipelines.command_line import front_door
+from pipelines.sensors import changed_lists as changed_lists_module
 from pipelines.sensors.changed_lists import changed_lists
 from pipelines.sensors.incidents import collect
 from resources.postgres.backup import back_up
@@ -366,26 +369,98 @@ def test_a_refused_list_is_told_by_an_alert(settings: Path) -> None:
     assert "line 3" in incident.reason
 
 
-def test_the_sensor_asks_for_a_list_that_has_changed_and_for_no_other(settings: Path) -> None:
-    written(settings)
-    [cursor, keys] = looked(settings, None)
-    assert keys == {"courses", "course_rooms", "enrolments", "timetable"}
-    assert looked(settings, cursor) == [cursor, set()]
-    os.utime(settings / "timetable.csv", (0, 1))
-    [cursor, keys] = looked(settings, cursor, aged=False)
-    assert keys == {"timetable"}
-    (settings / "courses.csv").write_text("course_id\n")  # just now: it may still be written
-    assert looked(settings, cursor, aged=False) == [cursor, set()]
+class Sensor:
+    """The sensor and the runs that it asks for, carried out at once; a minute passes between two looks."""
+
+    def __init__(self, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.instance = instance
+        self.cursor: str | None = None
+        self.now = time.time() + 3600  # every file is settled
+        monkeypatch.setattr(changed_lists_module, "_now", lambda: self.now)
+
+    def look(self, *, carry_out: bool = True) -> set[str]:
+        """The lists that were asked for."""
+        self.now += 60
+        result = changed_lists(dg.build_sensor_context(self.instance, cursor=self.cursor))
+        if isinstance(result, dg.SkipReason):
+            return set()
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        [request] = result.run_requests or []
+        assert request.run_key is None  # or a file that is put back would be one that was loaded
+        keys = list(request.asset_selection or [])
+        if carry_out:
+            resources = {"warehouse": Postgres.from_environment()}
+            dg.materialize(
+                UNIVERSITY, selection=keys, resources=resources, instance=self.instance, raise_on_error=False
+            )
+        return {key.path[-1] for key in keys}
+
+    def look_until_nothing_is_asked_for(self) -> list[set[str]]:
+        asked = []
+        while names := self.look():
+            asked.append(names)
+            assert len(asked) < 10
+        return asked
 
 
-def looked(folder: Path, cursor: str | None, *, aged: bool = True) -> list[Any]:
-    if aged:
-        for path in folder.iterdir():
-            os.utime(path, (0, 0))
+@pytest.fixture
+def sensor(settings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
     with dg.DagsterInstance.ephemeral() as instance:
-        result = changed_lists(dg.build_sensor_context(instance, cursor=cursor))
-    if isinstance(result, dg.SkipReason):
-        return [cursor, set()]
-    assert isinstance(result, dg.SensorResult)
-    [request] = result.run_requests or []
-    return [result.cursor, {key.path[-1] for key in request.asset_selection or []}]
+        yield Sensor(instance, monkeypatch)
+
+
+OTHERS = {"course_rooms", "enrolments", "timetable"}
+
+
+def test_the_sensor_asks_for_a_list_that_has_changed_and_for_no_other(settings: Path, sensor: Sensor) -> None:
+    written(settings)
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS]
+    os.utime(settings / "timetable.csv", (0, 1))
+    assert sensor.look_until_nothing_is_asked_for() == [{"timetable"}]
+    os.utime(settings / "courses.csv", (sensor.now + 60, sensor.now + 60))  # just now: it may still be written
+    assert sensor.look() == set()
+
+
+def test_a_file_that_is_put_back_as_it_was_is_loaded_again(settings: Path, sensor: Sensor, database: str) -> None:
+    written(settings)
+    file = settings / "timetable.csv"
+    written_at = file.stat().st_mtime_ns
+    sensor.look_until_nothing_is_asked_for()
+    there = held(database, "timetable")
+    file.write_text(f"{CONTENT['timetable'].splitlines()[0]}\nc1,r1,2026-10-05 08:00,2026-10-05 09:00\n")
+    assert sensor.look_until_nothing_is_asked_for() == [{"timetable"}]
+    assert held(database, "timetable") != there
+    file.write_text(CONTENT["timetable"])
+    os.utime(file, ns=(0, written_at))
+    assert sensor.look_until_nothing_is_asked_for() == [{"timetable"}]
+    assert [row[1:] for row in held(database, "timetable")] == [row[1:] for row in there]
+
+
+def test_a_refused_list_of_courses_holds_up_no_other_and_is_not_asked_for_again_and_again(
+    settings: Path, sensor: Sensor, database: str
+) -> None:
+    written(settings, courses="course_id,starts_on\nc1,the first of May\n")
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS]
+    assert [len(held(database, each.name)) for each in LISTS] == [0, 2, 3, 1]
+    sensor.now += 24 * 3600
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}]
+    (settings / "courses.csv").write_text(CONTENT["courses"])
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}]
+    assert len(held(database, "courses")) == 2
+
+
+def test_a_run_that_never_ended_is_asked_for_again_the_next_day_and_not_while_it_is_under_way(
+    settings: Path, sensor: Sensor
+) -> None:
+    written(settings)
+    assert sensor.look(carry_out=False) == {"courses"}
+    tags = {"dagster/sensor_name": "changed_lists"}
+    run = dg.DagsterRun("__ASSET_JOB", str(uuid.uuid4()), status=dg.DagsterRunStatus.STARTED, tags=tags)
+    sensor.instance.add_run(run)
+    assert sensor.look() == set()
+    sensor.instance.report_run_failed(run, "the process is gone")
+    assert sensor.look() == OTHERS
+    assert sensor.look() == set()
+    sensor.now += 24 * 3600
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}]

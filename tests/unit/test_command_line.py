@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,7 +158,7 @@ def test_ctrl_c_of_which_another_error_was_made_is_that_sentence_too(
 ) -> None:
     of_the_command = {"migrate": "resources.postgres.migrations.migrate", "retention": "pipelines.retention.counts_of"}
     monkeypatch.setattr(of_the_command[command], lambda *_, **__: place())
-    monkeypatch.setattr(session, "_committed", [])  # other tests of this process commit
+    monkeypatch.setattr(session, "_has_committed", threading.Event())  # other tests of this process commit
     done = invoked(command, tmp_path)
     assert done.exit_code == 130, done.output
     assert done.stderr.strip().startswith(f"Stopped. {stands}")
