@@ -42,7 +42,7 @@ RETRY_NUMBER_TAG = "dagster/retry_number"  # set by the daemon alone, on the run
 RETRY_ON_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
 MAX_RETRIES_TAG = "dagster/max_retries"
 
-# Before the first and the second retry. The client has asked for some two minutes by then: what lasts longer is a
+# Before the first retry, and before each after it. The client has asked for some two minutes by then: what lasts longer is a
 # restart (a minute) or a disturbance (longer than anyone wants a schedule's run to wait).
 BACKOFF_SECONDS = (60, 300)
 
@@ -123,7 +123,7 @@ def wait_before_retry(
     number = context.run.tags.get(RETRY_NUMBER_TAG, "")
     if not number.isdecimal() or not int(number):
         return
-    pause = scale * BACKOFF_SECONDS[min(int(number), len(BACKOFF_SECONDS)) - 1]
+    pause = scale * _pause_seconds(int(number))
     context.log.info(f"Retry {number}: waits {pause:.0f} s before its first request")
     sleep(pause)
 
@@ -131,20 +131,24 @@ def wait_before_retry(
 def _what_next(context: dg.AssetExecutionContext, is_passing: bool) -> str:
     if not is_passing:
         return "It is not retried by itself: asking again does not help before the cause is mended."
-    retries = _retries_left(context)
-    if not retries:
+    number = _next_retry(context)
+    if not number:
         return "This may pass: run the missing days again later."
-    pause = BACKOFF_SECONDS[len(BACKOFF_SECONDS) - min(retries, len(BACKOFF_SECONDS))]
-    return f"This may pass: the run is retried by itself, in {pause // 60} min or so, for the missing days alone."
+    minutes = _pause_seconds(number) // 60
+    return f"This may pass: the run is retried by itself, in {minutes} min or so, for the missing days alone."
 
 
-def _retries_left(context: dg.AssetExecutionContext) -> int:
-    """How often the daemon will still retry this run: never, where no daemon launched it."""
+def _pause_seconds(retry_number: int) -> int:
+    return BACKOFF_SECONDS[min(retry_number, len(BACKOFF_SECONDS)) - 1]
+
+
+def _next_retry(context: dg.AssetExecutionContext) -> int:
+    """The number that the daemon will give this run's retry; 0 where there will be none, or no daemon launched it."""
     instance, run = context.instance, context.run
     if not instance.run_retries_enabled or run.remote_job_origin is None:
         return 0
     most = run.tags.get(MAX_RETRIES_TAG, "")
     allowed = int(most) if most.isdecimal() else instance.run_retries_max_retries
     group = instance.get_run_group(run.run_id)
-    done = len(list(group[1])) - 1 if group else 0
-    return max(0, allowed - done)
+    number = len(list(group[1])) if group else 1
+    return number if number <= allowed else 0

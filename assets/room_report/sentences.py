@@ -104,7 +104,7 @@ def _hours(figures: Figures, say: Language) -> str:
     busiest = max(figures.hours, key=lambda hour: hour.open_session_count)
     start, end = (f"{hour}:00" for hour in (busiest.hour, busiest.hour + 1))
     weekday = say.weekday((figures.week_date + dt.timedelta(days=busiest.weekday)).weekday(), "wide")
-    return say("hours_said", round(busiest.open_session_count), weekday=weekday, start=start, end=end)
+    return say("hours_said", max(1, round(busiest.open_session_count)), weekday=weekday, start=start, end=end)
 
 
 def _engagement(figures: Figures, say: Language) -> str:

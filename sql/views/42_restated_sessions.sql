@@ -186,7 +186,9 @@ SELECT
         EPOCH FROM by_pull.pulled_at - room_sessions.session_end_time
     )::double precision / 60 AS after_end_minutes,
     (
-        by_pull.session_load_id IS NOT NULL AND by_pull.ended_before_at IS NULL
+        by_pull.session_load_id IS NOT NULL
+        AND by_pull.ended_before_at IS NULL
+        AND by_pull.ended_after_at IS NOT NULL
     ) AS is_completion,
     by_pull.ended_before_at,
     by_pull.ended_after_at,
@@ -226,8 +228,8 @@ COMMENT ON COLUMN analytics.restated_sessions.after_end_minutes IS
 'How long after the session''s end, as now known, the pull began, in minutes; NULL where the end '
 'is not known.';
 COMMENT ON COLUMN analytics.restated_sessions.is_completion IS
-'Whether the session had no end before: a session that was running when first pulled, completed '
-'as expected.';
+'Whether the session had no end before and has one now: a session that was running when first '
+'pulled, completed as expected.';
 COMMENT ON COLUMN analytics.restated_sessions.ended_before_at IS
 'End of the session before the change; NULL where there was none, or the session itself did not '
 'change.';

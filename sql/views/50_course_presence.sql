@@ -46,7 +46,10 @@ meetings AS NOT MATERIALIZED (
             SELECT
                 logical_sessions.is_breakout,
                 logical_sessions.session_ids,
-                logical_sessions.open_minutes,
+                -- Of one that was cut, a part without an end leaves the length of the whole unknown.
+                CASE
+                    WHEN logical_sessions.ended_at IS NOT NULL THEN logical_sessions.open_minutes
+                END AS open_minutes,
                 logical_sessions.is_attendance_loaded,
                 logical_sessions.is_provisional
             FROM analytics.logical_sessions

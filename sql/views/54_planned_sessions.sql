@@ -49,11 +49,14 @@ held AS NOT MATERIALIZED (
                 logical_sessions.ended_at IS NOT NULL
                 OR plans.planned_date = logical_sessions.session_date
             )
+        -- least() leaves NULL out: of an end that is not known, how long it overlaps is not either.
         ORDER BY
-            (
-                least(logical_sessions.ended_at, plans.planned_end_at)
-                - greatest(logical_sessions.started_at, plans.planned_start_at)
-            ) DESC NULLS LAST,
+            CASE
+                WHEN logical_sessions.ended_at IS NOT NULL
+                    THEN
+                        least(logical_sessions.ended_at, plans.planned_end_at)
+                        - greatest(logical_sessions.started_at, plans.planned_start_at)
+            END DESC NULLS LAST,
             logical_sessions.started_at ASC,
             logical_sessions.logical_session_id ASC
         LIMIT 1

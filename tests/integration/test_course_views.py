@@ -109,3 +109,46 @@ def test_a_meeting_that_a_lost_connection_cut_in_two_is_one_session_for_its_peop
     ).fetchall()
     is_one = gap_minutes <= 5
     assert rows == ([("s0", 40, 0.57)] if is_one else [("s0", 40, 0.67), ("again", 0, 0)])
+
+
+def opened(connection: psycopg.Connection, name: str, start: dt.datetime, end: dt.datetime | None) -> None:
+    said = {"date": start.date(), "start": start, "known": start + dt.timedelta(days=30)}
+    connection.execute(SESSION, {**said, "id": name, "end": end})
+    connection.execute(LOADS, said)
+
+
+def test_a_plan_is_held_by_the_session_that_overlaps_it_and_not_by_one_whose_end_is_not_known(
+    connection: psycopg.Connection,
+) -> None:
+    at = lambda minutes: FIRST + dt.timedelta(minutes=minutes)  # noqa: E731
+    opened(connection, "no end", at(0), None)
+    opened(connection, "the lecture", at(365), at(475))
+    connection.execute("INSERT INTO university.timetable VALUES (1, 'c', 'room', %s, %s)", [at(360), at(480)])
+    query = (
+        "SELECT outcome, session_id, late_minutes FROM analytics.planned_sessions WHERE planned_start_at IS NOT NULL"
+    )
+    assert connection.execute(query).fetchall() == [("held", "the lecture", 5)]
+
+
+def test_where_a_part_of_a_session_has_no_end_nobody_is_said_to_have_attended_a_share_of_it(
+    connection: psycopg.Connection,
+) -> None:
+    at = lambda minutes: FIRST + dt.timedelta(minutes=minutes)  # noqa: E731
+    opened(connection, "first", at(0), at(10))
+    opened(connection, "second", at(12), None)
+    connection.execute(ATTENDEE, ["second", "ada", None, 6.0, FIRST.date(), FIRST, at(60 * 24 * 30)])
+    query = (
+        "SELECT attended_minutes, attended_ratio, is_attended FROM analytics.course_presence WHERE person_id = 'ada'"
+    )
+    assert connection.execute(query).fetchall() == [(6.0, None, None)]
+
+
+def test_a_session_that_is_running_still_was_not_completed_by_more_people(connection: psycopg.Connection) -> None:
+    opened(connection, "s", FIRST, None)
+    connection.execute(
+        "INSERT INTO kaltura.changes (load_id, table_name, key, change, before, after)"
+        ' SELECT max(id), \'room_sessions\', \'{"partner_id": 1, "entry_id": "room", "cue_point_id": "s"}\', \'update\','
+        ' \'{"session_end_time": null, "meeting_view_period_unique_users": 10}\','
+        ' \'{"session_end_time": null, "meeting_view_period_unique_users": 20}\' FROM kaltura.loads'
+    )
+    assert connection.execute("SELECT is_completion FROM analytics.restated_sessions").fetchall() == [(False,)]

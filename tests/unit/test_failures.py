@@ -108,6 +108,17 @@ def test_one_day_that_may_come_later_is_enough_for_a_retry() -> None:
     assert "retried by itself, in 1 min" in (error.description or "")
 
 
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_the_pause_that_is_named_is_the_one_that_the_retry_makes(most: int) -> None:
+    for runs in range(1, most + 1):
+        description = failures.failure(
+            context(runs=runs, tags={"dagster/max_retries": str(most)}), [Unavailable("x")], "1 day"
+        ).description
+        slept: list[float] = []
+        failures.wait_before_retry(context(tags={"dagster/retry_number": str(runs)}), 1.0, slept.append)
+        assert f"retried by itself, in {slept[0] / 60:.0f} min" in (description or "")
+
+
 def test_a_retry_that_meets_something_that_stays_takes_the_inherited_tag_back() -> None:
     of = context(runs=2, tags={"dagster/retry_on_asset_or_op_failure": "true"})
     error = failures.failure(of, [Refused("x")], "1 day")
