@@ -29,6 +29,7 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy) -> Count
         return {}
     end = first_day_kept(connection, privacy)
     enrolments = roster.age(connection, privacy, end)
+    roster.tie(connection, privacy, end)
     counts = {**pseudonymise(connection, privacy, TABLES, end=end), roster.NAME: enrolments}
     return {**counts, "people": forget_unused(connection, TABLES)}
 

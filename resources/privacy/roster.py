@@ -42,6 +42,21 @@ _IDS_OF_EMAILS = """
 SELECT partner_id, lower(user_email), max(user_id) FROM kaltura.attendees
 WHERE lower(user_email) = ANY(%s) AND NOT analytics.is_nobody(user_id) GROUP BY partner_id, lower(user_email)
 """
+_IDS_OF_OLD_DAYS = """
+SELECT partner_id, lower(user_email), max(user_id) FROM kaltura.attendees
+WHERE
+    partition_date < %s AND user_email IS NOT NULL AND NOT analytics.is_nobody(user_id)
+    AND lower(user_email) IN (SELECT lower(person_email) FROM university.enrolments WHERE person_id IS NULL)
+GROUP BY partner_id, lower(user_email)
+"""
+_TIED = """
+SELECT lower(person_email), max(person_id) FROM university.enrolments
+WHERE account_id = %s AND person_email IS NOT NULL AND person_id ~ %s GROUP BY lower(person_email)
+"""
+_TIE = """
+UPDATE university.enrolments SET person_id = %s
+WHERE account_id = %s AND person_id IS NULL AND lower(person_email) = %s
+"""
 _INSERT = """
 INSERT INTO university.enrolments (account_id, course_id, person_id, role, from_date, to_date)
 VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
@@ -114,17 +129,20 @@ def stored(
     `old` says which are past retention. Where ids stay as they are, each gets a pseudonym that analysts see.
     """
     ids = _ids_of(connection, [each for each, is_old in zip(named, old, strict=True) if is_old])
+    tied: dict[str, str] = dict(connection.execute(_TIED, [people.partner_id, PSEUDONYM_PATTERN]).fetchall())
     erased = erased_among(named, people, Suppressions(connection, people))
     result: dict[Named, Named] = {}
     as_they_are: set[str] = set()
     for each, is_old in zip(named, old, strict=True):
         if each in erased:
             continue
+        tied_id = None if each.person_id else tied.get((each.person_email or "").lower())
         if people.privacy.is_full and not is_old:
-            result[each] = each
-            as_they_are.add(each.known_by)
+            result[each] = Named(tied_id or each.person_id, each.person_email)
+            as_they_are.add(result[each].known_by)
         else:
-            result[each] = Named(_pseudonym(people, ids.get((people.partner_id, each)) or each.known_by), None)
+            known_by = tied_id or ids.get((people.partner_id, each)) or each.known_by
+            result[each] = Named(_pseudonym(people, known_by), None)
     _make_known(connection, people, {each for each in as_they_are if not is_pseudonym(each)})
     return result
 
@@ -145,6 +163,15 @@ def age(connection: psycopg.Connection, privacy: Privacy, end: dt.date | None) -
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, made)
     return len(rows)
+
+
+def tie(connection: psycopg.Connection, privacy: Privacy, end: dt.date) -> None:
+    """Whoever is listed by e-mail alone gets the pseudonym of their id beside it, while attendees of old days tell that.
+
+    Those lose e-mail and id; the list is as old as its course, and keeps its e-mail: nothing would tie them any more.
+    """
+    for account, email, user_id in connection.execute(_IDS_OF_OLD_DAYS, [end]).fetchall():
+        connection.execute(_TIE, [_pseudonym(privacy.of_account(account), user_id), account, email])
 
 
 def aged_enrolments(connection: psycopg.Connection, partner_id: int, end: dt.date) -> list[tuple[object, ...]]:

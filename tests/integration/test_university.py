@@ -275,6 +275,32 @@ def test_who_is_listed_by_email_stays_present_in_an_old_course_however_often_the
         assert enrolled(url) == before
 
 
+def test_who_is_listed_by_email_stays_present_while_the_names_of_the_course_go_day_by_day(
+    place: Place, tmp_path: Path
+) -> None:
+    """The list of a course that goes on has its e-mails; the attendance of its first day has none any more."""
+    url = place.warehouse.url
+    aged = replace(WITH_KEY, retention_days=30)
+    pull(place, WITH_KEY)
+    courses = "course_id\nc1\n"
+    all_loaded(url, written(tmp_path, courses=courses, enrolments=BY_EMAIL), WITH_KEY)
+
+    def came() -> list[Any]:
+        with psycopg.connect(url) as connection:
+            query = "SELECT count(*) FROM analytics.course_presence WHERE is_enrolled AND attended_minutes > 0"
+            guests = "SELECT count(*) FROM analytics.course_presence WHERE NOT is_enrolled"
+            return [connection.execute(each.encode()).fetchall() for each in (query, guests)]
+
+    before = came()
+    for _ in range(2):
+        with psycopg.connect(url) as connection:
+            retention.without_old_names(connection, aged)
+        assert came() == before
+        assert ADA.email.lower() in {email for _, email in enrolled(url)}
+        loaded(url, tmp_path, ENROLMENTS, aged)
+        assert came() == before
+
+
 def test_the_conversion_to_pseudonyms_reaches_the_lists(place: Place, tmp_path: Path) -> None:
     pull(place, WITH_KEY)
     all_loaded(place.warehouse.url, written(tmp_path, enrolments=BY_EMAIL), WITH_KEY)
