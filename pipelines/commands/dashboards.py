@@ -65,16 +65,16 @@ def _write(file: Path, url: str, timezone: str) -> None:
 
 
 def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
-    from pipelines.commands.ui import is_free
+    from pipelines.commands.ui import ignore_interrupts, is_free
 
     superset.require()
     if not is_free("127.0.0.1", port):
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make dashboards PORT=8089")
     is_new = superset.make_secrets()
     signal.signal(signal.SIGTERM, _interrupt)
-    superset.pid_file.write_text(str(os.getpid()))
     process = None
     try:
+        superset.pid_file.write_text(str(os.getpid()))
         click.echo("Bringing Superset up to date ...")
         bring_up_to_date(superset, url, timezone)
         process = superset.serve(port)
@@ -82,6 +82,7 @@ def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
     except KeyboardInterrupt:
         return
     finally:
+        ignore_interrupts()
         if process:
             _stop(process)
         superset.pid_file.unlink(missing_ok=True)

@@ -61,8 +61,15 @@ def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
     except KeyboardInterrupt:
         return
     finally:
+        ignore_interrupts()
         _stop(processes)
         (folder / "ui.pid").unlink(missing_ok=True)
+
+
+def ignore_interrupts() -> None:
+    """While processes are ended, which takes a bounded time: a second Ctrl-C would leave the rest of them running."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(*_: object) -> None:

@@ -47,6 +47,17 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True)
+class Unusable:
+    """A channel whose setting can't be used, beside one that can: it takes no message, and says why."""
+
+    name: str
+    reason: str
+
+    def send(self, headline: str, lines: Sequence[str]) -> None:
+        raise NotDelivered(self.reason)
+
+
+@dataclass(frozen=True)
 class Webhook:
     """Posts JSON to an address that a chat handed out."""
 
@@ -158,14 +169,36 @@ def _hint(error: Exception) -> str:
 
 
 def channels(environment: Mapping[str, str] | None = None) -> list[Channel]:
-    """Those that are set; none is a setting too. Raises `SettingError`, which does not show the setting."""
+    """Those that are set; none is a setting too.
+
+    Raises `SettingError`, which does not show the setting, where none of those that are set can be used.
+    """
     read = os.environ if environment is None else environment
+    format_ = read.get("ALERT_WEBHOOK_FORMAT", "").strip().lower()
     found: list[Channel] = []
-    if url := read.get("ALERT_WEBHOOK_URL", "").strip():
-        found.append(_webhook(url, read.get("ALERT_WEBHOOK_FORMAT", "").strip().lower()))
-    if url := read.get("ALERT_SMTP_URL", "").strip():
-        found.append(_mailbox(url))
-    return found
+    refused: list[Unusable] = []
+    for name, made_of in (("ALERT_WEBHOOK_URL", lambda url: _webhook(url, format_)), ("ALERT_SMTP_URL", _mailbox)):
+        if url := read.get(name, "").strip():
+            try:
+                found.append(made_of(url))
+            except SettingError as error:
+                refused.append(Unusable(name, str(error)))
+    if refused and not found:
+        raise SettingError(" ".join(each.reason for each in refused))
+    return [*found, *refused]
+
+
+def attempt(channel: Channel, headline: str, lines: Sequence[str]) -> None:
+    """Send to one channel. Raises `NotDelivered` whatever it is that fails, so that the others are tried all the same.
+
+    Of what a library makes of an address only the kind is told: the text may quote a secret.
+    """
+    try:
+        channel.send(headline, lines)
+    except NotDelivered:
+        raise
+    except Exception as error:
+        raise NotDelivered(f"{channel.name}: {type(error).__name__}") from None
 
 
 def deliver(to: Sequence[Channel], headline: str, lines: Sequence[str]) -> list[str]:
@@ -173,11 +206,9 @@ def deliver(to: Sequence[Channel], headline: str, lines: Sequence[str]) -> list[
     failures = []
     for channel in to:
         try:
-            channel.send(headline, lines)
+            attempt(channel, headline, lines)
         except NotDelivered as error:
             failures.append(str(error))
-        except Exception as error:  # of whatever a library makes of an address; its text may quote a secret
-            failures.append(f"{channel.name}: {type(error).__name__}")
     if len(failures) == len(to):
         raise NotDelivered("; ".join(failures))
     return failures
@@ -187,10 +218,11 @@ def _split(name: str, url: str, schemes: Sequence[str]) -> tuple[SplitResult, in
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")  # as a socket does with every name
     except ValueError:
         raise SettingError(f"{name} is no address. It is not shown here, as it is a secret.") from None
-    if not url.isprintable() or " " in url:
-        raise SettingError(f"{name} has a blank, a line end or another control character in it.")
+    if not url.isprintable() or " " in url.split("?")[0]:
+        raise SettingError(f"{name} has a blank, a line end or a control character in it.")
     if parts.scheme not in schemes or not parts.hostname:
         raise SettingError(f"{name} has to begin with {' or '.join(f'{each}://' for each in schemes)} and name a host.")
     return parts, port

@@ -6,6 +6,7 @@ and how far each report was known then.
 
 import datetime as dt
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,7 +64,8 @@ def export(url: str, asked: Asked, folder: Path, progress: Callable[[str, int], 
     except psycopg.Error as error:
         described: Exception = session.refused(error)
     except OSError as error:
-        described = ExportError(f"{folder} can't be written to: {error.strerror}.")
+        reason = os.strerror(error.errno) if error.errno else str(error)  # Arrow has words of its own
+        described = ExportError(f"{folder} can't be written to: {reason}.")
     else:
         return done
     raise described from None  # out here, so that nothing carries the database's own error, which quotes rows

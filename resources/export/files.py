@@ -5,6 +5,7 @@ A file is written beside its place and put there when it is whole, readable by i
 
 import csv
 import datetime as dt
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -34,6 +35,11 @@ class ExportFile(ABC):
 
     @abstractmethod
     def close(self) -> None: ...
+
+    def discard(self) -> None:
+        """Let go of a file that is not wanted any more: what went wrong is known, and no error of this hides it."""
+        with suppress(Exception):
+            self.close()
 
 
 class Parquet(ExportFile):
@@ -66,12 +72,17 @@ class Csv(ExportFile):
 
 
 class Excel(ExportFile):
-    """A sheet whose head stays in view. Dates and times are Excel's own, times in UTC, as it knows no time zones."""
+    """A sheet whose head stays in view. Dates and times are Excel's own, times in UTC, as it knows no time zones.
+
+    The rows are on disk twice before they are packed: beside the file, so that none is left elsewhere when that fails.
+    """
 
     def __init__(self, path: Path, view: ExportedView) -> None:
         self._name = view.name
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        self._book = xlsxwriter.Workbook(str(path), {**options, "default_date_format": "yyyy-mm-dd"})
+        self._drafts = tempfile.TemporaryDirectory(prefix=f".{view.name}.", dir=path.parent, ignore_cleanup_errors=True)
+        words = {"default_date_format": "yyyy-mm-dd", "tmpdir": self._drafts.name}
+        self._book = xlsxwriter.Workbook(str(path), {**options, **words})
         self._book.use_zip64()  # a sheet may be larger than 4 GB unpacked
         self._time = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._sheet = self._book.add_worksheet(view.name[:31])
@@ -112,6 +123,13 @@ class Excel(ExportFile):
             self._book.close()
         except XlsxWriterException as error:  # among them what the disk says
             raise ExportError(f"{self._name} can't be written as Excel: {str(error).splitlines()[0]}.") from None
+        self._drafts.cleanup()
+
+    def discard(self) -> None:
+        """Without packing the rows first."""
+        with suppress(OSError):
+            self._sheet.row_data_fh.close()
+        self._drafts.cleanup()
 
 
 FORMATS: Mapping[str, type[Parquet | Csv | Excel]] = {"parquet": Parquet, "csv": Csv, "xlsx": Excel}
@@ -124,11 +142,10 @@ def new_file(path: Path, view: ExportedView, form: str) -> Iterator[ExportFile]:
         made = FORMATS[form](draft, view)
         try:
             yield made
+            made.close()
         except BaseException:
-            with suppress(Exception):  # what went wrong first is what is told
-                made.close()
+            made.discard()
             raise
-        made.close()
 
 
 def _csv_cell(value: Any) -> Any:

@@ -60,11 +60,13 @@ def _unpacked(packed: Iterator[bytes], window_bits: int, about: str) -> Iterator
             if is_empty and window_bits == zlib.MAX_WBITS and chunk[:1] and chunk[0] & 0x0F != zlib.DEFLATED:
                 unpacker = zlib.decompressobj(-zlib.MAX_WBITS)  # "deflate" without zlib's head, as some servers send it
             is_empty = is_empty and not chunk
-            rest = chunk
-            while rest:
+            rest, piece = chunk, b""
+            # zlib may have taken all of it in and hold back what a full piece had no room for.
+            while rest or (len(piece) == PIECE_BYTES and not unpacker.eof):
                 if unpacker.eof:  # gzip may have several parts; what is none of them is no end to pass over either
                     unpacker = zlib.decompressobj(window_bits)
-                yield unpacker.decompress(rest, PIECE_BYTES)
+                piece = unpacker.decompress(rest, PIECE_BYTES)
+                yield piece
                 rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     except zlib.error:
         raise Unavailable("the reply can't be unpacked", about=about) from None

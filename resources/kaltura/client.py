@@ -348,7 +348,9 @@ def _address(base_url: str) -> httpx.URL:
     text = base_url.strip().rstrip("/").removesuffix("/api_v3").rstrip("/")
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
+        # As a socket does with every name, which fails with no error of httpx's.
+        url.raw_host.decode("ascii").encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", url.host):
         raise Refused(

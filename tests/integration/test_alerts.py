@@ -348,6 +348,23 @@ def test_one_sink_that_is_down_does_not_silence_the_other(watched, post: Post, m
     assert len(post.mails) == 1
 
 
+def test_one_whose_setting_cannot_be_used_does_not_silence_the_other_and_is_told_of(
+    watched, monkeypatch, caplog
+) -> None:
+    monkeypatch.setenv("ALERT_SMTP_URL", f"smtp://pipeline:{SECRET}\xfc@127.0.0.1/?from=a@example.org&to=b@example.org")
+    break_a_day(watched.kaltura)
+    watched.pull(DAYS)
+    watched.tick()
+    watched.tick(hours=1)
+    assert len(watched.chat.posted) == 1
+
+    printed = CliRunner().invoke(front_door, ["alert-test"])
+    assert printed.exit_code == 1
+    assert "took the message" in printed.stdout
+    assert "ALERT_SMTP_URL" in printed.stderr
+    assert SECRET not in printed.output + caplog.text
+
+
 def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
     [teams] = channels({"ALERT_WEBHOOK_URL": "https://prod-1.westeurope.logic.azure.com/workflows/x?sig=y"})
     [slack] = channels({"ALERT_WEBHOOK_URL": "https://hooks.slack.com/services/x"})
@@ -367,6 +384,8 @@ def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
         {"ALERT_WEBHOOK_URL": f"https://hooks.example.org/{SECRET}", "ALERT_WEBHOOK_FORMAT": "xml"},
         {"ALERT_WEBHOOK_URL": f"https://hooks.example.org/x\n{SECRET}"},
         {"ALERT_WEBHOOK_URL": f"https://hooks.example.org/x {SECRET}"},
+        {"ALERT_WEBHOOK_URL": f"https://hooks..example.org/{SECRET}"},
+        {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}@mail..example.org/?from=a@example.org&to=b@example.org"},
         {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}%C3%BC@mail.example.org/?from=a@example.org&to=b@example.org"},
         {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}@mail.example.org/?from=a@example.org"},
         {"ALERT_SMTP_URL": f"imap://pipeline:{SECRET}@mail.example.org/?from=a@example.org&to=b@example.org"},

@@ -6,7 +6,9 @@ import logging
 import socket
 import ssl
 import threading
+import time
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -598,6 +600,16 @@ def test_the_bound_is_on_what_a_packed_reply_unpacks_to(
     assert scripted_client.ask(Query(ROOMS, DAY), RequestStats()).rows.received == 0
 
 
+@pytest.mark.parametrize("bits", [zlib.MAX_WBITS, -zlib.MAX_WBITS])
+@pytest.mark.parametrize("beyond", [1, 200, 257])
+def test_what_has_no_room_in_the_last_piece_is_read_too(bits: int, beyond: int) -> None:
+    content = b"a" * (body_module.PIECE_BYTES + beyond)
+    packer = zlib.compressobj(wbits=bits)
+    packed = packer.compress(content) + packer.flush()
+    reply = httpx.Response(200, headers={"content-encoding": "deflate"}, content=iter([packed]))
+    assert body_module.read(reply, "", time.monotonic() + 60) == content
+
+
 @pytest.mark.parametrize("at", [0, 1, len(GOOD) // 2, len(GOOD)])
 def test_a_reply_that_is_packed_in_parts_is_read_to_its_end(
     scripted: Scripted, scripted_client: Client, at: int
@@ -701,6 +713,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_ks_is_sent(
         ("ftp://www.kaltura.com", "is no address"),
         ("https://", "is no address"),
         ("https://[", "is no address"),
+        ("https://www..kaltura.com", "is no address"),
+        (f"https://{'a' * 64}.com", "is no address"),
         ("https://user:hidden@www.kaltura.com", "more than the address of www.kaltura.com"),
         ("https://www.kaltura.com?ks=hidden", "more than the address"),
         ("https://www.kaltura.com/#hidden", "more than the address"),

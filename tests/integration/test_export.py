@@ -3,7 +3,10 @@
 import csv
 import datetime as dt
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from seed import fill
 from pipelines.command_line import front_door
 from resources.export.catalog import ExportError, chosen
 from resources.export.export import BATCH_ROWS, Asked, export
-from resources.export.files import EXCEL_ROWS, Excel, new_file
+from resources.export.files import EXCEL_ROWS, FORMATS, Excel, new_file
 from resources.postgres.roles import apply_roles
 from resources.postgres.session import DatabaseError
 from resources.table import UNKNOWN
@@ -247,9 +250,12 @@ def test_a_sheet_that_is_too_long_for_excel_is_refused(
 def test_a_full_disk_under_a_sheet_is_said_and_not_what_closing_it_met(seeded: str, tmp_path: Path) -> None:
     with psycopg.connect(seeded) as connection:
         [view] = chosen(connection, ["sessions"])
-    full = Excel(Path("/dev/full"), view)
+    (tmp_path / "full").symlink_to("/dev/full")
+    full = Excel(tmp_path / "full", view)
     with pytest.raises(ExportError, match="No space left"):
         full.close()
+    full.discard()
+    (tmp_path / "full").unlink()
 
     def fail() -> None:
         with new_file(tmp_path / "x.xlsx", view, "xlsx") as file:
@@ -259,6 +265,27 @@ def test_a_full_disk_under_a_sheet_is_said_and_not_what_closing_it_met(seeded: s
     with pytest.raises(ZeroDivisionError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_disk_that_is_full_is_said_in_a_line_and_no_row_is_left_anywhere(
+    form: str, seeded: str, tmp_path: Path
+) -> None:
+    """The system lets none of its files grow beyond 1 kB."""
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    words = ["-m", "pipelines", "export", "attendance", "--format", form, "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", sys.executable, "-B", *words],
+        env={**os.environ, "DATABASE_URL": seeded, "TMPDIR": str(elsewhere)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"export: {tmp_path / 'out'} can't be written to: File too large." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [*elsewhere.iterdir(), *(tmp_path / "out").iterdir()] == []
 
 
 def test_the_command_prints_each_file_and_its_rows(seeded: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -58,7 +59,9 @@ def test_a_ui_that_is_stopped_while_it_starts_leaves_nothing_running(database: s
     process = pipeline.start("python", "-m", "pipelines", "ui", "--port", str(free_port()))
     wait_until(lambda: code_servers(pipeline) or process.poll() is not None, 120)
     assert process.poll() is None, process.stdout and process.stdout.read()
-    process.send_signal(signal.SIGTERM)
+    while process.poll() is None:  # by somebody who is impatient, too
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
     process.communicate(timeout=90)
     assert [each.cmdline() for each in reaper.processes_of(pipeline.home)] == []
     assert not (pipeline.home / "ui.pid").exists()
