@@ -155,7 +155,7 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def _watch(processes: dict[str, subprocess.Popen[bytes]], host: str, port: int) -> NoReturn:
     """Say when the UI answers. Raises `Stopped` when one of the processes ends."""
-    url = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
+    url = f"http://{'localhost' if host == '127.0.0.1' else _in_url(host)}:{port}"
     told = False
     while True:
         for name, process in processes.items():
@@ -169,10 +169,14 @@ def _watch(processes: dict[str, subprocess.Popen[bytes]], host: str, port: int) 
 
 def _answers(host: str, port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}/server_info", timeout=2):
+        with urllib.request.urlopen(f"http://{_in_url(host)}:{port}/server_info", timeout=2):
             return True
     except OSError:
         return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _log_of(name: str) -> Path:
