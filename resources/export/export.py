@@ -22,7 +22,11 @@ from resources.runtime.whole_file import whole_file
 
 BATCH_ROWS = 10_000
 MANIFEST = "export.json"
-_FRESHNESS = "SELECT to_jsonb(f) FROM analytics.data_freshness AS f ORDER BY f.account_id, f.report_id"
+_FRESHNESS = """
+SELECT to_jsonb(f) FROM analytics.data_freshness AS f
+WHERE f.account_id = %(account)s OR %(account)s::bigint IS NULL
+ORDER BY f.account_id, f.report_id
+"""
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def _manifest(connection: psycopg.Connection, asked: Asked, done: Sequence[Expor
         "to": asked.last and str(asked.last),
         "account": asked.account,
         "files": [asdict(each) for each in done],
-        "freshness": [each for (each,) in connection.execute(_FRESHNESS)],
+        "freshness": [each for (each,) in connection.execute(_FRESHNESS, {"account": asked.account})],
     }
 
 

@@ -199,6 +199,12 @@ def test_the_manifest_says_when_what_and_how_far(seeded: str, tmp_path: Path) ->
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
+def test_what_is_exported_of_one_account_tells_of_no_other(seeded: str, tmp_path: Path) -> None:
+    exported(seeded, tmp_path, "daily", account=101)
+    manifest = json.loads((tmp_path / "export.json").read_text())
+    assert {each["account_id"] for each in manifest["freshness"]} == {101}
+
+
 def test_an_analyst_without_the_right_to_people_gets_no_name_and_no_id(seeded: str, tmp_path: Path) -> None:
     with run_folder.alone("roles"):
         apply_roles(seeded)
