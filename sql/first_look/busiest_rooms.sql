@@ -3,7 +3,11 @@
 WITH visitors AS (
     SELECT
         entry_id AS room_id,
-        user_id
+        user_id,
+        sum(meeting_view_time * meeting_engaged_play_time_ratio) AS engaged_minutes,
+        sum(meeting_view_time) FILTER (
+            WHERE meeting_engaged_play_time_ratio IS NOT NULL
+        ) AS rated_minutes
     FROM kaltura.attendees
     WHERE
         partner_id = %(partner_id)s
@@ -14,9 +18,9 @@ WITH visitors AS (
 audiences AS (
     SELECT
         room_id,
-        count(*) AS people
+        count(*) FILTER (WHERE NOT analytics.is_nobody(user_id)) AS people,
+        sum(engaged_minutes) / nullif(sum(rated_minutes), 0) AS engagement
     FROM visitors
-    WHERE NOT analytics.is_nobody(user_id)
     GROUP BY room_id
 ),
 
@@ -26,11 +30,7 @@ openings AS (
         max(room_name) AS room,
         count(*) AS sessions,
         count(attendance_count) AS known_sessions,
-        sum(total_minutes) / 60 AS hours,
-        sum(total_minutes * weighted_engagement_ratio)
-        / nullif(
-            sum(total_minutes) FILTER (WHERE weighted_engagement_ratio IS NOT NULL), 0
-        ) AS engagement
+        sum(total_minutes) / 60 AS hours
     FROM analytics.sessions
     WHERE
         account_id = %(partner_id)s
@@ -45,7 +45,7 @@ SELECT
     openings.sessions,
     CASE WHEN openings.known_sessions > 0 THEN coalesce(audiences.people, 0) END AS people,
     openings.hours,
-    openings.engagement
+    audiences.engagement
 FROM openings
 LEFT JOIN audiences ON openings.room_id = audiences.room_id
 ORDER BY openings.hours DESC NULLS LAST, openings.room_id ASC

@@ -31,15 +31,13 @@ minutes AS (
     GROUP BY sessions.department
 ),
 
-register AS (
+-- A student whom two courses of a department share with one session is in it once.
+presence AS (
     SELECT
         courses.department,
-        count(DISTINCT course_presence.person_id) AS student_count,
-        count(DISTINCT course_presence.person_id) FILTER (
-            WHERE course_presence.attended_minutes > 0
-        ) AS active_student_count,
-        count(*) FILTER (WHERE course_presence.is_attended)::double precision
-        / nullif(count(course_presence.is_attended), 0) AS attendance_ratio
+        course_presence.person_id,
+        max(course_presence.attended_minutes) AS attended_minutes,
+        bool_or(course_presence.is_attended) AS is_attended
     FROM analytics.course_presence
     INNER JOIN university.courses
         ON
@@ -50,7 +48,22 @@ register AS (
         AND course_presence.session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
         AND course_presence.is_enrolled
         AND course_presence.role = 'student'
-    GROUP BY courses.department
+    GROUP BY
+        courses.department,
+        course_presence.person_id,
+        course_presence.room_id,
+        course_presence.session_id
+),
+
+register AS (
+    SELECT
+        department,
+        count(DISTINCT person_id) AS student_count,
+        count(DISTINCT person_id) FILTER (WHERE attended_minutes > 0) AS active_student_count,
+        count(*) FILTER (WHERE is_attended)::double precision
+        / nullif(count(is_attended), 0) AS attendance_ratio
+    FROM presence
+    GROUP BY department
 )
 
 SELECT

@@ -4,7 +4,14 @@ WITH audiences AS (
         attendance.room_id,
         count(DISTINCT attendance.person_id) FILTER (
             WHERE attendance.is_identified
-        ) AS people_count
+        ) AS people_count,
+        sum(attendance.engaged_minutes)
+        / nullif(
+            sum(attendance.attended_minutes) FILTER (
+                WHERE attendance.engaged_minutes IS NOT NULL
+            ),
+            0
+        ) AS weighted_engagement_ratio
     FROM analytics.attendance
     INNER JOIN analytics.loaded_days
         ON
@@ -27,10 +34,7 @@ SELECT
         WHEN count(sessions.attendance_count) > 0 THEN coalesce(max(audiences.people_count), 0)
     END AS people_count,
     sum(sessions.total_minutes) AS total_minutes,
-    sum(sessions.total_minutes * sessions.weighted_engagement_ratio)
-    / nullif(
-        sum(sessions.total_minutes) FILTER (WHERE sessions.weighted_engagement_ratio IS NOT NULL), 0
-    ) AS weighted_engagement_ratio
+    max(audiences.weighted_engagement_ratio) AS weighted_engagement_ratio
 FROM analytics.sessions
 LEFT JOIN audiences ON sessions.room_id = audiences.room_id
 WHERE

@@ -116,13 +116,15 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE NOT analytics.is_nobody(attendees.user_id)) AS people_count,
-        coalesce(sum(attendees.meeting_view_time), 0) AS total_minutes,
-        coalesce(
-            sum(attendees.meeting_view_time) FILTER (
-                WHERE analytics.is_nobody(attendees.user_id)
-            ),
-            0
-        ) AS unidentified_minutes
+        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        CASE WHEN count(*) = 0 THEN 0 ELSE sum(attendees.meeting_view_time) END AS total_minutes,
+        CASE
+            WHEN count(*) FILTER (WHERE analytics.is_nobody(attendees.user_id)) = 0 THEN 0
+            ELSE
+                sum(attendees.meeting_view_time) FILTER (
+                    WHERE analytics.is_nobody(attendees.user_id)
+                )
+        END AS unidentified_minutes
     FROM kaltura.attendees
     WHERE
         attendees.partner_id = tied_to_own.partner_id

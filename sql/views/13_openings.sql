@@ -44,10 +44,37 @@ SELECT
                 WHERE privacy.mode = 'none'
             )
             THEN FALSE
-        -- Another host than the last known one of the room.
+        -- Another host than the last known one of what it goes on with: one from before a gap is of another meeting.
         ELSE coalesce(
             session_host_user_id <> (
-                SELECT earlier.session_host_user_id
+                SELECT
+                    CASE
+                        WHEN
+                            NOT EXISTS (
+                                SELECT FROM kaltura.room_sessions AS later
+                                WHERE
+                                    later.partner_id = earlier.partner_id
+                                    AND later.entry_id = earlier.entry_id
+                                    AND (later.session_start_time, later.cue_point_id)
+                                    > (earlier.session_start_time, earlier.cue_point_id)
+                                    AND (later.session_start_time, later.cue_point_id)
+                                    < (room_sessions.session_start_time, room_sessions.cue_point_id)
+                                    AND NOT EXISTS (
+                                        SELECT FROM kaltura.room_sessions AS previous
+                                        WHERE
+                                            previous.partner_id = later.partner_id
+                                            AND previous.entry_id = later.entry_id
+                                            AND (previous.session_start_time, previous.cue_point_id)
+                                            < (
+                                                later.session_start_time,
+                                                later.cue_point_id
+                                            )
+                                            AND previous.session_end_time
+                                            >= later.session_start_time - interval '5 minutes'
+                                    )
+                            )
+                            THEN earlier.session_host_user_id
+                    END
                 FROM kaltura.room_sessions AS earlier
                 WHERE
                     earlier.partner_id = room_sessions.partner_id
@@ -74,4 +101,4 @@ COMMENT ON COLUMN analytics.openings.session_date IS
 COMMENT ON COLUMN analytics.openings.started_at IS 'When the session started.';
 COMMENT ON COLUMN analytics.openings.is_new IS
 'FALSE where the session started within five minutes of the end of an earlier one of its room, or '
-'before it, and not under another host than the last one known.';
+'before it, and not under another host than the last one known since such a start.';

@@ -57,8 +57,9 @@ openings AS (
         max(sessions.main_room_id) AS main_room_id,
         (array_agg(sessions.room_name ORDER BY sessions.started_at DESC))[1] AS room_name,
         count(*) AS session_count,
+        -- Of days of which either report is not loaded whole: their attendees are in no figure here.
         count(*) FILTER (
-            WHERE sessions.attendance_known_until_at IS NULL
+            WHERE known_days.session_date IS NULL
         ) AS unknown_attendance_session_count,
         sum(sessions.duration_minutes) AS session_minutes,
         min(sessions.started_at) AS first_session_at,
@@ -73,6 +74,10 @@ openings AS (
         ) AS previous_session_count
     FROM analytics.sessions
     INNER JOIN newest_days ON sessions.account_id = newest_days.account_id
+    LEFT JOIN known_days
+        ON
+            sessions.account_id = known_days.account_id
+            AND sessions.session_date = known_days.session_date
     GROUP BY sessions.account_id, sessions.room_id, newest_days.newest_date
 ),
 
@@ -191,7 +196,8 @@ COMMENT ON COLUMN analytics.rooms.main_room_id IS
 'The main room of a breakout room; NULL for a main room.';
 COMMENT ON COLUMN analytics.rooms.session_count IS 'Sessions of this room.';
 COMMENT ON COLUMN analytics.rooms.unknown_attendance_session_count IS
-'How many of session_count have no attendees loaded: they are in no figure of people or minutes.';
+'How many of session_count are of days of which sessions or attendees are not loaded whole: they '
+'are in no figure of people or minutes.';
 COMMENT ON COLUMN analytics.rooms.missing_day_count IS
 'Days of the account, from its first loaded one to its newest, of which sessions or attendees are '
 'not loaded: what happened on them is in no figure.';

@@ -119,7 +119,8 @@ came AS (
             attendees.user_id
         ) AS person,
         NULL::text AS role,
-        coalesce(attendees.meeting_view_time, 0) AS minutes
+        TRUE AS has_come,
+        attendees.meeting_view_time AS minutes
     FROM meetings
     CROSS JOIN LATERAL unnest(meetings.session_ids) AS parts (part_id)
     INNER JOIN kaltura.attendees
@@ -144,6 +145,7 @@ expected AS (
         meetings.is_provisional,
         enrolled.person,
         enrolled.role,
+        FALSE AS has_come,
         NULL::double precision AS minutes
     FROM meetings
     CROSS JOIN
@@ -182,6 +184,8 @@ register AS NOT MATERIALIZED (
         bool_and(is_attendance_loaded) AS is_attendance_loaded,
         bool_or(is_provisional) AS is_provisional,
         max(role) AS role,
+        bool_or(has_come) AS has_come,
+        bool_or(has_come AND minutes IS NULL) AS is_partly_unknown,
         sum(minutes) AS minutes
     FROM marks
     GROUP BY person, session_id, room_id, course_id, account_id, session_date
@@ -198,18 +202,24 @@ presence AS NOT MATERIALIZED (
         person,
         role,
         role IS NOT NULL AS is_enrolled,
-        CASE WHEN is_attendance_loaded THEN coalesce(minutes, 0) END AS attended_minutes,
         CASE
             WHEN NOT is_attendance_loaded THEN NULL
-            WHEN minutes IS NULL THEN 0
-            WHEN minutes > nullif(open_minutes, 0) THEN 1
-            ELSE minutes / nullif(open_minutes, 0)
+            WHEN NOT has_come THEN 0
+            ELSE minutes
+        END AS attended_minutes,
+        CASE
+            WHEN NOT is_attendance_loaded THEN NULL
+            WHEN NOT has_come THEN 0
+            WHEN minutes >= nullif(open_minutes, 0) THEN 1
+            WHEN NOT is_partly_unknown THEN minutes / nullif(open_minutes, 0)
         END AS attended_ratio,
         CASE
             WHEN NOT is_attendance_loaded THEN NULL
-            WHEN minutes IS NULL THEN FALSE
+            WHEN NOT has_come THEN FALSE
             WHEN attendance_threshold = 0 THEN TRUE
-            ELSE minutes >= attendance_threshold * nullif(open_minutes, 0)
+            -- Of who came for a time that is not known, what is known may be enough.
+            WHEN minutes >= attendance_threshold * nullif(open_minutes, 0) THEN TRUE
+            WHEN NOT is_partly_unknown AND nullif(open_minutes, 0) IS NOT NULL THEN FALSE
         END AS is_attended,
         is_provisional
     FROM register
@@ -281,10 +291,11 @@ COMMENT ON COLUMN analytics.course_presence.is_enrolled IS
 'Whether the person was enrolled on that day: false for a guest, who came all the same.';
 COMMENT ON COLUMN analytics.course_presence.attended_minutes IS
 'Time in the session, in minutes, whichever ids and e-mails of theirs they came by; 0 for who did '
-'not come, NULL where attendees of the session are not loaded.';
+'not come, NULL where attendees of the session are not loaded, or the person came and Kaltura gave '
+'no time.';
 COMMENT ON COLUMN analytics.course_presence.attended_ratio IS
 'Share of the time that the room was open, 0 to 1, cut at 1; NULL where attendees are not loaded, '
-'or the person came and the session''s length is not known.';
+'or the person came and for how long, or the session''s length, is not known.';
 COMMENT ON COLUMN analytics.course_presence.is_attended IS
 'Whether they were there for the course''s attendance_threshold at least; false for who did '
 'not come, NULL as for attended_ratio.';

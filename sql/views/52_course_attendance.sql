@@ -56,6 +56,7 @@ people_of_courses AS (
         not_enrolled_session_count,
         attended_minutes,
         last_seen_date,
+        NULL::date AS enrolled_until_date,
         is_provisional
     FROM runs
     UNION ALL
@@ -72,6 +73,7 @@ people_of_courses AS (
         0 AS not_enrolled_session_count,
         NULL AS attended_minutes,
         NULL AS last_seen_date,
+        coalesce(to_date, 'infinity') AS enrolled_until_date,
         FALSE AS is_provisional
     FROM analytics.enrolments
 ),
@@ -89,6 +91,7 @@ added_up AS (
         sum(not_enrolled_session_count)::bigint AS not_enrolled_session_count,
         sum(attended_minutes) AS attended_minutes,
         max(last_seen_date) AS last_seen_date,
+        nullif(max(enrolled_until_date), 'infinity') AS enrolled_until_date,
         max(absence_count) AS longest_absence_count,
         (array_agg(absence_count ORDER BY absence_run DESC NULLS LAST))[1] AS newest_absence_count,
         bool_or(is_provisional) AS is_provisional
@@ -124,6 +127,7 @@ SELECT
                 added_up.attended_session_count < added_up.absence_count
                 OR added_up.newest_absence_count >= 3
     END AS is_at_risk,
+    added_up.enrolled_until_date,
     added_up.is_provisional
 FROM added_up
 INNER JOIN university.courses
@@ -174,7 +178,11 @@ COMMENT ON COLUMN analytics.course_attendance.longest_absence_count IS
 COMMENT ON COLUMN analytics.course_attendance.newest_absence_count IS
 'The row of sessions not attended up to the newest one; 0 for who attended that.';
 COMMENT ON COLUMN analytics.course_attendance.is_at_risk IS
-'Whether a student has missed more sessions than attended, or the three newest; NULL for others, '
-'and where fewer than two sessions are known.';
+'Whether a student has missed more sessions than attended, or the three newest while enrolled: of '
+'who has left (enrolled_until_date), as of then. NULL for others, and where fewer than two '
+'sessions are known.';
+COMMENT ON COLUMN analytics.course_attendance.enrolled_until_date IS
+'The last local day on which the person is enrolled; NULL where the list names none, and for who '
+'is on no list of the course.';
 COMMENT ON COLUMN analytics.course_attendance.is_provisional IS
 'Whether the figures may still grow: those of one of the sessions may.';

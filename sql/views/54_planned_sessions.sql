@@ -111,6 +111,8 @@ both_kinds AS (
         held.planned_start_at,
         held.planned_end_at,
         CASE
+            -- Of a session without an end that began before, it is not known whether it lasted until the plan.
+            WHEN held.ended_at IS NULL AND held.started_at < held.planned_start_at THEN NULL
             WHEN held.logical_session_id IS NOT NULL THEN 'held'
             WHEN loaded.session_pulled_at >= held.planned_end_at THEN 'not held'
         END AS outcome,
@@ -189,10 +191,12 @@ COMMENT ON COLUMN analytics.planned_sessions.planned_end_at IS
 'When it was to end; NULL where there was no plan.';
 COMMENT ON COLUMN analytics.planned_sessions.outcome IS
 'held, not held, or held without a plan; NULL where it is not known: sessions of the day are not '
-'loaded, or were last pulled before the planned end.';
+'loaded, or were last pulled before the planned end, or a session of the room began before the '
+'plan and its end is not known.';
 COMMENT ON COLUMN analytics.planned_sessions.session_id IS
-'The session of that room which overlaps the plan longest, as in course_sessions; NULL where none '
-'does. One that ran through several plans holds each of them.';
+'The session of that room which overlaps the plan longest, as in course_sessions; where none does, '
+'one that may, as its end is not known; else NULL. One that ran through several plans holds each '
+'of them.';
 COMMENT ON COLUMN analytics.planned_sessions.started_at IS
 'When the session started; NULL where there is none.';
 COMMENT ON COLUMN analytics.planned_sessions.ended_at IS

@@ -92,7 +92,7 @@ CROSS JOIN
         ) AS held
         GROUP BY held.account_id, held.department
     ) AS session_weeks
-CROSS JOIN LATERAL (
+CROSS JOIN LATERAL (  -- noqa: ST05
     SELECT
         count(DISTINCT presence.person_id) AS student_count,
         count(DISTINCT presence.person_id) FILTER (
@@ -100,24 +100,34 @@ CROSS JOIN LATERAL (
         ) AS active_student_count,
         count(*) FILTER (WHERE presence.is_attended) AS attended_count,
         count(*) FILTER (WHERE NOT presence.is_attended) AS absence_count
-    FROM unnest(session_weeks.course_ids) AS courses (course_id)
-    -- OFFSET keeps the planner at it: a course at a time.
-    CROSS JOIN
-        LATERAL (
-            SELECT
-                course_presence.person_id,
-                course_presence.attended_minutes,
-                course_presence.is_attended
-            FROM analytics.course_presence
-            WHERE
-                course_presence.account_id = session_weeks.account_id
-                AND course_presence.course_id = courses.course_id
-                AND course_presence.session_date >= weeks.week_date
-                AND course_presence.session_date < weeks.week_date + 7
-                AND course_presence.is_enrolled
-                AND course_presence.role = 'student'
-            OFFSET 0  -- noqa: AM09
-        ) AS presence
+    -- A student whom two courses of the department share with one session is in it once.
+    FROM (
+        SELECT
+            in_course.person_id,
+            max(in_course.attended_minutes) AS attended_minutes,
+            bool_or(in_course.is_attended) AS is_attended
+        FROM unnest(session_weeks.course_ids) AS courses (course_id)
+        -- OFFSET keeps the planner at it: a course at a time.
+        CROSS JOIN
+            LATERAL (
+                SELECT
+                    course_presence.person_id,
+                    course_presence.room_id,
+                    course_presence.session_id,
+                    course_presence.attended_minutes,
+                    course_presence.is_attended
+                FROM analytics.course_presence
+                WHERE
+                    course_presence.account_id = session_weeks.account_id
+                    AND course_presence.course_id = courses.course_id
+                    AND course_presence.session_date >= weeks.week_date
+                    AND course_presence.session_date < weeks.week_date + 7
+                    AND course_presence.is_enrolled
+                    AND course_presence.role = 'student'
+                OFFSET 0  -- noqa: AM09
+            ) AS in_course
+        GROUP BY in_course.person_id, in_course.room_id, in_course.session_id
+    ) AS presence
 ) AS register_weeks;
 
 COMMENT ON VIEW analytics.department_weekly IS
@@ -142,7 +152,8 @@ COMMENT ON COLUMN analytics.department_weekly.student_count IS
 COMMENT ON COLUMN analytics.department_weekly.active_student_count IS
 'How many of student_count came to a session, for however long.';
 COMMENT ON COLUMN analytics.department_weekly.attended_count IS
-'Attendances: a student and a session of their course that they attended.';
+'Attendances: a student and a session of their courses that they attended; one of two of their '
+'courses counts once.';
 COMMENT ON COLUMN analytics.department_weekly.absence_count IS
 'Absences: a student and a session of their course that they did not attend.';
 COMMENT ON COLUMN analytics.department_weekly.attendance_ratio IS

@@ -46,7 +46,7 @@ def connection(database: str) -> Iterator[psycopg.Connection]:
         yield opened
 
 
-def held(connection: psycopg.Connection, day: int, visits: list[tuple[str, float]]) -> None:
+def held(connection: psycopg.Connection, day: int, visits: list[tuple[str, float | None]]) -> None:
     """A session a day, with Ada in it for so many minutes under each id."""
     start = FIRST + dt.timedelta(days=day)
     said = {"date": start.date(), "start": start, "known": start + dt.timedelta(days=3)}
@@ -58,8 +58,8 @@ def held(connection: psycopg.Connection, day: int, visits: list[tuple[str, float
         connection.execute(ATTENDEE, row)
 
 
-def visits_by(ids: tuple[str, ...]) -> st.SearchStrategy[list[list[tuple[str, float]]]]:
-    minutes = st.sampled_from([0.0, 10.0, 20.0, 29.0, 30.0, 45.0, 60.0])
+def visits_by(ids: tuple[str, ...]) -> st.SearchStrategy[list[list[tuple[str, float | None]]]]:
+    minutes = st.sampled_from([None, 0.0, 10.0, 20.0, 29.0, 30.0, 45.0, 60.0])
     return st.lists(st.lists(st.tuples(st.sampled_from(ids), minutes), max_size=3), max_size=9)
 
 
@@ -81,16 +81,26 @@ def test_a_persons_attendance_is_that_of_a_register_kept_by_hand(
             " newest_absence_count, is_at_risk FROM analytics.course_attendance"
         ).fetchall()
         absences = connection.execute("SELECT session_id FROM analytics.absences ORDER BY started_at").fetchall()
-    minutes = [sum(dict(visits).values()) for visits in history]
-    attended = [bool(visits) and stayed >= THRESHOLD * LENGTH for visits, stayed in zip(history, minutes, strict=True)]
-    runs = [len(list(run)) for is_attended, run in groupby(attended) if not is_attended]
-    newest = runs[-1] if runs and not attended[-1] else 0
-    present, missed = sum(attended), len(attended) - sum(attended)
-    at_risk = present < missed or newest >= 3 if len(attended) >= 2 else None
+    stays = [list(dict(visits).values()) for visits in history]
+    attended = [was_attended(stay) for stay in stays]
+    known = [is_attended for is_attended in attended if is_attended is not None]
+    runs = [len(list(run)) for is_attended, run in groupby(known) if not is_attended]
+    newest = runs[-1] if runs and not known[-1] else 0
+    present, missed = sum(known), len(known) - sum(known)
+    at_risk = present < missed or newest >= 3 if len(known) >= 2 else None
+    told = [minutes for stay in stays for minutes in stay or [0.0] if minutes is not None]
     assert got[:3] == (len(history), present, missed)
-    assert got[3] == pytest.approx(sum(minutes) if history else None)
+    assert got[3] == pytest.approx(sum(told) if told else None)
     assert got[4:] == (max(runs, default=0), newest, at_risk)
-    assert absences == [(f"s{day}",) for day, is_attended in enumerate(attended) if not is_attended]
+    assert absences == [(f"s{day}",) for day, is_attended in enumerate(attended) if is_attended is False]
+
+
+def was_attended(stay: list[float | None]) -> bool | None:
+    """Whether these stays of a session add up to the threshold; None where one whose length is not known decides."""
+    told = sum(minutes for minutes in stay if minutes is not None)
+    if stay and told >= THRESHOLD * LENGTH:
+        return True
+    return None if None in stay else False
 
 
 @pytest.mark.parametrize("gap_minutes", [0, 3, 5, 6])
@@ -128,6 +138,51 @@ def test_a_plan_is_held_by_the_session_that_overlaps_it_and_not_by_one_whose_end
         "SELECT outcome, session_id, late_minutes FROM analytics.planned_sessions WHERE planned_start_at IS NOT NULL"
     )
     assert connection.execute(query).fetchall() == [("held", "the lecture", 5)]
+
+
+@pytest.mark.parametrize(("began", "outcome"), [(-5, None), (0, "held"), (20, "held")])
+def test_a_session_without_an_end_holds_a_plan_where_it_began_in_it_and_of_an_earlier_one_nothing_is_known(
+    began: int, outcome: str | None, connection: psycopg.Connection
+) -> None:
+    at = lambda minutes: FIRST + dt.timedelta(minutes=minutes)  # noqa: E731
+    opened(connection, "no end", at(began), None)
+    connection.execute("INSERT INTO university.timetable VALUES (1, 'c', 'room', %s, %s)", [at(0), at(60)])
+    query = "SELECT outcome, session_id FROM analytics.planned_sessions WHERE planned_start_at IS NOT NULL"
+    assert connection.execute(query).fetchall() == [(outcome, "no end")]
+
+
+def test_a_student_of_two_courses_of_a_department_attends_their_common_session_once(
+    connection: psycopg.Connection,
+) -> None:
+    connection.execute("UPDATE university.courses SET department = 'd'")
+    connection.execute("INSERT INTO university.courses (account_id, course_id, department) VALUES (1, 'c2', 'd')")
+    connection.execute("INSERT INTO university.course_rooms VALUES (1, 'c2', 'room')")
+    for course, person in (("c", "ada"), ("c2", "ada"), ("c", "eve")):
+        connection.execute(
+            "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (1, %s, %s)", [course, person]
+        )
+    held(connection, 0, [("ada", 50)])
+    query = (
+        "SELECT session_count, student_count, attended_count, absence_count, attendance_ratio"
+        " FROM analytics.department_weekly"
+    )
+    assert connection.execute(query).fetchall() == [(1, 2, 1, 1, 0.5)]
+
+
+def test_a_person_is_at_risk_as_of_when_they_left_and_the_row_says_when_that_was(
+    connection: psycopg.Connection,
+) -> None:
+    left = FIRST.date() + dt.timedelta(days=2)
+    for person, until in (("ada", left), ("eve", None), ("kim", None), ("kim", left)):
+        connection.execute(
+            "INSERT INTO university.enrolments (account_id, course_id, person_id, from_date, to_date)"
+            " VALUES (1, 'c', %s, %s, %s)",
+            [person, FIRST.date() + dt.timedelta(days=3) if person == "kim" and until is None else None, until],
+        )
+    for day in range(6):
+        held(connection, day, [])
+    query = "SELECT person_id, is_at_risk, enrolled_until_date FROM analytics.course_attendance ORDER BY person_id"
+    assert connection.execute(query).fetchall() == [("ada", True, left), ("eve", True, None), ("kim", True, None)]
 
 
 def test_where_a_part_of_a_session_has_no_end_nobody_is_said_to_have_attended_a_share_of_it(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 ACCOUNT = 404
@@ -74,6 +74,7 @@ def both(loads: Loads, day: int) -> bool:
     loads=st.frozensets(st.tuples(st.integers(0, DAYS - 1), st.sampled_from(REPORTS)), min_size=1),
     restricted=st.frozensets(st.tuples(st.integers(0, DAYS - 1), st.sampled_from(REPORTS)), max_size=4),
 )
+@example(loads=frozenset({(0, 6001), (1, 6000), (1, 6001)}), restricted=frozenset({(0, 6000)}))
 def test_a_figure_is_null_exactly_where_a_report_that_it_comes_from_is_not_loaded(
     connection: psycopg.Connection, loads: Loads, restricted: Loads
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_figure_is_null_exactly_where_a_report_that_it_comes_from_is_not_loade
         _days_are_right(connection, loads, restricted)
         _weeks_are_right(connection, loads)
         _sessions_are_right(connection, loads)
+        _rooms_are_right(connection, loads, restricted)
         _courses_are_right(connection, loads)
 
 
@@ -137,6 +139,14 @@ def _sessions_are_right(connection: psycopg.Connection, loads: Loads) -> None:
         assert ratio == (1 if known else None)
     hours = connection.execute("SELECT hour_at, people_at_most_count FROM analytics.concurrency_hourly").fetchall()
     assert all(people == (2 if ((hour.date() - MONDAY).days, 6001) in loads else None) for hour, people in hours)
+
+
+def _rooms_are_right(connection: psycopg.Connection, loads: Loads, restricted: Loads) -> None:
+    held = {day for day, report in loads | restricted if report == 6000}
+    known = sum(both(loads, day) for day in held)
+    wanted = [(len(held), len(held) - known, 2 if known else None, known * 2 * MINUTES if known else None)]
+    rooms = "SELECT session_count, unknown_attendance_session_count, people_count, total_minutes FROM analytics.rooms"
+    assert connection.execute(rooms).fetchall() == (wanted if held else [])
 
 
 @pytest.mark.parametrize(("days", "wanted"), [(30, None), (55, None), (56, 1.0), (70, 1.0)])
