@@ -42,6 +42,7 @@ from resources.warehouse.warehouse import DayLost, Warehouse
 # One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
 POOL = f"kaltura_api_{account_name()}"
 NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
+NOT_LOADED = f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
 
@@ -176,7 +177,10 @@ class _Run:
         )
 
     def pull(self, days: Sequence[dt.date], client: Client, *, accepts_empty: bool) -> None:
-        """Asks for the days, a window at a time, and loads each window while the next one is on its way."""
+        """Asks for the days, a window at a time, and loads each window while the next one is on its way.
+
+        Once days can't be written, the rest is not asked for: Kaltura would answer for nothing.
+        """
         windows = Windows(
             lambda these, seen: extract(
                 these,
@@ -192,11 +196,17 @@ class _Run:
             ),
             client.row_cap,
         )
+        rest = sorted(days)
         with closing(one_ahead(windows.fetched(days), client.give_up)) as fetching:
             for fetched in fetching:
                 self.load(fetched)
+                rest = [day for day in rest if day > fetched.days.last]
                 del fetched  # while the next window is waited for, this one's rows are of no more use
                 memory.trim()
+                if self._gives_up_loading:
+                    break
+        for day in rest:
+            self._fail(day, NotAsked(NOT_LOADED))
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):
@@ -254,9 +264,13 @@ class _Run:
             {"failed days": dg.MetadataValue.json([str(day) for day in days])},
         )
 
+    @property
+    def _gives_up_loading(self) -> bool:
+        return self.failed_loads_in_a_row >= BAD_DAYS_IN_A_ROW
+
     def _load_day(self, day: dt.date, extracted: Extract) -> None:
-        if self.failed_loads_in_a_row >= BAD_DAYS_IN_A_ROW:
-            self._fail(day, NotAsked(f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"))
+        if self._gives_up_loading:
+            self._fail(day, NotAsked(NOT_LOADED))
             return
         provenance = Provenance(
             partner_id=self.people.partner_id,
