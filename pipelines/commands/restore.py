@@ -27,7 +27,7 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
     from resources.privacy.restored import KeptErasures
 
     kept = KeptErasures(privacy, TABLES)
-    manifest = restore(
+    restored = restore(
         database_url or url.database_url(),
         file,
         Console(stderr=True),
@@ -37,8 +37,9 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
         key=privacy.key,
         trust=trust,
     )
-    click.echo(f"restored {sum(manifest.rows.values()):,} rows of {manifest.made_at}")
+    click.echo(f"restored {sum(restored.manifest.rows.values()):,} rows of {restored.manifest.made_at}")
     click.echo(f"people erased since then, and now from the backup too: {kept.people:,}")
+    click.echo(restored.rights)
     if not database_url:
         click.echo(_of_marks())
 

@@ -12,7 +12,7 @@ since, go on beside the newer one: for an upgrade in which both run for a while.
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -174,6 +174,16 @@ class Migrations:
         done = [] if has_files else [f"sql/{name}" for name in self._apply_files()]
         return [*done, *self._apply_comments(tables)]
 
+    def begin_at(self, names: Collection[str]) -> None:
+        """Give a database without a schema that of the version which had just these files. In the caller's transaction.
+
+        `apply` goes on from there. Raises `MigrationError`.
+        """
+        self._run(_BOOKS, "kaltura.migrations")
+        for file in self._migrations:
+            if file.name in names:
+                self._execute(file)
+
     def _apply_files(self) -> list[str]:
         with self._locked():
             self._run(_BOOKS, "kaltura.migrations")
@@ -220,6 +230,9 @@ class Migrations:
     def has(self, file: File) -> bool:
         applied = self._applied().get(file.name)
         return applied is not None and applied.checksum == file.checksum
+
+    def has_any_version_of(self, name: str) -> bool:
+        return name in self._applied()
 
     def note(self, file: File) -> None:
         """Write down that the file has been applied."""

@@ -2,8 +2,9 @@
 
 A backup is SQL that runs as the owner of the warehouse, so only one that `PII_KEY` has signed is believed by itself.
 The file is checked before anything is touched. What it holds goes through the driver, never through psql; the rows of
-each table are counted and the schema is brought to this version's before it is committed. Who may read the views
-(GRANT) has to be said again.
+each table are counted and the schema is brought to this version's before it is committed. The database may be empty, or
+of any version: what of the schema is in no backup is made as the backup's version had it. Rights (GRANT) are in none: the
+roles get theirs again where they had them in the warehouse that is replaced, and in no other database unasked.
 """
 
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +21,7 @@ from psycopg import sql
 from rich.console import Console
 
 from resources.local import postgres as local_postgres
-from resources.postgres import script
+from resources.postgres import roles, script
 from resources.postgres.backup import (
     KALTURA,
     POLL_SECONDS,
@@ -54,12 +56,14 @@ _DROP = """
 SET LOCAL client_min_messages = warning;
 DROP SCHEMA IF EXISTS kaltura, university CASCADE;
 """
-# Row versions are of the server that the backup was taken from, and the views are not in it.
-_AFTERWARDS = """
+# What is not in a backup is not noted as made, either: the views, and the rights of roles.
+_POURED = """
 RESET ALL;
-UPDATE kaltura.loads SET row_versions = NULL WHERE row_versions IS NOT NULL;
-DELETE FROM kaltura.migrations WHERE name LIKE 'views/%';
+DELETE FROM kaltura.migrations WHERE name LIKE 'views/%' OR name = 'roles.sql';
 """
+# They are of the server that the backup was taken from. An older version had none before it is migrated.
+_NO_ROW_VERSIONS = "UPDATE kaltura.loads SET row_versions = NULL WHERE row_versions IS NOT NULL"
+_NO_RIGHTS = "Rights (GRANT) are not in a backup: `make roles` gives the roles theirs."
 _HOW_TO_TRUST = (
     "A backup is SQL that runs as the owner of the warehouse: restore none that you do not trust. "
     "If you know where it comes from: --trust."
@@ -76,6 +80,14 @@ class Keeper(Protocol):
         """Puts it into the restored warehouse, in the same transaction."""
 
 
+@dataclass(frozen=True)
+class Restored:
+    """What was put back. `rights` says in a sentence what became of those of the roles."""
+
+    manifest: Manifest
+    rights: str
+
+
 def restore(
     url: str,
     file: Path,
@@ -86,7 +98,7 @@ def restore(
     replace: bool = False,
     key: str = "",
     trust: bool = False,
-) -> Manifest:
+) -> Restored:
     """Put the backup, but for the comments of `tables`, in the place of what is there. On a `BackupError` nothing has changed."""
     manifest = _believed(file, key, trust)
     with connected(url) as connection:
@@ -97,14 +109,15 @@ def restore(
         try:
             views = Migrations(connection).views_made()
             views.drop()
+            had_roles = roles.are_noted(connection)
             _refuse_to_lose_what_reads_the_tables(connection)
             connection.execute(_DROP)
+            _make_what_no_backup_holds(connection, manifest)
             _pour(connection, url, file, manifest, console)
-            _expect_rows(connection, manifest)
-            connection.execute(_AFTERWARDS)
-            Migrations(connection).apply(tables)
+            _bring_up_to_date(connection, manifest, tables)
             views.restore()
             keeper.after(connection)
+            rights = _rights_again(connection) if had_roles else _NO_RIGHTS
         except psycopg.Error as error:
             said = error.diag.message_primary or type(error).__name__  # its detail would quote rows
             raise BackupError(f"nothing was restored. {said}") from None
@@ -113,7 +126,31 @@ def restore(
         _commit(connection)
     with suppress(psycopg.Error, BackupError):  # it is restored; Postgres does this by itself some time later
         _analyze(url)
-    return manifest
+    return Restored(manifest, rights)
+
+
+def _make_what_no_backup_holds(connection: psycopg.Connection, manifest: Manifest) -> None:
+    """Schema `analytics` and its functions, on which tables and views rest, as the backup's version had them.
+
+    Migrations make them, and those that the backup has are not applied again after it. Their tables make way for its own.
+    """
+    Migrations(connection).begin_at(manifest.migrations)
+    connection.execute(_DROP)
+
+
+def _bring_up_to_date(connection: psycopg.Connection, manifest: Manifest, tables: Sequence[Table]) -> None:
+    _expect_rows(connection, manifest)
+    connection.execute(_POURED)
+    Migrations(connection).apply(tables)
+    connection.execute(_NO_ROW_VERSIONS)
+
+
+def _rights_again(connection: psycopg.Connection) -> str:
+    try:
+        roles.give_again(connection)
+    except roles.RolesError as error:
+        return f"The roles had rights here, and could not be given them again: {error}"
+    return "The roles have their rights again."
 
 
 def _commit(connection: psycopg.Connection) -> None:
