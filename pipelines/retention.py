@@ -1,7 +1,7 @@
 """Takes the names out of old days: each day's people become pseudonyms `RETENTION_DAYS` after it, names and e-mails go.
 
-The job `retention` does it every night, the command of that name by hand.
-A pull of an old day is treated alike, so a backfill brings no names back.
+The job `retention` does it every night, the command of that name by hand: for the account whose setting it is. Others in
+the same warehouse have their own. A pull of an old day is treated alike, so a backfill brings no names back.
 """
 
 import dagster as dg
@@ -9,6 +9,7 @@ import psycopg
 
 from assets.partitions import SETTINGS
 from assets.reports import TABLES
+from resources.local import kaltura as standin
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
@@ -21,36 +22,36 @@ from resources.warehouse.resource import Postgres
 RETAIN_AT = "30 3 * * *"  # before the day's pull
 
 
-def without_old_names(connection: psycopg.Connection, privacy: Privacy) -> Counts:
-    """Days older than `retention_days`, in the connection's transaction. Raises `PrivacyError`."""
+def without_old_names(connection: psycopg.Connection, privacy: Privacy, account: int) -> Counts:
+    """The account's days older than `retention_days`, in the connection's transaction. Raises `PrivacyError`."""
     lock_exclusively(connection)
     require_mode(connection, privacy)
     if not privacy.retention_days:
         return {}
     end = first_day_kept(connection, privacy)
-    enrolments = roster.age(connection, privacy, end)
-    roster.tie(connection, privacy, end)
-    counts = {**pseudonymise(connection, privacy, TABLES, end=end), roster.NAME: enrolments}
-    return {**counts, "people": forget_unused(connection, TABLES)}
+    enrolments = roster.age(connection, privacy, account, end)
+    roster.tie(connection, privacy, account, end)
+    counts = {**pseudonymise(connection, privacy, TABLES, account, end=end), roster.NAME: enrolments}
+    return {**counts, "people": forget_unused(connection, TABLES, account)}
 
 
 def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:
-    """All days; from now on the warehouse is filled with `PII_MODE=pseudonymous`. Raises `PrivacyError`."""
+    """All days of all accounts, as the mode is the warehouse's: from now on `PII_MODE=pseudonymous`. Raises `PrivacyError`."""
     lock_exclusively(connection)
     expect_convertible(connection, privacy)
-    enrolments = roster.age(connection, privacy, None)
-    counts = {**pseudonymise(connection, privacy, TABLES), roster.NAME: enrolments}
-    counts["people"] = forget_unused(connection, TABLES)
+    enrolments = roster.age(connection, privacy, None, None)
+    counts = {**pseudonymise(connection, privacy, TABLES, None), roster.NAME: enrolments}
+    counts["people"] = forget_unused(connection, TABLES, None)
     record(connection, privacy)
     return counts
 
 
-@dg.op(description="Names and e-mails of days older than RETENTION_DAYS go, and ids become pseudonyms.")
+@dg.op(description="Names and e-mails of the account's days older than RETENTION_DAYS go, and ids become pseudonyms.")
 def take_out_old_names(context: dg.OpExecutionContext, warehouse: Postgres) -> None:
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.connection() as connection:
-            counts = without_old_names(connection, opened.privacy)
+            counts = without_old_names(connection, opened.privacy, standin.account())
             first_kept = first_day_kept(connection, opened.privacy)
     if not opened.privacy.retention_days:
         context.log.info("RETENTION_DAYS is not set: names are kept.")
@@ -59,7 +60,7 @@ def take_out_old_names(context: dg.OpExecutionContext, warehouse: Postgres) -> N
     context.log.info(f"days before {first_kept}: {said}")
 
 
-@dg.job(description="Takes the names out of days older than RETENTION_DAYS.")
+@dg.job(description="Takes the names out of the account's days older than RETENTION_DAYS.")
 def retention() -> None:
     take_out_old_names()
 
@@ -77,11 +78,14 @@ nightly_retention = dg.ScheduleDefinition(
 )
 
 
-def counts_of(privacy: Privacy, *, everything: bool, dry_run: bool) -> Counts:
-    """What was changed, or would be: what the command `retention` does. Raises `ProjectError`."""
+def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> Counts:
+    """What the command `retention` changes, or would: old days of the account, or with None every day of all.
+
+    Raises `ProjectError`.
+    """
     with opened(database_url()) as connection:
         Migrations(connection).require_current()
-        counts = converted(connection, privacy) if everything else without_old_names(connection, privacy)
+        counts = converted(connection, privacy) if account is None else without_old_names(connection, privacy, account)
         if dry_run:
             connection.rollback()
     return counts

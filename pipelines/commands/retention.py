@@ -7,23 +7,36 @@ from resources.settings import SettingError, Settings
 
 
 @click.command(cls=OneTransaction)
-@click.option("--all", "everything", is_flag=True, help="Every day, once: from PII_MODE=full to PII_MODE=pseudonymous.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every day of all accounts, once: from PII_MODE=full to PII_MODE=pseudonymous.",
+)
+@click.option("--partner-id", "partner_id", type=int, help="The account (default: KALTURA_PARTNER_ID).")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
-def command(everything: bool, dry_run: bool) -> None:
-    """Take names and e-mails out of days older than RETENTION_DAYS."""
+def command(everything: bool, partner_id: int | None, dry_run: bool) -> None:
+    """Take names and e-mails out of the account's days older than RETENTION_DAYS."""
     privacy = Settings.from_environment().privacy
+    if everything and partner_id:
+        raise click.UsageError("--all is of all accounts: PII_MODE is the warehouse's.")
     if not everything and not privacy.retention_days:
         raise SettingError("RETENTION_DAYS is not set: names are kept for good. Set it, as in RETENTION_DAYS=365.")
     from rich.console import Console
 
     from pipelines.commands.erase import print_counts
     from pipelines.retention import counts_of
+    from resources.local import kaltura as standin
 
     console = Console()
+    account = None if everything else partner_id or standin.account()
     with console.status("Taking names out ..."):
-        counts = counts_of(privacy, everything=everything, dry_run=dry_run)
-    days = "all days" if everything else f"days that are more than {privacy.retention_days} days old"
-    console.print(f"Of {days}, in all accounts:")
+        counts = counts_of(privacy, account, dry_run=dry_run)
+    console.print(
+        "Of all days, in all accounts:"
+        if account is None
+        else f"Of days that are more than {privacy.retention_days} days old, in account {account}:"
+    )
     print_counts(console, counts, dry_run=dry_run)
     if everything and not dry_run:
         console.print("The warehouse holds pseudonyms only. Keep PII_MODE=pseudonymous and this PII_KEY from now on.")

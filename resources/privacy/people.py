@@ -185,7 +185,8 @@ class DayPrivacy:
         arrived = [replace(each, rejects=self.people.rejects(each.rejects)) for each in arrived]
         if self.privacy.is_full and self.is_past_retention:
             tables = [each.table for each in arrived]
-            pseudonymise(self.connection, self.privacy, tables, self.day, self.day + dt.timedelta(days=1))
+            days = self.day, self.day + dt.timedelta(days=1)
+            pseudonymise(self.connection, self.privacy, tables, self.partner_id, *days)
             arrived = [self._aged(each) for each in arrived]
         elif self.privacy.is_full:
             return self._known(arrived, registry)

@@ -25,7 +25,10 @@ from resources.table import Table
 Counts = dict[str, int]
 """How many rows of which table were changed."""
 
-_OF_DAYS = sql.SQL("{}.partition_date >= %(first)s AND {}.partition_date < %(end)s")
+_OF_DAYS = sql.SQL("{0}.partition_date >= %(first)s AND {0}.partition_date < %(end)s")
+_OF_DAYS_OF_ACCOUNT = sql.SQL(
+    "{0}.partner_id = %(account)s AND {0}.partition_date >= %(first)s AND {0}.partition_date < %(end)s"
+)
 _MADE = sql.SQL("(SELECT made.pseudonym FROM pg_temp.made WHERE made.partner_id = {} AND made.user_id = {})")
 
 
@@ -33,15 +36,19 @@ def pseudonymise(
     connection: psycopg.Connection,
     privacy: Privacy,
     tables: Sequence[Table],
+    account: int | None,
     first: dt.date = dt.date.min,
     end: dt.date = dt.date.max,
 ) -> Counts:
-    """Names and e-mails of the days from `first` to before `end` go, and ids become pseudonyms, in all accounts."""
-    return _Pseudonymisation(connection, privacy, tables, {"first": first, "end": end}).run()
+    """Names and e-mails of the account's days from `first` to before `end` go, and ids become pseudonyms.
+
+    None is all accounts: for what is of the whole warehouse, as `PII_MODE` is. `RETENTION_DAYS` is one account's.
+    """
+    return _Pseudonymisation(connection, privacy, tables, account, {"first": first, "end": end}).run()
 
 
-def forget_unused(connection: psycopg.Connection, tables: Sequence[Table]) -> int:
-    """Rows of `kaltura.people` that no row of the tables needs any more."""
+def forget_unused(connection: psycopg.Connection, tables: Sequence[Table], account: int | None) -> int:
+    """Rows of `kaltura.people` that no row of the tables needs any more: of the account, or with None of all."""
     used = sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT partner_id, {} FROM {}").format(sql.Identifier(column), target_of(table))
         for table in tables
@@ -51,7 +58,9 @@ def forget_unused(connection: psycopg.Connection, tables: Sequence[Table]) -> in
         sql.SQL(
             "DELETE FROM kaltura.people WHERE NOT EXISTS (SELECT FROM ({}) AS used (partner_id, user_id)"
             " WHERE used.partner_id = people.partner_id AND used.user_id = people.user_id)"
-        ).format(used)
+            " AND (%(account)s::bigint IS NULL OR people.partner_id = %(account)s)"
+        ).format(used),
+        {"account": account},
     ).rowcount
     if gone:
         note_removal(connection)
@@ -65,11 +74,17 @@ def note_removal(connection: psycopg.Connection) -> None:
 
 class _Pseudonymisation:
     def __init__(
-        self, connection: psycopg.Connection, privacy: Privacy, tables: Sequence[Table], days: Mapping[str, dt.date]
+        self,
+        connection: psycopg.Connection,
+        privacy: Privacy,
+        tables: Sequence[Table],
+        account: int | None,
+        days: Mapping[str, dt.date],
     ) -> None:
         self.connection = connection
         self.privacy = privacy
         self.tables = tables
+        self.account = account
         self.days = days
 
     def run(self) -> Counts:
@@ -216,7 +231,7 @@ class _Pseudonymisation:
         **parts: sql.Composable,
     ) -> psycopg.Cursor[Any]:
         composed = sql.SQL(query).format(
-            days=_OF_DAYS.format(sql.Identifier(days_of), sql.Identifier(days_of)),
+            days=(_OF_DAYS if self.account is None else _OF_DAYS_OF_ACCOUNT).format(sql.Identifier(days_of)),
             target=target_of(table) if table else sql.SQL(""),
             table=sql.Literal(table.name if table else ""),
             column=sql.Identifier(column or "none"),
@@ -224,7 +239,8 @@ class _Pseudonymisation:
             **parts,
         )
         reports = [each.report_id for each in self.tables]
-        return self.connection.execute(composed, {**self.days, "reports": reports, "filter": PEOPLE_FILTER})
+        given = {**self.days, "account": self.account, "reports": reports, "filter": PEOPLE_FILTER}
+        return self.connection.execute(composed, given)
 
 
 def refiltered(connection: psycopg.Connection, load_id: int, filters: dict[str, Any], people: list[str]) -> int:

@@ -24,6 +24,7 @@ WHERE
     enrolments.ctid = listed.ctid
     AND (listed.person_email IS NOT NULL OR listed.person_id !~ %(pseudonym)s)
     AND (%(end)s::date IS NULL OR coalesce(listed.to_date, courses.ends_on) < %(end)s::date)
+    AND (%(account)s::bigint IS NULL OR listed.account_id = %(account)s)
 RETURNING
     listed.account_id, listed.course_id, listed.person_id, listed.person_email,
     listed.role, listed.from_date, listed.to_date
@@ -45,7 +46,7 @@ WHERE lower(user_email) = ANY(%s) AND NOT analytics.is_nobody(user_id) GROUP BY 
 _IDS_OF_OLD_DAYS = """
 SELECT partner_id, lower(user_email), max(user_id) FROM kaltura.attendees
 WHERE
-    partition_date < %s AND user_email IS NOT NULL AND NOT analytics.is_nobody(user_id)
+    partner_id = %s AND partition_date < %s AND user_email IS NOT NULL AND NOT analytics.is_nobody(user_id)
     AND lower(user_email) IN (SELECT lower(person_email) FROM university.enrolments WHERE person_id IS NULL)
 GROUP BY partner_id, lower(user_email)
 """
@@ -147,12 +148,13 @@ def stored(
     return result
 
 
-def age(connection: psycopg.Connection, privacy: Privacy, end: dt.date | None) -> int:
-    """Enrolments that ended before `end` become pseudonyms; None: all. Call it while attendees still have e-mails.
+def age(connection: psycopg.Connection, privacy: Privacy, account: int | None, end: dt.date | None) -> int:
+    """The account's enrolments that ended before `end` become pseudonyms; None: those of all accounts, of all days.
 
-    Who is listed by e-mail alone is looked up among the attendees, so that the pseudonym is theirs.
+    Call it while attendees still have e-mails. Who is listed by e-mail alone is looked up among the attendees, so that
+    the pseudonym is theirs.
     """
-    rows = connection.execute(_OLD, {"end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
+    rows = connection.execute(_OLD, {"account": account, "end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
     named = [Named(person_id, email) for _, _, person_id, email, *_ in rows]
     ids = _ids_of(connection, named)
     accounts = {account: privacy.of_account(account) for account, *_ in rows}
@@ -165,12 +167,12 @@ def age(connection: psycopg.Connection, privacy: Privacy, end: dt.date | None) -
     return len(rows)
 
 
-def tie(connection: psycopg.Connection, privacy: Privacy, end: dt.date) -> None:
+def tie(connection: psycopg.Connection, privacy: Privacy, account: int, end: dt.date) -> None:
     """Whoever is listed by e-mail alone gets the pseudonym of their id beside it, while attendees of old days tell that.
 
     Those lose e-mail and id; the list is as old as its course, and keeps its e-mail: nothing would tie them any more.
     """
-    for account, email, user_id in connection.execute(_IDS_OF_OLD_DAYS, [end]).fetchall():
+    for _, email, user_id in connection.execute(_IDS_OF_OLD_DAYS, [account, end]).fetchall():
         connection.execute(_TIE, [_pseudonym(privacy.of_account(account), user_id), account, email])
 
 

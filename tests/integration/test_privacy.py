@@ -226,15 +226,21 @@ def place(kaltura: Running, warehouse: Warehouse) -> Place:
     return made
 
 
-def pull(place: Place, privacy: Privacy, *days: int, filters: Filters = Filters({})) -> None:  # noqa: B008
+def pull(
+    place: Place,
+    privacy: Privacy,
+    *days: int,
+    filters: Filters = Filters({}),  # noqa: B008
+    account: int = 1,
+) -> None:
     """Through an installation with these settings, as a run does."""
     opened = Warehouse(place.warehouse.url, privacy)
     try:
         opened.require_privacy_mode()
-        people = privacy.of_account(1)
+        people = privacy.of_account(account)
         for day in days or (0,):
-            brought = bring_as(place, privacy, day, filters)
-            provenance = Provenance(1, brought.pull, filters=people.filters(filters.active))
+            brought = bring_as(place, privacy, day, filters, account)
+            provenance = Provenance(account, brought.pull, filters=people.filters(filters.active))
             opened.upsert(place.day(day), brought.by_day[place.day(day)], provenance)
     finally:
         opened.close()
@@ -249,7 +255,13 @@ def load_alone(place: Place, privacy: Privacy) -> None:
         opened.close()
 
 
-def bring_as(place: Place, privacy: Privacy, day: int, filters: Filters = Filters({})) -> Any:  # noqa: B008
+def bring_as(
+    place: Place,
+    privacy: Privacy,
+    day: int,
+    filters: Filters = Filters({}),  # noqa: B008
+    account: int = 1,
+) -> Any:
     from assets.pull.extract import extract
     from resources.kaltura.windows import Days
     from tests.conftest import client_of
@@ -264,7 +276,7 @@ def bring_as(place: Place, privacy: Privacy, day: int, filters: Filters = Filter
             place.calendar,
             filters,
             number=place.warehouse.next_pull(),
-            people=privacy.of_account(1),
+            people=privacy.of_account(account),
             now=lambda: place.kaltura.clock,
         )
 
@@ -393,14 +405,14 @@ def test_a_key_set_later_in_mode_full_is_taken_on_and_pseudonyms_are_made_with_i
 # --- erasing one person -------------------------------------------------------------------------------------------
 
 
-def filled_with_traces(place: Place, privacy: Privacy) -> None:
-    """Ada in every table: in a change, in a reject, in a filter, and as a host."""
+def filled_with_traces(place: Place, privacy: Privacy, account: int = 1) -> None:
+    """Ada in every table of the account: in a change, in a reject, in a filter, and as a host."""
     place.views.append(View("1_room", "1_gone", ADA, place.second(11), place.second(12)))  # of no known session
-    pull(place, privacy)
+    pull(place, privacy, account=account)
     place.views[0] = replace(place.views[0], left_at=place.views[0].left_at + 60)
-    place.sessions[0] = replace(place.sessions[0], entry_name="Another name")
-    pull(place, privacy)
-    pull(place, privacy, filters=Filters({USER_IDS: [ADA.user_id, BOB.user_id]}))
+    place.sessions[0] = replace(place.sessions[0], entry_name=f"Another name of {account}")
+    pull(place, privacy, account=account)
+    pull(place, privacy, filters=Filters({USER_IDS: [ADA.user_id, BOB.user_id]}), account=account)
 
 
 def erased(place: Place, privacy: Privacy, user_id: str = ADA.user_id) -> Any:
@@ -509,7 +521,7 @@ def test_names_of_old_days_go_and_those_of_later_days_stay(place: Place) -> None
     place.views.append(View("1_room", "1_later", BOB, place.second(30), place.second(31)))
     pull(place, WITH_KEY, 1)
     with place.warehouse.connection() as connection:
-        pseudonymise(connection, WITH_KEY, TABLES, end=place.day(1))
+        pseudonymise(connection, WITH_KEY, TABLES, 1, end=place.day(1))
     people = "SELECT user_id, user_name, user_email FROM kaltura.attendees WHERE user_id <> '' AND partition_date"
     old = rows(place, f"{people} = '{place.day(0)}'")
     assert len(old) == 5
@@ -533,7 +545,7 @@ def test_an_old_day_pulled_again_brings_no_name_back_and_writes_nothing(place: P
     filled_with_traces(place, WITH_KEY)
     privacy = aged(place)
     with place.warehouse.connection() as connection:
-        pseudonymise(connection, privacy, TABLES, end=place.day(1))
+        pseudonymise(connection, privacy, TABLES, 1, end=place.day(1))
         connection.execute("DELETE FROM kaltura.people")
     there = versions(place)
     pull(place, privacy)
@@ -552,7 +564,7 @@ def test_analysts_know_a_person_by_one_pseudonym_before_and_after_names_go(place
     pull(place, WITH_KEY)
     [(before,)] = rows(place, f"SELECT pseudonym FROM kaltura.people WHERE user_id = '{ADA.user_id}'")
     with place.warehouse.connection() as connection:
-        pseudonymise(connection, WITH_KEY, TABLES)
+        pseudonymise(connection, WITH_KEY, TABLES, None)
     assert (before,) in rows(place, "SELECT user_id FROM kaltura.attendees")
 
 

@@ -246,12 +246,12 @@ def test_enrolments_that_ended_before_retention_become_pseudonyms_and_no_later_l
     pull(place, WITH_KEY)
     all_loaded(url, written(tmp_path, courses=courses, enrolments=enrolments), WITH_KEY)
     with psycopg.connect(url) as connection:
-        assert retention.without_old_names(connection, aged)["university.enrolments"] == 4
+        assert retention.without_old_names(connection, aged, 1)["university.enrolments"] == 4
     gone = {people.pseudonym(each) for each in (ADA.user_id, BOB.user_id, "nobody.knows", "left.early")}
     kept = {"still.here", "no.end"}
     assert enrolled(url) == sorted((each, None) for each in gone | kept)
     with psycopg.connect(url) as connection:
-        assert retention.without_old_names(connection, aged)["university.enrolments"] == 0
+        assert retention.without_old_names(connection, aged, 1)["university.enrolments"] == 0
     again = loaded(url, tmp_path, ENROLMENTS, aged)
     assert (again.inserted, again.removed, again.aged) == (0, 0, 1)
     assert enrolled(url) == sorted((each, None) for each in gone | kept)
@@ -294,7 +294,7 @@ def test_who_is_listed_by_email_stays_present_while_the_names_of_the_course_go_d
     before = came()
     for _ in range(2):
         with psycopg.connect(url) as connection:
-            retention.without_old_names(connection, aged)
+            retention.without_old_names(connection, aged, 1)
         assert came() == before
         assert ADA.email.lower() in {email for _, email in enrolled(url)}
         loaded(url, tmp_path, ENROLMENTS, aged)

@@ -25,6 +25,7 @@ HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secret
 BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
 LISTS = "integration/test_university.py::test_"
 BY_EMAIL = "integration/test_erased_by_email.py::test_"
+ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
 PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
 
@@ -191,6 +192,10 @@ CLAIMS = {
     "`RETENTION_DAYS=365` keeps": [
         f"{PRIVACY}how_old_a_day_is_goes_by_the_databases_clock_and_not_by_this_machines",
         f"{PRIVACY}names_of_old_days_go_and_those_of_later_days_stay",
+    ],
+    "It is the account's own": [
+        f"{ONE_ACCOUNT}the_nightly_job_leaves_the_other_account_as_it_was",
+        f"{ONE_ACCOUNT}an_old_day_pulled_by_the_account_leaves_the_other_as_it_was",
     ],
     "The schedule `nightly_retention`": [
         f"{PRIVACY}the_nightly_job_takes_names_out_of_old_days",
