@@ -146,7 +146,7 @@ def _out_of_order(wanted: UniversityList) -> str:
 
 
 def _reader(column: Column, timezone: ZoneInfo) -> _Reader | None:
-    """How a column's text becomes a value; the reader raises `ValueError` where it can't."""
+    """How a column's text becomes a value; the reader raises `ValueError` or `OverflowError` where it can't."""
     readers: dict[Kind, _Reader] = {Kind.DATE: _day, Kind.RATIO: _share, Kind.TIME: partial(_time, timezone)}
     return readers.get(column.kind)
 
@@ -161,7 +161,7 @@ _EXPECTED = {
 def _reads(reader: _Reader, value: str) -> bool:
     try:
         reader(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for a time whose offset leads out of the years 1 to 9999
         return False
     return True
 

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -25,10 +26,12 @@ SECRET = "ada.inventedson"  # pragma: allowlist secret
 BY_NAME = {each.name: each for each in LISTS}
 
 
-def rows(folder: Path, wanted: UniversityList, content: str | bytes, privacy: Privacy = FULL) -> list[dict]:
+def rows(
+    folder: Path, wanted: UniversityList, content: str | bytes, privacy: Privacy = FULL, timezone: ZoneInfo = BERLIN
+) -> list[dict]:
     path = folder / wanted.file_name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return validated(path, wanted, 101, privacy, BERLIN).to_dict("records")
+    return validated(path, wanted, 101, privacy, timezone).to_dict("records")
 
 
 ROOMS = "course_id,room_id\nc1,r1\nc2,räume\n"
@@ -120,6 +123,16 @@ REFUSED = {
         b"course_id,room_id,planned_start_at,planned_end_at\nc1,r1,2026-03-29 02:30,2026-03-29 04:00\n",
         "line 2: planned_start_at is not a time: write it as 2026-10-14 08:15, in Europe/Berlin",
     ),
+    "a time before all years": (
+        TIMETABLE,
+        b"course_id,room_id,planned_start_at,planned_end_at\nc1,r1,0001-01-01 00:00,2026-10-14 08:15\n",
+        "line 2: planned_start_at is not a time",
+    ),
+    "a time after all years": (
+        TIMETABLE,
+        b"course_id,room_id,planned_start_at,planned_end_at\nc1,r1,2026-10-14 08:15,9999-12-31T23:59:59-05:00\n",
+        "line 2: planned_end_at is not a time",
+    ),
     "a role that there is not": (ENROLMENTS, f"course_id,person_id,role\nc1,{SECRET},boss\n".encode(), "role is none of"),
     "nobody": (ENROLMENTS, b"course_id,person_id\nc1,\n", "line 2: names nobody"),
     "Kaltura's word for nobody": (ENROLMENTS, b"course_id,person_id\nc1,Unknown\n", "is what Kaltura writes for nobody"),
@@ -145,6 +158,68 @@ def test_a_file_that_cannot_be_used_is_refused_by_line_and_reason_and_without_an
 def test_of_many_faults_the_first_are_told_and_the_rest_counted(tmp_path: Path) -> None:
     with pytest.raises(ListRefused, match=r"line 2: .*line 6: room_id is empty; and 15 more\.$"):
         rows(tmp_path, COURSE_ROOMS, "course_id,room_id\n" + "c1,\n" * 20)
+
+
+_CELLS = st.one_of(
+    _VALUES,
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=600),
+    st.dates().map(str),
+    st.datetimes().map(lambda moment: moment.isoformat(" ", "seconds")),
+    st.tuples(st.datetimes(), st.sampled_from(["Z", "+14:00", "-12", " +0530", "+23:59", "-99:99"])).map(
+        lambda said: said[0].isoformat("T", "minutes") + said[1]
+    ),
+    st.sampled_from(
+        [
+            *("0001-01-01", "0001-01-01 00:00", "9999-12-31", "9999-12-31 23:59:59", "0000-00-00"),
+            *("0,5", "1", "-1", "nan", "9" * 400, "\u0662"),
+            *("student", "c1", "a@b.edu", "101", "Unknown", "\u0130@\u0130", "p_" + "0" * 32),
+        ]
+    ),
+)
+
+
+@settings(deadline=None)
+@given(
+    wanted=st.sampled_from(LISTS),
+    data=st.data(),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati"]),
+    privacy=st.sampled_from([FULL, PSEUDONYMOUS]),
+)
+def test_whatever_stands_in_a_column_a_list_is_read_or_refused_with_a_line(
+    wanted: UniversityList, data: st.DataObject, zone: str, privacy: Privacy, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    names = ["account_id", *wanted.column_names]
+    lines = data.draw(st.lists(st.tuples(*[_CELLS] * len(names)), min_size=1, max_size=4))
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([names, *lines])
+    folder = tmp_path_factory.mktemp("lists")
+    try:
+        read_as = rows(folder, wanted, out.getvalue(), privacy, ZoneInfo(zone))
+    except ListRefused as refused:
+        assert re.search(r": line \d+: ", str(refused))  # noqa: PT017 (whether it is refused, any text decides)
+    else:
+        assert len(read_as) <= len(lines)
+
+
+@settings(deadline=None)
+@given(wanted=st.sampled_from(LISTS), data=st.data(), zone=st.sampled_from(["Europe/Berlin", "America/New_York"]))
+def test_whatever_stands_in_one_column_of_a_good_line_it_is_read_or_refused_with_its_line(
+    wanted: UniversityList, data: st.DataObject, zone: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Beside cells that nobody refuses, so that this one alone decides."""
+    good = {"course_id": "c1", "room_id": "r1", "person_id": "ann"}
+    good |= {"planned_start_at": "2026-10-14 08:15", "planned_end_at": "2026-10-14 09:45"}
+    name = data.draw(st.sampled_from(wanted.column_names))
+    cells = {column: good.get(column, "") for column in wanted.column_names} | {name: data.draw(_CELLS)}
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([cells.keys(), cells.values()])
+    try:
+        read_as = rows(tmp_path_factory.mktemp("lists"), wanted, out.getvalue(), timezone=ZoneInfo(zone))
+    except ListRefused as refused:
+        assert ": line 2: " in str(refused)  # noqa: PT017
+    else:
+        assert all(set(row) == set(wanted.column_names) for row in read_as)
+        assert len(read_as) == any(value.strip() for value in cells.values())  # a line of nothing is none
 
 
 def test_what_is_left_out_takes_its_default(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def _ping(requests: Requests) -> Raw:
 def _clock_finding(raw: Raw, here: float) -> Finding:
     try:
         there = email.utils.parsedate_to_datetime(raw.headers.get("date", "")).timestamp()
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):  # as Clock.heard: a date that is none, or out of all years
         return Finding("clock", "unknown", "the server tells no time")
     ahead = here - there
     if abs(ahead) <= CLOCK_TOLERANCE_SECONDS:
