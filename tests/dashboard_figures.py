@@ -52,8 +52,9 @@ BY_SESSION = """(SELECT sum(m * r) / sum(m) FILTER (WHERE r IS NOT NULL) FROM (
     FROM sa AS one WHERE {where} GROUP BY entry_id, cue_point_id) AS each)"""
 STUDENT = "is_enrolled AND role = 'student'"
 HOSTED = "host IS NOT NULL"
+ACCOUNT = "(SELECT min(partner_id) FROM kaltura.loads)"
 _SESSIONS = """
-SELECT began::timestamp, {columns}, extract(epoch FROM ended - began) / 60,
+SELECT began::timestamp, room, entry_id, {columns}extract(epoch FROM ended - began) / 60,
     (SELECT count(*) FROM sa WHERE sa.entry_id = s.entry_id AND sa.cue_point_id = s.cue_point_id AND is_person), estimate,
     (SELECT sum(minutes * ratio) / nullif(sum(minutes) FILTER (WHERE ratio IS NOT NULL), 0) FROM sa
      WHERE sa.entry_id = s.entry_id AND sa.cue_point_id = s.cue_point_id), state
@@ -68,9 +69,7 @@ _DAYS = """
 days AS (
     SELECT day::date AS day,
         (SELECT count(DISTINCT report_id) FROM kaltura.loads WHERE partition_date = day::date AND report_id < 6002) = 2 AS loaded,
-        (SELECT min(newest) FROM (
-            SELECT max(pulled_at) AS newest FROM kaltura.loads WHERE partition_date = day::date AND report_id < 6002
-            GROUP BY report_id) AS each) >= (day::date + 1 + time '12:00') AT TIME ZONE 'UTC' AS settled
+        day::date NOT IN (SELECT unnest(provisional_dates) FROM analytics.data_freshness) AS settled
     FROM generate_series(
         (SELECT min(partition_date) FROM kaltura.loads), (SELECT max(partition_date) FROM kaltura.loads), interval '1 day') AS day
 ), told AS (
@@ -80,9 +79,8 @@ days AS (
 
 QUERIES = {
     # --- At a glance
-    "How far the data are known": """
-        SELECT (SELECT min(partner_id) FROM kaltura.loads), max(day) FILTER (WHERE loaded),
-            max(day) FILTER (WHERE state = 'final'),
+    "How far the data are known": f"""
+        SELECT {ACCOUNT}, max(day) FILTER (WHERE loaded), max(day) FILTER (WHERE state = 'final'),
             count(*) FILTER (WHERE NOT loaded), count(*) FILTER (WHERE state = 'provisional') FROM told""",
     "Sessions of the week": f"SELECT {WEEK}, count(*) FROM s {OVER} GROUP BY 1",
     "People of the week": f"SELECT {WEEK}, count(DISTINCT user_id) FROM a {OVER} AND is_person GROUP BY 1",
@@ -108,14 +106,14 @@ QUERIES = {
         FROM (SELECT least(floor(ratio * 10), 9) AS band FROM a WHERE is_person AND minutes > 0 AND ratio IS NOT NULL) AS rated
         GROUP BY band""",
     "Busiest rooms": f"""
-        SELECT s.room, sum(sa.minutes) / 60, count(DISTINCT s.cue_point_id),
-            {BY_SESSION.format(where="one.room = s.room")},
-            count(DISTINCT s.cue_point_id) FILTER (WHERE s.state = 'provisional')
-        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) GROUP BY s.room""",
+        SELECT s.room, entry_id, {ACCOUNT}, sum(sa.minutes) / 60, count(DISTINCT cue_point_id),
+            {BY_SESSION.format(where="one.room = s.room AND one.entry_id = s.entry_id")},
+            count(DISTINCT cue_point_id) FILTER (WHERE s.state = 'provisional')
+        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) GROUP BY s.room, s.entry_id""",
     # --- One course
     "Sessions held": "SELECT count(*) FROM (SELECT DISTINCT course_id, room_id, session_id FROM held) AS h",
     "Attendance": f"SELECT avg(is_attended::integer) FROM c WHERE {STUDENT}",
-    "Came without being enrolled": "SELECT count(*) FROM c WHERE NOT is_enrolled",
+    "Attendances without enrolment": "SELECT count(*) FROM c WHERE NOT is_enrolled",
     "Sessions that may still change": "SELECT count(*) FROM held WHERE is_provisional",
     "Attended and absent by week": f"""
         SELECT {_WEEK.format(day="session_date")}, count(*) FILTER (WHERE {STUDENT} AND is_attended),
@@ -144,33 +142,36 @@ QUERIES = {
     "Room: hours": "SELECT sum(minutes) / 60 FROM sa",
     "Room: engagement": f"SELECT {BY_SESSION.format(where='TRUE')}",
     "Room: provisional": "SELECT count(*) FROM s WHERE state = 'provisional'",
-    "Room: who was there": """
-        SELECT pseudonym, sum(minutes) / 60, count(DISTINCT cue_point_id), max(day) FROM a WHERE is_person GROUP BY 1""",
-    "Room: its sessions": _SESSIONS.format(columns="room", where="TRUE"),
+    "Room: who was there": f"""
+        SELECT pseudonym, {ACCOUNT}, sum(minutes) / 60, count(DISTINCT cue_point_id), max(day)
+        FROM a WHERE is_person GROUP BY 1""",
+    "Room: its sessions": _SESSIONS.format(columns="", where="TRUE"),
     "Host: sessions": f"SELECT count(*) FROM s WHERE {HOSTED}",
     "Host: hours": f"SELECT sum(minutes) / 60 FROM sa WHERE {HOSTED}",
     "Host: engagement": f"SELECT {BY_SESSION.format(where=HOSTED)}",
     "Host: provisional": f"SELECT count(*) FROM s WHERE state = 'provisional' AND {HOSTED}",
     "Hosts and their rooms": f"""
-        SELECT s.host, s.room, count(DISTINCT s.cue_point_id), sum(sa.minutes) / 60,
-            {BY_SESSION.format(where="one.room = s.room AND one.host = s.host")}
-        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) WHERE s.{HOSTED} GROUP BY s.host, s.room""",
-    "Host: their sessions": _SESSIONS.format(columns="room, host", where=HOSTED),
+        SELECT s.host, s.room, entry_id, {ACCOUNT}, count(DISTINCT cue_point_id), sum(sa.minutes) / 60,
+            {BY_SESSION.format(where="one.room = s.room AND one.entry_id = s.entry_id AND one.host = s.host")}
+        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) WHERE s.{HOSTED} GROUP BY s.host, s.room, s.entry_id""",
+    "Host: their sessions": _SESSIONS.format(columns="host, ", where=HOSTED),
     # --- Who was there
     "People": "SELECT count(DISTINCT user_id) FROM a WHERE is_person",
     "Guests": "SELECT count(DISTINCT user_id) FROM a WHERE is_person AND user_type = 'Guest'",
     "Hours of attendance": "SELECT sum(minutes) / 60 FROM sa",
     "Unidentified share": "SELECT sum(minutes) FILTER (WHERE NOT is_person) / sum(minutes) FROM sa",
     "People week by week": f"""
-        SELECT {_WEEK.format(day="a.day")},
-            {WEEK_STATE.format(state="coalesce(s.state, 'provisional')", day="a.day")}, count(DISTINCT user_id)
-        FROM a LEFT JOIN s USING (entry_id, cue_point_id) WHERE is_person GROUP BY 1, 2""",
+        SELECT {WEEK}, CASE WHEN {WEEK} = date_trunc('week', now())::date THEN 'running week'
+            WHEN {WEEK} IN (SELECT {WEEK} FROM told WHERE state <> 'final') THEN 'provisional' ELSE 'final' END,
+            count(DISTINCT user_id)
+        FROM a WHERE is_person GROUP BY 1""",
     "People and their time": f"""
-        SELECT pseudonym, NULL, sum(minutes) / 60, count(DISTINCT cue_point_id), {ENGAGED}, max(day)
+        SELECT pseudonym, NULL, {ACCOUNT}, sum(minutes) / 60, count(DISTINCT cue_point_id), {ENGAGED}, max(day)
         FROM a WHERE is_person GROUP BY pseudonym""",
-    "Rooms and who was there": """
-        SELECT s.room, count(DISTINCT user_id), count(DISTINCT cue_point_id), sum(minutes) / 60
-        FROM a LEFT JOIN s USING (entry_id, cue_point_id) WHERE is_person GROUP BY 1""",
+    "Rooms and who was there": f"""
+        SELECT s.room, entry_id, {ACCOUNT}, count(DISTINCT user_id) FILTER (WHERE is_person), count(DISTINCT cue_point_id),
+            sum(minutes) / 60
+        FROM a LEFT JOIN s USING (entry_id, cue_point_id) GROUP BY s.room, entry_id""",
     # --- Is it complete?
     "Sessions pulled": _pulled(6000),
     "Attendees pulled": _pulled(6001),

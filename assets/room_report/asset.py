@@ -105,14 +105,15 @@ def _metadata(written: list[Written], say: Language) -> dict[str, dg.MetadataVal
             {
                 "account": each.figures.account_id,
                 "sessions": each.figures.week.session_count,
-                "people": each.figures.week.people_count,
-                "attendances": each.figures.week.attendance_count,
+                "people": None if is_unknown else each.figures.week.people_count,
+                "attendances": None if is_unknown else each.figures.week.attendance_count,
                 "breakouts": each.figures.week.breakout_session_count,
                 "days loaded": WEEK.days - len(each.figures.missing[each.figures.week_date]),
                 "days provisional": len(each.figures.provisional[each.figures.week_date]),
             }
         )
         for each in written
+        for is_unknown in (each.figures.is_attendance_unknown(each.figures.week),)
     ]
     metadata: dict[str, dg.MetadataValue] = {"figures": dg.MetadataValue.table(records)}
     for each in written:
@@ -120,10 +121,20 @@ def _metadata(written: list[Written], say: Language) -> dict[str, dg.MetadataVal
         metadata[f"file{whose}"] = dg.MetadataValue.path(each.path)
     for each in written[:PICTURES_SHOWN]:
         whose = f", account {each.figures.account_id}" if len(written) > 1 else ""
-        weeks = each.figures.weeks
-        ends = [f"{week.week_date.day} {week.week_date:%b}" for week in (weeks[0], weeks[-1])]
-        metadata[f"weeks{whose}"] = bars([week.session_count or 0 for week in weeks], "sessions by week", ends)
+        if drawn := _weeks_drawn(each.figures):
+            metadata[f"weeks{whose}"] = drawn
         metadata[f"picture{whose}"] = dg.MetadataValue.md(
             f"![Sessions and people in each of thirteen weeks]({weeks_picture(each.figures, say)})"
         )
     return metadata
+
+
+def _weeks_drawn(figures: Figures) -> dg.MetadataValue | None:
+    """Sessions by week. A week that is not loaded is left out: it would look like one without a session."""
+    known = [(week.week_date, week.session_count) for week in figures.weeks if week.session_count is not None]
+    if not known:
+        return None
+    title = "sessions by week"
+    if left_out := len(figures.weeks) - len(known):
+        title += f", {left_out} not loaded left out"
+    return bars([count for _, count in known], title, [f"{day.day} {day:%b}" for day, _ in (known[0], known[-1])])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from assets.room_report.colours import HEAT
 from assets.room_report.drawing import LARGE, Box, Plot, Sheet, levels
-from assets.room_report.figures import WEEK, Figures, Return
+from assets.room_report.figures import Figures, Return
 from assets.room_report.language import Language
 
 
@@ -47,9 +47,11 @@ def _weeks(figures: Figures, say: Language, narrow: bool) -> Sheet:
     boxes: list[Box] = (
         [(44, 34, 288, 140), (44, 244, 288, 140)] if narrow else [(44, 34, 316, 160), (434, 34, 316, 160)]
     )
+    sessions = [week.session_count for week in figures.weeks]
+    people = [None if figures.is_attendance_unknown(week) else week.people_count for week in figures.weeks]
     for box, title, values, missing in (
-        (boxes[0], say("sessions"), [week.session_count or 0 for week in figures.weeks], figures.missing_sessions),
-        (boxes[1], say("people_head"), [week.people_count or 0 for week in figures.weeks], figures.missing),
+        (boxes[0], say("sessions"), sessions, figures.missing_sessions),
+        (boxes[1], say("people_head"), people, figures.missing),
     ):
         _bars_by_week(sheet, box, figures, say, title, values, missing, say.number)
     return sheet
@@ -57,12 +59,8 @@ def _weeks(figures: Figures, say: Language, narrow: bool) -> Sheet:
 
 def _breakouts(figures: Figures, say: Language, narrow: bool) -> Sheet:
     sheet = Sheet(340, 210) if narrow else Sheet(760, 220)
-    shares = [
-        100 * figures.breakouts_by_week[week.week_date].main_session_count / week.session_count
-        if week.session_count and week.week_date in figures.breakouts_by_week
-        else 0
-        for week in figures.weeks
-    ]
+    ratios = [figures.breakout_ratio(week) if week.session_count else week.session_count for week in figures.weeks]
+    shares = [None if ratio is None else 100 * ratio for ratio in ratios]
     box: Box = (44, 34, 288, 140) if narrow else (44, 34, 706, 150)
     title, missing = say("breakouts_chart"), figures.missing_breakouts
     _bars_by_week(sheet, box, figures, say, title, shares, missing, lambda number: say.percent(number / 100))
@@ -75,22 +73,22 @@ def _bars_by_week(
     figures: Figures,
     say: Language,
     title: str,
-    values: Sequence[float],
+    values: Sequence[float | None],
     days_missing: Mapping[dt.date, Sequence[dt.date]],
     text: Callable[[float], str],
 ) -> None:
-    """A bar a week: the report's own in strong colour; outlined where days are missing; shaded where all are."""
-    plot = _count_plot(sheet, box, (-0.6, len(values) - 0.4), max(values), text)
+    """A bar a week: the report's own in strong colour; outlined where days are missing; shaded where nothing is known."""
+    plot = _count_plot(sheet, box, (-0.6, len(values) - 0.4), max(value or 0 for value in values), text)
     for at, (week, value) in enumerate(zip(figures.weeks, values, strict=True)):
         missing = len(days_missing[week.week_date])
         role = "now" if week is figures.week else "bar"
-        if missing == WEEK.days and not value:
+        if value is None:
             sheet.bar(plot, (at - 0.4, at + 0.4), plot.y, "missing")
         elif missing:
             sheet.outline(plot, (at - 0.35, at + 0.35), (0, value), role, 1.5)
         else:
             sheet.bar(plot, (at - 0.37, at + 0.37), (0, value), role)
-    if len(days_missing[figures.week_date]) < WEEK.days or values[-1]:
+    if values[-1] is not None:
         title = say("chart_this_week", title=title, value=text(values[-1]))
     sheet.words(title, plot.left, plot.top - 14, "ink", "start", LARGE, bold=True)
     every_third = list(range(len(figures.weeks) - 1, -1, -3))[::-1]  # back from the report's own

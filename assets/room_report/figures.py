@@ -228,9 +228,23 @@ class Figures:
         """Whether no day is missing from the week and the one before it."""
         return not self.missing[self.week_date] and not self.missing[self.week_date - WEEK]
 
+    def is_attendance_unknown(self, week: Week) -> bool:
+        """Whether it is not known if anybody came. Where days are missing, 0 is what the others add up to: not nobody."""
+        if week.people_count is None:
+            return True
+        return not week.people_count and not week.total_minutes and bool(self.missing[week.week_date])
+
     @cached_property
     def breakouts_by_week(self) -> dict[dt.date, Breakouts]:
         return {row.week_date: row for row in self.breakouts}
+
+    def breakout_ratio(self, week: Week) -> float | None:
+        """The share of the week's main sessions that used breakouts. None where a day has sessions and not its breakouts."""
+        known = set(self.missing_sessions[week.week_date])
+        if not week.session_count or not known.issuperset(self.missing_breakouts[week.week_date]):
+            return None
+        used = self.breakouts_by_week.get(week.week_date)
+        return used.main_session_count / week.session_count if used else 0.0
 
     def _by_week(self, wanted: Callable[[Day], bool]) -> dict[dt.date, list[dt.date]]:
         return {

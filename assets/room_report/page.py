@@ -75,6 +75,7 @@ def _shown(value: object) -> object:
 def tiles(figures: Figures, say: Language) -> list[Tile]:
     """The week's key figures against those of the week before."""
     week, before = figures.week, figures.week_before
+    unknown = figures.is_attendance_unknown(week)
     ratio, ratio_before = week.weighted_engagement_ratio, before.weighted_engagement_ratio
     comparable = figures.is_comparable
 
@@ -87,8 +88,8 @@ def tiles(figures: Figures, say: Language) -> list[Tile]:
         points = _points(round(100 * ratio) - round(100 * ratio_before), say)
     return [
         tile("tile_sessions", week.session_count, before.session_count),
-        tile("tile_people", week.people_count, before.people_count),
-        tile("tile_hours", _as_hours(week.total_minutes), _as_hours(before.total_minutes)),
+        tile("tile_people", None if unknown else week.people_count, before.people_count),
+        tile("tile_hours", None if unknown else _as_hours(week.total_minutes), _as_hours(before.total_minutes)),
         Tile(say("tile_engaged"), say.percent(ratio), points),
     ]
 

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from assets.room_report.charts import steps_text
-from assets.room_report.figures import WEEK, Figures, Week
+from assets.room_report.figures import WEEK, Figures
 from assets.room_report.language import Language
 
 MUCH = 0.1  # of the week's time: from this share on, the page begins with it
@@ -15,7 +15,7 @@ def lede(figures: Figures, say: Language) -> str:
     if figures.is_empty:
         missing = len(figures.missing_sessions[figures.week_date])
         return say("nothing_loaded" if missing == WEEK.days else "none_known" if missing else "none_held")
-    said = [_together(week, say)]
+    said = [_together(figures, say)]
     if not figures.is_comparable:
         said.append(say("no_comparison"))
     elif not before.session_count:
@@ -30,13 +30,14 @@ def lede(figures: Figures, say: Language) -> str:
     return " ".join(said)
 
 
-def _together(week: Week, say: Language) -> str:
+def _together(figures: Figures, say: Language) -> str:
     """How many came. Where Kaltura knew nobody of those who did, it is not said that nobody came."""
-    if week.people_count is None:
+    week = figures.week
+    if figures.is_attendance_unknown(week):
         return f"{say('held', week.session_count)} {say('attendees_unknown')}"
     if not week.people_count:
         return f"{say('held', week.session_count)} {say('nobody_identified' if week.total_minutes else 'nobody_came')}"
-    return say("together", week.session_count, people=say("people", week.people_count))
+    return say("together", week.session_count, people=say("people", week.people_count or 0))
 
 
 def _compared(now: int, then: int, things: str, say: Language) -> str:
@@ -136,11 +137,11 @@ def _breakouts(figures: Figures, say: Language) -> str:
         return say(
             "breakouts_unknown" if missing == WEEK.days else "breakouts_none_known" if missing else "breakouts_none"
         )
-    if figures.week.session_count:
-        share = say.percent(week.main_session_count / figures.week.session_count)
-        said = say("breakouts_said_share", week.main_session_count, share=share)
-    else:
+    ratio = figures.breakout_ratio(figures.week)
+    if ratio is None:
         said = say("breakouts_said", week.main_session_count)
+    else:
+        said = say("breakouts_said_share", week.main_session_count, share=say.percent(ratio))
     if week.untied_breakout_count:
         said += " " + say("breakouts_untied", week.untied_breakout_count)
     return said

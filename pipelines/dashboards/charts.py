@@ -15,6 +15,9 @@ from pipelines.dashboards.metrics import METRICS, metrics_of, unfiltered
 EXPLORED = "No filter"  # a time range for the dashboard's filter of days to replace
 _FORMATS = {metric.name: metric.format for metric in METRICS}
 ROWS = 1000
+# pandas: a row a week to its Monday, and without a figure where there is none. Not `asfreq`, which wants midnight to the second:
+# where the clock was changed between, Superset has some Mondays an hour off.
+_MONDAYS, _GAPS = "W-MON", "mean"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class Chart:
     def grain(self) -> str:
         return ""
 
+    @property
+    def after(self) -> list[dict[str, Any]]:
+        """What Superset does with the query's rows, in its words."""
+        return []
+
 
 @dataclass(frozen=True)
 class Number(Chart):
@@ -74,7 +82,10 @@ class Number(Chart):
 
 @dataclass(frozen=True)
 class Trend(Chart):
-    """The figure of the newest week, how it differs from the week before, and the weeks as a line."""
+    """The figure of the newest week, how it differs from the week before, and the weeks as a line.
+
+    Superset compares with the row before, whatever week it is of: so a week without rows is made one, without a figure.
+    """
 
     kind = "big_number"
 
@@ -87,15 +98,29 @@ class Trend(Chart):
         return [axis(self.time, self.grain)]
 
     @property
+    def after(self) -> list[dict[str, Any]]:
+        """As the browser makes it from the controls."""
+        figures = {name: {"operator": "mean"} for name in self.metrics}
+        pivot = {"index": [self.time], "columns": [], "aggregates": figures, "drop_missing_columns": False}
+        return [
+            {"operation": "pivot", "options": pivot},
+            {"operation": "resample", "options": {"rule": _MONDAYS, "method": _GAPS, "fill_value": None}},
+            {"operation": "flatten"},
+        ]
+
+    @property
     def controls(self) -> dict[str, Any]:
         return {
             "metric": self.metrics[0],
             "x_axis": self.time,
             "time_grain_sqla": self.grain,
+            "resample_rule": _MONDAYS,
+            "resample_method": _GAPS,
             "compare_lag": 1,
             "compare_suffix": "against the week before",
             "header_font_size": 0.4,
             "subheader_font_size": 0.15,
+            "show_timestamp": True,
             "show_trend_line": True,
             "start_y_axis_at_zero": True,
             "rolling_type": "None",
@@ -308,7 +333,7 @@ def _query_context(declared: Chart) -> dict[str, Any]:
         "url_params": {},
         "custom_params": {},
         "custom_form_data": {},
-        "post_processing": [],
+        "post_processing": declared.after,
     }
     if declared.grain:
         query["extras"] = {**query["extras"], "time_grain_sqla": declared.grain}  # type: ignore[dict-item]

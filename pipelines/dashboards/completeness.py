@@ -13,7 +13,7 @@ COMPLETE = Board(
         Tab(
             "",
             "A figure of a day that is *missing* is unknown, and not 0. *Provisional* days were last pulled before they were"
-            " over everywhere: their figures may still grow.",
+            " over everywhere, or have a session that is not yet known to its end: their figures may still grow.",
             (
                 Row(
                     18,

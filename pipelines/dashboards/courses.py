@@ -2,14 +2,14 @@
 
 from pipelines.dashboards.board import Board, Placed, Row, Select, Tab, whole
 from pipelines.dashboards.charts import Bars, Number, Table
-from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
+from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, ROOM, WEEK
 
 _COURSE_NUMBERS = (
     ("Sessions held", "Sessions of the course's rooms in its term.", "sessions"),
     ("Attendance", "Attendances as a share of them and absences, of enrolled students.", "attendance_share"),
     (
-        "Came without being enrolled",
-        "Identified people in a session who were not on the list that day.",
+        "Attendances without enrolment",
+        "Identified people in a session who were not on the list that day: once for each session that they came to.",
         "not_enrolled",
     ),
     ("Sessions that may still change", "Sessions whose figures may still grow.", "provisional"),
@@ -173,9 +173,9 @@ def _by_week(of: str) -> Bars:
     )
 
 
-ROOM = Tab(
+ONE_ROOM = Tab(
     "One room",
-    "Choose a room under *Room*; without one, all rooms are shown together.",
+    "Choose a room under *Room*, and under *Room id* where several have its name; without one, all rooms are shown together.",
     (
         Row(18, _figures("Room")),
         Row(
@@ -188,7 +188,7 @@ ROOM = Tab(
                         "People in the room's main sessions. A pseudonym, but for those who may see who people are.",
                         "attendance",
                         ("hours", "sessions", "last_seen"),
-                        ("person_id",),
+                        ("person_id", "account_id"),
                         time="session_date",
                         where=("is_identified", MAIN),
                         order=(("hours", False),),
@@ -198,10 +198,10 @@ ROOM = Tab(
                 ),
             ),
         ),
-        whole(60, _sessions("Room", "room_name")),
+        whole(60, _sessions("Room", "room_name", "room_id")),
     ),
 )
-HOST = Tab(
+ONE_HOST = Tab(
     "One host",
     "Choose a host under *Host*: an id, or its pseudonym where you may not see who people are. Without one, all hosts are"
     " shown together. Sessions of which Kaltura knows no host are left out.",
@@ -215,14 +215,14 @@ HOST = Tab(
                 "Which host taught in which room, for how long.",
                 "sessions",
                 ("sessions", "hours", "engagement"),
-                ("host_id", "room_name"),
+                ("host_id", *A_ROOM),
                 time="session_date",
                 where=(MAIN, "host_id IS NOT NULL"),
                 order=(("hours", False),),
                 limit=200,
             ),
         ),
-        whole(60, _sessions("Host", "room_name", "host_id")),
+        whole(60, _sessions("Host", "room_name", "room_id", "host_id")),
     ),
 )
 
@@ -252,6 +252,6 @@ ROOMS = Board(
     "kaltura-one-room",
     "A room's sessions and people; a host's sessions and rooms.",
     KNOWN,
-    (ROOM, HOST),
-    (ACCOUNT, Select("Room", "sessions", "room_name"), Select("Host", "sessions", "host_id")),
+    (ONE_ROOM, ONE_HOST),
+    (ACCOUNT, *ROOM, Select("Host", "sessions", "host_id")),
 )

@@ -53,9 +53,26 @@ _WEEK_STATE = Calculated(
     "Whether a week's figures may still grow: provisional, where its sessions may; running week, where it is not over; or"
     " final.",
 )
+# Who came to two sessions, one final and one provisional, is one person of the week: the state is the week's, and not theirs.
+_MONDAY = "CAST(date_trunc('week', session_date) AS date)"
+_WHOLE_WEEK_STATE = Calculated(
+    "whole_week_state",
+    "TEXT",
+    f"CASE WHEN NOT {IS_WEEK_OVER} THEN 'running week'"
+    f" WHEN (account_id, {_MONDAY}) IN (SELECT account_id, {_MONDAY} FROM analytics.calendar WHERE is_provisional)"
+    " THEN 'provisional' ELSE 'final' END",
+    "Of the whole week, so that nobody counts twice in it: running week, where it is not over; provisional, where one of its"
+    " days is missing or may still change; or final.",
+)
 CALCULATED: Mapping[str, Sequence[Calculated]] = {
     "sessions": (_local("started", "When the session started"), _STATE, _WEEK_OVER, _WEEK_STATE),
-    "attendance": (_local("started", "When the session started"), _STATE, _WEEK_OVER, _WEEK_STATE),
+    "attendance": (
+        _local("started", "When the session started"),
+        _STATE,
+        _WEEK_OVER,
+        _WEEK_STATE,
+        _WHOLE_WEEK_STATE,
+    ),
     "course_sessions": (_local("started", "When the session started"), _STATE),
     "absences": (_local("started", "When the session started"), _STATE),
     "course_attendance": (_STATE,),

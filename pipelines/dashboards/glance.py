@@ -3,9 +3,10 @@
 from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
 from pipelines.dashboards.charts import Bars, Heat, Table, Trend
 from pipelines.dashboards.datasets import IS_WEEK_OVER
-from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
+from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, WEEK
 
 _OVER = (IS_WEEK_OVER,)
+_LEFT_OUT = "Days that are not loaded are left out: less than the week before may be that."
 GLANCE = Board(
     "At a glance",
     "kaltura-at-a-glance",
@@ -14,8 +15,9 @@ GLANCE = Board(
     (
         Tab(
             "",
-            "**The newest week that is over, against the one before.** Bars show what is *provisional*, and the running week,"
-            " apart: those figures may still grow. Breakout rooms are not counted: who is in one is in the main room as well.",
+            "**The newest week that is over, by its Monday, against the one before.** A week of which days are not loaded shows"
+            " less, as if it were a fall. Bars show what is *provisional*, and the running week, apart: those figures may still"
+            " grow. Breakout rooms are not counted: who is in one is in the main room as well.",
             (
                 Row(
                     30,
@@ -23,7 +25,7 @@ GLANCE = Board(
                         Placed(
                             Trend(
                                 "Sessions of the week",
-                                "Main sessions by week, Monday to Sunday.",
+                                f"Main sessions by week, Monday to Sunday. {_LEFT_OUT}",
                                 "sessions",
                                 ("sessions",),
                                 time="session_date",
@@ -34,7 +36,7 @@ GLANCE = Board(
                         Placed(
                             Trend(
                                 "People of the week",
-                                "Identified people, each once a week.",
+                                f"Identified people, each once a week. {_LEFT_OUT}",
                                 "attendance",
                                 ("people",),
                                 time="session_date",
@@ -45,7 +47,7 @@ GLANCE = Board(
                         Placed(
                             Trend(
                                 "Hours of the week",
-                                "Time that all attendees spent in main sessions.",
+                                f"Time that all attendees spent in main sessions. {_LEFT_OUT}",
                                 "sessions",
                                 ("hours",),
                                 time="session_date",
@@ -56,7 +58,8 @@ GLANCE = Board(
                         Placed(
                             Trend(
                                 "Engagement of the week",
-                                "Share of the time that was spent engaged, as Kaltura reckons it, weighed by minutes.",
+                                "Share of the time that was spent engaged, as Kaltura reckons it, weighed by minutes. Days that"
+                                " are not loaded are left out.",
                                 "sessions",
                                 ("engagement",),
                                 time="session_date",
@@ -134,7 +137,7 @@ GLANCE = Board(
                         "The ten rooms with the most time spent in them. Provisional: sessions that may still grow.",
                         "sessions",
                         ("hours", "sessions", "engagement", "provisional"),
-                        ("room_name",),
+                        A_ROOM,
                         time="session_date",
                         where=(MAIN,),
                         order=(("hours", False),),

@@ -7,8 +7,8 @@ WEEK = "P1W"
 MAIN = "NOT is_breakout"  # who is in a breakout is in the main room as well
 KNOWN = Table(
     "How far the data are known",
-    "The last day of which sessions and attendees are loaded, the last whose figures will not change any more as its day"
-    " is over everywhere, and how many days are missing or provisional in all.",
+    "The last day of which sessions and attendees are loaded, the last that was over when last pulled, and of which every"
+    " session is known to its end, and how many days are missing or provisional in all.",
     "calendar",
     ("loaded_until", "final_until", "missing", "provisional"),
     ("account_id",),
@@ -16,3 +16,9 @@ KNOWN = Table(
     page=0,
 )
 ACCOUNT = Select("Account", "calendar", "account_id")
+# A name is not one room's alone, and an id is one within its account.
+A_ROOM = ("room_name", "room_id", "account_id")
+ROOM = (
+    Select("Room", "sessions", "room_name"),
+    Select("Room id", "sessions", "room_id", "One of several rooms with the same name.", within=("Room",)),
+)

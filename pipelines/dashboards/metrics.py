@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 COUNT, SHORT, SHARE = ",d", ",.1f", ".1%"
 MAIN = "FILTER (WHERE NOT is_breakout)"
+# An id is one person's, room's or session's within its account alone. NULL, a person who is not shown, is none of them.
+PEOPLE = "COUNT(DISTINCT person_id || '/' || account_id)"
+SESSIONS = "COUNT(DISTINCT (account_id, room_id, session_id))"
 PERSON = "FILTER (WHERE is_identified AND NOT is_breakout)"
 
 
@@ -34,7 +37,7 @@ METRICS = (
         "People",
         "weekly.people_count",
         COUNT,
-        {"attendance": f"COUNT(DISTINCT person_id) {PERSON}"},
+        {"attendance": f"{PEOPLE} {PERSON}"},
     ),
     Metric(
         "sessions",
@@ -43,7 +46,7 @@ METRICS = (
         COUNT,
         {
             "sessions": f"COUNT(*) {MAIN}",
-            "attendance": f"COUNT(DISTINCT session_id) {MAIN}",
+            "attendance": f"{SESSIONS} {MAIN}",
             "course_sessions": "COUNT(*)",
             "planned_sessions": "COUNT(*)",
             "course_attendance": "MAX(session_count)",
@@ -98,7 +101,7 @@ METRICS = (
         "Guests",
         "weekly.guest_count",
         COUNT,
-        {"attendance": "COUNT(DISTINCT person_id) FILTER (WHERE is_identified AND is_guest AND NOT is_breakout)"},
+        {"attendance": f"{PEOPLE} FILTER (WHERE is_identified AND is_guest AND NOT is_breakout)"},
     ),
     Metric(
         "last_seen",
@@ -144,7 +147,7 @@ METRICS = (
     ),
     Metric(
         "not_enrolled",
-        "Came without being enrolled",
+        "Attendances without enrolment",
         "course_sessions.not_enrolled_count",
         COUNT,
         {"course_sessions": "SUM(not_enrolled_count)"},

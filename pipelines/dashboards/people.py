@@ -1,8 +1,8 @@
 """*Who was there*: people, their sessions and the rooms that they came to."""
 
-from pipelines.dashboards.board import Board, Placed, Row, Select, Tab, whole
+from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
 from pipelines.dashboards.charts import Bars, Number, Table
-from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
+from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, ROOM, WEEK
 
 _PERSON = ("is_identified", MAIN)
 PEOPLE = Board(
@@ -43,10 +43,10 @@ PEOPLE = Board(
                     46,
                     Bars(
                         "People week by week",
-                        "Identified people by week, each once; from sessions that may still gain some, apart.",
+                        "Identified people, each once a week. Provisional: a week of which a day is missing or may still change.",
                         "attendance",
                         ("people",),
-                        ("week_state",),
+                        ("whole_week_state",),
                         time="session_date",
                         where=_PERSON,
                         x="session_date",
@@ -54,37 +54,33 @@ PEOPLE = Board(
                         filters_once=True,
                     ),
                 ),
-                Row(
+                whole(
                     62,
-                    (
-                        Placed(
-                            Table(
-                                "People and their time",
-                                "The people with the most time in main sessions.",
-                                "attendance",
-                                ("hours", "sessions", "engagement", "last_seen"),
-                                ("person_id", "person_name"),
-                                time="session_date",
-                                where=_PERSON,
-                                order=(("hours", False),),
-                                limit=500,
-                            ),
-                            7,
-                        ),
-                        Placed(
-                            Table(
-                                "Rooms and who was there",
-                                "Each room with how many people came.",
-                                "attendance",
-                                ("people", "sessions", "hours"),
-                                ("room_name",),
-                                time="session_date",
-                                where=_PERSON,
-                                order=(("people", False),),
-                                limit=500,
-                            ),
-                            5,
-                        ),
+                    Table(
+                        "People and their time",
+                        "The people with the most time in main sessions.",
+                        "attendance",
+                        ("hours", "sessions", "engagement", "last_seen"),
+                        ("person_id", "person_name", "account_id"),
+                        time="session_date",
+                        where=_PERSON,
+                        order=(("hours", False),),
+                        limit=500,
+                    ),
+                ),
+                whole(
+                    62,
+                    Table(
+                        "Rooms and who was there",
+                        "Each room that somebody came to: identified people, its sessions that had attendees, and the time of all"
+                        " attendees, also of those whom Kaltura could not name.",
+                        "attendance",
+                        ("people", "sessions", "hours"),
+                        A_ROOM,
+                        time="session_date",
+                        where=(MAIN,),
+                        order=(("people", False),),
+                        limit=500,
                     ),
                 ),
             ),
@@ -92,6 +88,6 @@ PEOPLE = Board(
     ),
     (
         ACCOUNT,
-        Select("Room", "sessions", "room_name"),
+        *ROOM,
     ),
 )

@@ -26,18 +26,47 @@ SELECT
     loaded_days.session_pulled_at IS NOT NULL AS is_session_loaded,
     loaded_days.attendance_pulled_at IS NOT NULL AS is_attendance_loaded,
     loaded_days.breakout_pulled_at IS NOT NULL AS is_breakout_loaded,
-    -- At noon UTC of the next day, the day is over in every time zone.
     (
-        loaded_days.session_pulled_at
-        >= account_days.session_date::timestamp AT TIME ZONE 'UTC' + interval '36 hours'
-        AND loaded_days.attendance_pulled_at
-        >= account_days.session_date::timestamp AT TIME ZONE 'UTC' + interval '36 hours'
-    ) IS NOT TRUE AS is_provisional
+        loaded_days.session_pulled_at IS NULL
+        OR loaded_days.attendance_pulled_at IS NULL
+        -- At noon UTC of the next day, the day is over in every time zone. The report that was pulled first counts.
+        OR least(
+            loaded_days.session_pulled_at,
+            loaded_days.attendance_pulled_at,
+            loaded_days.breakout_pulled_at
+        ) < account_days.session_date::timestamp AT TIME ZONE 'UTC' + interval '36 hours'
+        OR coalesce(
+            held.is_session_growing
+            OR least(loaded_days.attendance_pulled_at, loaded_days.breakout_pulled_at)
+            < held.settled_at,
+            FALSE
+        )
+    ) AS is_provisional
 FROM account_days
 LEFT JOIN analytics.loaded_days
     ON
         account_days.account_id = loaded_days.account_id
-        AND account_days.session_date = loaded_days.session_date;
+        AND account_days.session_date = loaded_days.session_date
+-- Until when the last session of the day ran, or is followed where it has no end, as in data_freshness. An aggregate, so
+-- that it is known to be one row, and left out where not asked for.
+LEFT JOIN LATERAL (
+    SELECT
+        max(
+            coalesce(
+                room_sessions.session_end_time, room_sessions.session_start_time + interval '7 days'
+            )
+        ) AS settled_at,
+        bool_or(
+            greatest(room_sessions.window_end, loaded_days.session_pulled_at)
+            < coalesce(
+                room_sessions.session_end_time, room_sessions.session_start_time + interval '7 days'
+            )
+        ) AS is_session_growing
+    FROM kaltura.room_sessions
+    WHERE
+        room_sessions.partner_id = account_days.account_id
+        AND room_sessions.partition_date = account_days.session_date
+) AS held ON TRUE;
 
 COMMENT ON VIEW analytics.calendar IS
 'One row for each account and day from the first to the last that was loaded (account_id, '
@@ -52,5 +81,7 @@ COMMENT ON COLUMN analytics.calendar.is_attendance_loaded IS
 COMMENT ON COLUMN analytics.calendar.is_breakout_loaded IS
 'Whether breakouts (report 6002) were loaded whole.';
 COMMENT ON COLUMN analytics.calendar.is_provisional IS
-'Whether sessions or attendees are not loaded, or were last pulled before noon UTC of the next '
-'day, when the day is over everywhere.';
+'Whether the figures of the day may still grow: sessions or attendees are not loaded, a report was '
+'last pulled before noon UTC of the next day, when the day is over everywhere, or one of its '
+'sessions is not yet known to its end. Those that are loaded are provisional_dates in '
+'data_freshness.';

@@ -70,6 +70,22 @@ def _near(row: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     )
 
 
+def test_a_trend_has_a_row_without_a_figure_for_a_week_that_has_no_sessions(served: Served, analyst: Api) -> None:
+    """Superset compares the newest row with the one before it, which is to be the week before, and with nothing else."""
+    with psycopg.connect(served.warehouse) as connection:
+        weeks = connection.execute(
+            "SELECT date_trunc('week', session_date)::date, count(*) FROM analytics.sessions WHERE NOT is_breakout"
+            " GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    gap = weeks[1][0]
+    stored = served.admin.get(f"/api/v1/chart/{served.admin.charts()['Sessions of the week']}")["result"]
+    context = {**yaml.safe_load(stored["query_context"]), "force": True}
+    context["queries"][0]["extras"]["where"] = f"(date_trunc('week', session_date) <> DATE '{gap}')"
+    [answer] = analyst.post("/api/v1/chart/data", json=context)["result"]
+    got = [(row["session_date"], row["sessions"]) for row in answer["data"]]
+    assert got == [(_plain(week), None if week == gap else count) for week, count in weeks]
+
+
 # ------------------------------------------------------------------------------------------------------------- rights
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -16,6 +17,7 @@ from seed import fill
 from assets.pull.day_chart import SHOWN_CHARACTERS
 from assets.room_report.asset import room_report
 from assets.room_report.figures import accounts, figures
+from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.settings import REPORT_LANGUAGES, SettingError
 from resources.warehouse.resource import Postgres
@@ -229,6 +231,40 @@ def test_attendees_that_are_not_loaded_are_unknown_and_not_nobody(seeded: psycop
     assert report.tables["Week by week"][1] == ["5 Oct*†", "2", *3 * ["\N{EM DASH}"]]
     assert report.tables["Busiest rooms"][1][:3] == ["New", "\N{EM DASH}", "\N{EM DASH}"]
     assert {row[1] for row in report.tables["How engaged people were"][1:]} == {"\N{EM DASH}"}
+
+
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
+def test_nobody_is_not_said_to_have_attended_where_the_days_with_sessions_lack_their_attendees(
+    language: str, seeded: psycopg.Connection
+) -> None:
+    """Account 303 has sessions on the 5th and 6th, and is loaded with attendees on the 8th alone, when nothing happened."""
+    seeded.execute("DELETE FROM kaltura.loads WHERE report_id = 6001 AND partner_id = 303")
+    seeded.execute(ADD_LOADS.replace(" 101,", " 303,"), ["2026-10-08", "2026-10-08"])
+    week = figures(seeded, 303, WEEK, BERLIN)
+    assert (week.week.session_count, week.week.people_count) == (2, 0)
+
+    said = page(week, READ_AT, language)
+
+    say = Language(language)
+    assert say("attendees_unknown") in said
+    assert say("nobody_came") not in said
+    [row] = [row for rows in Reader(said).tables.values() for row in rows if row[0].endswith("*†") and len(row) == 5]
+    assert row[1:] == ["2", *3 * ["\N{EM DASH}"]]
+    assert f"{say('people_head')}: 0" not in said  # over the chart of people
+
+
+def test_a_share_of_breakouts_is_of_sessions_whose_breakouts_are_loaded(seeded: psycopg.Connection) -> None:
+    """Tuesday has sessions, and its breakouts are not loaded whole; Friday to Sunday have neither."""
+    seeded.execute(ADD_LOADS, [WEEK + dt.timedelta(days=1), WEEK + dt.timedelta(days=1)])
+    assert "1 session used breakout rooms, 12 % of all." in read(seeded).words
+    seeded.execute("DELETE FROM kaltura.loads WHERE id >= 1000 AND report_id = 6002")
+
+    said = written(seeded)
+
+    assert "1 session used breakout rooms." in Reader(said).words
+    assert {
+        text.strip() for text in re.findall(r"With breakouts[^<]*", "".join(re.findall(r"<svg.*?</svg>", said, re.S)))
+    } == {"With breakouts"}
 
 
 def test_sessions_whose_people_kaltura_could_not_name_did_not_bring_nobody_together(seeded: psycopg.Connection) -> None:
@@ -478,6 +514,12 @@ def test_each_account_has_a_file_of_its_own(
     assert "Biology" not in (tmp_path / "reports" / "room-report-202-2026-10-05.html").read_text("utf-8")
     [event] = result.asset_materializations_for_node("kaltura__room_report")
     assert {"file, account 101", "file, account 202", "picture, account 202"} <= set(event.metadata)
+    drawn = unquote(str(event.metadata["weeks, account 101"].value))
+    assert "sessions by week, 11 not loaded left out" in drawn
+    assert (
+        len(re.findall(r"M\d+ \d+v-", drawn)) == 2
+    )  # of a week that is not loaded there is no bar, and no place for one
+    assert {drawn.count(day) for day in ("28 Sep", "5 Oct")} == {1}
 
 
 def test_the_schedule_writes_the_week_that_is_over_and_the_one_before_it_again() -> None:

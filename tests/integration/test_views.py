@@ -1,5 +1,6 @@
 """The views of `analytics` on a small invented university: expected rows, filters that reach tables, the cookbook."""
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +182,23 @@ def _is_by_pages(node: dict) -> bool:
 def test_sessions_alone_do_not_read_attendees(seeded: psycopg.Connection) -> None:
     plan = seeded.execute("EXPLAIN SELECT session_id, is_breakout, is_running FROM analytics.sessions").fetchall()
     assert not any("attendees" in line for (line,) in plan)
+
+
+def test_a_loaded_day_is_provisional_in_the_calendar_where_it_is_in_data_freshness(seeded: psycopg.Connection) -> None:
+    """By whichever report: of 5 October, attendees were pulled before a session without an end was followed for long enough."""
+    told = seeded.execute(
+        "SELECT account_id, session_date FROM analytics.calendar"
+        " WHERE is_provisional AND is_session_loaded AND is_attendance_loaded"
+    ).fetchall()
+    fresh = seeded.execute(
+        "SELECT DISTINCT account_id, session_date FROM analytics.data_freshness"
+        " CROSS JOIN LATERAL unnest(provisional_dates) AS days (session_date)"
+        " INNER JOIN analytics.calendar USING (account_id, session_date) WHERE is_session_loaded AND is_attendance_loaded"
+    ).fetchall()
+    assert (101, dt.date(2026, 10, 5)) in told
+    assert sorted(told) == sorted(fresh)
+    plan = seeded.execute("EXPLAIN SELECT session_date, is_session_loaded FROM analytics.calendar").fetchall()
+    assert not any("room_sessions" in line for (line,) in plan)
 
 
 def test_totals_agree_between_views(seeded: psycopg.Connection) -> None:

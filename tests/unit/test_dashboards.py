@@ -1,5 +1,6 @@
 """The dashboards' bundle: ids that stay, words of the catalog, filters that reach every chart, and no secret in it."""
 
+import datetime as dt
 import io
 import json
 import uuid
@@ -7,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -15,6 +17,7 @@ from pipelines.command_line import front_door
 from pipelines.dashboards import bundle
 from pipelines.dashboards.addresses import ASKED_FOR, left_out, of_login, without_password
 from pipelines.dashboards.boards import BOARDS
+from pipelines.dashboards.charts import Trend
 from pipelines.dashboards.datasets import CALCULATED, NOT_CACHED, PERSONAL
 from pipelines.dashboards.layout import reached
 from pipelines.dashboards.metrics import METRICS, metrics_of, unfiltered
@@ -81,6 +84,29 @@ def test_the_editors_controls_and_the_apis_query_ask_for_the_same() -> None:
         assert told == (query["metrics"] or []), name
         where = [each["sqlExpression"] for each in params["adhoc_filters"] if each["expressionType"] == "SQL"]
         assert query["extras"]["where"] == " AND ".join(f"({text})" for text in where), name
+
+
+def test_a_trend_has_a_row_for_each_week_in_the_browsers_query_and_the_apis() -> None:
+    """A browser makes the steps from the controls. Superset compares with the row before: it has to be the week before."""
+    trends = [name for name, chart in DECLARED.items() if isinstance(chart, Trend)]
+    assert len(trends) == 4
+    for name in trends:
+        params = CHARTS[name]["params"]
+        assert (params["resample_rule"], params["resample_method"], params["compare_lag"]) == ("W-MON", "mean", 1)
+        [query] = json.loads(CHARTS[name]["query_context"])["queries"]
+        steps = {step["operation"]: step.get("options") for step in query["post_processing"]}
+        assert list(steps) == ["pivot", "resample", "flatten"]
+        assert steps["resample"] == {"rule": "W-MON", "method": "mean", "fill_value": None}
+
+
+@pytest.mark.parametrize("hours", [1, 2])
+def test_a_trends_weeks_are_kept_where_the_clock_was_changed_between_them(hours: int) -> None:
+    """Superset has all times at one distance from UTC: some Mondays are an hour off midnight."""
+    mondays = ["2026-10-11T22:00Z", "2026-10-18T22:00Z", "2026-10-25T23:00Z", "2026-11-08T23:00Z"]
+    offset = dt.timezone(dt.timedelta(hours=hours))
+    rows = pd.Series([1, 2, 3, 4], pd.to_datetime(mondays).tz_convert(offset))
+    [options] = [step["options"] for step in DECLARED["Sessions of the week"].after if step["operation"] == "resample"]
+    assert getattr(rows.resample(options["rule"]), options["method"])().fillna(0).tolist() == [1, 2, 3, 0, 4]
 
 
 @pytest.mark.parametrize("where", [(), ("is_identified",), ("NOT is_breakout", "is_guest")])

@@ -1,0 +1,128 @@
+"""What the dashboards' charts ask of the views, on the small invented university: who and what counts once, and is told apart."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from seed import fill
+
+from pipelines.dashboards.boards import BOARDS
+from pipelines.dashboards.charts import Chart
+from pipelines.dashboards.datasets import CALCULATED
+from pipelines.dashboards.metrics import metrics_of
+
+CHARTS = {chart.name: chart for board in BOARDS for chart in board.charts}
+MAIN_VISITS = "analytics.attendance WHERE NOT is_breakout"
+
+
+@pytest.fixture
+def seeded(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        fill(connection)
+        yield connection
+
+
+def shown(connection: psycopg.Connection, chart: Chart) -> list[dict[str, object]]:
+    """A chart's rows: the query as Superset makes it of the declaration, its axis cut into weeks."""
+    calculated = {each.name: each.sql for each in CALCULATED.get(chart.dataset, ())}
+    axes = {each["label"] for each in chart.grouped if isinstance(each, dict)}
+    columns = {
+        name: f"date_trunc('week', {name})::date" if name in axes else calculated.get(name, name)
+        for name in (each if isinstance(each, str) else each["label"] for each in chart.grouped)
+    }
+    told = columns | {name: metrics_of(chart.dataset)[name].sql[chart.dataset] for name in chart.metrics}
+    query = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in told.items())} FROM analytics.{chart.dataset}"
+    if chart.where:
+        query += f" WHERE {' AND '.join(f'({each})' for each in chart.where)}"
+    if columns and chart.metrics:
+        query += f" GROUP BY {', '.join(columns.values())}"
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode()).fetchall()
+
+
+def one(connection: psycopg.Connection, query: str) -> object:
+    [(figure,)] = connection.execute(query.encode()).fetchall()
+    return figure
+
+
+def test_an_id_is_one_persons_in_each_account(seeded: psycopg.Connection) -> None:
+    """`ann` is somebody in two accounts, in a session of each that has the same id in a room that has the same id."""
+    [row] = shown(seeded, CHARTS["People"])
+    assert row["people"] == one(
+        seeded,
+        f"SELECT count(*) FROM (SELECT DISTINCT account_id, person_id FROM {MAIN_VISITS} AND is_identified) AS p",
+    )
+    sessions = "COUNT(*) FROM (SELECT DISTINCT account_id, room_id, session_id FROM"
+    rows = shown(seeded, CHARTS["Room: who was there"])
+    assert {row["account_id"]: row["sessions"] for row in rows if row["person_id"] == "ann"} == {
+        account: one(seeded, f"SELECT {sessions} {MAIN_VISITS} AND person_id = 'ann' AND account_id = {account}) AS s")
+        for account in (101, 202)
+    }
+
+
+def test_sessions_of_one_id_in_two_rooms_are_two(seeded: psycopg.Connection) -> None:
+    seeded.execute("UPDATE kaltura.room_sessions SET cue_point_id = 's1' WHERE cue_point_id = 's4'")
+    seeded.execute(
+        "UPDATE kaltura.attendees SET cue_point_id = 's1', user_id = 'ann' WHERE cue_point_id = 's4'"
+        " AND user_id = 'cyd'"
+    )
+    [ann] = [
+        row
+        for row in shown(seeded, CHARTS["Room: who was there"])
+        if (row["person_id"], row["account_id"]) == ("ann", 101)
+    ]
+    assert ann["sessions"] == 4  # s1 and s2 in one room, s1 and s5 in another
+
+
+@pytest.mark.parametrize("name", ["Busiest rooms", "Hosts and their rooms", "Rooms and who was there"])
+def test_rooms_of_one_name_are_told_apart(name: str, seeded: psycopg.Connection) -> None:
+    before = len(shown(seeded, CHARTS[name]))
+    seeded.execute(
+        "UPDATE kaltura.room_sessions SET entry_name = 'Algebra', session_host_user_id = 'h1'"
+        " WHERE entry_id IN ('r-alg', 'r-bio')"
+    )
+    rows = [row for row in shown(seeded, CHARTS[name]) if row["room_name"] == "Algebra"]
+    assert sorted((row["account_id"], row["room_id"]) for row in rows) == [
+        (101, "r-alg"),
+        (101, "r-bio"),
+        (202, "r-alg"),
+    ]
+    assert before >= len(rows)
+
+
+def test_rooms_have_the_same_hours_in_both_tables_also_of_those_whom_nobody_knows(seeded: psycopg.Connection) -> None:
+    seeded.execute(
+        "UPDATE kaltura.attendees SET user_id = 'Unknown' WHERE cue_point_id = 's6'"
+    )  # the room's only session
+    busiest, visited = (
+        {
+            (row["room_id"], row["room_name"]): row["hours"]
+            for row in shown(seeded, CHARTS[name])
+            if row["account_id"] == 101 and row["room_name"] is not None and row["hours"]
+        }
+        for name in ("Busiest rooms", "Rooms and who was there")
+    )
+    assert ("r-lab", "Lab") in visited
+    assert visited == pytest.approx(busiest)
+
+
+def test_who_came_to_a_final_and_a_provisional_session_is_one_of_the_weeks_people(seeded: psycopg.Connection) -> None:
+    seeded.execute("UPDATE kaltura.attendees SET user_id = 'ann' WHERE user_id = 'dan'")  # in a session without an end
+    weeks: dict[object, int] = {}
+    for row in shown(seeded, CHARTS["People week by week"]):
+        assert row["whole_week_state"] in ("final", "provisional", "running week")
+        weeks[row["session_date"]] = weeks.get(row["session_date"], 0) + int(str(row["people"]))
+    expected = seeded.execute(
+        "SELECT date_trunc('week', session_date)::date, count(DISTINCT (account_id, person_id))"
+        f" FROM {MAIN_VISITS} AND is_identified GROUP BY 1"
+    ).fetchall()
+    assert weeks == dict(expected)
+
+
+def test_a_person_who_is_not_shown_is_nobody_of_a_count(seeded: psycopg.Connection) -> None:
+    """Of an id that has no pseudonym, who may not see people is shown none."""
+    visits = "(VALUES (1, NULL, TRUE, FALSE), (1, 'a', TRUE, FALSE), (2, 'a', TRUE, FALSE), (2, 'a', TRUE, FALSE))"
+    people = metrics_of("attendance")["people"].sql["attendance"]
+    columns = "account_id, person_id, is_identified, is_breakout"
+    assert one(seeded, f"SELECT {people} FROM {visits} AS attendance ({columns})") == 2

@@ -1,0 +1,20 @@
+"""The first look's queries on the small invented university."""
+
+import psycopg
+from psycopg.rows import dict_row
+from seed import fill
+
+from pipelines.first_look import _query
+
+
+def test_who_came_to_several_sessions_without_being_enrolled_is_one_guest(database: str) -> None:
+    """Of the sessions of `bio-b`, cyd came to both and ann to one; neither is on its list."""
+    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as connection:
+        fill(connection)
+        shown = {"first": "2026-10-05", "last": "2026-10-11", "partner_id": 101}
+        courses = {row["course_id"]: row for row in _query(connection, "courses", **shown)}
+        [told] = connection.execute(
+            "SELECT sum(not_enrolled_count) AS visits FROM analytics.course_sessions WHERE course_id = 'bio-b'"
+        ).fetchall()
+    assert told["visits"] == 3
+    assert courses["bio-b"]["guests"] == 2
