@@ -15,9 +15,8 @@ from pipelines.dashboards.metrics import METRICS, metrics_of, unfiltered
 EXPLORED = "No filter"  # a time range for the dashboard's filter of days to replace
 _FORMATS = {metric.name: metric.format for metric in METRICS}
 ROWS = 1000
-# pandas: a row a week to its Monday, and without a figure where there is none. Not `asfreq`, which wants midnight to the second:
-# where the clock was changed between, Superset has some Mondays an hour off.
-_MONDAYS, _GAPS = "W-MON", "mean"
+_MONDAYS, _GAPS = "W-MON", "asfreq"  # pandas: a row a Monday; one that is not there has no figure
+DAY = "session_day"  # the column of days that an axis cuts into weeks (datasets.py)
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,13 @@ class Trend(Chart):
 
     @property
     def grouped(self) -> list[Any]:
-        return [axis(self.time, self.grain)]
+        return [axis(DAY, self.grain)]
 
     @property
     def after(self) -> list[dict[str, Any]]:
         """As the browser makes it from the controls."""
         figures = {name: {"operator": "mean"} for name in self.metrics}
-        pivot = {"index": [self.time], "columns": [], "aggregates": figures, "drop_missing_columns": False}
+        pivot = {"index": [DAY], "columns": [], "aggregates": figures, "drop_missing_columns": False}
         return [
             {"operation": "pivot", "options": pivot},
             {"operation": "resample", "options": {"rule": _MONDAYS, "method": _GAPS, "fill_value": None}},
@@ -112,7 +111,7 @@ class Trend(Chart):
     def controls(self) -> dict[str, Any]:
         return {
             "metric": self.metrics[0],
-            "x_axis": self.time,
+            "x_axis": DAY,
             "time_grain_sqla": self.grain,
             "resample_rule": _MONDAYS,
             "resample_method": _GAPS,

@@ -1,7 +1,7 @@
 """*Is it complete?*: what is loaded, missing, provisional, restated, and what could not be used."""
 
 from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
-from pipelines.dashboards.charts import Bars, Number, Table
+from pipelines.dashboards.charts import DAY, Bars, Number, Table
 from pipelines.dashboards.known import ACCOUNT, KNOWN, MAIN, WEEK
 
 COMPLETE = Board(
@@ -47,7 +47,7 @@ COMPLETE = Board(
                                 ("days",),
                                 ("state",),
                                 time="session_date",
-                                x="session_date",
+                                x=DAY,
                                 every=WEEK,
                             ),
                             6,
@@ -61,7 +61,7 @@ COMPLETE = Board(
                                 is_stacked=False,
                                 time="session_date",
                                 where=(MAIN, "NOT is_provisional"),
-                                x="session_date",
+                                x=DAY,
                                 every=WEEK,
                             ),
                             6,

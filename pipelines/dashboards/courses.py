@@ -1,7 +1,7 @@
 """What is shown of one course, by the university's own lists, and of one room and one host."""
 
 from pipelines.dashboards.board import Board, Placed, Row, Select, Tab, whole
-from pipelines.dashboards.charts import Bars, Number, Table
+from pipelines.dashboards.charts import DAY, Bars, Number, Table
 from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, ROOM, WEEK
 
 _COURSE_NUMBERS = (
@@ -38,7 +38,7 @@ COURSE = Tab(
                         ("attended", "absent"),
                         time="session_date",
                         where=("NOT is_provisional",),
-                        x="session_date",
+                        x=DAY,
                         every=WEEK,
                     ),
                     6,
@@ -51,7 +51,7 @@ COURSE = Tab(
                         ("sessions",),
                         ("result",),
                         time="session_date",
-                        x="session_date",
+                        x=DAY,
                         every=WEEK,
                     ),
                     6,
@@ -168,7 +168,7 @@ def _by_week(of: str) -> Bars:
         ("week_state",),
         time="session_date",
         where=(MAIN, *where),
-        x="session_date",
+        x=DAY,
         every=WEEK,
     )
 

@@ -36,6 +36,13 @@ def _local(column: str, of: str) -> Calculated:
     return Calculated(f"{column}_local", "TIMESTAMP", f"CAST({column}_at AS timestamp)", words)
 
 
+# Superset shows a time as UTC has it: of a date, which Postgres cuts to a midnight of the connection's zone, a Sunday in Berlin.
+_DAY = Calculated(
+    "session_day",
+    "TIMESTAMP",
+    "CAST(session_date AS timestamp)",
+    "session_date, as a time without a zone: weeks of it begin with a Monday wherever they are shown.",
+)
 _STATE = Calculated("state", "TEXT", _MARK, "Whether the figures may still grow: provisional, or final.")
 # A chart's WHERE knows the view's own columns alone, so this stands there as it is.
 IS_WEEK_OVER = "session_date < CAST(date_trunc('week', now()) AS date)"
@@ -65,25 +72,28 @@ _WHOLE_WEEK_STATE = Calculated(
     " days is missing or may still change; or final.",
 )
 CALCULATED: Mapping[str, Sequence[Calculated]] = {
-    "sessions": (_local("started", "When the session started"), _STATE, _WEEK_OVER, _WEEK_STATE),
+    "sessions": (_local("started", "When the session started"), _DAY, _STATE, _WEEK_OVER, _WEEK_STATE),
     "attendance": (
         _local("started", "When the session started"),
+        _DAY,
         _STATE,
         _WEEK_OVER,
         _WEEK_STATE,
         _WHOLE_WEEK_STATE,
     ),
-    "course_sessions": (_local("started", "When the session started"), _STATE),
+    "course_sessions": (_local("started", "When the session started"), _DAY, _STATE),
     "absences": (_local("started", "When the session started"), _STATE),
     "course_attendance": (_STATE,),
     "planned_sessions": (
         _local("planned_start", "When it was to start"),
+        _DAY,
         _STATE,
         Calculated(
             "result", "TEXT", "COALESCE(outcome, 'not known yet')", "outcome, and `not known yet` where that is NULL."
         ),
     ),
     "calendar": (
+        _DAY,
         Calculated(
             "state",
             "TEXT",

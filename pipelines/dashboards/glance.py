@@ -1,7 +1,7 @@
 """*At a glance*: the week against the one before, week by week, the week's hours, bands of engagement, busiest rooms."""
 
 from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
-from pipelines.dashboards.charts import Bars, Heat, Table, Trend
+from pipelines.dashboards.charts import DAY, Bars, Heat, Table, Trend
 from pipelines.dashboards.datasets import IS_WEEK_OVER
 from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, WEEK
 
@@ -81,7 +81,7 @@ GLANCE = Board(
                                 ("week_state",),
                                 time="session_date",
                                 where=(MAIN,),
-                                x="session_date",
+                                x=DAY,
                                 every=WEEK,
                             ),
                             6,
@@ -95,7 +95,7 @@ GLANCE = Board(
                                 ("week_state",),
                                 time="session_date",
                                 where=(MAIN,),
-                                x="session_date",
+                                x=DAY,
                                 every=WEEK,
                             ),
                             6,

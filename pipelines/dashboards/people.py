@@ -1,7 +1,7 @@
 """*Who was there*: people, their sessions and the rooms that they came to."""
 
 from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
-from pipelines.dashboards.charts import Bars, Number, Table
+from pipelines.dashboards.charts import DAY, Bars, Number, Table
 from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, ROOM, WEEK
 
 _PERSON = ("is_identified", MAIN)
@@ -49,7 +49,7 @@ PEOPLE = Board(
                         ("whole_week_state",),
                         time="session_date",
                         where=_PERSON,
-                        x="session_date",
+                        x=DAY,
                         every=WEEK,
                         filters_once=True,
                     ),

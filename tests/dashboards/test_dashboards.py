@@ -82,7 +82,7 @@ def test_a_trend_has_a_row_without_a_figure_for_a_week_that_has_no_sessions(serv
     context = {**yaml.safe_load(stored["query_context"]), "force": True}
     context["queries"][0]["extras"]["where"] = f"(date_trunc('week', session_date) <> DATE '{gap}')"
     [answer] = analyst.post("/api/v1/chart/data", json=context)["result"]
-    got = [(row["session_date"], row["sessions"]) for row in answer["data"]]
+    got = [(row["session_day"], row["sessions"]) for row in answer["data"]]
     assert got == [(_plain(week), None if week == gap else count) for week, count in weeks]
 
 

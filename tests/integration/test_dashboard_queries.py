@@ -1,5 +1,6 @@
 """What the dashboards' charts ask of the views, on the small invented university: who and what counts once, and is told apart."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import psycopg
@@ -28,7 +29,7 @@ def shown(connection: psycopg.Connection, chart: Chart) -> list[dict[str, object
     calculated = {each.name: each.sql for each in CALCULATED.get(chart.dataset, ())}
     axes = {each["label"] for each in chart.grouped if isinstance(each, dict)}
     columns = {
-        name: f"date_trunc('week', {name})::date" if name in axes else calculated.get(name, name)
+        name: f"date_trunc('week', {calculated.get(name, name)})::date" if name in axes else calculated.get(name, name)
         for name in (each if isinstance(each, str) else each["label"] for each in chart.grouped)
     }
     told = columns | {name: metrics_of(chart.dataset)[name].sql[chart.dataset] for name in chart.metrics}
@@ -112,7 +113,7 @@ def test_who_came_to_a_final_and_a_provisional_session_is_one_of_the_weeks_peopl
     weeks: dict[object, int] = {}
     for row in shown(seeded, CHARTS["People week by week"]):
         assert row["whole_week_state"] in ("final", "provisional", "running week")
-        weeks[row["session_date"]] = weeks.get(row["session_date"], 0) + int(str(row["people"]))
+        weeks[row["session_day"]] = weeks.get(row["session_day"], 0) + int(str(row["people"]))
     expected = seeded.execute(
         "SELECT date_trunc('week', session_date)::date, count(DISTINCT (account_id, person_id))"
         f" FROM {MAIN_VISITS} AND is_identified GROUP BY 1"
@@ -126,3 +127,16 @@ def test_a_person_who_is_not_shown_is_nobody_of_a_count(seeded: psycopg.Connecti
     people = metrics_of("attendance")["people"].sql["attendance"]
     columns = "account_id, person_id, is_identified, is_breakout"
     assert one(seeded, f"SELECT {people} FROM {visits} AS attendance ({columns})") == 2
+
+
+def test_a_week_on_an_axis_is_a_monday_in_whatever_zone_it_is_shown(seeded: psycopg.Connection) -> None:
+    """Superset shows a time as UTC has it: one of a zone would be a Sunday in Berlin."""
+    seeded.execute("SET timezone = 'Europe/Berlin'")
+    asked = {
+        (chart.dataset, each["label"]) for chart in CHARTS.values() for each in chart.grouped if isinstance(each, dict)
+    }
+    assert len(asked) == 5
+    for dataset, name in asked:
+        [day] = [each.sql for each in CALCULATED[dataset] if each.name == name]
+        week = one(seeded, f"SELECT date_trunc('week', {day}) FROM (VALUES (DATE '2026-10-25')) AS rows (session_date)")
+        assert week == dt.datetime(2026, 10, 19), dataset
