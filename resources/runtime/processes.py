@@ -3,10 +3,20 @@
 import os
 import socket
 from collections.abc import Mapping
+from enum import Enum, auto
 
 import psutil
 
 _TAG = ".dagster/kaltura_process"  # Dagster's UI hides tags with this prefix
+
+
+class ProcessState(Enum):
+    """What is known of the process that executes a run."""
+
+    ALIVE = auto()
+    GONE = auto()
+    ELSEWHERE = auto()  # on another host, of whose processes nothing is seen here; or in a container that was replaced
+    UNKNOWN = auto()  # the run has not said which process it is
 
 
 def execution_tag(run_id: str) -> dict[str, str]:
@@ -14,16 +24,18 @@ def execution_tag(run_id: str) -> dict[str, str]:
     return {_TAG: f"{run_id} {os.getpid()} {_started(os.getpid())} {socket.gethostname()}"}
 
 
-def is_executing(run_id: str, tags: Mapping[str, str]) -> bool | None:
-    """Whether the process that the run's tags name lives on this host; None where they name none."""
+def process_state(run_id: str, tags: Mapping[str, str]) -> ProcessState:
+    """What has become of the process that the run's tags name."""
     words = tags.get(_TAG, "").split()
     if len(words) != 4 or words[0] != run_id:
-        return None
+        return ProcessState.UNKNOWN
     _, pid, started, host = words
+    if host != socket.gethostname():
+        return ProcessState.ELSEWHERE
     try:
-        return host == socket.gethostname() and _started(int(pid)) == started
+        return ProcessState.ALIVE if _started(int(pid)) == started else ProcessState.GONE
     except (ValueError, psutil.Error):
-        return False
+        return ProcessState.GONE
 
 
 def _started(pid: int) -> str:

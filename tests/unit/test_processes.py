@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from resources.runtime.processes import execution_tag, is_executing
+from resources.runtime.processes import ProcessState, execution_tag, process_state
 from resources.settings import CHECKOUT
 
 
@@ -15,24 +15,25 @@ def of_another_process(run_id: str) -> dict[str, str]:
 
 
 def test_a_process_that_lives_executes_its_run() -> None:
-    assert is_executing("run", execution_tag("run")) is True
+    assert process_state("run", execution_tag("run")) is ProcessState.ALIVE
 
 
 def test_a_process_that_has_ended_executes_nothing() -> None:
-    assert is_executing("run", of_another_process("run")) is False
+    assert process_state("run", of_another_process("run")) is ProcessState.GONE
 
 
 def test_a_process_of_the_same_number_that_was_started_later_is_another() -> None:
     key, value = next(iter(of_another_process("run").items()))
     _, _, created, host = value.split()
-    assert is_executing("run", {key: f"run {os.getpid()} {created} {host}"}) is False
+    assert process_state("run", {key: f"run {os.getpid()} {created} {host}"}) is ProcessState.GONE
 
 
-def test_on_another_host_it_counts_as_gone_since_the_container_was_replaced() -> None:
-    key, value = next(iter(execution_tag("run").items()))
-    assert is_executing("run", {key: value.rpartition(" ")[0] + " elsewhere"}) is False
+def test_of_a_process_on_another_host_it_is_known_that_it_is_there_and_no_more() -> None:
+    for tag in (of_another_process("run"), execution_tag("run")):
+        key, value = next(iter(tag.items()))
+        assert process_state("run", {key: value.rpartition(" ")[0] + " elsewhere"}) is ProcessState.ELSEWHERE
 
 
 def test_a_tag_inherited_from_the_run_that_is_retried_says_nothing() -> None:
-    assert is_executing("retry", execution_tag("run")) is None
-    assert is_executing("run", {}) is None
+    assert process_state("retry", execution_tag("run")) is ProcessState.UNKNOWN
+    assert process_state("run", {}) is ProcessState.UNKNOWN
