@@ -3,7 +3,7 @@
 import click
 
 from pipelines.command_line import Command, Stopped
-from pipelines.sensors.channels import HOW_TO, NotDelivered, attempt, channels
+from pipelines.sensors.channels import HOW_TO, NotDelivered, attempt, channels, titled
 
 
 @click.command(cls=Command)
@@ -15,9 +15,7 @@ def command() -> None:
     failed = []
     for channel in to:
         try:
-            attempt(
-                channel, "Kaltura rooms: a test message", ["If you can read this, alerts arrive. Nothing is wrong."]
-            )
+            attempt(channel, titled("a test message"), ["If you can read this, alerts arrive. Nothing is wrong."])
             click.echo(f"{channel.name}: it took the message. See whether it has arrived.")
         except NotDelivered as error:
             failed.append(str(error))

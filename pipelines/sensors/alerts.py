@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from assets.checks import checks
-from pipelines.sensors.channels import HOW_TO, channels, deliver
+from pipelines.sensors.channels import HOW_TO, channels, deliver, titled
 from pipelines.sensors.incidents import ERROR, LOAD, WARNING, Collected, Day, Incident, collect
 from resources.kaltura.windows import stretches
 
@@ -99,7 +99,7 @@ class Digest:
             "still failing": len(self.still),
             "recovered": len(self.recovered),
         }
-        return "Kaltura rooms: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return titled(", ".join(f"{count} {what}" for what, count in counts.items() if count))
 
     def lines(self, ui: str) -> list[str]:
         """One for each incident, its days together; the errors first."""

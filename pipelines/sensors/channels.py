@@ -188,6 +188,12 @@ def channels(environment: Mapping[str, str] | None = None) -> list[Channel]:
     return [*found, *refused]
 
 
+def titled(said: str) -> str:
+    """A headline: whose message it is comes first, as several accounts may post to one chat."""
+    account = os.environ.get("KALTURA_PARTNER_ID", "").strip()
+    return f"Kaltura rooms, {f'account {account}' if account else 'the stand-in'}: {said}"
+
+
 def attempt(channel: Channel, headline: str, lines: Sequence[str]) -> None:
     """Send to one channel. Raises `NotDelivered` whatever it is that fails, so that the others are tried all the same.
 

@@ -156,9 +156,33 @@ def test_a_whole_range_that_fails_is_one_message_of_one_line(watched) -> None:
     watched.tick()
     [told] = watched.chat.texts
     lines = told.splitlines()
-    assert lines[0] == "Kaltura rooms: 1 failed"
+    assert lines[0] == "Kaltura rooms, the stand-in: 1 failed"
     assert "2026-03-03 to 2026-03-05" in lines[1]
     assert len(lines) == 2
+
+
+def test_every_message_says_which_account_it_is_about_since_several_may_post_to_one_chat(
+    watched, post: Post, monkeypatch
+) -> None:
+    monkeypatch.setenv("ALERT_SMTP_URL", f"smtp://127.0.0.1:{post.port}/?from=a@example.org&to=b@example.org&tls=no")
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "1001")
+    watched.kaltura.faults.add(Fault("service_forbidden", times=None))
+    watched.pull(DAYS)
+    watched.tick()
+    watched.tick(hours=24)
+    watched.kaltura.faults.clear()
+    watched.pull(DAYS)
+    watched.tick(hours=1)
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "1002")
+    assert CliRunner().invoke(front_door, ["alert-test"]).exit_code == 0
+    headlines = [
+        "Kaltura rooms, account 1001: 1 failed",
+        "Kaltura rooms, account 1001: 1 still failing",
+        "Kaltura rooms, account 1001: 1 recovered",
+        "Kaltura rooms, account 1002: a test message",
+    ]
+    assert [text.splitlines()[0] for text in watched.chat.texts] == headlines
+    assert [mail["Subject"] for mail in post.mails] == headlines
 
 
 @pytest.mark.deep
@@ -187,7 +211,7 @@ def test_a_failing_check_is_told_though_its_run_succeeded_and_recovers_when_its_
     watched.tick()
 
     [told] = watched.chat.texts
-    assert told.splitlines()[0] == "Kaltura rooms: 1 to look at"
+    assert told.splitlines()[0] == "Kaltura rooms, the stand-in: 1 to look at"
     assert "WARNING: known_columns of attendees, 2026-03-03 to 2026-03-05" in told
     assert "Nothing is lost" in told
 
