@@ -4,11 +4,13 @@
 
 `settings` is a copy of `.env`, or of `demo.env`. The passwords of the two databases, and what the dashboards need, are made
 up once and stay. The folder is closed to other users of this machine; the files in it are not, for the containers run as
-users of their own.
+users of their own. `generation.env` is another whenever something changes that the pipeline reads: it is a part of its
+containers' environment, so Compose makes them anew, which it does for no change of a file.
 It needs Python alone, and reads `.env` by the rule that the containers read it by.
 """
 
 import argparse
+import hmac
 import os
 import secrets
 import sys
@@ -23,6 +25,7 @@ from resources.settings import KNOWN_NAMES  # noqa: E402
 
 # As resources/local/superset.py has them, which is not imported here: it needs packages.
 DASHBOARDS = ("superset_secret_key", "superset_admin_password", "analyst_password", "people_password")
+READ_BY_PIPELINE = ("settings", "database_url", "dagster_password")
 WAREHOUSE = "postgresql://warehouse:{password}@postgres:5432/warehouse"
 
 
@@ -44,6 +47,7 @@ def main() -> int:
         _password(given.folder / name)
     passwords = {name: _password(given.folder / f"{name}_password") for name in ("postgres", "warehouse", "dagster")}
     _write(given.folder / "database_url", WAREHOUSE.format(password=quote(passwords["warehouse"], safe="")))
+    _write(given.folder / "generation.env", f"SETTINGS_GENERATION={_generation(given.folder)}\n")
     return 0
 
 
@@ -60,6 +64,15 @@ def _problem(settings: Path) -> str | None:
     if not values.get("KALTURA_PARTNER_ID", "").strip():
         return f"{settings} does not set KALTURA_PARTNER_ID. To try it without an account: DEMO=1."
     return None
+
+
+def _generation(folder: Path) -> str:
+    """Of what the pipeline reads. `docker inspect` shows it: without the key, which nothing else has, it tells nothing."""
+    digest = hmac.new(_password(folder / "generation_key").encode(), digestmod="sha256")
+    for name in READ_BY_PIPELINE:
+        content = (folder / name).read_bytes()
+        digest.update(f"{name} {len(content)}\0".encode() + content)
+    return digest.hexdigest()
 
 
 def _password(file: Path) -> str:

@@ -99,11 +99,48 @@ def test_passwords_are_made_up_once_and_only_the_folder_keeps_others_out(tmp_pat
     assert prepared(tmp_path, settings + "LOOKBACK_DAYS=5\n").returncode == 0
     after = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
 
-    assert set(before) == set(COMPOSE["secrets"])
-    assert {name for name in after if after[name] != before[name]} == {"settings"}
+    assert set(before) == {*COMPOSE["secrets"], "generation.env", "generation_key"}
+    assert {name for name in after if after[name] != before[name]} == {"settings", "generation.env"}
     assert len({before[f"{name}_password"] for name in ("postgres", "warehouse", "dagster")}) == 3
     assert before["warehouse_password"] in before["database_url"]
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+
+
+def generation(tmp_path: Path) -> str:
+    return (tmp_path / "secrets" / "generation.env").read_text()
+
+
+def test_what_reads_the_settings_is_made_anew_by_compose_when_they_change_and_only_then(tmp_path: Path) -> None:
+    """Compose compares a container's environment, and so the content of `env_file`; not that of a secret's file."""
+    for service in SERVICES.values():
+        sources = [each["source"] for each in service.get("secrets", []) if not isinstance(each, str)]
+        file = [{"path": "deploy/secrets/generation.env", "required": False}]
+        assert service.get("env_file") == (file if "settings" in sources else None)
+
+    settings = "KALTURA_PARTNER_ID=1\n"
+    seen = []
+    for given in (settings, settings, settings + "RETENTION_DAYS=30\n"):
+        assert prepared(tmp_path, given).returncode == 0
+        seen.append(generation(tmp_path))
+    (tmp_path / "secrets" / "dagster_password").write_text("another")
+    assert prepared(tmp_path, given).returncode == 0
+    seen.append(generation(tmp_path))
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 3
+
+
+def test_the_number_in_the_environment_tells_nothing_of_the_settings(tmp_path: Path) -> None:
+    """Nobody can try settings until they give that number: each installation has a key of its own."""
+    seen = []
+    for name in ("one", "another"):
+        (tmp_path / name).mkdir()
+        assert prepared(tmp_path / name, "KALTURA_PARTNER_ID=1\n").returncode == 0
+        (tmp_path / name / "secrets" / "dagster_password").write_text("the same")
+        (tmp_path / name / "secrets" / "warehouse_password").write_text("the same")
+        assert prepared(tmp_path / name, "KALTURA_PARTNER_ID=1\n").returncode == 0
+        seen.append(generation(tmp_path / name))
+    assert seen[0] != seen[1]
+    assert all(re.fullmatch(r"SETTINGS_GENERATION=[0-9a-f]{64}\n", each) for each in seen)
 
 
 @pytest.mark.parametrize("env", [None, "", "# KALTURA_PARTNER_ID=1\n", "KALTURA_PARTNER_ID=\n"])
