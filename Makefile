@@ -2,7 +2,7 @@
 
 # What is given on the command line reaches Python through the environment, as it is: it is never a part of a shell's text,
 # nor read by make once more.
-GIVEN := ACCOUNT AGAIN DASHBOARDS DAYS DEMO DRY_RUN FILE FOLDER FORMAT FROM ID ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
+GIVEN := ACCOUNT AGAIN DASHBOARDS DAYS DEMO DRY_RUN FILE FOLDER FORMAT FROM ID KEEP ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -71,8 +71,8 @@ doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns
 alert-test: .venv/run  ## send a test message to where alerts go
 	@$(BIN)/python -m pipelines alert-test
 
-backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one under .local/backups)
-	@$(BIN)/python -m pipelines backup $${FILE:+-- "$$FILE"}
+backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one under .local/backups; KEEP=30: older ones go)
+	@$(BIN)/python -m pipelines backup $${KEEP:+--keep="$$KEEP"} $${FILE:+-- "$$FILE"}
 
 restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there, TRUST=1: unsigned)
 	@test -n "$$FILE" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }

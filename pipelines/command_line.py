@@ -68,7 +68,7 @@ NAMES = [name for section in COMMANDS.values() for name in section]
 WHAT_STANDS = {
     "pull": "The days that had landed stay; run it again to go on.",
     "migrate": "Each file is applied whole or not at all: run it again to go on.",
-    "backup": "No backup was written: run it again.",
+    "backup": "A backup is written whole or not at all: run it again.",
     "doctor": "It only reads: nothing was changed.",
     "export": "A file is written whole or not at all: run it again.",
     "report": "A report is written whole or not at all: run it again.",

@@ -236,9 +236,19 @@ def keeps_to_ids() -> bool:
     return any(word_list(name) for name in NAMES if name.startswith("KALTURA_") and name.endswith("_IDS"))
 
 
+def output_folder(name: str) -> Path:
+    """Where a command writes that was given no place: in `.local` or, where the checkout can't be written to, as in a
+    container, in `DAGSTER_HOME`.
+    """
+    home = os.environ.get("DAGSTER_HOME", "").strip()
+    is_writable = os.access(LOCAL if LOCAL.exists() else CHECKOUT, os.W_OK | os.X_OK)
+    return (Path(home).absolute() if home and not is_writable else LOCAL) / name
+
+
 def report_folder() -> Path:
-    """Where reports are written: `REPORT_DIR`, from the checkout on, or `.local/reports`."""
-    return CHECKOUT / (os.environ.get("REPORT_DIR", "").strip() or LOCAL / "reports")
+    """Where reports are written: `REPORT_DIR`, from the checkout on, or the folder `reports` of what is written."""
+    given = os.environ.get("REPORT_DIR", "").strip()
+    return CHECKOUT / given if given else output_folder("reports")
 
 
 def report_language() -> str:

@@ -1,24 +1,43 @@
 """`backup`: the warehouse in a file, and what is in it in another beside it."""
 
+import datetime as dt
+import signal
 from pathlib import Path
 
 import click
 
 from pipelines.command_line import Command, database_url_option
+from resources.runtime.counted import counted
 
 
 @click.command(cls=Command)
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, metavar="[FILE|FOLDER]", type=click.Path(path_type=Path))
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1, max=36600),
+    metavar="DAYS",
+    help="Then remove the backups of that folder that are older, of those called kaltura-TIME.dump. Without it all stay.",
+)
 @database_url_option
-def command(file: Path | None, database_url: str) -> None:
-    """Back the warehouse up: FILE (by default .local/backups/kaltura-TIME.dump), and FILE.json beside it."""
+def command(file: Path | None, keep: int | None, database_url: str) -> None:
+    """Back the warehouse up: FILE, and FILE.json beside it. In a FOLDER that is there, it is called kaltura-TIME.dump.
+
+    By default FOLDER is .local/backups or, where nothing can be written into the checkout, backups in DAGSTER_HOME.
+    """
     from rich.console import Console
 
     from resources.postgres import url
-    from resources.postgres.backup import back_up, default_file
+    from resources.postgres.backup import back_up
+    from resources.postgres.backup_folder import new_file, remove_older
     from resources.settings import privacy_settings
 
-    target = file or default_file()
+    # A pod that is stopped leaves nothing half written either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    target = file if file and not file.is_dir() else new_file(file)
     manifest = back_up(database_url or url.database_url(), target, Console(stderr=True), privacy_settings().key)
     size = target.stat().st_size / 1e6
     click.echo(f"backed up {sum(manifest.rows.values()):,} rows, {size:,.1f} MB: {target}")
+    if keep:
+        before = dt.datetime.fromisoformat(manifest.made_at) - dt.timedelta(days=keep)
+        if removed := remove_older(target, before):
+            click.echo(f"removed {counted(len(removed), 'backup')} from before {before:%Y-%m-%d %H:%M} UTC")

@@ -12,7 +12,7 @@ from resources.export.export import MANIFEST, Asked, export
 from resources.export.files import FORMATS
 from resources.postgres import url
 from resources.runtime.counted import counted
-from resources.settings import LOCAL, SettingError
+from resources.settings import SettingError, output_folder
 
 
 @click.command(cls=Command)
@@ -21,7 +21,7 @@ from resources.settings import LOCAL, SettingError
 @day_option("--to", "last", "Last day. Without it, to the last one that there is.")
 @click.option("--account", type=int, metavar="PARTNER_ID", help="One account alone.")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder (default: .local/exports).")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder.")
 @database_url_option
 def command(
     views: tuple[str, ...],
@@ -35,7 +35,8 @@ def command(
     """Write each VIEW of schema analytics into a file, as the login of DATABASE_URL may see it, all of one moment.
 
     Beside them stands export.json: when they were read, what was asked for, and how far the data are known. A file that
-    is there already is replaced.
+    is there already is replaced. By default the folder is .local/exports or, where nothing can be written into the
+    checkout, exports in DAGSTER_HOME.
     """
     if not views:
         raise SettingError("Say which views: `export sessions attendance`. docs/data-dictionary.md lists them.")
@@ -44,7 +45,7 @@ def command(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    folder, console = out or LOCAL / "exports", Console()
+    folder, console = out or output_folder("exports"), Console()
     # A view's name is as it was typed: text, whatever stands in it.
     said = TextColumn("{task.description}: {task.completed:,.0f} rows", markup=False)
     columns = SpinnerColumn(), said, TimeElapsedColumn()

@@ -16,7 +16,7 @@ import click
 
 from pipelines.command_line import Command, Stopped, day_option
 from resources.errors import ProjectError
-from resources.settings import LOCAL, SettingError, Settings
+from resources.settings import SettingError, Settings, output_folder
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -138,7 +138,7 @@ def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
     from resources.university.load import load
 
     settings = Settings.from_environment()
-    folder = LOCAL / "university"
+    folder = output_folder("university")
     standin.write_lists(folder, first, last)
     account = int(standin.credentials().partner_id)
     for each in LISTS:

@@ -3,7 +3,7 @@
 Schemas `kaltura` and `university` are all there is to keep: the views of `analytics` are made anew from this checkout.
 The file is pg_dump's custom format, so `pg_restore` of any server can read it too. `FILE.json` holds its checksum and
 the rows of each table, counted in the same snapshot, signed with `PII_KEY` where that is set. Who may read what (GRANT)
-is not in it. Loads can go on meanwhile.
+is not in it. Loads can go on meanwhile. What the folder of backups holds beside them, `backup_folder` knows.
 """
 
 import datetime as dt
@@ -25,9 +25,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
+from resources.postgres.backup_folder import draft_folder, manifest_of, remove_left_drafts
 from resources.postgres.session import DatabaseError, connect
 from resources.postgres.url import libpq_url
-from resources.settings import LOCAL
 
 KALTURA, UNIVERSITY = SCHEMAS = ("kaltura", "university")
 POLL_SECONDS = 0.3
@@ -72,7 +72,7 @@ class Manifest:
 
     @staticmethod
     def beside(file: Path) -> Path:
-        return file.with_name(f"{file.name}.json")
+        return manifest_of(file)
 
     @classmethod
     def of(cls, file: Path) -> "Manifest":
@@ -89,22 +89,26 @@ class Manifest:
 
 
 def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
-    """Write the two files. They are there whole or not at all. `key` signs them. Raises `BackupError`."""
+    """Write the two files. They are there whole or not at all. `key` signs them. Raises `BackupError`.
+
+    What others that were killed had begun to write into the folder is removed first: it takes room.
+    """
     if file.exists():
         raise BackupError(f"{file} is there already. Choose another name, or remove it.")
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with connected(url) as connection, tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as name:
+    remove_left_drafts(file.parent)
+    with connected(url) as connection, draft_folder(file) as (folder, lock):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         snapshot = _value(connection, "SELECT pg_export_snapshot()")
         rows = table_rows(connection)
         if not rows:
             raise BackupError("the database has no schema `kaltura`: there is nothing to back up. Check DATABASE_URL.")
-        draft = Path(name) / file.name
+        draft = folder / file.name
         words = ["--format=custom", *(f"--schema={schema}" for schema in SCHEMAS), "--no-owner", "--no-privileges"]
         words.append(f"--snapshot={snapshot}")
-        _dump([*words, f"--file={draft}"], url, sum(rows.values()), console)
+        _dump([*words, f"--file={draft}"], url, lock, sum(rows.values()), console)
         manifest = Manifest(
-            made_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            made_at=_now(connection).isoformat(timespec="seconds"),
             server_version=connection.info.server_version,
             sha256=checksum(draft),
             rows=rows,
@@ -189,7 +193,7 @@ class RowsDone:
         self._bar.update(self._task, completed=sum(self._seen.values()))
 
 
-def _dump(words: list[str], url: str, rows: int, console: Console) -> None:
+def _dump(words: list[str], url: str, lock: int, rows: int, console: Console) -> None:
     command = [str(local_postgres.binary("pg_dump")), *words]
     with (
         connected(url) as watching,
@@ -197,7 +201,8 @@ def _dump(words: list[str], url: str, rows: int, console: Console) -> None:
         progress(console, "Backing up", rows) as done,
     ):
         watching.autocommit = True
-        process = subprocess.Popen(command, env=environment(url), stderr=said)
+        # It holds the lock of the draft too: killed alone, this process leaves it writing.
+        process = subprocess.Popen(command, env=environment(url), stderr=said, pass_fds=[lock])
         try:
             while True:
                 try:
@@ -229,5 +234,7 @@ def _value(connection: psycopg.Connection, query: str) -> str:
     return str(row[0]) if row else ""
 
 
-def default_file() -> Path:
-    return LOCAL / "backups" / f"kaltura-{dt.datetime.now(dt.UTC):%Y-%m-%dT%H%M%SZ}.dump"
+def _now(connection: psycopg.Connection) -> dt.datetime:
+    """By the database's clock: by one that is wrong here, the other backups might look old."""
+    row = connection.execute("SELECT now()").fetchone()
+    return (row[0] if row else dt.datetime.now(dt.UTC)).astimezone(dt.UTC)

@@ -4,19 +4,27 @@ import datetime as dt
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import warm
+import yaml
 from conftest import client_of
+from pipeline import CHECKOUT, wait_until
 from rich.console import Console
 
 from resources.kaltura.client import Client
 from resources.postgres import restore as restoring
 from resources.postgres.backup import BackupError, Manifest, back_up
+from resources.postgres.backup_folder import remove_left_drafts
 from resources.privacy.pseudonyms import FULL
 from resources.privacy.restored import KeptErasures
 from resources.warehouse.warehouse import Warehouse
@@ -295,6 +303,116 @@ def test_a_backup_is_written_over_none_and_only_its_owner_reads_it(database: str
     assert (tmp_path / "a.dump").read_bytes() == first
     assert (tmp_path / "a.dump").stat().st_mode & 0o077 == 0
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.dump", "a.dump.json"]
+
+
+OLD = "kaltura-2020-02-03T040506Z.dump"
+
+
+def test_old_backups_go_once_a_new_one_is_there_and_nothing_else_does(database: str, tmp_path: Path) -> None:
+    yesterday = f"kaltura-{dt.datetime.now(dt.UTC) - dt.timedelta(days=1):%Y-%m-%dT%H%M%SZ}.dump"
+    others = {"monday.dump", "monday.dump.json", "kaltura-2020-13-03T040506Z.dump", f"{OLD}.copy", yesterday}
+    for name in (OLD, f"{OLD}.json", "kaltura-2019-02-03T040506Z.dump.json", *others):
+        (tmp_path / name).touch()
+    (tmp_path / "kaltura-2018-02-03T040506Z.dump").mkdir()
+
+    before = {*tmp_path.iterdir()}
+    command("backup", tmp_path, "--database-url", database)
+    assert (tmp_path / OLD).exists(), "without --keep all stay"
+    made = {path.name for path in {*tmp_path.iterdir()} - before}
+    assert len(made) == 2
+    command("backup", tmp_path, "--keep", "30", "--database-url", "postgresql://127.0.0.1:9/nowhere", succeeds=False)
+    assert (tmp_path / OLD).exists(), "no new one was written"
+
+    said = command("backup", tmp_path / "last.dump", "--keep", "30", "--database-url", database)
+    assert "removed 1 backup from before" in said
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*others, *made, "last.dump", "last.dump.json", "kaltura-2018-02-03T040506Z.dump"}
+
+
+@contextmanager
+def dumping(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
+    """A backup whose pg_dump waits for a sequence that somebody is about to drop, and so is in the middle; and pg_dump."""
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE SEQUENCE kaltura.of_a_test")
+        connection.commit()
+        connection.execute("DROP SEQUENCE kaltura.of_a_test")
+        words = [sys.executable, "-m", "pipelines", "backup", str(folder), "--database-url", url]
+        process = subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: list(folder.glob(".kaltura-*.draft/*.dump")), 60)
+            [child] = psutil.Process(process.pid).children()
+            yield process, child
+        finally:
+            process.kill()
+            process.wait()
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+                psutil.wait_procs([child], 10)
+        connection.rollback()
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next_one_and_not_while_anybody_writes_it(
+    database: str, tmp_path: Path
+) -> None:
+    with dumping(database, tmp_path) as (process, pg_dump):
+        [draft] = tmp_path.iterdir()
+        remove_left_drafts(tmp_path)
+        assert draft.exists()
+        process.kill()
+        process.wait()
+        remove_left_drafts(tmp_path)
+        assert draft.exists(), "pg_dump outlives it, and writes"
+        assert pg_dump.is_running()
+    assert draft.exists()
+    backup(database, tmp_path / "a.dump")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.dump", "a.dump.json"]
+
+
+def test_a_backup_that_is_stopped_as_pods_are_leaves_nothing(database: str, tmp_path: Path) -> None:
+    with dumping(database, tmp_path) as (process, pg_dump):
+        process.terminate()
+        assert process.wait(30) == 130
+        assert not pg_dump.is_running()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_of_an_earlier_version_goes_after_a_day_and_what_only_looks_like_one_stays(
+    database: str, tmp_path: Path
+) -> None:
+    two_days_ago = time.time() - 2 * 24 * 3600
+    drafts = {
+        f".{OLD}.abcd_123": OLD,
+        f".{OLD}.young_12": OLD,
+        ".notes.personal.draft": "notes.txt",
+        ".other.dump.abcd1234": "other.dump",
+    }
+    for name, content in drafts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / content).touch()
+        if "young" not in name:
+            os.utime(tmp_path / name / content, (two_days_ago, two_days_ago))
+            os.utime(tmp_path / name, (two_days_ago, two_days_ago))
+    backup(database, tmp_path / "a.dump")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*drafts, "a.dump", "a.dump.json"} - {f".{OLD}.abcd_123"}
+
+
+def test_the_nightly_backup_of_kubernetes_runs_as_it_stands_there_and_lets_old_ones_go(
+    database: str, tmp_path: Path
+) -> None:
+    [job] = [
+        part
+        for part in yaml.safe_load_all((CHECKOUT / "deploy/k8s/backup.yaml").read_text())
+        if part["kind"] == "CronJob"
+    ]
+    [container] = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    [mount] = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == "backups"]
+    (tmp_path / OLD).touch()
+    words = [str(tmp_path) if word == mount else word for word in container["command"]]
+    code, printed, errors = warm.run(*words, environment={**os.environ, "DATABASE_URL": database})
+    assert code == 0, printed + errors
+    assert len([*tmp_path.glob("kaltura-*.dump")]) == 1
+    assert not (tmp_path / OLD).exists()
 
 
 def test_a_database_without_a_warehouse_has_nothing_to_back_up(postgres_folder: Path, tmp_path: Path) -> None:

@@ -183,6 +183,18 @@ def containers(folder: Path, database: Database, secrets: Path) -> Iterator[Cont
     made.end_all()
 
 
+def test_a_backup_and_an_export_that_are_told_no_place_go_into_the_volume(containers: Containers) -> None:
+    if containers.user is None:
+        pytest.skip("only as root can a process be another user, who may not write to the checkout")
+    containers.run("migrate")
+    said = containers.command_in("code", "python", "-m", "pipelines", "backup", "--keep", "30")
+    [dump] = (containers.volume / "backups").glob("kaltura-*.dump")
+    assert str(dump) in said
+    said = containers.command_in("code", "python", "-m", "pipelines", "export", "sessions")
+    assert str(containers.volume / "exports" / "sessions.parquet") in said
+    assert dump.parent.stat().st_mode & 0o077 == 0
+
+
 def rows(url: str) -> dict[str, list[tuple[object, ...]]]:
     with psycopg.connect(url) as connection:
         return {

@@ -34,6 +34,7 @@ TARGETS = [
     ("forget-account", "ID"),
     ("report", "WEEK"),
     ("backup", "FILE"),
+    ("backup", "KEEP"),
     ("restore", "FILE"),
     ("run", "DAYS"),
     ("export", "FROM"),
@@ -109,6 +110,7 @@ def test_what_a_recipe_reads_is_given_as_it_is_and_never_stands_in_its_text() ->
         ("run", {}, ["-m", "pipelines", "pull", "--days=7"]),
         ("report", {}, ["-m", "pipelines", "report"]),
         ("backup", {}, ["-m", "pipelines", "backup"]),
+        ("backup", {"KEEP": "30", "FILE": "a"}, ["-m", "pipelines", "backup", "--keep=30", "--", "a"]),
         ("restore", {"FILE": "a", "REPLACE": "1"}, ["-m", "pipelines", "restore", "--replace", "--", "a"]),
     ],
 )
