@@ -51,6 +51,7 @@ _LINKS = (
     ("loads", "||--o{", "changes", "load_id"),
     ("loads", "||--o{", "rejects", "load_id"),
     ("people", "|o--o{", "attendees", "user_id"),
+    ("listed_pseudonyms", "}o--o{", "attendees", "pseudonym"),
     ("people", "|o--o{", "room_sessions", "session_host_user_id"),
     ("people", "|o--o{", "breakout_sessions", "session_initiator"),
 )

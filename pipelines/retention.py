@@ -4,6 +4,8 @@ The job `retention` does it every night, the command of that name by hand: for t
 the same warehouse have their own. A pull of an old day is treated alike, so a backfill brings no names back.
 """
 
+import datetime as dt
+
 import dagster as dg
 import psycopg
 
@@ -13,7 +15,7 @@ from resources.local import kaltura as standin
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
-from resources.privacy import roster
+from resources.privacy import listed_pseudonyms, roster
 from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
@@ -26,11 +28,12 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy, account:
     """The account's days older than `retention_days`, in the connection's transaction. Raises `PrivacyError`."""
     lock_exclusively(connection)
     require_mode(connection, privacy)
+    roster.register(connection, privacy)
     if not privacy.retention_days:
         return {}
     end = first_day_kept(connection, privacy)
+    listed_pseudonyms.tie_days(connection, privacy, account, dt.date.min, end)
     enrolments = roster.age(connection, privacy, account, end)
-    roster.tie(connection, privacy, account, end)
     counts = {**pseudonymise(connection, privacy, TABLES, account, end=end), roster.NAME: enrolments}
     return {**counts, "people": forget_unused(connection, TABLES, account)}
 

@@ -16,5 +16,23 @@ def command(database_url: str) -> None:
     from resources.postgres import url
     from resources.postgres.migrations import migrate
 
-    applied = migrate(database_url or url.database_url(), TABLES)
+    at = database_url or url.database_url()
+    applied = migrate(at, TABLES)
     click.echo("\n".join(f"applied {what}" for what in applied) or "the schema is current")
+    _register_listed_people(at)
+
+
+def _register_listed_people(at: str) -> None:
+    """As each pull does. Not where the settings are missing here, or are not those that the warehouse is filled with."""
+    from resources.postgres.session import opened
+    from resources.privacy import roster
+    from resources.privacy.people import has_settings_of
+    from resources.settings import SettingError, privacy_settings
+
+    try:
+        privacy = privacy_settings()
+    except SettingError:
+        return
+    with opened(at) as connection:
+        if has_settings_of(connection, privacy):
+            roster.register(connection, privacy)

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from resources.privacy import roster
 from resources.privacy.identity import identity
 from resources.privacy.ids import beside_emails, everybody, whose_email
+from resources.privacy.listed_pseudonyms import pseudonym_of
 from resources.privacy.pseudonymise import Counts, note_removal, refiltered, target_of
 from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, withheld
 from resources.privacy.suppressions import Suppressions
@@ -33,8 +34,8 @@ def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table
     """
     counts: Counts = {}
     suppressions = Suppressions(connection, people)
-    for each in (*whose_email(connection, people.partner_id, tables, user_id), user_id):
-        erasure = _Erasure(connection, people, tables, people.pseudonym(each), each, suppressions=suppressions)
+    for each in (*whose_email(connection, people, tables, user_id), user_id):
+        erasure = _Erasure(connection, people, tables, pseudonym_of(people, each), each, suppressions=suppressions)
         for name, count in erasure.run().items():
             counts[name] = counts.get(name, 0) + count
     if not any(counts.values()):
@@ -48,7 +49,7 @@ def erase_again(connection: psycopg.Connection, people: People, tables: Sequence
     """Take everybody who is suppressed out of what a backup has brought back; how many people that were."""
     suppressions = Suppressions(connection, people)
     there = everybody(connection, people.partner_id, tables)
-    pseudonyms = {each: each if is_pseudonym(each) else people.pseudonym(each) for each in there}
+    pseudonyms = {each: pseudonym_of(people, each) for each in there}
     emails = beside_emails(connection, people.partner_id, tables)
     by_email = suppressions.erased({email: people.pseudonym(email) for email in emails})
     erased = {each: pseudonyms[each] for email in by_email for each in emails[email]} | suppressions.erased(pseudonyms)

@@ -6,10 +6,11 @@ import psycopg
 from psycopg import sql
 
 from resources.errors import ConfigurationError
-from resources.privacy import roster
+from resources.privacy import listed_pseudonyms, roster
 from resources.privacy.identity import identity
+from resources.privacy.listed_pseudonyms import pseudonym_of
 from resources.privacy.pseudonymise import target_of
-from resources.privacy.pseudonyms import EMAIL_HAS, NOBODY, PEOPLE_FILTER, is_pseudonym
+from resources.privacy.pseudonyms import EMAIL_HAS, NOBODY, PEOPLE_FILTER, People, is_pseudonym
 from resources.table import Table
 
 
@@ -35,6 +36,7 @@ def everybody(connection: psycopg.Connection, partner_id: int, tables: Sequence[
     query = sql.SQL("SELECT user_id FROM kaltura.people WHERE partner_id = %s").format()
     found.update(each for (each,) in connection.execute(query, [partner_id]))
     found.update(each.known_by for each in roster.everybody(connection, partner_id))
+    found.update(*listed_pseudonyms.held(connection, partner_id).values())
     filters = "SELECT filters -> %s FROM kaltura.loads WHERE partner_id = %s AND filters ? %s"
     for (ids,) in connection.execute(filters, [PEOPLE_FILTER, partner_id, PEOPLE_FILTER]):
         found.update(ids)
@@ -54,7 +56,7 @@ def _ids(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table
 
 
 def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> dict[str, set[str]]:
-    """By e-mail, the ids that rows have beside it."""
+    """By e-mail, the ids that rows have beside it, and the pseudonyms of days that have lost it."""
     found: dict[str, set[str]] = {}
     for table in tables:
         for column in table.keyed_by_person:
@@ -65,15 +67,21 @@ def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Seque
                 for email, user_id in connection.execute(query, [partner_id, EMAIL_HAS]):
                     if user_id not in NOBODY and not is_pseudonym(user_id):
                         found.setdefault(email, set()).add(user_id)
+    for email, pseudonyms in listed_pseudonyms.held_by_email(connection, partner_id).items():
+        found.setdefault(email, set()).update(pseudonyms)
     return found
 
 
-def whose_email(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table], email: str) -> list[str]:
-    """The id of the person who has this e-mail, where it is nobody's id. Raises `SharedEmail` where several have it."""
-    if EMAIL_HAS not in email or identity(email) in map(identity, _ids(connection, partner_id, tables)):
+def whose_email(connection: psycopg.Connection, people: People, tables: Sequence[Table], email: str) -> list[str]:
+    """The id, or the pseudonym where no id is known, of the person who has this e-mail, where it is nobody's id.
+
+    Raises `SharedEmail` where several have it.
+    """
+    if EMAIL_HAS not in email or identity(email) in map(identity, _ids(connection, people.partner_id, tables)):
         return []
-    beside = beside_emails(connection, partner_id, tables).items()
-    people = {identity(each): each for spelled, ids in beside if identity(spelled) == identity(email) for each in ids}
-    if len(people) > 1:
-        raise SharedEmail(len(people))
-    return list(people.values())
+    beside = beside_emails(connection, people.partner_id, tables).items()
+    theirs = {each for spelled, ids in beside if identity(spelled) == identity(email) for each in ids}
+    found = {pseudonym_of(people, each): each for each in sorted(theirs, key=is_pseudonym, reverse=True)}
+    if len(found) > 1:
+        raise SharedEmail(len(found))
+    return list(found.values())

@@ -18,6 +18,8 @@ from resources.arrivals import Arrivals
 from resources.errors import ConfigurationError
 from resources.postgres import copy as copying
 from resources.postgres.locks import PEOPLE_LOCK, Lock, take_lock
+from resources.privacy import listed_pseudonyms
+from resources.privacy.listed_pseudonyms import USER_EMAIL
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
     EMAIL_HAS,
@@ -65,6 +67,11 @@ def lock_exclusively(connection: psycopg.Connection) -> None:
     take_lock(connection, PEOPLE_LOCK, "the loads that are under way")
 
 
+def has_settings_of(connection: psycopg.Connection, privacy: Privacy) -> bool:
+    """Whether the warehouse is filled with these settings."""
+    return _is_settled(_recorded(connection), privacy)
+
+
 def require_mode(connection: psycopg.Connection, privacy: Privacy) -> None:
     """Hold the settings against those that the warehouse was filled with. One without rows takes on the new ones.
 
@@ -103,6 +110,7 @@ def record(connection: psycopg.Connection, privacy: Privacy) -> None:
     if not privacy.is_full:  # no id stands anywhere that somebody would have to be known by a pseudonym for
         connection.execute("DELETE FROM kaltura.people")
         connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
+        listed_pseudonyms.forget_unlisted(connection)
     if not privacy.key:
         return
     known = connection.execute("SELECT partner_id, user_id FROM kaltura.people").fetchall()
@@ -186,6 +194,8 @@ class DayPrivacy:
         if self.privacy.is_full and self.is_past_retention:
             tables = [each.table for each in arrived]
             days = self.day, self.day + dt.timedelta(days=1)
+            listed_pseudonyms.tie_days(self.connection, self.privacy, self.partner_id, *days)
+            listed_pseudonyms.tie_arrivals(self.connection, self.people, self._beside_emails(arrived))
             pseudonymise(self.connection, self.privacy, tables, self.partner_id, *days)
             arrived = [self._aged(each) for each in arrived]
         elif self.privacy.is_full:
@@ -217,6 +227,16 @@ class DayPrivacy:
             rows = pa.table({"user_id": list(added), "pseudonym": list(added.values())})
             copying.rows_in(self.connection, _COPY, rows, _KINDS, {"partner_id": self.partner_id})
         return self._without(arrived, erased) if self.suppressions else list(arrived)
+
+    def _beside_emails(self, arrived: Sequence[Arrivals]) -> set[tuple[str, str]]:
+        """Ids, and the e-mails that they come with, of people who have not been erased."""
+        found: set[tuple[str, str]] = set()
+        for each in arrived:
+            for column in each.table.keyed_by_person if USER_EMAIL in each.table.column_names else ():
+                rows = each.frame.loc[~each.frame[column].isin(_NO_IDS), [column, USER_EMAIL]]
+                found.update(rows.dropna().drop_duplicates().itertuples(index=False, name=None))
+        erased = self.suppressions.erased({user_id: self.people.pseudonym(user_id) for user_id, _ in found})
+        return {(user_id, email) for user_id, email in found if user_id not in erased}
 
     def _erased_by_email(self, arrived: Sequence[Arrivals], new: Set[str]) -> dict[str, str]:
         """Of people who were not there before: those who were erased by the e-mail that they come with."""

@@ -53,7 +53,7 @@ def forget_unused(connection: psycopg.Connection, tables: Sequence[Table], accou
         sql.SQL("SELECT partner_id, {} FROM {}").format(sql.Identifier(column), target_of(table))
         for table in tables
         for column in table.person_columns
-    ) + sql.SQL(" UNION ALL SELECT account_id, coalesce(person_id, person_email) FROM university.enrolments")
+    ) + sql.SQL(" UNION ALL SELECT account_id, coalesce(person_id, lower(person_email)) FROM university.enrolments")
     gone = connection.execute(
         sql.SQL(
             "DELETE FROM kaltura.people WHERE NOT EXISTS (SELECT FROM ({}) AS used (partner_id, user_id)"

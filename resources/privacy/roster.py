@@ -5,14 +5,17 @@ course's. The caller's transaction, and the people lock of `people.py`.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
-from resources.postgres.locks import REGISTRY_LOCK, take_lock
+from resources.postgres.locks import PEOPLE_LOCK, REGISTRY_LOCK, take_lock
+from resources.privacy import listed_pseudonyms
 from resources.privacy.identity import identity
-from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, People, Privacy, is_pseudonym
+from resources.privacy.listed_pseudonyms import Tie, pseudonym_of
+from resources.privacy.pseudonymise import note_removal
+from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, Mode, People, Privacy, is_pseudonym
 from resources.privacy.suppressions import Suppressions
 
 NAME = "university.enrolments"
@@ -39,24 +42,13 @@ WHERE
     AND enrolments.person_email IS NULL AND enrolments.person_id ~ %(pseudonym)s
     AND coalesce(enrolments.to_date, courses.ends_on) < %(end)s::date
 """
-_IDS_OF_EMAILS = """
-SELECT partner_id, lower(user_email), max(user_id) FROM kaltura.attendees
-WHERE lower(user_email) = ANY(%s) AND NOT analytics.is_nobody(user_id) GROUP BY partner_id, lower(user_email)
-"""
-_IDS_OF_OLD_DAYS = """
-SELECT partner_id, lower(user_email), max(user_id) FROM kaltura.attendees
+_UNKNOWN = """
+SELECT DISTINCT account_id, person
+FROM university.enrolments
+CROSS JOIN LATERAL (SELECT coalesce(person_id, lower(person_email))) AS listed (person)
 WHERE
-    partner_id = %s AND partition_date < %s AND user_email IS NOT NULL AND NOT analytics.is_nobody(user_id)
-    AND lower(user_email) IN (SELECT lower(person_email) FROM university.enrolments WHERE person_id IS NULL)
-GROUP BY partner_id, lower(user_email)
-"""
-_TIED = """
-SELECT lower(person_email), max(person_id) FROM university.enrolments
-WHERE account_id = %s AND person_email IS NOT NULL AND person_id ~ %s GROUP BY lower(person_email)
-"""
-_TIE = """
-UPDATE university.enrolments SET person_id = %s
-WHERE account_id = %s AND person_id IS NULL AND lower(person_email) = %s
+    person !~ %s
+    AND NOT EXISTS (SELECT FROM kaltura.people WHERE people.partner_id = account_id AND people.user_id = person)
 """
 _INSERT = """
 INSERT INTO university.enrolments (account_id, course_id, person_id, role, from_date, to_date)
@@ -74,7 +66,7 @@ class Named:
     @property
     def known_by(self) -> str:
         """What the person's pseudonym is made of."""
-        return self.person_id or self.person_email or ""
+        return self.person_id or (self.person_email or "").lower()
 
 
 def everybody(connection: psycopg.Connection, partner_id: int) -> set[Named]:
@@ -83,18 +75,22 @@ def everybody(connection: psycopg.Connection, partner_id: int) -> set[Named]:
 
 
 def emails_of(connection: psycopg.Connection, partner_id: int, ids: Iterable[str]) -> set[str]:
-    """E-mails that lists have beside these ids."""
+    """E-mails that lists have beside these ids, or that belong to these pseudonyms."""
     wanted = set(ids)
+    held = listed_pseudonyms.held_by_email(connection, partner_id)
     return {
         each.person_email
         for each in everybody(connection, partner_id)
         if each.person_email and each.person_id in wanted
-    }
+    } | {email for email, pseudonyms in held.items() if not wanted.isdisjoint(pseudonyms)}
 
 
 def take_out(connection: psycopg.Connection, people: People, suppressions: Suppressions) -> int:
-    """Delete the enrolments of everybody who is suppressed; how many those were."""
-    erased = erased_among(everybody(connection, people.partner_id), people, suppressions)
+    """Delete the enrolments of everybody who is suppressed; how many those were. `note_removal` is the caller's."""
+    if not suppressions:
+        return 0
+    held = listed_pseudonyms.held(connection, people.partner_id)
+    erased = erased_among(everybody(connection, people.partner_id), people, suppressions, held)
     if not erased:
         return 0
     names = [[each.person_id or "" for each in erased], [each.person_email or "" for each in erased]]
@@ -104,22 +100,32 @@ def take_out(connection: psycopg.Connection, people: People, suppressions: Suppr
         " AND coalesce(enrolments.person_email, '') = gone.person_email",
         [*names, people.partner_id],
     ).rowcount
-    known = [name for each in erased for name in (each.person_id, each.person_email) if name]
+    known = [name for each in erased for name in (each.person_id, (each.person_email or "").lower()) if name]
     connection.execute(
         "DELETE FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)", [people.partner_id, known]
     )
+    listed_pseudonyms.forget_unlisted(connection)
     return count
 
 
-def erased_among(named: Iterable[Named], people: People, suppressions: Suppressions) -> set[Named]:
-    """Those who have been erased: known by the pseudonym of the id, or by the e-mail."""
+def erased_among(
+    named: Iterable[Named],
+    people: People,
+    suppressions: Suppressions,
+    held: Mapping[str, Collection[str]] | None = None,
+) -> set[Named]:
+    """Those who have been erased: known by the pseudonym of the id, by the e-mail, or by one that is `held` of theirs."""
     if not suppressions:
         return set()
-    there = set(named)
-    names = {each.known_by for each in there}
-    ids = suppressions.erased({each: each if is_pseudonym(each) else people.pseudonym(each) for each in names})
-    emails = suppressions.being(each.person_email for each in there if each.person_email)
-    return {each for each in there if each.known_by in ids or each.person_email in emails}
+    known = {each: {each.known_by, *_held_of(each, held or {})} for each in named}
+    names = set[str]().union(*known.values())
+    ids = suppressions.erased({each: pseudonym_of(people, each) for each in names}).keys()
+    emails = suppressions.being(each.person_email for each in known if each.person_email)
+    return {each for each in known if not known[each].isdisjoint(ids) or each.person_email in emails}
+
+
+def _held_of(named: Named, held: Mapping[str, Collection[str]]) -> Collection[str]:
+    return {*held.get(named.person_id or "", ()), *held.get((named.person_email or "").lower(), ())}
 
 
 def stored(
@@ -129,69 +135,77 @@ def stored(
 
     `old` says which are past retention. Where ids stay as they are, each gets a pseudonym that analysts see.
     """
-    ids = _ids_of(connection, [each for each, is_old in zip(named, old, strict=True) if is_old])
-    tied: dict[str, str] = dict(connection.execute(_TIED, [people.partner_id, PSEUDONYM_PATTERN]).fetchall())
+    emails = [each.person_email for each, is_old in zip(named, old, strict=True) if is_old and each.person_email]
+    beside = listed_pseudonyms.beside(connection, people.privacy, emails)
     erased = erased_among(named, people, Suppressions(connection, people))
     result: dict[Named, Named] = {}
-    as_they_are: set[str] = set()
+    ties: set[Tie] = set()
     for each, is_old in zip(named, old, strict=True):
         if each in erased:
             continue
-        tied_id = None if each.person_id else tied.get((each.person_email or "").lower())
         if people.privacy.is_full and not is_old:
-            result[each] = Named(tied_id or each.person_id, each.person_email)
-            as_they_are.add(result[each].known_by)
+            result[each] = each
         else:
-            known_by = tied_id or ids.get((people.partner_id, each)) or each.known_by
-            result[each] = Named(_pseudonym(people, known_by), None)
-    _make_known(connection, people, {each for each in as_they_are if not is_pseudonym(each)})
+            pseudonym, theirs = _aged(people, each, beside)
+            result[each] = Named(pseudonym, None)
+            ties |= theirs
+    listed_pseudonyms.keep(connection, ties)
+    _make_known(connection, people, {each.known_by for each in result.values() if not is_pseudonym(each.known_by)})
     return result
+
+
+def register(connection: psycopg.Connection, privacy: Privacy) -> None:
+    """Treat whoever was listed by SQL as `load-lists` would have: erased people go, the others get their pseudonyms."""
+    accounts = connection.execute("SELECT DISTINCT account_id FROM university.enrolments").fetchall()
+    if not accounts:
+        return
+    take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
+    for (account,) in accounts:
+        people = privacy.of_account(account)
+        if take_out(connection, people, Suppressions(connection, people)):
+            note_removal(connection)
+    if privacy.mode is Mode.PSEUDONYMOUS:
+        age(connection, privacy, None, None)
+    elif privacy.is_full:
+        unknown: dict[int, set[str]] = {}
+        for account, person in connection.execute(_UNKNOWN, [PSEUDONYM_PATTERN]):
+            unknown.setdefault(account, set()).add(person)
+        for account, ids in unknown.items():
+            _make_known(connection, privacy.of_account(account), ids)
 
 
 def age(connection: psycopg.Connection, privacy: Privacy, account: int | None, end: dt.date | None) -> int:
     """The account's enrolments that ended before `end` become pseudonyms; None: those of all accounts, of all days.
 
     Call it while attendees still have e-mails. Who is listed by e-mail alone is looked up among the attendees, so that
-    the pseudonym is theirs.
+    the pseudonym is theirs; others of theirs are kept beside it.
     """
     rows = connection.execute(_OLD, {"account": account, "end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
-    named = [Named(person_id, email) for _, _, person_id, email, *_ in rows]
-    ids = _ids_of(connection, named)
     accounts = {account: privacy.of_account(account) for account, *_ in rows}
-    made = [
-        (account, course, _pseudonym(accounts[account], ids.get((account, each)) or each.known_by), *rest)
-        for (account, course, _, _, *rest), each in zip(rows, named, strict=True)
-    ]
+    beside = listed_pseudonyms.beside(connection, privacy, [email for _, _, _, email, *_ in rows if email])
+    made, ties = [], set[Tie]()
+    for account, course, person_id, email, *rest in rows:
+        pseudonym, theirs = _aged(accounts[account], Named(person_id, email), beside)
+        made.append((account, course, pseudonym, *rest))
+        ties |= theirs
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, made)
+    listed_pseudonyms.keep(connection, ties)
+    if rows:
+        listed_pseudonyms.forget_unlisted(connection)
     return len(rows)
 
 
-def tie(connection: psycopg.Connection, privacy: Privacy, account: int, end: dt.date) -> None:
-    """Whoever is listed by e-mail alone gets the pseudonym of their id beside it, while attendees of old days tell that.
-
-    Those lose e-mail and id; the list is as old as its course, and keeps its e-mail: nothing would tie them any more.
-    """
-    for _, email, user_id in connection.execute(_IDS_OF_OLD_DAYS, [account, end]).fetchall():
-        connection.execute(_TIE, [_pseudonym(privacy.of_account(account), user_id), account, email])
+def _aged(people: People, named: Named, beside: Mapping[tuple[int, str], Sequence[str]]) -> tuple[str, set[Tie]]:
+    """The pseudonym that takes the place of id and e-mail, and what keeps the person's others beside it."""
+    theirs = beside.get((people.partner_id, (named.person_email or "").lower()), ())
+    pseudonym = pseudonym_of(people, named.known_by) if named.person_id or not theirs else theirs[0]
+    return pseudonym, {(people.partner_id, other, pseudonym) for other in theirs if other != pseudonym}
 
 
 def aged_enrolments(connection: psycopg.Connection, partner_id: int, end: dt.date) -> list[tuple[object, ...]]:
     """Enrolments that ended before `end` and are pseudonyms: the columns of the list, but for the e-mail."""
     return connection.execute(_AGED, {"account": partner_id, "end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
-
-
-def _ids_of(connection: psycopg.Connection, named: Iterable[Named]) -> dict[tuple[int, Named], str]:
-    """The user ids that attendees have with the e-mails of those who are named by e-mail alone, by account."""
-    by_email = {each.person_email.lower(): each for each in named if each.person_email and not each.person_id}
-    if not by_email:
-        return {}
-    found = connection.execute(_IDS_OF_EMAILS, [list(by_email)])
-    return {(account, by_email[email]): user_id for account, email, user_id in found}
-
-
-def _pseudonym(people: People, known_by: str) -> str:
-    return known_by if is_pseudonym(known_by) else people.pseudonym(known_by)
 
 
 def _make_known(connection: psycopg.Connection, people: People, ids: set[str]) -> None:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from resources.postgres.locks import PEOPLE_LOCK, take_lock
+from resources.privacy.listed_pseudonyms import forget_unlisted
 from resources.privacy.people import first_day_kept, require_mode
 from resources.privacy.pseudonyms import People, Privacy
 from resources.privacy.roster import Named, aged_enrolments, stored
@@ -71,6 +72,8 @@ def load(
         )
     _stage(connection, target, wanted, account, frame)
     rows, inserted, removed = _made_equal(connection, target, wanted, account)
+    if wanted.names_people and removed:
+        forget_unlisted(connection)
     if inserted or removed:  # a view over a table that has just been filled takes seconds, until autovacuum has seen it
         connection.execute("SET LOCAL client_min_messages = error")  # a login that does not own it is merely ignored
         connection.execute(sql.SQL("ANALYZE {}").format(target))

@@ -17,6 +17,7 @@ from resources.postgres import outages, session
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused
 from resources.postgres.url import libpq_url
+from resources.privacy import roster
 from resources.privacy.people import DayPrivacy, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.privacy.registry import PersonRegistry
@@ -148,6 +149,11 @@ class Warehouse:
         """Raises `PrivacyError` where the warehouse was filled with another PII_MODE or PII_KEY."""
         with self.connection() as connection:
             require_mode(connection, self.privacy)
+
+    def register_listed_people(self) -> None:
+        """Give everybody on the university's lists the pseudonym that analysts see: lists may be filled by SQL."""
+        with self.connection() as connection:
+            roster.register(connection, self.privacy)
 
     def require_timezone(self, partner_id: int, timezone: ZoneInfo) -> None:
         """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""

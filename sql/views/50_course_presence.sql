@@ -116,6 +116,45 @@ came AS (
                     AND listed.course_id = meetings.course_id
                     AND listed.email = lower(attendees.user_email)
             ),
+            -- By a pseudonym that is kept of an e-mail, where the names of the day have gone. Of an id nobody asks.
+            CASE
+                WHEN starts_with(attendees.user_id, 'p_')
+                    THEN
+                        coalesce(
+                            (
+                                SELECT min(listed.person)
+                                FROM listed
+                                WHERE
+                                    listed.account_id = meetings.account_id
+                                    AND listed.course_id = meetings.course_id
+                                    AND listed.email = any(
+                                        array(
+                                            SELECT listed_pseudonyms.listed_as
+                                            FROM kaltura.listed_pseudonyms
+                                            WHERE
+                                                listed_pseudonyms.partner_id = meetings.account_id
+                                                AND listed_pseudonyms.pseudonym = attendees.user_id
+                                        )
+                                    )
+                            ),
+                            (
+                                SELECT min(listed.person)
+                                FROM listed
+                                WHERE
+                                    listed.account_id = meetings.account_id
+                                    AND listed.course_id = meetings.course_id
+                                    AND listed.person = any(
+                                        array(
+                                            SELECT listed_pseudonyms.listed_as
+                                            FROM kaltura.listed_pseudonyms
+                                            WHERE
+                                                listed_pseudonyms.partner_id = meetings.account_id
+                                                AND listed_pseudonyms.pseudonym = attendees.user_id
+                                        )
+                                    )
+                            )
+                        )
+            END,
             attendees.user_id
         ) AS person,
         NULL::text AS role,

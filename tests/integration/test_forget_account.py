@@ -40,6 +40,7 @@ def filled(account: Account, database: str) -> str:
                 "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (%s, 'c', 'p')",
                 [partner_id],
             )
+            connection.execute("INSERT INTO kaltura.listed_pseudonyms VALUES (%s, 'p_', 'p')", [partner_id])
     for partner_id in (MISTAKEN, OTHER):
         account.pull("UTC", partner_id=partner_id)
     return database

@@ -289,6 +289,7 @@ def rows(place: Place, query: str) -> list[tuple[Any, ...]]:
 def everything(place: Place) -> str:
     """Every row of every table of ours, as text."""
     names = ("room_sessions", "attendees", "breakout_sessions", "loads", "changes", "rejects", "people", "suppressions")
+    names = (*names, "listed_pseudonyms")
     held = [str(rows(place, f"SELECT t::text FROM kaltura.{name} AS t ORDER BY 1")) for name in names]
     return "\n".join([*held, str(rows(place, "SELECT t::text FROM university.enrolments AS t ORDER BY 1"))])
 

@@ -26,6 +26,7 @@ BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.p
 LISTS = "integration/test_university.py::test_"
 BY_EMAIL = "integration/test_erased_by_email.py::test_"
 ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
+BY_SQL, TIED = "integration/test_lists_by_sql.py::test_", "integration/test_listed_pseudonyms.py::test_"
 PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
 
@@ -152,6 +153,7 @@ CLAIMS = {
         f"{PLANS}no_function_is_read_anew_by_the_path_of_whoever_calls_it",
     ],
     "In mode `full` the pseudonym": [f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go"],
+    "Who is put on the university's lists by SQL": [f"{BY_SQL}everybody_has_a_pseudonym_and_is_counted"],
     "An id without one is shown as NULL": [f"{ROLES}an_id_without_a_pseudonym_is_shown_as_nothing_and_never_as_it_is"],
     "Views made anew by a migration": [f"{ROLES}views_made_anew_by_a_migration_are_readable_again"],
     "In one transaction, while no load": [
@@ -179,6 +181,7 @@ CLAIMS = {
         f"{BY_EMAIL}the_person_who_has_the_email_is_erased_and_stays_so",
         f"{BY_EMAIL}who_was_erased_by_an_email_before_they_ever_came_comes_as_nobody",
         f"{BY_EMAIL}an_email_that_several_have_erases_nobody_and_says_so",
+        f"{TIED}an_email_that_old_days_have_lost_still_says_who_is_to_be_erased",
     ],
     "HMACs of the person, and of each": [
         f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,
@@ -203,6 +206,11 @@ CLAIMS = {
     ],
     "Enrolments are as old as": [
         f"{LISTS}enrolments_that_ended_before_retention_become_pseudonyms_and_no_later_list_brings_the_ids_back"
+    ],
+    "From the first of their days on": [
+        f"{TIED}every_id_is_theirs_while_the_names_of_the_course_go_day_by_day",
+        f"{TIED}every_id_is_theirs_once_the_course_itself_is_past_retention",
+        f"{TIED}who_is_on_no_list_any_more_is_not_kept",
     ],
     "A pull of an old day is treated alike": [
         f"{PRIVACY}an_old_day_pulled_again_brings_no_name_back_and_writes_nothing"
