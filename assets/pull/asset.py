@@ -107,7 +107,7 @@ def kaltura_rooms(
     ):
         opened.require_current_schema()
         opened.require_privacy_mode()
-        opened.register_listed_people()
+        opened.register_listed_people(kaltura.account)
         opened.require_timezone(kaltura.account, CALENDAR.timezone)
         people = opened.privacy.of_account(kaltura.account)
         run = _Run(context, reports, opened, people, filters)

@@ -35,4 +35,4 @@ def _register_listed_people(at: str) -> None:
         return
     with opened(at) as connection:
         if has_settings_of(connection, privacy):
-            roster.register(connection, privacy)
+            roster.register(connection, privacy, None)

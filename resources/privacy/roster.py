@@ -42,12 +42,15 @@ WHERE
     AND enrolments.person_email IS NULL AND enrolments.person_id ~ %(pseudonym)s
     AND coalesce(enrolments.to_date, courses.ends_on) < %(end)s::date
 """
+_LISTING = """
+SELECT DISTINCT account_id FROM university.enrolments WHERE %(account)s::bigint IS NULL OR account_id = %(account)s
+"""
 _UNKNOWN = """
 SELECT DISTINCT account_id, person
 FROM university.enrolments
 CROSS JOIN LATERAL (SELECT coalesce(person_id, lower(person_email))) AS listed (person)
 WHERE
-    person !~ %s
+    person !~ %(pseudonym)s AND (%(account)s::bigint IS NULL OR account_id = %(account)s)
     AND NOT EXISTS (SELECT FROM kaltura.people WHERE people.partner_id = account_id AND people.user_id = person)
 """
 _INSERT = """
@@ -154,24 +157,27 @@ def stored(
     return result
 
 
-def register(connection: psycopg.Connection, privacy: Privacy) -> None:
-    """Treat whoever was listed by SQL as `load-lists` would have: erased people go, the others get their pseudonyms."""
-    accounts = connection.execute("SELECT DISTINCT account_id FROM university.enrolments").fetchall()
+def register(connection: psycopg.Connection, privacy: Privacy, account: int | None) -> None:
+    """Treat whoever was listed by SQL as `load-lists` would have: erased people go, the others get their pseudonyms.
+
+    Those of the account; None: of all.
+    """
+    accounts = connection.execute(_LISTING, {"account": account}).fetchall()
     if not accounts:
         return
     take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
-    for (account,) in accounts:
-        people = privacy.of_account(account)
+    for (listing,) in accounts:
+        people = privacy.of_account(listing)
         if take_out(connection, people, Suppressions(connection, people)):
             note_removal(connection)
     if privacy.mode is Mode.PSEUDONYMOUS:
-        age(connection, privacy, None, None)
+        age(connection, privacy, account, None)
     elif privacy.is_full:
         unknown: dict[int, set[str]] = {}
-        for account, person in connection.execute(_UNKNOWN, [PSEUDONYM_PATTERN]):
-            unknown.setdefault(account, set()).add(person)
-        for account, ids in unknown.items():
-            _make_known(connection, privacy.of_account(account), ids)
+        for listing, person in connection.execute(_UNKNOWN, {"account": account, "pseudonym": PSEUDONYM_PATTERN}):
+            unknown.setdefault(listing, set()).add(person)
+        for listing, ids in unknown.items():
+            _make_known(connection, privacy.of_account(listing), ids)
 
 
 def age(connection: psycopg.Connection, privacy: Privacy, account: int | None, end: dt.date | None) -> int:

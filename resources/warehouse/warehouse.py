@@ -150,10 +150,10 @@ class Warehouse:
         with self.connection() as connection:
             require_mode(connection, self.privacy)
 
-    def register_listed_people(self) -> None:
-        """Give everybody on the university's lists the pseudonym that analysts see: lists may be filled by SQL."""
+    def register_listed_people(self, partner_id: int) -> None:
+        """Give everybody on the account's lists the pseudonym that analysts see: lists may be filled by SQL."""
         with self.connection() as connection:
-            roster.register(connection, self.privacy)
+            roster.register(connection, self.privacy, partner_id)
 
     def require_timezone(self, partner_id: int, timezone: ZoneInfo) -> None:
         """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""

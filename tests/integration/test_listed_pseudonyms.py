@@ -58,7 +58,7 @@ def kept_from(place: Place, day: int) -> Privacy:
 
 def aged(place: Place, day: int, work: Callable[..., Any] = retention.without_old_names) -> None:
     with psycopg.connect(place.warehouse.url) as connection:
-        work(connection, kept_from(place, day))
+        work(connection, kept_from(place, day), 1)
 
 
 def present(place: Place) -> Sequence[tuple[Any, ...]]:

@@ -39,7 +39,7 @@ def filled(place: Place, emails: bool = True) -> None:
 def registered(place: Place, privacy: Privacy) -> None:
     opened = Warehouse(place.warehouse.url, privacy)
     try:
-        opened.register_listed_people()
+        opened.register_listed_people(1)
     finally:
         opened.close()
 
@@ -58,7 +58,7 @@ def as_analyst(place: Place) -> Iterator[Any]:
         yield asked
 
 
-@pytest.mark.parametrize("by", ["a run", "migrate", "the nightly job"])
+@pytest.mark.parametrize("by", ["migrate", "the nightly job"])
 def test_everybody_has_a_pseudonym_and_is_counted(
     by: str, place: Place, as_analyst: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,23 +66,32 @@ def test_everybody_has_a_pseudonym_and_is_counted(
     filled(place)
     before = as_analyst(PEOPLE)
     assert (None, 2, 2) in before  # who has none yet is one with all such: docs/lists.md says so
-    if by == "a run":
-        with installed(place.kaltura, place.warehouse.url) as pipeline:
-            assert pipeline.pull(Days(place.day(0), place.day(0))).success
-    elif by == "migrate":
+    if by == "migrate":
         monkeypatch.delenv("PII_MODE", raising=False)
         done = CliRunner().invoke(front_door, ["migrate", "--database-url", place.warehouse.url])
         assert done.exit_code == 0, done.output
     else:
         with psycopg.connect(place.warehouse.url) as connection:
-            retention.without_old_names(connection, FULL)
+            retention.without_old_names(connection, FULL, 1)
     people = as_analyst(PEOPLE)
     assert len({person_id for person_id, *_ in people if is_pseudonym(person_id)}) == 3
     assert sorted(counts for _, *counts in people) == [[0, 2], [2, 0], [2, 0]]
     assert as_analyst(STUDENTS) == as_analyst(DEPARTMENT) == [(3, 2, 4, 2)]
     with psycopg.connect(place.warehouse.url) as connection:  # nobody whom a list has is taken for unused
-        retention.forget_unused(connection, retention.TABLES)
+        retention.forget_unused(connection, retention.TABLES, None)
     assert as_analyst(STUDENTS) == [(3, 2, 4, 2)]
+
+
+def test_a_run_registers_those_of_its_account_and_no_others(place: Place) -> None:
+    account = place.kaltura.partner_id
+    with psycopg.connect(place.warehouse.url) as connection:
+        for listing in (1, account):
+            connection.execute("INSERT INTO university.courses (account_id, course_id) VALUES (%s, 'c1')", [listing])
+            connection.execute("INSERT INTO university.enrolments VALUES (%s, 'c1', %s)", [listing, NEVER_CAME])
+    with installed(place.kaltura, place.warehouse.url) as pipeline:
+        assert pipeline.pull(Days(place.day(0), place.day(0))).success
+        known = pipeline.sql(f"SELECT partner_id FROM kaltura.people WHERE user_id = '{NEVER_CAME}'").fetchall()
+    assert known == [(account,)]
 
 
 def test_migrate_lets_people_be_where_it_does_not_know_the_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
