@@ -146,12 +146,14 @@ def installation(databases: dict[str, str], kaltura: dict[str, Running], tmp_pat
         ports = {each["name"]: free_port() for each in DEPLOYMENTS}
         for each in DEPLOYMENTS:
             start(stack, cluster, code_server(each, ports[each["name"]]), deployment=each)
+            # The first makes Dagster's tables: of several that do so at once, one gives up now and then, and the cluster's
+            # kubelet would start it again.
+            wait_until(lambda port=ports[each["name"]]: listens(port), 120)  # type: ignore[misc]
         servers = [
             {"grpc_server": {"host": "127.0.0.1", "port": port, "location_name": name}} for name, port in ports.items()
         ]
         workspace = tmp_path / "workspace.yaml"
         workspace.write_text(yaml.safe_dump({"load_from": servers}))
-        wait_until(lambda: all(listens(port) for port in ports.values()), 120)
         port = free_port()
         start(stack, cluster, ["dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)])
         start(stack, cluster, ["dagster-daemon", "run", "-w", str(workspace)])
