@@ -37,6 +37,7 @@ def end(found: Found) -> None:
 
 def _living(is_wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
     found = []
+    psutil.process_iter.cache_clear()  # one that had the id hours ago can be asked, and not be signalled
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):  # gone meanwhile, or another user's
             if is_wanted(process) and process.status() != psutil.STATUS_ZOMBIE:

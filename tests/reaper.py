@@ -24,6 +24,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     """Those that have the folder in their environment or work below it, and all that these have started; not our own."""
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found: dict[int, psutil.Process] = {}
+    psutil.process_iter.cache_clear()  # one that had the id before can be asked, and not be signalled
     for process in psutil.process_iter():
         if process.pid not in own and _belongs(process, str(folder)):
             found[process.pid] = process

@@ -58,10 +58,16 @@ def _ctrl_c_is_heard() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_a_run_clears_what_one_left_whose_reaper_was_killed_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_anothers_id", [False, True])
+def test_a_run_clears_what_one_left_whose_reaper_was_killed_with_it(has_anothers_id: bool, tmp_path: Path) -> None:
+    """Also where the process has an id that psutil remembers as an earlier one's, which it sends no signal."""
     dead = Path(tempfile.mkdtemp(prefix=run_folder.PREFIX, dir=tmp_path))
     (dead / "run.lock").touch()
     left = subprocess.Popen(["sleep", "1000"], env={"TMPDIR": str(dead)}, start_new_session=True)
+    if has_anothers_id:
+        earlier = psutil.Process(left.pid)
+        earlier._ident = (left.pid, 0.0)  # type: ignore[attr-defined]
+        psutil._pmap[left.pid] = earlier  # type: ignore[attr-defined]
 
     run_folder.clear_dead_runs(tmp_path)
 
