@@ -17,9 +17,8 @@ from psycopg.types.json import Jsonb
 from resources.privacy import roster
 from resources.privacy.identity import identity
 from resources.privacy.ids import beside_emails, everybody, whose_email
-from resources.privacy.listed_pseudonyms import pseudonym_of
 from resources.privacy.pseudonymise import Counts, note_removal, refiltered, target_of
-from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, withheld
+from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, pseudonym_of, withheld
 from resources.privacy.suppressions import Suppressions
 from resources.table import Table
 

@@ -8,9 +8,8 @@ from psycopg import sql
 from resources.errors import ConfigurationError
 from resources.privacy import listed_pseudonyms, roster
 from resources.privacy.identity import identity
-from resources.privacy.listed_pseudonyms import pseudonym_of
 from resources.privacy.pseudonymise import target_of
-from resources.privacy.pseudonyms import EMAIL_HAS, NOBODY, PEOPLE_FILTER, People, is_pseudonym
+from resources.privacy.pseudonyms import EMAIL_HAS, NOBODY, PEOPLE_FILTER, People, is_pseudonym, pseudonym_of
 from resources.table import Table
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import psycopg
 
-from resources.privacy.pseudonyms import EMAIL_HAS, People, Privacy, is_pseudonym
+from resources.privacy.pseudonyms import EMAIL_HAS, People, Privacy, pseudonym_of
 
 USER_EMAIL = "user_email"  # of the attendees: by what a list's e-mail is found in a report
 
@@ -51,10 +51,6 @@ WHERE
 
 Tie = tuple[int, str, str]
 """An account, a pseudonym, and how the list has the person."""
-
-
-def pseudonym_of(people: People, known_by: str) -> str:
-    return known_by if is_pseudonym(known_by) else people.pseudonym(known_by)
 
 
 def tie_days(connection: psycopg.Connection, privacy: Privacy, account: int, first: dt.date, end: dt.date) -> None:

@@ -163,6 +163,11 @@ def is_pseudonym(value: str) -> bool:
     return digits != value and len(digits) == PSEUDONYM_DIGITS and set(digits) <= set("0123456789abcdef")
 
 
+def pseudonym_of(people: People, known_by: str) -> str:
+    """Of an id, or of what is one already: on days past retention the rows have it in the place of the id."""
+    return known_by if is_pseudonym(known_by) else people.pseudonym(known_by)
+
+
 def withheld(raw: str) -> str:
     """What stands in the place of a line as it came."""
     return f"withheld ({len(raw)} characters)"

@@ -13,9 +13,9 @@ import psycopg
 from resources.postgres.locks import PEOPLE_LOCK, REGISTRY_LOCK, take_lock
 from resources.privacy import listed_pseudonyms
 from resources.privacy.identity import identity
-from resources.privacy.listed_pseudonyms import Tie, pseudonym_of
+from resources.privacy.listed_pseudonyms import Tie
 from resources.privacy.pseudonymise import note_removal
-from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, Mode, People, Privacy, is_pseudonym
+from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, Mode, People, Privacy, is_pseudonym, pseudonym_of
 from resources.privacy.suppressions import Suppressions
 
 NAME = "university.enrolments"
@@ -46,11 +46,11 @@ _LISTING = """
 SELECT DISTINCT account_id FROM university.enrolments WHERE %(account)s::bigint IS NULL OR account_id = %(account)s
 """
 _UNKNOWN = """
-SELECT DISTINCT account_id, person
+SELECT DISTINCT person
 FROM university.enrolments
 CROSS JOIN LATERAL (SELECT coalesce(person_id, lower(person_email))) AS listed (person)
 WHERE
-    person !~ %(pseudonym)s AND (%(account)s::bigint IS NULL OR account_id = %(account)s)
+    account_id = %s AND person !~ %s
     AND NOT EXISTS (SELECT FROM kaltura.people WHERE people.partner_id = account_id AND people.user_id = person)
 """
 _INSERT = """
@@ -170,14 +170,11 @@ def register(connection: psycopg.Connection, privacy: Privacy, account: int | No
         people = privacy.of_account(listing)
         if take_out(connection, people, Suppressions(connection, people)):
             note_removal(connection)
+        if privacy.is_full:
+            unknown = connection.execute(_UNKNOWN, [listing, PSEUDONYM_PATTERN]).fetchall()
+            _make_known(connection, people, {person for (person,) in unknown})
     if privacy.mode is Mode.PSEUDONYMOUS:
         age(connection, privacy, account, None)
-    elif privacy.is_full:
-        unknown: dict[int, set[str]] = {}
-        for listing, person in connection.execute(_UNKNOWN, {"account": account, "pseudonym": PSEUDONYM_PATTERN}):
-            unknown.setdefault(listing, set()).add(person)
-        for listing, ids in unknown.items():
-            _make_known(connection, privacy.of_account(listing), ids)
 
 
 def age(connection: psycopg.Connection, privacy: Privacy, account: int | None, end: dt.date | None) -> int:
