@@ -162,19 +162,21 @@ def register(connection: psycopg.Connection, privacy: Privacy, account: int | No
 
     Those of the account; None: of all.
     """
-    accounts = connection.execute(_LISTING, {"account": account}).fetchall()
-    if not accounts:
+    listing = connection.execute(_LISTING, {"account": account}).fetchall()
+    if not listing:
         return
     take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
-    for (listing,) in accounts:
-        people = privacy.of_account(listing)
+    accounts = [privacy.of_account(listed) for (listed,) in listing]
+    for people in accounts:
         if take_out(connection, people, Suppressions(connection, people)):
             note_removal(connection)
-        if privacy.is_full:
-            unknown = connection.execute(_UNKNOWN, [listing, PSEUDONYM_PATTERN]).fetchall()
-            _make_known(connection, people, {person for (person,) in unknown})
     if privacy.mode is Mode.PSEUDONYMOUS:
         age(connection, privacy, account, None)
+    elif privacy.is_full:
+        # After all removals: who notes one waits for others that do, and must not hold the registry meanwhile.
+        for people in accounts:
+            unknown = connection.execute(_UNKNOWN, [people.partner_id, PSEUDONYM_PATTERN]).fetchall()
+            _make_known(connection, people, {person for (person,) in unknown})
 
 
 def age(connection: psycopg.Connection, privacy: Privacy, account: int | None, end: dt.date | None) -> int:
