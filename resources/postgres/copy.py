@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from psycopg import sql
 from resources.table import Kind
 
 ROWS_A_CHUNK = 16_384  # while the server takes in a chunk, the next one is being put together
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no further header
 _TRAILER = b"\xff\xff"
@@ -97,21 +97,26 @@ def selected(column: sql.Identifier, kind: Kind) -> sql.Composed:
 def rows_out(
     connection: psycopg.Connection, query: sql.Composed, parameters: Mapping[str, object], kinds: Mapping[str, Kind]
 ) -> pa.Table:
-    """What a query returns, by COPY: its columns are those of `kinds`, in order, each as `selected` spells it."""
+    """What a query returns, by COPY: its columns are those of `kinds`, in order, each as `selected` spells it.
+
+    A block is read while the server puts the next one together, so that the text of all rows never lies in memory.
+    """
     out = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)
-    with connection.cursor() as cursor, cursor.copy(out, parameters) as copy:
-        body = b"".join(_pieces(copy))
     types = {name: _ARROW[kind] for name, kind in kinds.items()}
-    if not body:
-        return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+    with connection.cursor() as cursor, cursor.copy(out, parameters) as copy:
+        blocks = [_read(block, types) for block in _blocks(copy)]
+    return pa.concat_tables(blocks) if blocks else pa.schema(list(types.items())).empty_table()
+
+
+def _read(block: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
     return pyarrow.csv.read_csv(
-        pa.py_buffer(body),
-        pyarrow.csv.ReadOptions(column_names=list(types), block_size=max(BLOCK_BYTES, len(body) // 8)),
+        pa.py_buffer(block),
+        pyarrow.csv.ReadOptions(column_names=list(types), block_size=len(block)),  # a row may be of any length
         pyarrow.csv.ParseOptions(newlines_in_values=True),
         pyarrow.csv.ConvertOptions(
             column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
         ),
-    ).combine_chunks()
+    )
 
 
 def array_literal(texts: pa.Array | pa.ChunkedArray) -> str:
@@ -128,10 +133,24 @@ def array_literal(texts: pa.Array | pa.ChunkedArray) -> str:
 
 def digest(table: pa.Table) -> bytes:
     """The same 32 bytes for the same rows in the same order. Another release of Arrow may give others."""
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
+    hashed = _Hashed()
+    with pa.ipc.new_stream(hashed, table.schema) as stream:
         stream.write_table(table)
-    return hashlib.sha256(sink.getbuffer()).digest()
+    return hashed.sha256.digest()
+
+
+class _Hashed(io.RawIOBase):
+    """What is written to it is hashed and not kept: the whole day would lie in memory once more."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # bytes, or a buffer
+        self.sha256.update(data)
+        return memoryview(data).nbytes
 
 
 def _contiguous(array: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -206,6 +225,14 @@ def _contents(rows: pa.Array) -> memoryview:
     return memoryview(values)[ends[rows.offset] : ends[rows.offset + len(rows)]]
 
 
-def _pieces(copy: psycopg.Copy) -> Iterator[bytes]:
-    while piece := copy.read():
-        yield bytes(cast(bytes, piece))
+def _blocks(copy: psycopg.Copy) -> Iterator[bytes]:
+    """A megabyte of whole rows each: every message of the server is one (PostgreSQL's protocol, CopyData)."""
+    rows, size = [], 0
+    while row := cast(bytes, copy.read()):
+        rows.append(row)
+        size += len(row)
+        if size >= BLOCK_BYTES:
+            yield b"".join(rows)
+            rows, size = [], 0
+    if rows:
+        yield b"".join(rows)

@@ -50,13 +50,20 @@ class Resolution:
         is_new = (known["is_there"] != True).to_numpy()  # noqa: E712 (missing where the session is)
         stale = ~is_new & _knows_less(known, pull)
         if partial.empty:
-            return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), nothing)
+            return cls(_where(rows, is_new), _where(rows, ~is_new & ~stale), int(stale.sum()), nothing)
         reach = known.groupby(session_key, as_index=False)[list(_REACH)].max()
         of_pull = partial.merge(reach, on=session_key)
         kept = of_pull.loc[_knows_less(of_pull, pull), list(table.key)]
         keys, kept_keys = (pd.MultiIndex.from_frame(each) for each in (rows.select(table.key).to_pandas(), kept))
         stale = stale | (keys.isin(kept_keys) & ~is_new)
-        return cls(rows.filter(is_new), rows.filter(~is_new & ~stale), int(stale.sum()), kept)
+        return cls(_where(rows, is_new), _where(rows, ~is_new & ~stale), int(stale.sum()), kept)
+
+
+def _where(rows: pa.Table, wanted: "npt.NDArray[np.bool_]") -> pa.Table:
+    """As `filter`, without a copy where all or none are wanted: of 100,000 rows it takes 25 MB."""
+    if wanted.all():
+        return rows
+    return rows.filter(wanted) if wanted.any() else rows.slice(0, 0)
 
 
 def _knows_less(known: pd.DataFrame, pull: Pull) -> "npt.NDArray[np.bool_]":
@@ -87,17 +94,17 @@ class Difference:
         key = merge.table.key
         keys, existing_keys = joined(arrived, key), joined(existing, key)
         place = pc.index_in(keys, existing_keys)
-        in_both = arrived.filter(place.is_valid())
-        was = existing.take(place.drop_null())
-        same = pc.equal(was[PARTITION_DATE], str(day))
-        for name, kind in merge.compared.items():
-            same = pc.and_(same, _equal(copying.comparable(in_both[name], kind), was[name]))
+        is_there, was_at = place.is_valid(), place.drop_null()
+        same = pc.equal(existing[PARTITION_DATE].take(was_at), str(day))
+        for name, kind in merge.compared.items():  # a column at a time: both sides whole are twice the day in memory
+            is_now = copying.comparable(arrived[name].filter(is_there), kind)
+            same = pc.and_(same, _equal(is_now, existing[name].take(was_at)))
         vanished = existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys)))
         gone = vanished
         for those in listed:
             gone = gone.filter(pc.invert(_fitting(gone, those)))
         return cls(
-            differing=in_both.filter(pc.invert(same)),
+            differing=arrived.take(pc.indices_nonzero(is_there).filter(pc.invert(same))),
             missing=arrived.filter(place.is_null()),
             vanished=gone,
             spared=vanished.num_rows - gone.num_rows,
