@@ -1,7 +1,8 @@
 """The rows of a pull as the warehouse takes them: each day's on its own, merged, with what became of all the others."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -29,12 +30,14 @@ def by_day(
     frame = rows.frame
     usable.require(frame, report, days)
     is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
-    good = _by_counting_day(frame[[*report.table.column_names, *LOADED.columns, COLUMN, COUNTED_ON]], is_good)
+    loaded = [*report.table.column_names, *LOADED.columns]
+    good = _by_counting_day(frame if is_good.all() else frame[is_good], [*loaded, COLUMN])
     bad = rejects(frame, lines)
-    rejected = _by_counting_day(bad, pd.Series(True, index=bad.index))
-    replaced_rows, other = (
-        frame.loc[frame[DISPOSITION] == disposition, COUNTED_ON].value_counts() for disposition in (REPLACED, NEIGHBOUR)
-    )
+    rejected = _by_counting_day(bad, bad.columns.drop(COUNTED_ON))
+    is_elsewhere = frame[DISPOSITION] != KEPT
+    elsewhere: Mapping[Any, int] = {}
+    if is_elsewhere.any():
+        elsewhere = frame.loc[is_elsewhere, [DISPOSITION, COUNTED_ON]].value_counts().to_dict()
     not_read = unread(rows, report, lines)
     arrivals = {}
     for day in days:
@@ -43,23 +46,23 @@ def by_day(
         window_days, window = next((asked, window) for asked, window in rows.windows if day in asked)
         arrivals[day] = Arrivals(
             table=report.table,
-            frame=LOADED.of(once.drop(columns=COLUMN)),
+            frame=LOADED.of(once[loaded]),
             rejects=rejected(day),
             unread=not_read,
             window_start=window.starts_at,
             window_end=known_until(window),
             tells_undated=day == window_days.first,
             requests=stats.requests,
-            merged=len(of_day) - len(once) + int(replaced_rows.get(pd.Timestamp(day), 0)),
-            other_days=int(other.get(pd.Timestamp(day), 0)),
+            merged=len(of_day) - len(once) + elsewhere.get((REPLACED, pd.Timestamp(day)), 0),
+            other_days=elsewhere.get((NEIGHBOUR, pd.Timestamp(day)), 0),
             kaltura_session=stats.kaltura_session,
         )
     return arrivals
 
 
-def _by_counting_day(frame: pd.DataFrame, wanted: pd.Series) -> Callable[[dt.date], pd.DataFrame]:
-    """The wanted rows by the day that loads or counts them."""
-    rows, counted_on = frame.drop(columns=COUNTED_ON)[wanted], frame.loc[wanted, COUNTED_ON]
+def _by_counting_day(frame: pd.DataFrame, columns: Iterable[str]) -> Callable[[dt.date], pd.DataFrame]:
+    """These columns of the rows, by the day that loads or counts them."""
+    rows, counted_on = frame[list(columns)], frame[COUNTED_ON]
     groups = (
         dict(iter(rows.groupby(counted_on))) if counted_on.nunique() > 1 else dict.fromkeys(counted_on.head(1), rows)
     )

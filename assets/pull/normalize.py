@@ -90,8 +90,10 @@ def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes:
     """The column in its own type. What can't be read is null, and a problem."""
     if column.kind is Kind.TEXT:
         _refuse_too_long(values, column, problems)
-        unknown = () if column.empty_is_a_value else ("",) if column.nullable else UNKNOWN
-        return values.mask(values.isin(unknown))
+        if column.empty_is_a_value:
+            return values
+        is_unknown = (values == "") if column.nullable else values.isin(UNKNOWN)
+        return values.mask(is_unknown) if is_unknown.any() else values
     numbers = _numbers(values)
     if column.kind is Kind.TIME:
         empty = values.isin(UNKNOWN)

@@ -78,7 +78,7 @@ class _Body:
 
 def no_rows(columns: Iterable[str]) -> Rows:
     """An empty report."""
-    return Rows(pd.DataFrame({name: pd.Series(dtype="str") for name in columns}))
+    return Rows(pd.DataFrame(columns=list(columns), dtype="str"))
 
 
 def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] = ()) -> Rows:
