@@ -26,6 +26,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+import revisions
 import run_folder
 
 from resources.kaltura.client import Client
@@ -37,6 +38,7 @@ from simulator import Running
 
 hypothesis.settings.register_profile("patient", deadline=None)  # nothing is asserted of time: machines differ
 hypothesis.settings.load_profile("patient")
+revisions.execute_once()
 
 TEMPLATE = "template_kaltura"
 _numbers = itertools.count(1)

@@ -235,6 +235,7 @@ def main() -> None:
     gc.disable()  # what is imported stays, here and in each fork
     for name in PACKAGES:
         importlib.import_module(name)
+    importlib.import_module("revisions").execute_now()
     gc.freeze()
     gc.enable()
     request = _serve(listener)
