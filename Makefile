@@ -4,6 +4,8 @@
 # nor read by make once more.
 GIVEN := ACCOUNT AGAIN DASHBOARDS DAYS DEMO DRY_RUN FILE FOLDER FORMAT FROM ID KEEP ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
+# Whether a variable that is on or off is on. What is neither ends make before the recipe runs: `REPLACE=false` is no yes.
+on = $(if $(filter-out 0 1 no yes,$($1))$(word 2,$($1)),$(error $1=$($1) is neither on nor off. Write 1 or yes, or 0 or no),$(filter 1 yes,$($1)))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
@@ -26,7 +28,7 @@ ui: .venv/run  ## Dagster's UI on http://localhost:3000 (PORT=3001 for another p
 	@$(BIN)/python -m pipelines ui
 
 report: .venv/run  ## the newest week's report, in a browser (WEEK=2026-11-16 for another, AGAIN=1 to write it anew)
-	@$(BIN)/python -m pipelines report $${WEEK:+--week="$$WEEK"} $(if $(AGAIN),--again)
+	@$(BIN)/python -m pipelines report $${WEEK:+--week="$$WEEK"} $(if $(call on,AGAIN),--again)
 
 load-lists: .venv/run  ## load the university's own lists (FOLDER=path, by default UNIVERSITY_DIR): docs/lists.md
 	@$(BIN)/python -m pipelines load-lists $${FOLDER:+-- "$$FOLDER"}
@@ -54,16 +56,16 @@ roles: .venv/run  ## make the database's roles for loaders and analysts, or brin
 	@$(BIN)/python -m pipelines roles
 
 erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines erase --user-id="$$ID" $(if $(DRY_RUN),--dry-run)
+	@$(BIN)/python -m pipelines erase --user-id="$$ID" $(if $(call on,DRY_RUN),--dry-run)
 
 forget-account: .venv/run  ## take a whole account out of the warehouse (ID=partner id, DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines forget-account $(if $(DRY_RUN),--dry-run) -- "$$ID"
+	@$(BIN)/python -m pipelines forget-account $(if $(call on,DRY_RUN),--dry-run) -- "$$ID"
 
 redate: .venv/run  ## move the rows to their days in PARTITION_TIMEZONE, after that was changed (DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines redate $(if $(DRY_RUN),--dry-run)
+	@$(BIN)/python -m pipelines redate $(if $(call on,DRY_RUN),--dry-run)
 
 retention: .venv/run  ## take names out of days older than RETENTION_DAYS (DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines retention $(if $(DRY_RUN),--dry-run)
+	@$(BIN)/python -m pipelines retention $(if $(call on,DRY_RUN),--dry-run)
 
 doctor: .venv/run  ## examine the Kaltura account: credentials, reports, columns, clock
 	@$(BIN)/python -m pipelines doctor
@@ -76,11 +78,11 @@ backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one unde
 
 restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there, TRUST=1: unsigned)
 	@test -n "$$FILE" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
-	@$(BIN)/python -m pipelines restore $(if $(REPLACE),--replace) $(if $(TRUST),--trust) -- "$$FILE"
+	@$(BIN)/python -m pipelines restore $(if $(call on,REPLACE),--replace) $(if $(call on,TRUST),--trust) -- "$$FILE"
 
 deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: no account; DASHBOARDS=1: Superset too)
-	@$(PYTHON) deploy/prepare.py $(if $(DEMO),--demo)
-	docker compose $(if $(DEMO),--profile demo) $(if $(DASHBOARDS),--profile dashboards) up --detach --build
+	@$(PYTHON) deploy/prepare.py $(if $(call on,DEMO),--demo)
+	docker compose $(if $(call on,DEMO),--profile demo) $(if $(call on,DASHBOARDS),--profile dashboards) up --detach --build
 
 stop:  ## stop what `make run`, `make ui` and `make dashboards` left running; data stay
 	@if [ -d .local ]; then $(MAKE) -s .venv/run && $(BIN)/python -m pipelines stop; \
@@ -132,7 +134,7 @@ fuzz: .venv/dev  ## the property tests for ten minutes, on all processors
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --timeout 3600 tests/integration/test_wholeness.py tests/unit/test_csv.py
 
 bench: .venv/dev  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
-	$(BIN)/python -m bench $(if $(QUICK),--quick) $$ONLY
+	$(BIN)/python -m bench $(if $(call on,QUICK),--quick) $$ONLY
 
 faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
 	@$(BIN)/python -m bench.faults $${ONLY:+--only="$$ONLY"}

@@ -56,12 +56,18 @@ def python(tmp_path: Path) -> Path:
     return program
 
 
-def words(target: str, given: dict[str, str], python: Path, folder: Path) -> list[str]:
+def make(
+    target: str, given: dict[str, str], python: Path, folder: Path, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     command = ["make", "-f", str(CHECKOUT / "Makefile"), "-o", ".venv/run", "-o", ".venv/dev", "-o", ".venv/bench"]
-    command += [f"BIN={python.parent}", target, *(f"{name}={value}" for name, value in given.items())]
-    done = subprocess.run(
-        command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
-    )
+    command += [f"BIN={python.parent}", f"PYTHON={python}", target]
+    command += [f"{name}={value}" for name, value in given.items()]
+    around = {"PATH": f"{python.parent}:{os.environ['PATH']}", **(environment or {})}
+    return subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, check=False)
+
+
+def words(target: str, given: dict[str, str], python: Path, folder: Path) -> list[str]:
+    done = make(target, given, python, folder)
     assert done.returncode == 0, done.stderr
     said: list[str] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[")))
     return said
@@ -98,10 +104,82 @@ def test_what_a_recipe_reads_is_given_as_it_is_and_never_stands_in_its_text() ->
     text = (CHECKOUT / "Makefile").read_text("utf-8")
     [given] = re.findall(r"^GIVEN := (.*)$", text, re.MULTILINE)
     recipes = "\n".join(line for line in text.splitlines() if line.startswith("\t"))
-    read = set(re.findall(r"\$\$\{?([A-Z_]+)", recipes)) | set(re.findall(r"\$\(if \$\(([A-Z_]+)\)", recipes))
+    read = {*re.findall(r"\$\$\{?([A-Z_]+)", recipes), *switches(recipes)}
+    read |= set(re.findall(r"\$\(if \$\(([A-Z_]+)\)", recipes))
     assert read == set(given.split()) - {"PORT"}  # which Python alone reads
     in_text = re.sub(r"\$\(if \$\([A-Z_]+\)", "", recipes)
     assert not [name for name in given.split() if f"$({name})" in in_text]
+
+
+# --- what is on or off --------------------------------------------------------------------------------------------
+
+# Of each target that has some: the variables, what its command is given beside, and what tells that they are on.
+SWITCHES = [
+    ("report", "AGAIN", {}, "--again"),
+    ("erase", "DRY_RUN", {"ID": "a"}, "--dry-run"),
+    ("forget-account", "DRY_RUN", {"ID": "1"}, "--dry-run"),
+    ("redate", "DRY_RUN", {}, "--dry-run"),
+    ("retention", "DRY_RUN", {}, "--dry-run"),
+    ("restore", "REPLACE", {"FILE": "a"}, "--replace"),
+    ("restore", "TRUST", {"FILE": "a"}, "--trust"),
+    ("deploy", "DEMO", {}, "--demo"),
+    ("deploy", "DEMO", {}, "--profile demo"),
+    ("deploy", "DASHBOARDS", {}, "--profile dashboards"),
+    ("bench", "QUICK", {}, "--quick"),
+]
+ON, OFF = ["1", "yes"], ["", "0", "no"]
+NEITHER = ["false", "true", "1 0", "%", "$(shell touch INJECTED)", "1; touch INJECTED"]
+
+
+def switches(recipes: str) -> set[str]:
+    return set(re.findall(r"\$\(call on,([A-Z_]+)\)", recipes))
+
+
+@pytest.fixture
+def programs(python: Path) -> Path:
+    """The same program as `docker` too."""
+    (python.parent / "docker").symlink_to(python)
+    return python
+
+
+def test_every_variable_that_is_on_or_off_is_read_in_one_way_and_tried_here() -> None:
+    """Text is a value of its own only in `test`, whose files it names."""
+    text = (CHECKOUT / "Makefile").read_text("utf-8")
+    targets = re.split(r"^(?=[a-z-]+:)", text, flags=re.MULTILINE)
+    assert {(each.partition(":")[0], name) for each in targets for name in switches(each)} == {
+        (target, name) for target, name, _, _ in SWITCHES
+    }
+    assert re.findall(r"\$\(if \$\(([A-Z_]+)\)", text) == ["ONLY"]
+
+
+@pytest.mark.parametrize("where", ["command line", "environment"])
+@pytest.mark.parametrize(("target", "name", "given", "word"), SWITCHES)
+@pytest.mark.parametrize("value", [*ON, *OFF])
+def test_a_switch_is_on_by_1_or_yes_and_off_by_0_or_no(
+    value: str, target: str, name: str, given: dict[str, str], word: str, where: str, programs: Path, tmp_path: Path
+) -> None:
+    told, environment = ({**given, name: value}, {}) if where == "command line" else (given, {name: value})
+    done = make(target, told, programs, tmp_path, environment)
+    assert done.returncode == 0, done.stderr
+    said = [" ".join(json.loads(line)) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert any(word in each for each in said) is (value in ON), said
+
+
+@pytest.mark.parametrize("where", ["command line", "environment"])
+@pytest.mark.parametrize(("target", "name", "given", "word"), SWITCHES)
+@pytest.mark.parametrize("value", NEITHER)
+def test_a_switch_that_is_neither_on_nor_off_runs_nothing_and_says_so(
+    value: str, target: str, name: str, given: dict[str, str], word: str, where: str, programs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    told, environment = ({**given, name: value}, {}) if where == "command line" else (given, {name: value})
+    done = make(target, told, programs, folder, environment)
+    assert done.returncode != 0
+    assert "[" not in done.stdout, word
+    [line] = done.stderr.splitlines()
+    assert f"{name}={value}" in line
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
