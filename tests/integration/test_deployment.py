@@ -20,10 +20,12 @@ from in_process import installed
 from pipeline import CHECKOUT, TABLES
 
 from resources.kaltura.windows import Days
+from resources.local import postgres as local_postgres
 from simulator import DEMO, Running, University
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(24)]
 DAYS_PER_RUN = 8
+DATABASES = str(CHECKOUT / "deploy/postgres/databases.sh")
 
 # ---------------------------------------------------------------------------------------------- what the files say
 
@@ -150,6 +152,65 @@ def test_without_an_account_nothing_is_made_and_the_way_to_a_demo_is_named(env: 
     assert "DEMO=1" in done.stderr
     assert not (tmp_path / "secrets").exists()
     assert prepared(tmp_path, env, "--demo").returncode == 0
+
+
+# ------------------------------------------------------------------------------------- a server of somebody's own
+
+
+@pytest.fixture
+def owned(folder: Path) -> Iterator[dict[str, str]]:
+    """A server whose one superuser is `the owner`, and for programs the environment that leads to it.
+
+    `psql` there writes down its command line first.
+    """
+    place, programs = folder / "postgres", folder / "programs"
+    local_postgres.start(place)
+    programs.mkdir()
+    psql = local_postgres.binary("psql")
+    (programs / "psql").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {folder}/said\nexec {psql} "$@"\n')
+    (programs / "psql").chmod(0o755)
+    with psycopg.connect(local_postgres.url(place), autocommit=True) as connection:
+        connection.execute('CREATE ROLE "the owner" SUPERUSER LOGIN')
+        connection.execute("ALTER ROLE postgres NOLOGIN")
+    yield {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "PGHOST": str(local_postgres.find(place).sockets),
+        "PGPORT": "5432",
+        "PGUSER": "the owner",
+    }
+    local_postgres.remove(place)
+
+
+@pytest.mark.parametrize("by_the_image", [False, True])
+def test_the_two_databases_are_made_as_the_superuser_who_is_named(
+    by_the_image: bool, owned: dict[str, str], folder: Path, secrets: Path
+) -> None:
+    """As the docs say of a server of one's own, whose superuser may have any name. The image names it by POSTGRES_USER."""
+    named = {"POSTGRES_USER": owned["PGUSER"], "PGUSER": "somebody else"} if by_the_image else {}
+    around = {**owned, **named, "SECRETS": str(secrets)}
+    done = subprocess.run([DATABASES], env=around, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with psycopg.connect(host=owned["PGHOST"], user=owned["PGUSER"], dbname="postgres") as connection:
+        names = connection.execute(
+            "SELECT datname, rolname, rolpassword IS NOT NULL FROM pg_database JOIN pg_authid AS role ON role.oid = datdba"
+            " WHERE rolname <> 'postgres' ORDER BY 1"
+        ).fetchall()
+    assert names == [("dagster", "dagster", True), ("warehouse", "warehouse", True)]
+    said = (folder / "said").read_text()
+    assert "--set=name=warehouse" in said
+    assert not [name for name in ("warehouse", "dagster") if (secrets / f"{name}_password").read_text() in said]
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_without_a_password_none_of_the_two_databases_is_made(
+    content: str | None, owned: dict[str, str], folder: Path, secrets: Path
+) -> None:
+    (secrets / "warehouse_password").unlink() if content is None else (secrets / "warehouse_password").write_text("")
+    around = {**owned, "SECRETS": str(secrets)}
+    done = subprocess.run([DATABASES], env=around, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"{secrets}/warehouse_password is not there, or is empty."]
+    assert not (folder / "said").exists()
 
 
 # ------------------------------------------------------------------------------- stopped in the middle of a backfill
