@@ -14,6 +14,7 @@ import hmac
 import os
 import secrets
 import sys
+from collections.abc import Set
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,11 +22,20 @@ DEPLOY = Path(__file__).resolve().parent
 sys.path.insert(0, str(DEPLOY.parent))
 
 from resources.env_file import EnvFileError, read_env_file  # noqa: E402 (found by the path above)
-from resources.settings import KNOWN_NAMES  # noqa: E402
+from resources.settings import KNOWN_NAMES, SECRETS  # noqa: E402
 
 # As resources/local/superset.py has them, which is not imported here: it needs packages.
 DASHBOARDS = ("superset_secret_key", "superset_admin_password", "analyst_password", "people_password")
 READ_BY_PIPELINE = ("settings", "database_url", "dagster_password")
+# What docker-compose.yml sets for the containers: their environment wins over what stands in `settings`.
+SET_BY_COMPOSE = (
+    "DAGSTER_HOME",
+    "DAGSTER_POSTGRES_DB",
+    "DAGSTER_POSTGRES_HOST",
+    "DAGSTER_POSTGRES_PORT",
+    "DAGSTER_POSTGRES_USER",
+    "REPORT_DIR",
+)
 WAREHOUSE = "postgresql://warehouse:{password}@postgres:5432/warehouse"
 
 
@@ -40,6 +50,8 @@ def main() -> int:
     if problem:
         sys.stderr.write(f"{problem}\n")
         return 1
+    if not given.demo:
+        sys.stderr.write(_without_effect(settings))
     given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     given.folder.chmod(0o700)
     _write(given.folder / "settings", settings.read_text("utf-8"))
@@ -63,7 +75,30 @@ def _problem(settings: Path) -> str | None:
         return str(error)
     if not values.get("KALTURA_PARTNER_ID", "").strip():
         return f"{settings} does not set KALTURA_PARTNER_ID. To try it without an account: DEMO=1."
+    return _not_for_containers(settings, {name for name, value in values.items() if value.strip()})
+
+
+def _not_for_containers(settings: Path, names: Set[str]) -> str | None:
+    """What the containers would stop at, or read from elsewhere than is meant, if so."""
+    if {"DAGSTER_POSTGRES_PASSWORD", "DAGSTER_POSTGRES_PASSWORD_FILE"} & names:
+        return (
+            f"{settings} sets a DAGSTER_POSTGRES_PASSWORD. The containers keep Dagster's history in a Postgres of their own, "
+            "with a password of its own: take that line out."
+        )
+    for name in SECRETS:
+        if f"{name}_FILE" in names and name not in names:
+            return (
+                f"{settings} sets {name}_FILE, and the containers do not have that file. Write {name}=... in its "
+                "place, with the value itself: they get it as a file."
+            )
     return None
+
+
+def _without_effect(settings: Path) -> str:
+    """A line that says which of the settings do not count in the containers; nothing where all do."""
+    values = read_env_file(settings, KNOWN_NAMES)
+    names = [name for name in SET_BY_COMPOSE if values.get(name, "").strip()]
+    return f"{settings} sets {', '.join(names)}: docker-compose.yml has its own, which count.\n" if names else ""
 
 
 def _generation(folder: Path) -> str:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -19,8 +20,10 @@ from dotenv import dotenv_values
 from in_process import installed
 from pipeline import CHECKOUT, TABLES
 
+from deploy.prepare import SET_BY_COMPOSE
 from resources.kaltura.windows import Days
 from resources.local import postgres as local_postgres
+from resources.settings import KNOWN_NAMES, SECRETS
 from simulator import DEMO, Running, University
 
 DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=n) for n in range(24)]
@@ -108,6 +111,10 @@ def test_passwords_are_made_up_once_and_only_the_folder_keeps_others_out(tmp_pat
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
 
 
+def reads_settings(service: dict[str, Any]) -> bool:
+    return "settings" in [each["source"] for each in service.get("secrets", []) if not isinstance(each, str)]
+
+
 def generation(tmp_path: Path) -> str:
     return (tmp_path / "secrets" / "generation.env").read_text()
 
@@ -152,6 +159,38 @@ def test_without_an_account_nothing_is_made_and_the_way_to_a_demo_is_named(env: 
     assert "DEMO=1" in done.stderr
     assert not (tmp_path / "secrets").exists()
     assert prepared(tmp_path, env, "--demo").returncode == 0
+
+
+ACCOUNT = "KALTURA_PARTNER_ID=1\n"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_setting_in_a_file_of_its_own_is_refused_as_no_container_has_that_file(name: str, tmp_path: Path) -> None:
+    """Of DATABASE_URL_FILE nothing was to be seen: Compose sets it too, so the container's own Postgres was filled."""
+    file = f"{name}_FILE={tmp_path / 'secret'}\n"
+    (tmp_path / "secret").write_text("hidden")
+    done = prepared(tmp_path, ACCOUNT + file)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert name in line
+    assert "hidden" not in line
+    assert not (tmp_path / "secrets").exists()
+    # Beside the value the file does not count; Dagster's storage is Compose's own business.
+    beside = prepared(tmp_path, f"{ACCOUNT}{file}{name}=hidden\n")
+    assert beside.returncode == (1 if name == "DAGSTER_POSTGRES_PASSWORD" else 0)
+    assert prepared(tmp_path, f"{ACCOUNT}{name}_FILE=\n{name}=\n").returncode == 0
+
+
+def test_what_compose_sets_itself_is_told_where_the_settings_set_it_too(tmp_path: Path) -> None:
+    set_there = {name for service in SERVICES.values() if reads_settings(service) for name in service["environment"]}
+    assert set(SET_BY_COMPOSE) == {name for name in set_there if name in KNOWN_NAMES and not name.endswith("_FILE")}
+    assert {name.removesuffix("_FILE") for name in set_there if name.endswith("_FILE")} <= set(SECRETS)
+    settings = "".join(f"{name}=other\n" for name in SET_BY_COMPOSE)
+    done = prepared(tmp_path, ACCOUNT + settings)
+    assert done.returncode == 0
+    [line] = done.stderr.splitlines()
+    assert all(name in line for name in SET_BY_COMPOSE)
+    assert prepared(tmp_path, ACCOUNT).stderr == ""
 
 
 # ------------------------------------------------------------------------------------- a server of somebody's own
