@@ -115,17 +115,55 @@ def reads_settings(service: dict[str, Any]) -> bool:
     return "settings" in [each["source"] for each in service.get("secrets", []) if not isinstance(each, str)]
 
 
+GENERATION = [{"path": "deploy/secrets/generation.env", "required": False}]
+
+
 def generation(tmp_path: Path) -> str:
     return (tmp_path / "secrets" / "generation.env").read_text()
 
 
-def test_what_reads_the_settings_is_made_anew_by_compose_when_they_change_and_only_then(tmp_path: Path) -> None:
-    """Compose compares a container's environment, and so the content of `env_file`; not that of a secret's file."""
-    for service in SERVICES.values():
-        sources = [each["source"] for each in service.get("secrets", []) if not isinstance(each, str)]
-        file = [{"path": "deploy/secrets/generation.env", "required": False}]
-        assert service.get("env_file") == (file if "settings" in sources else None)
+def waits_for(service: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services that have to have ended well before it."""
+    ended = {"condition": "service_completed_successfully"}
+    return {name: each for name, each in service.get("depends_on", {}).items() if each.items() >= ended.items()}
 
+
+def volumes(service: dict[str, Any]) -> set[str]:
+    return {volume.partition(":")[0] for volume in service.get("volumes", [])} & set(COMPOSE["volumes"])
+
+
+def shows_settings(service: dict[str, Any]) -> bool:
+    """Whether it reads them, or what another made of them and left in a volume of both."""
+    made_for_it = (SERVICES[name] for name in waits_for(service))
+    return reads_settings(service) or any(
+        shows_settings(each) and volumes(each) & volumes(service) for each in made_for_it
+    )
+
+
+def is_renewed(service: dict[str, Any]) -> bool:
+    """Whether `up` begins it anew after a change of the settings: by its own environment, or with one that it waits for."""
+    renewed = (SERVICES[name] for name, each in waits_for(service).items() if each.get("restart"))
+    return "env_file" in service or any(map(is_renewed, renewed))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_whatever_shows_what_the_settings_say_begins_anew_when_they_change(name: str) -> None:
+    """Compose compares a container's environment, and so the content of `env_file`; not that of a secret's file."""
+    service = SERVICES[name]
+    assert is_renewed(service) is shows_settings(service)
+    assert service.get("env_file", GENERATION) == GENERATION
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_another_image_made_for_a_service_is_read_anew_when_that_image_is_another(name: str) -> None:
+    """A newer version has other dashboards and views, and perhaps the same settings. Of one image, all are made anew."""
+    service = SERVICES[name]
+    for other, how in waits_for(service).items():
+        if volumes(SERVICES[other]) & volumes(service) and SERVICES[other]["image"] != service["image"]:
+            assert how.get("restart"), other
+
+
+def test_the_number_is_another_when_the_settings_or_a_password_are_and_only_then(tmp_path: Path) -> None:
     settings = "KALTURA_PARTNER_ID=1\n"
     seen = []
     for given in (settings, settings, settings + "RETENTION_DAYS=30\n"):
