@@ -27,11 +27,16 @@ from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
 from resources.postgres.backup_folder import draft_folder, manifest_of, remove_left_drafts
 from resources.postgres.session import DatabaseError, connect
-from resources.postgres.url import libpq_url
 
 KALTURA, UNIVERSITY = SCHEMAS = ("kaltura", "university")
 POLL_SECONDS = 0.3
 BLOCK_BYTES = 1 << 20
+# A service's file would count over the variables, which hold all that it said. pg_dump is no program of ours by its name.
+_NOT_PASSED_ON = (b"PGSERVICE", b"PGSERVICEFILE", b"PGAPPNAME")
+_ADVICE = {
+    "server version mismatch": "Set PG_BIN to programs of the server's version.",
+    "SSL support is not compiled in": "Set PG_BIN to programs that have it: those of the system's packages, say.",
+}
 
 
 class BackupError(ConfigurationError):
@@ -105,8 +110,9 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
             raise BackupError("the database has no schema `kaltura`: there is nothing to back up. Check DATABASE_URL.")
         draft = folder / file.name
         words = ["--format=custom", *(f"--schema={schema}" for schema in SCHEMAS), "--no-owner", "--no-privileges"]
-        words.append(f"--snapshot={snapshot}")
-        _dump([*words, f"--file={draft}"], url, lock, sum(rows.values()), console)
+        # A question for a password would hold the snapshot open, and perhaps nobody is there to answer.
+        words += [f"--snapshot={snapshot}", "--no-password", f"--file={draft}"]
+        _dump(words, url, environment(connection), lock, sum(rows.values()), console)
         manifest = Manifest(
             made_at=_now(connection).isoformat(timespec="seconds"),
             server_version=connection.info.server_version,
@@ -155,12 +161,20 @@ def named(schema: str, table: str) -> str:
     return table if schema == KALTURA else f"{schema}.{table}"
 
 
-def environment(url: str) -> Mapping[str, str]:
-    """What pg_dump and psql connect by. Not on their command line: everybody on the machine can read that."""
-    options = psycopg.pq.Conninfo.parse(libpq_url(url).encode())
-    given = {option.envvar.decode(): option.val.decode() for option in options if option.envvar and option.val}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**kept, **given}
+def environment(connection: psycopg.Connection) -> Mapping[str, str]:
+    """By what pg_dump logs in: as this connection did, whether the URL said so, PG* variables, a service or a password file.
+
+    Not on its command line: everybody on the machine can read that. It goes to the very server that answered: of several
+    hosts another might, which does not have the snapshot.
+    """
+    used = connection.pgconn
+    given = {option.envvar: option.val for option in used.info if option.envvar and option.val != option.compiled}
+    given |= {b"PGHOST": used.host, b"PGPORT": used.port, b"PGPASSWORD": used.password}
+    if given.get(b"PGHOSTADDR"):
+        given[b"PGHOSTADDR"] = used.hostaddr
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    passed_on = {name: value for name, value in given.items() if value and name not in _NOT_PASSED_ON}
+    return others | {os.fsdecode(name): os.fsdecode(value) for name, value in passed_on.items()}
 
 
 def checksum(file: Path) -> str:
@@ -193,7 +207,7 @@ class RowsDone:
         self._bar.update(self._task, completed=sum(self._seen.values()))
 
 
-def _dump(words: list[str], url: str, lock: int, rows: int, console: Console) -> None:
+def _dump(words: list[str], url: str, logging_in: Mapping[str, str], lock: int, rows: int, console: Console) -> None:
     command = [str(local_postgres.binary("pg_dump")), *words]
     with (
         connected(url) as watching,
@@ -202,7 +216,7 @@ def _dump(words: list[str], url: str, lock: int, rows: int, console: Console) ->
     ):
         watching.autocommit = True
         # It holds the lock of the draft too: killed alone, this process leaves it writing.
-        process = subprocess.Popen(command, env=environment(url), stderr=said, pass_fds=[lock])
+        process = subprocess.Popen(command, env=logging_in, stderr=said, pass_fds=[lock])
         try:
             while True:
                 try:
@@ -220,8 +234,8 @@ def _dump(words: list[str], url: str, lock: int, rows: int, console: Console) ->
 
 
 def _why(said: str) -> str:
-    advice = " Set PG_BIN to programs of the server's version." if "server version mismatch" in said else ""
-    return f"no backup was written. pg_dump failed: {said}{advice}"
+    advice = [words for part, words in _ADVICE.items() if part in said]
+    return " ".join([f"no backup was written. pg_dump failed: {said}", *advice])
 
 
 def _migrations(connection: psycopg.Connection) -> list[str]:
