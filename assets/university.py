@@ -14,7 +14,8 @@ from resources.university.load import Loaded, load
 from resources.warehouse.resource import Postgres
 
 SCHEMA = GROUP = "university"
-FILE_VERSION = "file version"  # in the metadata of a load
+# In the metadata of a load.
+FILE_VERSION, ACCOUNT, ROWS = "file version", "account", "dagster/row_count"
 
 
 def list_key(wanted: UniversityList) -> dg.AssetKey:
@@ -53,21 +54,21 @@ def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
         try:
             path = _folder() / wanted.file_name
             version = file_version(path)
-            done = _loaded(warehouse, path, wanted)
+            account = standin.account()
+            done = _loaded(warehouse, path, wanted, account)
         except (ProjectError, OSError) as error:
             said = str(error) if isinstance(error, ProjectError) else f"{wanted.file_name}: {error.strerror}."
         else:
-            return dg.MaterializeResult(metadata={**_metadata(done), FILE_VERSION: version})
+            return dg.MaterializeResult(metadata={**_metadata(done), FILE_VERSION: version, ACCOUNT: account})
         raise dg.Failure(description=said, allow_retries=False)
 
     return university_list
 
 
-def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList) -> Loaded:
+def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList, account: int) -> Loaded:
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.connection() as connection:
-            account = standin.account()
             return load(connection, path, wanted, account, opened.privacy, SETTINGS.timezone)
 
 
@@ -80,7 +81,7 @@ def _folder() -> Path:
 
 def _metadata(done: Loaded) -> dict[str, int]:
     return {
-        "dagster/row_count": done.rows,
+        ROWS: done.rows,
         "inserted": done.inserted,
         "removed": done.removed,
         "left out (erased people)": done.erased,

@@ -35,6 +35,7 @@ def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
     from resources.privacy.people import lock_exclusively
+    from resources.settings import university_folder
     from resources.warehouse.accounts import erased_people, forget_account
 
     with opened(database_url()) as connection:
@@ -52,3 +53,7 @@ def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
             f"Account {partner_id} is out of the warehouse. Dagster still marks its days, and `daily_pull` brings marked "
             "days back: `python -m pipelines status --mend` takes the marks away."
         )
+        if university_folder():
+            console.print(
+                "Where it is KALTURA_PARTNER_ID, the sensor `changed_lists` loads its lists of UNIVERSITY_DIR again."
+            )

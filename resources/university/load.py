@@ -18,7 +18,7 @@ from resources.privacy.listed_pseudonyms import forget_unlisted
 from resources.privacy.people import first_day_kept, require_mode
 from resources.privacy.pseudonyms import People, Privacy
 from resources.privacy.roster import Named, aged_enrolments, stored
-from resources.university.lists import ACCOUNT, COURSES, PERSON_EMAIL, PERSON_ID, UniversityList
+from resources.university.lists import ACCOUNT, COURSES, LISTS, PERSON_EMAIL, PERSON_ID, UniversityList
 from resources.university.read import ListRefused
 from resources.university.validate import validated
 
@@ -177,6 +177,12 @@ def _unknown(connection: psycopg.Connection, wanted: UniversityList, account: in
         [account],
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def filled(connection: psycopg.Connection, account: int) -> set[str]:
+    """Names of the lists of which the warehouse has rows of the account."""
+    tables = {each.name: sql.Identifier("university", each.name) for each in LISTS}
+    return {name for name, table in tables.items() if _has_rows(connection, table, account)}
 
 
 def _has_rows(connection: psycopg.Connection, target: sql.Identifier, account: int) -> bool:

@@ -91,12 +91,15 @@ def test_a_dry_run_counts_and_changes_nothing(
     assert held(filled) == before
 
 
-def test_the_command_says_what_dagster_still_marks(
+def test_the_command_says_what_dagster_still_marks_and_what_comes_back_by_itself(
     filled: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", filled)
+    monkeypatch.setenv("UNIVERSITY_DIR", "lists")
     command.main([str(MISTAKEN), "--yes"], standalone_mode=False)
-    assert "status --mend" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "status --mend" in said
+    assert "changed_lists" in said
     assert not any(f",{MISTAKEN}," in row for row in held(filled)["loads"])
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import dagster as dg
 import psycopg
 import pytest
 from click.testing import CliRunner
+from pipeline import free_port
 from rich.console import Console
 
 from assets.university import UNIVERSITY, list_key
@@ -31,6 +32,7 @@ from resources.privacy.restored import KeptErasures
 from resources.university.lists import COURSES, ENROLMENTS, LISTS, UniversityList
 from resources.university.load import Loaded, load
 from resources.university.read import ListRefused
+from resources.warehouse.accounts import forget_account
 from resources.warehouse.resource import Postgres
 from tests.integration.test_privacy import (
     ADA,
@@ -407,7 +409,8 @@ class Sensor:
     def look(self, *, carry_out: bool = True) -> set[str]:
         """The lists that were asked for."""
         self.now += 60
-        result = changed_lists(dg.build_sensor_context(self.instance, cursor=self.cursor))
+        warehouse = {"warehouse": Postgres.from_environment()}
+        result = changed_lists(dg.build_sensor_context(self.instance, cursor=self.cursor, resources=warehouse))
         if isinstance(result, dg.SkipReason):
             return set()
         assert isinstance(result, dg.SensorResult)
@@ -490,3 +493,118 @@ def test_a_run_that_never_ended_is_asked_for_again_the_next_day_and_not_while_it
     assert sensor.look() == set()
     sensor.now += 24 * 3600
     assert sensor.look_until_nothing_is_asked_for() == [{"courses"}]
+
+
+def rows_held(url: str) -> dict[int, list[int]]:
+    """Of each account that has any, how many rows each list has."""
+    with psycopg.connect(url) as connection:
+        counted = {
+            each.name: dict(
+                connection.execute(f"SELECT account_id, count(*) FROM university.{each.name} GROUP BY 1").fetchall()
+            )
+            for each in LISTS
+        }
+    accounts = {account for counts in counted.values() for account in counts}
+    return {account: [counted[each.name].get(account, 0) for each in LISTS] for account in sorted(accounts)}
+
+
+WHOLE = [2, 2, 3, 1]
+
+
+def test_lists_of_a_mistyped_account_are_loaded_again_for_the_right_one(
+    settings: Path, sensor: Sensor, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(settings)
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "12")
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS]
+    with psycopg.connect(database) as connection:
+        forget_account(connection, 12)
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "1")
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS]
+    assert rows_held(database) == {1: WHOLE}
+    sensor.now += 24 * 3600
+    assert sensor.look() == set()
+
+
+def emptied_by_hand(url: str, new_database: Callable[[], str], folder: Path) -> str:
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "TRUNCATE university.courses, university.course_rooms, university.enrolments, university.timetable"
+        )
+    return url
+
+
+def forgotten(url: str, new_database: Callable[[], str], folder: Path) -> str:
+    with psycopg.connect(url) as connection:
+        forget_account(connection, 1)
+    return url
+
+
+def begun_anew(url: str, new_database: Callable[[], str], folder: Path) -> str:
+    return new_database()
+
+
+def restored(url: str, new_database: Callable[[], str], folder: Path) -> str:
+    """To what it was before the lists were loaded."""
+    back_up(new_database(), folder / "before.dump", Console(quiet=True))
+    keeper = KeptErasures(FULL, TABLES)
+    restore(url, folder / "before.dump", Console(quiet=True), keeper=keeper, tables=TABLES, replace=True, trust=True)
+    return url
+
+
+@pytest.mark.parametrize("lost", [emptied_by_hand, forgotten, begun_anew, restored])
+def test_lists_that_the_warehouse_has_lost_are_loaded_again(
+    lost: Callable[[str, Callable[[], str], Path], str],
+    settings: Path,
+    sensor: Sensor,
+    database: str,
+    new_database: Callable[[], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written(settings, timetable=CONTENT["timetable"].splitlines()[0] + "\n")
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS]
+    monkeypatch.setenv("DATABASE_URL", lost(database, new_database, tmp_path))
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS - {"timetable"}]  # which had no rows
+    assert rows_held(os.environ["DATABASE_URL"]) == {1: [2, 2, 3, 0]}
+
+
+def test_a_lost_list_that_is_refused_now_is_not_asked_for_again_and_again(
+    settings: Path, sensor: Sensor, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(settings)
+    sensor.look_until_nothing_is_asked_for()
+    with psycopg.connect(database) as connection:
+        connection.execute("TRUNCATE university.enrolments")
+    monkeypatch.setenv("PII_MODE", "none")
+    monkeypatch.setenv("PII_KEY", KEY)
+    assert sensor.look_until_nothing_is_asked_for() == [{"enrolments"}]
+    sensor.now += 24 * 3600
+    assert sensor.look_until_nothing_is_asked_for() == [{"enrolments"}]
+    monkeypatch.delenv("PII_MODE")
+    sensor.now += 24 * 3600
+    assert sensor.look_until_nothing_is_asked_for() == [{"enrolments"}]
+    assert rows_held(database) == {1: WHOLE}
+
+
+def test_a_file_of_another_account_is_refused_once_and_not_asked_for_again_and_again(
+    settings: Path, sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(settings, courses="account_id,course_id\n12,c1\n")
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "12")
+    sensor.look_until_nothing_is_asked_for()
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "1")
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS]
+    assert sensor.look() == set()
+
+
+def test_where_the_warehouse_is_away_what_has_changed_is_asked_for_all_the_same(
+    settings: Path, sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run says why it failed, and so an alert does."""
+    written(settings)
+    sensor.look_until_nothing_is_asked_for()
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
+    assert sensor.look() == set()
+    os.utime(settings / "timetable.csv", (0, 1))
+    assert sensor.look(carry_out=False) == {"timetable"}
