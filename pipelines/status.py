@@ -141,9 +141,9 @@ class Warehouse:
 def held(connection: psycopg.Connection, account: int, marked_from: dt.date | None = None) -> Warehouse:
     """`marked_from` is the first day that Dagster has marked, where days are missing since then.
 
-    Raises `MigrationError` for a schema of a newer version, `CalendarError` for another zone's days.
+    Raises `MigrationError` for a schema that is not this version's, `CalendarError` for another zone's days.
     """
-    Migrations(connection).require_known()
+    Migrations(connection).require_current()
     expect_none_but(connection, account, CALENDAR.timezone)
     last = _partitions()[-1] if _partitions() else SETTINGS.start_date
     lacking = missing_days.missing(connection, account, last, marked_from)

@@ -48,6 +48,7 @@ COMMENT ON COLUMN kaltura.migrations.version IS 'The version of the code that ap
 COMMENT ON COLUMN kaltura.migrations.oldest_code IS
 'The oldest version of the code that may go on with it, as the file says; NULL: none that does not have the file.';
 """
+_FILES_NAMED = 5  # of those that the database lacks; an empty one lacks them all
 _OLDEST_CODE = re.compile(r"^-- oldest code: *(\d+(?:\.\d+)*) *$", re.MULTILINE)
 
 FORMER_VIEWS: frozenset[str] = frozenset()
@@ -62,6 +63,11 @@ class MigrationError(ConfigurationError):
 def code_version() -> str:
     """The version of this checkout or image."""
     return str(tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+
+
+def _named(files: Sequence[str]) -> str:
+    more = len(files) - _FILES_NAMED
+    return f"{', '.join(files[:_FILES_NAMED])} and {more} more files" if more > 1 else ", ".join(files)
 
 
 def _numbers(version: str | None) -> tuple[int, ...]:
@@ -122,7 +128,7 @@ class Migrations:
     def require_current(self) -> None:
         """Raises `MigrationError` where the database lacks files of this version, or is of a newer one."""
         if pending := self.pending():
-            raise MigrationError(f"the database lacks {', '.join(pending)}. Run `make migrate`, then this again.")
+            raise MigrationError(f"the database lacks {_named(pending)}. Run `make migrate`, then this again.")
 
     def require_known(self) -> bool:
         """Raises `MigrationError` where the schema is of a newer version. Whether it is, and lets this one go on."""

@@ -1,16 +1,21 @@
 """What the warehouse holds against what Dagster says."""
 
 import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 import psycopg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from in_process import installed
+from pipeline import Pipeline
 
 from pipelines.status import LOADED, MISSING, NEVER, NOT_MARKED, NOT_THERE, PROVISIONAL, compared, status
 from resources.kaltura.windows import Days
 from simulator import Fault, University, serving
+from tests.integration.test_restore_anywhere import EMPTY, at_version
 
 WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))
 a_day = st.integers(0, 20).map(lambda n: dt.date(2026, 3, 1) + dt.timedelta(days=n))
@@ -76,3 +81,20 @@ def test_days_of_which_all_reports_came_empty_and_were_believed_are_said(databas
         assert believed.empty == [Days(dt.date(2026, 3, 3), dt.date(2026, 3, 4))]
         assert "believed empty: 2 days: 2026-03-03 to 2026-03-04" in believed.lines()
         assert believed.document()["believed_empty"] == [["2026-03-03", "2026-03-04"]]
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["status", "--mend"], ["redate"], ["report"]])
+@pytest.mark.parametrize("last", [None, "0018_one_at_once.sql"])
+def test_a_database_without_this_versions_schema_is_told_with_the_command_that_makes_it(
+    last: str | None, words: list[str], new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    url = new_database(EMPTY)
+    if last:
+        at_version(url, last, tmp_path / "older")
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with serving(University(seed=11, timezone="UTC", rooms=3)) as kaltura:
+        place = Pipeline(kaltura, url, tmp_path, {"COLUMNS": "300"})
+        said = place.run("python", "-m", "pipelines", *words, succeeds=False).strip()
+    assert said.startswith(f"{words[0]}: the database ")
+    assert "Run `make migrate`" in said
+    assert len(said) < 400  # an empty one lacks all files: their names tell nothing
