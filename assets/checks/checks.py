@@ -29,7 +29,7 @@ STRETCHES_IN_A_SENTENCE = 5
 
 # Names of metadata, which alerts read too.
 FIRST_DAY, LAST_DAY, BAD_DAYS, COUNT, SAMPLE, QUERY = "first day", "last day", "bad days", "found", "sample", "query"
-NOT_DONE = "not done"
+NOT_DONE, INTERRUPTED = "not done", "interrupted"  # the second where it was the database that went away
 
 
 @dataclass(frozen=True)
@@ -215,9 +215,28 @@ def results(
     Where something was pulled and no check is selected, all are: so a schedule's run, which plans none. Of each planned
     check Dagster keeps a row a day of the run for good.
 
-    Raises nothing that the database is to blame for: a check that can't be done says so, and warns.
+    Raises nothing that the database is to blame for: a check that can't be done says so, and warns; so does each that was
+    left where the database went away.
     """
-    due = [
+    due = _due(selected, pulled, is_filtered=is_filtered)
+    left, reason = list(due), ""
+    try:
+        with warehouse.connection() as connection, query.reading(connection):
+            for check, report in due:
+                result = _result(check, report, days, account, connection, bool(pulled), marked_from)
+                left.remove((check, report))
+                yield result
+    except (WarehouseError, psycopg.Error) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+    for check, report in left:
+        description = f"This was not checked: {reason}. What was loaded stands, and the next pull is checked again."
+        yield _not_done(check, report, days, description, {INTERRUPTED: dg.MetadataValue.bool(True)})
+
+
+def _due(
+    selected: Collection[dg.AssetCheckKey], pulled: Sequence[Report], *, is_filtered: bool
+) -> list[tuple[Check, Report]]:
+    return [
         (check, report)
         for check in CHECKS
         for report in check.reports
@@ -225,15 +244,41 @@ def results(
         and (not pulled or all(report in pulled for report in check.needs))
         and not (check.whole and is_filtered)
     ]
+
+
+def _result(
+    check: Check,
+    report: Report,
+    days: Days,
+    account: int,
+    connection: psycopg.Connection,
+    is_pull: bool,
+    marked_from: dt.date | None,
+) -> dg.AssetCheckEvaluation:
+    """Raises `psycopg.Error` where the connection is broken: nothing more can be asked on it."""
+    shown: dict[str, dg.MetadataValue] = {}
     try:
-        with warehouse.connection() as connection, query.reading(connection):
-            for check, report in due:
-                looked_at = (
-                    _of_account(days, account, connection, bool(pulled), marked_from) if check.of_account else days
-                )
-                yield _result(check, report, looked_at, account, connection)
-    except (WarehouseError, psycopg.Error) as error:
-        raise ChecksNotDone(str(error).splitlines()[0]) from None
+        if check.of_account:
+            with connection.transaction():  # a failure in it does not spoil the next query
+                days = _of_account(days, account, connection, is_pull, marked_from)
+        parameters = {**missing_days.parameters(account, days), "report_id": report.report_id}
+        text = query.query(connection, check.name, parameters)
+        shown = {QUERY: dg.MetadataValue.md(f"Paste into `make psql`:\n```sql\n{text};\n```")}
+        found = query.find(connection, text)
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        by_hand = " Run the query by hand." if shown else ""
+        description = f"This could not be checked: {_reason(error)}. What was loaded stands.{by_hand}"
+        return _not_done(check, report, days, description, shown)
+    return dg.AssetCheckEvaluation(
+        passed=not found.count,
+        asset_key=report.key,
+        check_name=check.name,
+        severity=ERROR if found.is_error else check.severity,
+        description=_description(check, found, days),
+        metadata={**_looked_at(check, days), **({**shown, **_metadata(found)} if found.count else {})},
+    )
 
 
 def _of_account(
@@ -244,41 +289,25 @@ def _of_account(
     return missing_days.reach(connection, account, last, marked_from) or days
 
 
-class ChecksNotDone(Exception):
-    """The database went away while the days were being checked; what is loaded stands."""
-
-
-def _result(
-    check: Check, report: Report, days: Days, account: int, connection: psycopg.Connection
+def _not_done(
+    check: Check, report: Report, days: Days, description: str, more: Mapping[str, dg.MetadataValue]
 ) -> dg.AssetCheckEvaluation:
-    parameters = {**missing_days.parameters(account, days), "report_id": report.report_id}
-    text = query.query(connection, check.name, parameters)
-    metadata: dict[str, dg.MetadataValue] = {
+    """A warning that says nothing of any day, so that no check that was due is silently as it was before."""
+    return dg.AssetCheckEvaluation(
+        passed=False,
+        asset_key=report.key,
+        check_name=check.name,
+        severity=WARN,
+        description=description,
+        metadata={**_looked_at(check, days), **more, NOT_DONE: dg.MetadataValue.bool(True)},
+    )
+
+
+def _looked_at(check: Check, days: Days) -> dict[str, dg.MetadataValue]:
+    return {
         FIRST_DAY: dg.MetadataValue.text(str(days.first - dt.timedelta(days=check.days_before))),
         LAST_DAY: dg.MetadataValue.text(str(days.last)),
     }
-    shown = {QUERY: dg.MetadataValue.md(f"Paste into `make psql`:\n```sql\n{text};\n```")}
-    try:
-        found = query.find(connection, text)
-    except psycopg.Error as error:
-        if connection.broken:
-            raise
-        return dg.AssetCheckEvaluation(
-            passed=False,
-            asset_key=report.key,
-            check_name=check.name,
-            severity=WARN,
-            description=f"This could not be checked: {_reason(error)}. What was loaded stands. Run the query by hand.",
-            metadata={**metadata, **shown, NOT_DONE: dg.MetadataValue.bool(True)},
-        )
-    return dg.AssetCheckEvaluation(
-        passed=not found.count,
-        asset_key=report.key,
-        check_name=check.name,
-        severity=ERROR if found.is_error else check.severity,
-        description=_description(check, found, days),
-        metadata={**metadata, **shown, **_metadata(found)} if found.count else metadata,
-    )
 
 
 def _description(check: Check, found: CheckResult, days: Days) -> str:

@@ -238,19 +238,16 @@ class _Run:
         """Tells what the checks say of the days. Nothing where no day came in: then nothing has changed."""
         if not days or len(self.failed) == len(days):
             return
-        try:
-            for evaluation in checks.results(
-                self.context.selected_asset_check_keys,
-                self.reports,
-                Days(min(days), max(days)),
-                self.people.partner_id,
-                self.warehouse,
-                is_filtered=self.filters.active is not None,
-                marked_from=missing_days.first_marked(self.context.instance),
-            ):
-                self.context.log_event(evaluation)
-        except checks.ChecksNotDone as error:
-            self.context.log.warning(f"The checks were not done, as the database went away: {error}")
+        for evaluation in checks.results(
+            self.context.selected_asset_check_keys,
+            self.reports,
+            Days(min(days), max(days)),
+            self.people.partner_id,
+            self.warehouse,
+            is_filtered=self.filters.active is not None,
+            marked_from=missing_days.first_marked(self.context.instance),
+        ):
+            self._tell(evaluation)
 
     def raise_for_failures(self) -> None:
         """Raises `dagster.Failure` with every bad day: only a run that ends failed shows them in red."""
@@ -298,12 +295,15 @@ class _Run:
             self._mark(report, day, {**_counts(by_table[report.table.name]), "window": window, **shown})
 
     def _mark(self, report: Report, day: dt.date, metadata: Mapping[str, int | str | dg.MetadataValue]) -> None:
-        """Tell Dagster that the table's day is there. Its storage may be restarting just now."""
-        mark = dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata)
+        """Tell Dagster that the table's day is there."""
+        self._tell(dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata))
+        self.marked.add(day)
+
+    def _tell(self, event: dg.AssetMaterialization | dg.AssetCheckEvaluation) -> None:
+        """To Dagster, whose storage may be restarting just now."""
         for attempt in outages.attempts(_is_outage):
             with attempt:
-                self.context.log_event(mark)
-        self.marked.add(day)
+                self.context.log_event(event)
 
     def _fail(self, day: dt.date, error: Exception) -> None:
         if not isinstance(error, KalturaError | ConfigurationError | NotAsked):

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from conftest import Databases
 from in_process import installed
+from pipeline import free_port
 
 from assets.checks import checks
 from assets.checks import query as findings
@@ -491,6 +492,77 @@ def test_a_check_that_could_not_be_done_neither_recovers_nor_forgets_a_day(
     assert judged(there) == ["RECOVERED: attendees_have_sessions of attendees could not be done"]
     week.sql("UPDATE kaltura.room_sessions SET cue_point_id = substr(cue_point_id, 5) WHERE partition_date = %s", [DAY])
     assert judged(there) == [f"RECOVERED: attendees_have_sessions of attendees, {DAY}"]
+
+
+ALL = {spec.key for spec in specs()}
+
+
+def judged_all(url: str) -> dict[str, dg.AssetCheckEvaluation]:
+    with closing(Warehouse(url)) as warehouse:
+        found = list(checks.results((), REPORTS, WEEK, ACCOUNT, warehouse, is_filtered=False))
+    assert {each.asset_check_key for each in found} == ALL
+    assert len(found) == len(ALL)
+    return {each.check_name: each for each in found}
+
+
+def test_how_far_back_the_days_reach_may_be_unknown_and_every_check_is_told_of_all_the_same(week) -> None:
+    with psycopg.connect(week.database) as other:
+        other.execute(f"ALTER DATABASE {other.info.dbname} SET lock_timeout = '200ms'")
+        other.commit()
+        other.execute("LOCK TABLE kaltura.loads")
+        told = judged_all(week.database)
+    undone = {name for name, each in told.items() if checks.NOT_DONE in each.metadata}
+    assert "missing_days" in undone
+    assert not undone & {"figures_in_range", "ends_after_start", "person_hours"}
+    assert "could not be checked" in told["missing_days"].description
+    assert told["missing_days"].severity is dg.AssetCheckSeverity.WARN
+    assert not told["missing_days"].passed
+
+
+def gone_in_the_middle(url: str, queries: Path) -> str:
+    (queries / "person_hours.sql").write_text(
+        "SELECT pg_terminate_backend(pg_backend_pid()) AS partition_date", "utf-8"
+    )
+    return url
+
+
+def gone_before(url: str, queries: Path) -> str:
+    return f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+
+
+@pytest.mark.parametrize("gone", [gone_in_the_middle, gone_before])
+def test_checks_that_the_database_went_away_from_say_so_and_an_alert_says_it_once(
+    gone: Callable[[str, Path], str], week, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = findings.QUERIES
+    for file in there.glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text("utf-8"), "utf-8")
+    url = gone(week.database, tmp_path)
+    monkeypatch.setattr(findings, "QUERIES", tmp_path)
+    evaluations = judged_all(url)
+    undone = {name for name, each in evaluations.items() if checks.NOT_DONE in each.metadata}
+    names = [check.name for check in CHECKS]
+    first = names.index("person_hours") if gone is gone_in_the_middle else 0
+    assert undone == set(names[first:])
+    for name in undone:
+        each = evaluations[name]
+        assert (each.passed, each.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert "was not checked" in each.description
+        assert "What was loaded stands" in each.description
+
+    found = incidents.Collected()
+    for each in evaluations.values():
+        incidents._judge(each, "run", found)
+    what, told = digest(found, AlertState(), 0)
+    [line] = [each for each in what.lines("") if "not done" in each]
+    assert line.startswith("WARNING: checks were not done: ")
+
+    monkeypatch.setattr(findings, "QUERIES", there)
+    again = incidents.Collected()
+    for each in judged_all(week.database).values():
+        incidents._judge(each, "run", again)
+    what, _ = digest(again, told, 1)
+    assert "RECOVERED: checks were not done" in what.lines("")
 
 
 def test_each_check_has_a_query_and_each_query_a_check() -> None:
