@@ -12,6 +12,7 @@ import psycopg
 from assets.partitions import SETTINGS
 from assets.reports import TABLES
 from resources.local import kaltura as standin
+from resources.postgres.locks import keep_loads_off
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
@@ -88,6 +89,8 @@ def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> Counts
     """
     with opened(database_url()) as connection:
         Migrations(connection).require_current()
+        if account is None and not dry_run:
+            keep_loads_off(connection, "the rest of that run would be refused, as it keeps names")
         counts = converted(connection, privacy) if account is None else without_old_names(connection, privacy, account)
         if dry_run:
             connection.rollback()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=OneTransaction)
 @click.option("--user-id", required=True, help="The person's user id at Kaltura, as in kaltura.attendees.")
-@click.option("--partner-id", "account", type=int, help="The account (default: KALTURA_PARTNER_ID).")
+@click.option("--partner-id", "account", type=click.IntRange(min=0), help="The account (default: KALTURA_PARTNER_ID).")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
 @click.option("--yes", is_flag=True, help="Do not ask whether to go on.")
 def command(user_id: str, account: int | None, dry_run: bool, yes: bool) -> None:
@@ -35,7 +35,7 @@ def command(user_id: str, account: int | None, dry_run: bool, yes: bool) -> None
     from resources.local import kaltura as standin
 
     console = Console()
-    people = privacy.of_account(account or standin.account())
+    people = privacy.of_account(standin.account() if account is None else account)
     _expect_erasable(user_id, privacy)
     warning = f"This takes the person out of the warehouse of account {people.partner_id}. It can't be undone."
     if not dry_run and not yes and not is_confirmed(console, warning):

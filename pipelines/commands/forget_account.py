@@ -31,6 +31,7 @@ def command(partner_id: int, dry_run: bool, yes: bool) -> None:
 
 def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
     from pipelines.commands.erase import print_counts
+    from resources.postgres.locks import keep_loads_off
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
@@ -40,6 +41,8 @@ def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
 
     with opened(database_url()) as connection:
         Migrations(connection).require_current()
+        if not dry_run:  # the run's retry would pull anew all that it had loaded
+            keep_loads_off(connection, "a run of this account would bring it back")
         lock_exclusively(connection)
         counts = forget_account(connection, partner_id)
         erased = erased_people(connection, partner_id)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=OneTransaction)
-@click.option("--partner-id", "account", type=int, help="The account (default: KALTURA_PARTNER_ID).")
+@click.option("--partner-id", "account", type=click.IntRange(min=0), help="The account (default: KALTURA_PARTNER_ID).")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
 def command(account: int | None, dry_run: bool) -> None:
     """Move every row of the account to its day in PARTITION_TIMEZONE, in one transaction. Nothing is pulled.
@@ -35,7 +35,7 @@ def command(account: int | None, dry_run: bool) -> None:
     from resources.warehouse.redate import redate
 
     console = Console()
-    account = account or standin.account()
+    account = standin.account() if account is None else account
     with opened(database_url()) as connection:
         Migrations(connection).require_current()
         if not dry_run:

@@ -13,12 +13,14 @@ from resources.settings import SettingError, Settings
     is_flag=True,
     help="Every day of all accounts, once: from PII_MODE=full to PII_MODE=pseudonymous.",
 )
-@click.option("--partner-id", "partner_id", type=int, help="The account (default: KALTURA_PARTNER_ID).")
+@click.option(
+    "--partner-id", "partner_id", type=click.IntRange(min=0), help="The account (default: KALTURA_PARTNER_ID)."
+)
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be.")
 def command(everything: bool, partner_id: int | None, dry_run: bool) -> None:
     """Take names and e-mails out of the account's days older than RETENTION_DAYS."""
     privacy = Settings.from_environment().privacy
-    if everything and partner_id:
+    if everything and partner_id is not None:
         raise click.UsageError("--all is of all accounts: PII_MODE is the warehouse's.")
     if not everything and not privacy.retention_days:
         raise SettingError("RETENTION_DAYS is not set: names are kept for good. Set it, as in RETENTION_DAYS=365.")
@@ -29,7 +31,7 @@ def command(everything: bool, partner_id: int | None, dry_run: bool) -> None:
     from resources.local import kaltura as standin
 
     console = Console()
-    account = None if everything else partner_id or standin.account()
+    account = None if everything else standin.account() if partner_id is None else partner_id
     with console.status("Taking names out ..."):
         counts = counts_of(privacy, account, dry_run=dry_run)
     console.print(

@@ -16,7 +16,7 @@ from resources.runtime.printable import printable
 LOCK_CLASS = 0x6B616C74  # "kalt"
 PEOPLE_LOCK = 0  # loads take it shared; erasure, retention and conversion take it exclusively
 REGISTRY_LOCK = 1
-LOADS_LOCK = 2  # a run that loads days takes it shared from its beginning to its end; a restore or redate exclusively
+LOADS_LOCK = 2  # a run that loads days takes it shared until it ends; what such a run must not meet, exclusively
 
 SCHEMA_LOCK = 0x6B616C7475726100  # whoever changes the schema or its grants; one number that all versions agree on
 SCHEMA_LOCK_SECONDS = 60  # other migrations take seconds

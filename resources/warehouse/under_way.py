@@ -1,7 +1,8 @@
 """A run that loads days says so for as long as it lasts, so that no restore takes the warehouse away beneath it.
 
-It holds an advisory lock in a transaction of its own, on a connection of its own: between two days nothing else of the
-run is open. Behind a pooler in transaction mode a lock of the session would go to somebody else.
+Nor is an account taken out, or its days cut anew, in the middle of a run. The run holds an advisory lock in a transaction
+of its own, on a connection of its own: between two days nothing else of it is open. Behind a pooler in transaction mode a
+lock of the session would go to somebody else.
 """
 
 from contextlib import suppress
@@ -63,7 +64,7 @@ class UnderWay:
                 connection.execute("SELECT set_config('application_name', %s, TRUE)", [self._program])
                 connection.execute(f"SET LOCAL lock_timeout = '{RESTORE_TAKES_SECONDS}s'".encode())
                 connection.execute(_NO_LIMITS.encode())
-            take_lock(connection, LOADS_LOCK, "a restore to end", shared=True)
+            take_lock(connection, LOADS_LOCK, "a restore, or what else keeps loads off, to end", shared=True)
         except BaseException:
             connection.close()
             raise

@@ -7,7 +7,9 @@ import pytest
 from conftest import client_of
 from psycopg import sql
 
+from pipelines.command_line import Stopped
 from pipelines.commands.forget_account import command
+from resources.postgres import locks
 from resources.postgres.backup import named
 from resources.warehouse.accounts import KEPT, UnknownAccount, forget_account
 from resources.warehouse.warehouse import Warehouse
@@ -101,6 +103,23 @@ def test_the_command_says_what_dagster_still_marks_and_what_comes_back_by_itself
     assert "status --mend" in said
     assert "changed_lists" in said
     assert not any(f",{MISTAKEN}," in row for row in held(filled)["loads"])
+
+
+def test_a_run_that_is_under_way_is_waited_for_and_then_named_and_a_dry_run_only_counts(
+    filled: str, account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rest of the run would be refused, its days told as lost, and the account pulled anew by the run's retry."""
+    monkeypatch.setenv("DATABASE_URL", filled)
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.1)
+    before = held(filled)
+    with account.warehouse.loading("0123456789"):
+        with pytest.raises(Stopped, match=r"kaltura run 01234567.*Wait for that run or stop it"):
+            command.main([str(MISTAKEN), "--yes"], standalone_mode=False)
+        command.main([str(MISTAKEN), "--dry-run"], standalone_mode=False)
+        assert "Would be changed" in capsys.readouterr().out
+    assert held(filled) == before
+    command.main([str(MISTAKEN), "--yes"], standalone_mode=False)
+    assert held(filled) != before
 
 
 def test_an_account_that_is_not_there_is_told_with_those_that_are(filled: str) -> None:

@@ -362,6 +362,14 @@ def test_a_run_that_is_under_way_is_waited_for_and_then_named(
     assert held(configured) != before
 
 
+def test_the_account_of_number_0_is_one_like_any_other(account: Account, configured: str) -> None:
+    account.pull("UTC", days=1)
+    before = held(configured)
+    with pytest.raises((CalendarError, Stopped), match="account 0 has no row in the warehouse"):
+        command.main(["--partner-id", "0"], standalone_mode=False)
+    assert held(configured) == before
+
+
 def test_a_report_that_was_written_before_is_older_than_the_data(account: Account, database: str) -> None:
     account.pull("America/New_York", days=1)
     with psycopg.connect(database) as connection:

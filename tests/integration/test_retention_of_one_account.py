@@ -8,7 +8,11 @@ import pytest
 from pipeline import Pipeline
 from psycopg import sql
 
+from pipelines.retention import counts_of
+from resources.postgres import locks
+from resources.postgres.locks import LockedByAnother
 from resources.postgres.session import opened
+from resources.privacy.settings import Mode
 from tests.integration.test_privacy import (
     ADA,
     BOB,
@@ -121,6 +125,32 @@ def test_the_command_is_for_the_account_of_the_settings_or_the_one_that_is_named
     before = held(both, OTHER)
     assert f"in account {ONE}" in command(installation, "retention")
     assert held(both, OTHER) == before
+
+
+def test_the_account_of_number_0_is_one_like_any_other(installation: Pipeline, both: Place) -> None:
+    before = held(both, ONE)
+    assert "in account 0" in command(installation, "retention", "--partner-id", "0")
+    erase = ["erase", "--user-id", ADA.user_id, "--partner-id", "0", "--yes"]
+    assert "warehouse of account 0" in command(installation, *erase, succeeds=False)
+    assert "--all is of all accounts" in command(
+        installation, "retention", "--all", "--partner-id", "0", succeeds=False, PII_MODE="pseudonymous"
+    )
+    assert held(both, ONE) == before
+
+
+def test_the_conversion_waits_for_a_run_whose_rest_would_be_refused(
+    both: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", both.warehouse.url)
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.1)
+    pseudonymous = replace(WITH_KEY, mode=Mode.PSEUDONYMOUS)
+    before = [held(both, account) for account in (ONE, OTHER)]
+    with both.warehouse.loading("0123456789"):
+        counts_of(pseudonymous, None, dry_run=True)
+        counts_of(aged(both), ONE, dry_run=True)  # which refuses no run
+        with pytest.raises(LockedByAnother, match="kaltura run 01234567"):
+            counts_of(pseudonymous, None, dry_run=False)
+    assert [held(both, account) for account in (ONE, OTHER)] == before
 
 
 def test_the_conversion_is_of_all_accounts_and_names_none(installation: Pipeline, both: Place) -> None:
