@@ -154,10 +154,14 @@ lock: .venv/dev  ## pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q dashboards/requirements.in $(LOCK) -o locks/dashboards.txt
 LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --python-version 3.11 --no-header --no-annotate
 
-# Both work in a checkout where nothing was installed, or was half installed: nothing can run there.
-clean:  ## delete the private Postgres, Dagster's history and the environment
-	@if [ -d .local ]; then $(MAKE) -s stop && $(BIN)/python -m pipelines postgres remove; fi
-	rm -rf .local .venv
+# Works where nothing was installed, or was half installed, and can be repeated: it installs what stops the servers only where
+# some may run. It deletes what it names. A folder of .local that it does not name may hold the only copy of something.
+clean:  ## delete the private Postgres, Dagster's history and the environment (backups, exports, reports, Superset's charts stay)
+	@if [ -d .local ] && [ -d .venv -o -d .local/postgres -o -d .local/dagster ]; then \
+	  $(MAKE) -s stop && $(BIN)/python -m pipelines postgres remove; fi
+	rm -rf .local/postgres .local/dagster $(SUPERSET) .venv
+	@find .local -depth -type d -empty -delete 2>/dev/null || true
+	@if [ -d .local ]; then echo "Kept: $$(cd .local && printf '.local/%s ' *)(delete it by hand, if nobody needs it any more)"; fi
 
 .venv/run: locks/run.txt
 	@$(call install,$<)

@@ -196,3 +196,63 @@ def test_what_is_left_out_takes_its_default(
     target: str, given: dict[str, str], wanted: list[str], python: Path, tmp_path: Path
 ) -> None:
     assert words(target, given, python, tmp_path) == wanted
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Path:
+    """A checkout in which everything was used once. The programs of its environment write down how they were called."""
+    folder = tmp_path / "checkout"
+    made = {
+        *("locks/run.txt", ".env", ".venv/run"),
+        *(".local/postgres/location.json", ".local/dagster/dagster.yaml", ".local/dagster/storage/history/runs.db"),
+        *(".local/superset/venv/installed", ".local/superset/superset.db", ".local/superset/secrets/analyst_password"),
+        *(".local/backups/kaltura.dump", ".local/backups/kaltura.dump.json", ".local/exports/sessions.parquet"),
+        *(".local/reports/1.html", ".local/university/courses.csv"),
+    }
+    for name in sorted(made):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "Makefile").write_bytes((CHECKOUT / "Makefile").read_bytes())
+    program = folder / ".venv" / "bin" / "python"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$@" >> called\n')
+    program.chmod(0o755)
+    return folder
+
+
+def cleaned(folder: Path) -> str:
+    done = subprocess.run(["make", "clean"], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def files(folder: Path) -> set[str]:
+    return {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()}
+
+
+def test_clean_deletes_what_can_be_made_again_and_nothing_that_a_person_made(used: Path) -> None:
+    said = cleaned(used)
+    assert (used / "called").read_text().splitlines() == ["-m pipelines stop", "-m pipelines postgres remove"]
+    assert files(used) - {"called"} == {
+        *("Makefile", "locks/run.txt", ".env"),
+        *(".local/backups/kaltura.dump", ".local/backups/kaltura.dump.json", ".local/exports/sessions.parquet"),
+        *(".local/reports/1.html", ".local/university/courses.csv"),
+        *(".local/superset/superset.db", ".local/superset/secrets/analyst_password"),
+    }
+    [kept] = [line for line in said.splitlines() if line.startswith("Kept")]
+    assert all(f".local/{name}" in kept for name in ("backups", "exports", "reports", "superset", "university"))
+
+
+def test_clean_leaves_no_empty_folder_installs_nothing_and_can_be_repeated(used: Path) -> None:
+    for name in ("backups", "exports", "reports", "superset", "university"):
+        subprocess.run(["rm", "-r", str(used / ".local" / name)], check=True)
+    assert "Kept" not in cleaned(used)
+    (used / "called").unlink()
+    assert files(used) == {"Makefile", "locks/run.txt", ".env"}
+    assert not (used / ".local").exists()
+    cleaned(used)
+    assert not (used / ".venv").exists()
+    (used / ".local" / "backups").mkdir(parents=True)
+    (used / ".local" / "backups" / "kaltura.dump").touch()
+    assert ".local/backups" in cleaned(used)
+    assert not (used / ".venv").exists()
+    assert files(used) == {"Makefile", "locks/run.txt", ".env", ".local/backups/kaltura.dump"}
