@@ -10,6 +10,7 @@ It needs Python alone, and reads `.env` by the rule that the containers read it 
 """
 
 import argparse
+import errno
 import hmac
 import os
 import secrets
@@ -22,6 +23,7 @@ DEPLOY = Path(__file__).resolve().parent
 sys.path.insert(0, str(DEPLOY.parent))
 
 from resources.env_file import EnvFileError, read_env_file  # noqa: E402 (found by the path above)
+from resources.runtime.whole_file import whole_file  # noqa: E402
 from resources.settings import KNOWN_NAMES, SECRETS  # noqa: E402
 
 # As resources/local/superset.py has them, which is not imported here: it needs packages.
@@ -46,21 +48,29 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=DEPLOY / "secrets", help="where (default: deploy/secrets)")
     given = parser.parse_args()
     settings = DEPLOY / "demo.env" if given.demo else given.env
-    problem = None if given.demo else _problem(settings)
+    try:
+        problem = None if given.demo else _problem(settings)
+        if not problem:
+            _make(given.folder, settings)
+    except OSError as error:
+        problem = f"{error.filename or given.folder}: {error.strerror}. Mend that, and run it again."
     if problem:
         sys.stderr.write(f"{problem}\n")
-        return 1
-    if not given.demo:
+    elif not given.demo:
         sys.stderr.write(_without_effect(settings))
-    given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    given.folder.chmod(0o700)
-    _write(given.folder / "settings", settings.read_text("utf-8"))
+    return 1 if problem else 0
+
+
+def _make(folder: Path, settings: Path) -> None:
+    """Raises `OSError`, with the file's name, where something can't be read or written."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    _write(folder / "settings", settings.read_text("utf-8"))
     for name in DASHBOARDS:
-        _password(given.folder / name)
-    passwords = {name: _password(given.folder / f"{name}_password") for name in ("postgres", "warehouse", "dagster")}
-    _write(given.folder / "database_url", WAREHOUSE.format(password=quote(passwords["warehouse"], safe="")))
-    _write(given.folder / "generation.env", f"SETTINGS_GENERATION={_generation(given.folder)}\n")
-    return 0
+        _password(folder / name)
+    passwords = {name: _password(folder / f"{name}_password") for name in ("postgres", "warehouse", "dagster")}
+    _write(folder / "database_url", WAREHOUSE.format(password=quote(passwords["warehouse"], safe="")))
+    _write(folder / "generation.env", f"SETTINGS_GENERATION={_generation(folder)}\n")
 
 
 def _problem(settings: Path) -> str | None:
@@ -113,19 +123,45 @@ def _generation(folder: Path) -> str:
 def _password(file: Path) -> str:
     if not file.exists():
         _write(file, secrets.token_urlsafe(32))
-    return file.read_text("utf-8").strip()
+    try:
+        return file.read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "It is not text", str(file)) from None
 
 
 def _write(file: Path, text: str) -> None:
-    """Whole or not at all; into the same file where there is one, for a container has that file mounted."""
-    if file.exists():
-        if file.read_text("utf-8") != text:
-            file.write_text(text, "utf-8")
-        return
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(text, "utf-8")
-    draft.chmod(0o644)
-    draft.replace(file)
+    """The file with that text or, where that can't be written, as it was before."""
+    try:
+        if file.exists():
+            _write_over(file, text.encode())
+        else:
+            with whole_file(file) as draft:
+                draft.write_text(text, "utf-8")
+                draft.chmod(0o644)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from None  # of a write that fails it has no name
+
+
+def _write_over(file: Path, content: bytes) -> None:
+    """Into the same file, for a container has that one mounted. It is not emptied first: what has to be put back where
+    there is no room for the new text finds its own room still there."""
+    with file.open("r+b") as opened:
+        before = opened.read()
+        if before == content:
+            return
+        try:
+            _put(opened.fileno(), content)
+        except OSError:
+            _put(opened.fileno(), before)
+            raise
+
+
+def _put(handle: int, content: bytes) -> None:
+    written = 0
+    while written < len(content):
+        written += os.pwrite(handle, content[written:], written)
+    os.ftruncate(handle, len(content))
+    os.fsync(handle)  # some file systems only then say that they are full
 
 
 if __name__ == "__main__":

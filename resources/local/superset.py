@@ -128,10 +128,15 @@ class Superset:
 
 
 def _write_once(file: Path, text: str) -> bool:
+    """Whether it was made now. Where there is no room none is left: an empty one would be taken for one made before."""
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
-    with os.fdopen(handle, "w", encoding="utf-8") as opened:
-        opened.write(text)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(text)
+    except BaseException:
+        file.unlink()
+        raise
     return True

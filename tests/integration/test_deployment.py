@@ -199,6 +199,66 @@ def test_without_an_account_nothing_is_made_and_the_way_to_a_demo_is_named(env: 
     assert prepared(tmp_path, env, "--demo").returncode == 0
 
 
+def prepared_where_no_file_grows_beyond_1_kb(tmp_path: Path, env: str) -> "subprocess.CompletedProcess[str]":
+    """As on a disk that is full: of what is longer, the beginning is written."""
+    (tmp_path / "env").write_text(env)
+    where = ["--env", str(tmp_path / "env"), "--folder", str(tmp_path / "secrets")]
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", PREPARE[0], "-B", *PREPARE[1:]]
+    return subprocess.run([*limited, *where], capture_output=True, text=True, check=False)
+
+
+def held_of(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {file.name: (file.stat().st_ino, file.read_bytes()) for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("length", [10, 900])
+def test_settings_for_which_there_is_no_room_leave_those_that_are_mounted_as_they_are(
+    length: int, tmp_path: Path
+) -> None:
+    assert prepared(tmp_path, f"KALTURA_PARTNER_ID=1\n# {'x' * length}\n").returncode == 0
+    before = held_of(tmp_path / "secrets")
+    done = prepared_where_no_file_grows_beyond_1_kb(tmp_path, f"KALTURA_PARTNER_ID=2\n# {'y' * 3000}\n")
+    assert done.returncode == 1
+    assert f"{tmp_path / 'secrets' / 'settings'}: File too large." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert held_of(tmp_path / "secrets") == before
+
+
+def test_the_first_settings_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    done = prepared_where_no_file_grows_beyond_1_kb(tmp_path, f"KALTURA_PARTNER_ID=2\n# {'y' * 3000}\n")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert held_of(tmp_path / "secrets") == {}
+
+
+def test_settings_are_written_into_the_file_that_is_mounted_whether_longer_or_shorter(tmp_path: Path) -> None:
+    mounted = set()
+    for length in (10, 2000, 100, 0):
+        assert prepared(tmp_path, f"KALTURA_PARTNER_ID=1\n# {'x' * length}\n").returncode == 0
+        mounted.add((tmp_path / "secrets" / "settings").stat().st_ino)
+        assert (tmp_path / "secrets" / "settings").read_text() == (tmp_path / "env").read_text()
+    assert len(mounted) == 1
+
+
+@pytest.mark.parametrize("in_the_way", ["secrets", "secrets/settings/x", "secrets/warehouse_password/x"])
+def test_what_cannot_be_read_or_written_is_one_line_with_its_name(in_the_way: str, tmp_path: Path) -> None:
+    (tmp_path / in_the_way).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / in_the_way).touch()
+    done = prepared(tmp_path, "KALTURA_PARTNER_ID=1\n")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(str(tmp_path / in_the_way.removesuffix("/x")) + ": ")
+
+
+def test_a_password_that_is_no_text_is_one_line_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "warehouse_password").write_bytes(b"\xff\xfe")
+    done = prepared(tmp_path, "KALTURA_PARTNER_ID=1\n")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"{tmp_path / 'secrets' / 'warehouse_password'}: ")
+
+
 ACCOUNT = "KALTURA_PARTNER_ID=1\n"
 
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import uuid
 import zipfile
 from pathlib import Path
@@ -19,7 +21,9 @@ from pipelines.dashboards.charts import Trend
 from pipelines.dashboards.datasets import CALCULATED, NOT_CACHED, PERSONAL
 from pipelines.dashboards.layout import reached
 from pipelines.dashboards.metrics import METRICS, metrics_of, unfiltered
+from resources.local.superset import SECRETS, Superset
 from resources.postgres.url import DatabaseUrlError
+from resources.settings import CHECKOUT
 
 TEXTS = bundle.current()
 PARTS: dict[str, Any] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
@@ -216,3 +220,14 @@ def test_a_service_is_refused_for_superset_has_another_file_of_them() -> None:
 def test_what_is_left_out_of_an_address_is_named() -> None:
     url = "postgresql://a@h/w?sslmode=require&passfile=/x&options=-c%20jit%3Don&user=b"
     assert left_out(url) == ["options", "passfile"]
+
+
+def test_a_secret_for_which_there_was_no_room_is_made_the_next_time_and_is_not_an_empty_one(tmp_path: Path) -> None:
+    make = "import sys; from pathlib import Path; from resources.local.superset import Superset as S\n"
+    make += "S(Path(sys.argv[1])).make_secrets()"
+    full = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", sys.executable, "-B", "-c", make, str(tmp_path)]
+    done = subprocess.run(full, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert "File too large" in done.stderr
+    superset = Superset(tmp_path)
+    assert superset.make_secrets()
+    assert len({superset.secret(name) for name in SECRETS} - {""}) == len(SECRETS)
