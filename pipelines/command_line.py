@@ -7,7 +7,6 @@ with 2 where its words can't be read, or with 130 after Ctrl-C.
 
 import datetime as dt
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pipelines import dagster_home
 from resources.errors import ProjectError
 from resources.runtime.printable import printable
 from resources.settings import load_env_file
@@ -175,8 +175,8 @@ def said_of(error: BaseException) -> str | None:
         return None
     if isinstance(error, ProjectError):
         return str(error)
-    if _is_of_history(error):
-        return _of_history(error)
+    if of_history := dagster_home.unusable_history(error):
+        return f"{of_history} {dagster_home.HISTORY_ADVICE}"
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
         return f"{printable(str(error.filename))}: {reason}." if error.filename else f"{reason}."
@@ -184,22 +184,6 @@ def said_of(error: BaseException) -> str | None:
         lines = str(error).strip().splitlines()
         return printable(lines[0] if lines else type(error).__name__)
     return None
-
-
-def _is_of_history(error: BaseException) -> bool:
-    """Whether it is Dagster's storage that can't be used: the warehouse's own errors are described before."""
-    return "sqlalchemy.exc" in sys.modules and isinstance(error, sys.modules["sqlalchemy.exc"].DBAPIError)
-
-
-def _of_history(error: BaseException) -> str:
-    host, home = os.environ.get("DAGSTER_POSTGRES_HOST"), os.environ.get("DAGSTER_HOME")
-    where = f"in the database on DAGSTER_POSTGRES_HOST={host}" if host else f"in DAGSTER_HOME={home}"
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return (
-        f"Dagster's history {where} can't be used: {printable(lines[0] if lines else type(error).__name__)}. Days that were "
-        "loaded are in the warehouse, whole. Mend that (a full disk: make room, or set DAGSTER_HOME to another folder), run "
-        "`python -m pipelines status --mend`, which marks those days, and then this again."
-    )
 
 
 def _from_other_packages() -> Iterator[type[Exception]]:

@@ -11,13 +11,10 @@ from pathlib import Path
 import dagster as dg
 
 from assets.warehouse import DescribedPostgres
-from pipelines import schedules
+from pipelines import dagster_home, schedules
 from resources.errors import ProjectError
 from resources.kaltura.doctor.probe import Finding
-from resources.kaltura.errors import redacted
 from resources.kaltura.resource import account_name
-
-REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -103,8 +100,7 @@ def _of_instance(home: str) -> Iterator[Finding]:
     try:
         instance = dg.DagsterInstance.from_config(home)
     except Exception as error:  # whatever Dagster says of a file that it can't use
-        reason = " ".join(str(error).split())[:REASON_CHARACTERS] or type(error).__name__
-        yield Finding("home", "failed", redacted(f"Dagster can't use {home}/dagster.yaml: {reason}"))
+        yield Finding("home", "failed", dagster_home.unusable(home, error))
         return
     with instance:
         yield Finding("home", "ok", f"{home}/dagster.yaml")

@@ -62,11 +62,9 @@ def launch(
 
     `pull_config` is that of the step which pulls, where it is among the assets.
     """
-    home.prepare()
     with garbage.none_among_imports():
+        opened = home.instance()
         from pipelines.definitions import defs  # reads the settings, and takes seconds: not before they are checked
-
-        opened = dg.DagsterInstance.get()
     run_id = str(uuid.uuid4())
     with opened as instance:
         end_abandoned_local_runs(instance)

@@ -75,6 +75,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run_folder.end()
 
 
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """A command that is called in the test's own process closes what it makes from then on to other users, for good."""
+    before = os.umask(0o077)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def postgres_folder() -> Path:
     """The tests' own server, one for all workers. Durability is off: what a crash does is tested where one is crashed."""

@@ -46,8 +46,6 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
 
 def _of_marks() -> str:
     """Days that Dagster shows as loaded and the warehouse that was put back does not hold, and what mends that."""
-    import dagster as dg
-
     from pipelines import dagster_home
     from pipelines.command_line import said_of
     from pipelines.status import MENDS, NOT_THERE, shown, status
@@ -55,16 +53,14 @@ def _of_marks() -> str:
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
 
-    dagster_home.prepare()
     try:
-        with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
+        with opened(database_url()) as connection, dagster_home.instance() as instance:
             days = status(connection, instance, local_kaltura.account()).days[NOT_THERE]
-    except Exception as error:
-        said = said_of(error)
-        if said is None:
-            raise
+    except Exception as error:  # whatever it is, the restore stands
+        said = dagster_home.unusable_history(error) or said_of(error) or type(error).__name__
         return (
-            f"Which days Dagster shows that it does not hold could not be asked ({said}): `python -m pipelines status`"
+            "The backup is restored. Which days Dagster shows that it does not hold could not be asked: "
+            f"{said.splitlines()[0].rstrip('.')}. Then `python -m pipelines status` tells."
         )
     if not days:
         return "Dagster shows no day that it does not hold."

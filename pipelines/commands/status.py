@@ -17,8 +17,6 @@ from pipelines.command_line import Command
 )
 def command(as_json: bool, mends: bool) -> None:
     """What the warehouse holds, against what Dagster says, by ranges of days, with the command that mends each."""
-    import dagster as dg
-
     from pipelines import dagster_home
     from pipelines.mend import mend
     from pipelines.status import status
@@ -26,8 +24,7 @@ def command(as_json: bool, mends: bool) -> None:
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
 
-    dagster_home.prepare()
-    with opened(database_url()) as connection, dg.DagsterInstance.get() as instance:
+    with opened(database_url()) as connection, dagster_home.instance() as instance:
         account = local_kaltura.account()
         mended = mend(connection, instance, account) if mends else None
         found = status(connection, instance, account)

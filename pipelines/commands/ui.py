@@ -52,6 +52,7 @@ def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
     if is_taken:
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make ui PORT=3001")
     folder = home.prepare()
+    home.expect_usable()
     signal.signal(signal.SIGTERM, _interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:

@@ -15,9 +15,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner
+from conftest import Databases
+from in_process import installed
 from pipeline import Pipeline, wait_until
+from rich.console import Console
 
 from pipelines.command_line import WHAT_STANDS, front_door
+from resources.kaltura.windows import Days
 from resources.local import postgres as local_postgres
 from resources.postgres import backup, outages
 from simulator import University, serving
@@ -178,6 +182,92 @@ def test_a_full_disk_under_dagster_home_is_one_line_with_the_way_on_and_the_way_
     installation.start("python", "-m", "pipelines", "status", "--mend").communicate(timeout=600)
     installation.run(*pull)
     assert "Nothing is wrong." in installation.run("python", "-m", "pipelines", "status")
+
+
+UNREACHABLE = {f"DAGSTER_POSTGRES_{name}": value for name, value in (("HOST", "127.0.0.1"), ("PORT", "1"))}
+THEIR_POSTGRES = "{hostname: 127.0.0.1, port: 1, db_name: d, username: u, password: hidden}"
+THEIR_STORAGE = f"storage: {{postgres: {{postgres_db: {THEIR_POSTGRES}}}}}\n"
+# What is in DAGSTER_HOME (None: no file is), what is set, and what is said of it.
+BROKEN: dict[str, tuple[bytes | None, dict[str, str], str]] = {
+    "its Postgres is away": (None, {**UNREACHABLE, "DAGSTER_POSTGRES_PASSWORD": "hidden"}, "port 1 failed"),
+    "their Postgres is away": (THEIR_STORAGE.encode(), {}, "port 1 failed"),
+    "no YAML": (b"run_queue: {x: [1\n", {}, "while parsing"),
+    "not text": (b"\xff\xfe\0", {}, "can't decode"),
+    "no settings": (b"hello\n", {}, "to parse to dictionary"),
+    "a setting that is none": (b"run_queue: {x: 1}\n", {}, "unexpected config entry"),
+    "a variable that is not set": (
+        THEIR_STORAGE.replace("hidden", "{env: NOT_SET}").encode(), {}, '"NOT_SET" which is not set',
+    ),
+    "a password that is a number": (THEIR_STORAGE.replace("hidden", "471100815").encode(), {}, "db:password"),
+    "a class that is not there": (b"storage: {custom: {module: nope.nope, class: X, config: {}}}\n", {}, "nope.nope"),
+    "a file in the way": (None, {"DAGSTER_HOME": "/dev/null/home"}, "/dev/null"),
+    "a folder in the file's place": (b"folder", {}, "dagster.yaml: Is a directory"),
+}  # fmt: skip
+OPEN_AN_INSTANCE = {
+    "pull": ["--days", "1"],
+    "report": ["--no-open", "--again"],
+    "status": [],
+    "ui": ["--port", "1"],
+    "webserver": ["-p", "1", "-m", "pipelines.definitions"],
+    "restore": ["BACKUP", "--replace", "--trust"],
+    "doctor": ["--dagster"],
+}
+
+
+@pytest.fixture(scope="module")
+def filled(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A warehouse with a day of the week before this one, and its backup."""
+    url, file = databases.make(), tmp_path_factory.mktemp("backup") / "a.dump"
+    day = yesterday() - dt.timedelta(days=yesterday().weekday() + 7)
+    with serving(University(seed=11, timezone="UTC", rooms=1)) as running, installed(running, url) as dagster:
+        assert dagster.pull(Days(day, day)).success
+    backup.back_up(url, file, Console(quiet=True))
+    return url, file
+
+
+@pytest.mark.parametrize(
+    ("command", "broken"),
+    # The webserver makes no home ready: in an empty one it is Dagster's default, which can be opened.
+    sorted(
+        {(command, broken) for command in OPEN_AN_INSTANCE for broken in BROKEN}
+        - {("webserver", "its Postgres is away")}
+    ),
+)
+def test_a_dagster_that_cannot_be_opened_is_one_line_with_the_way_on(
+    command: str, broken: str, filled: tuple[str, Path], kaltura, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0)  # it waits 12 s for its Postgres
+    monkeypatch.setattr("pipelines.commands.ui.is_free", lambda *_: True)  # which a port that only root may have is not
+    monkeypatch.delitem(sys.modules, "pipelines.definitions", raising=False)  # another test's have another account
+    content, settings, said = BROKEN[broken]
+    home = tmp_path / "home"
+    home.mkdir()
+    if content == b"folder":
+        (home / "dagster.yaml").mkdir()
+    elif content is not None:
+        (home / "dagster.yaml").write_bytes(content)
+    more = {"START_DATE": "2026-01-01", "REPORT_DIR": str(tmp_path), "COLUMNS": "300", **settings}
+    words = [command, *(str(filled[1]) if word == "BACKUP" else word for word in OPEN_AN_INSTANCE[command])]
+
+    done = CliRunner().invoke(front_door, words, env=Pipeline(kaltura, filled[0], home, more).environment)
+
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    assert "Traceback" not in done.output
+    assert "hidden" not in done.output
+    assert "471100815" not in done.output
+    if command == "restore":
+        assert done.exit_code == 0, done.output
+        [line] = [each for each in done.stdout.splitlines() if "could not be asked" in each]
+        assert "The backup is restored." in line
+        assert "python -m pipelines status" in line
+    elif command == "doctor":
+        assert done.exit_code == 1
+        line = " ".join(done.stdout.split())
+    else:
+        assert done.exit_code == 1, done.output
+        [line] = done.stderr.splitlines()
+        assert line.startswith(f"{command}: ")
+    assert (said if command != "doctor" or content not in (None, b"folder") else "has no dagster.yaml") in line
 
 
 @pytest.mark.parametrize(

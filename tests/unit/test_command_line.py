@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from dagster_postgres.utils import DagsterPostgresException, wait_for_connection
 
-from pipelines.command_line import COMMANDS, NAMES, front_door
+from pipelines.command_line import COMMANDS, NAMES, front_door, said_of
 from resources.postgres import session
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -83,6 +84,18 @@ def test_a_database_that_cannot_be_reached_is_one_line_without_its_password(comm
     done = invoked(command, tmp_path)
     assert_one_line(done)
     assert "hidden" not in done.output
+
+
+def test_dagsters_postgres_that_goes_away_while_it_is_used_is_a_sentence_with_its_reason() -> None:
+    """Its storage wraps what the driver says into an exception that is none of Dagster's."""
+    with pytest.raises(DagsterPostgresException) as raised:
+        wait_for_connection("postgresql+psycopg2://u:hidden@127.0.0.1:1/d", retry_limit=0)
+    said = said_of(raised.value)
+    assert said is not None
+    assert said.startswith("Dagster's history in ")
+    assert "port 1 failed" in said
+    assert "status --mend" in said
+    assert "hidden" not in said
 
 
 def test_a_backup_that_is_not_there_is_one_line(tmp_path: Path) -> None:

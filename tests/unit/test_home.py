@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
+import pytest
+
 from pipelines import dagster_home as home
 from resources.settings import CHECKOUT
 
@@ -30,6 +33,54 @@ def test_an_instance_that_somebody_else_wrote_stays_as_it_is(tmp_path: Path, mon
     home.prepare()
 
     assert (tmp_path / "dagster.yaml").read_text() == "# our own\ntelemetry: {enabled: false}\n"
+
+
+@pytest.mark.parametrize("content", [None, "", "\n", (CHECKOUT / "dagster.yaml").read_text()])
+def test_a_dagster_that_keeps_its_history_where_dagster_does_by_default_still_shows_it(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster's documentation begins a home with an empty file, or with none; and whose home it is may copy ours."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    if content is not None:
+        (tmp_path / "dagster.yaml").write_text(content)
+    with dg.DagsterInstance.get() as instance:
+        instance.add_run(dg.DagsterRun("theirs", run_id="00000000-0000-0000-0000-000000000001"))
+
+    home.prepare()
+
+    with dg.DagsterInstance.get() as instance:
+        assert [run.job_name for run in instance.get_runs()] == ["theirs"]
+    there = (tmp_path / "dagster.yaml").read_text() if (tmp_path / "dagster.yaml").exists() else None
+    assert there == content
+
+
+def test_an_empty_file_in_a_home_that_was_never_used_stays_as_it_is(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").touch()
+    home.prepare()
+    assert (tmp_path / "dagster.yaml").read_text() == ""
+
+
+def test_a_home_of_this_project_stays_one_also_where_another_dagster_was_there_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an earlier version left it, which took such a home for its own: its runs are in the new place since then."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    home.prepare()
+    (tmp_path / "home" / "history").mkdir()
+    for name in ("HOST", "PORT", "DB", "USER", "PASSWORD"):
+        monkeypatch.setenv(f"DAGSTER_POSTGRES_{name}", "of another test")
+    home.prepare()
+    assert "postgresql+psycopg2" in (tmp_path / "home" / "dagster.yaml").read_text()
+
+
+def test_a_home_for_which_there_is_no_room_is_left_without_half_a_file(tmp_path: Path) -> None:
+    words = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", sys.executable, "-B", "-m", "pipelines", "home"]
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home")}
+    done = subprocess.run(words, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_command_starts_with_the_home_and_with_secrets_out_of_files(tmp_path: Path) -> None:
