@@ -124,14 +124,22 @@ def _(account, days, rooms, table):
     return people, sessions
 
 
+@app.function
+def hours(minutes: pd.Series) -> float:
+    """What the minutes of sessions add up to; no number where they are 0 but for some that are not known."""
+    known = minutes.dropna().astype(float)
+    return round(known.sum() / 60, 1) if known.any() or len(known) == len(minutes) else float("nan")
+
+
 @app.cell
 def _(sessions):
+    _hours = hours(sessions["total_minutes"])
     _provisional = int(sessions["is_provisional"].sum())
     mo.hstack(
         [
             mo.stat(f"{len(sessions):,}", label="sessions"),
             mo.stat(f"{sessions['room_id'].nunique():,}", label="rooms"),
-            mo.stat(f"{sessions['total_minutes'].sum() / 60:,.0f}", label="hours attended"),
+            mo.stat("not known" if pd.isna(_hours) else f"{_hours:,.0f}", label="hours attended"),
             mo.stat(f"{_provisional:,}", label="sessions still provisional"),
         ],
         justify="start",
@@ -182,7 +190,7 @@ def _(sessions):
         .agg(
             room=("room_name", "last"),
             sessions=("room_id", "size"),
-            hours=("total_minutes", lambda minutes: round(float(minutes.sum()) / 60, 1)),
+            hours=("total_minutes", hours),
             mean_people=("people_count", lambda counts: round(float(counts.mean()), 1)),
         )
         .sort_values("hours", ascending=False)

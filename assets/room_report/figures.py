@@ -45,7 +45,8 @@ class Account:
 class Week:
     """A week's main sessions; `people_count` counts each identified person once.
 
-    0 where nothing happened on the days that are loaded, None where the report is loaded of none.
+    0 where nothing happened on the days that are loaded, None where the report is loaded of none. Minutes are None also
+    where people are listed and Kaltura gave a time for none of them.
     """
 
     week_date: dt.date
@@ -149,7 +150,7 @@ class Restated:
     added_attendance_count: int
     changed_attendance_count: int
     removed_attendance_count: int
-    changed_minutes: float
+    changed_minutes: float | None
     newest_pull_at: dt.datetime
 
 
@@ -232,7 +233,7 @@ class Figures:
         """Whether it is not known if anybody came. Where days are missing, 0 is what the others add up to: not nobody."""
         if week.people_count is None:
             return True
-        return not week.people_count and not week.total_minutes and bool(self.missing[week.week_date])
+        return not week.people_count and week.total_minutes == 0 and bool(self.missing[week.week_date])
 
     @cached_property
     def breakouts_by_week(self) -> dict[dt.date, Breakouts]:

@@ -62,7 +62,9 @@ class Language:
     def percent(self, ratio: float | None) -> str:
         return _DASH if ratio is None else f"{self.number(100 * ratio)}{_SPACE}%"
 
-    def signed(self, value: float) -> str:
+    def signed(self, value: float | None) -> str:
+        if value is None:
+            return _DASH
         sign = "+" if round(value) >= 0 else "\N{MINUS SIGN}"
         return sign + self.number(abs(value))
 

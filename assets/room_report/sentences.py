@@ -16,6 +16,8 @@ def lede(figures: Figures, say: Language) -> str:
         missing = len(figures.missing_sessions[figures.week_date])
         return say("nothing_loaded" if missing == WEEK.days else "none_known" if missing else "none_held")
     said = [_together(figures, say)]
+    if week.total_minutes is None and not figures.is_attendance_unknown(week):
+        said.append(say("time_unknown"))
     if not figures.is_comparable:
         said.append(say("no_comparison"))
     elif not before.session_count:
@@ -36,7 +38,7 @@ def _together(figures: Figures, say: Language) -> str:
     if figures.is_attendance_unknown(week):
         return f"{say('held', week.session_count)} {say('attendees_unknown')}"
     if not week.people_count:
-        return f"{say('held', week.session_count)} {say('nobody_identified' if week.total_minutes else 'nobody_came')}"
+        return f"{say('held', week.session_count)} {say('nobody_came' if week.total_minutes == 0 else 'nobody_identified')}"
     return say("together", week.session_count, people=say("people", week.people_count or 0))
 
 

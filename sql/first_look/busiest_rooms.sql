@@ -30,7 +30,13 @@ openings AS (
         max(room_name) AS room,
         count(*) AS sessions,
         count(attendance_count) AS known_sessions,
-        sum(total_minutes) / 60 AS hours
+        -- 0 is where nothing is unknown: of a session whose people have no time, none is known.
+        CASE
+            WHEN
+                sum(total_minutes) > 0
+                OR NOT bool_or(attendance_count > 0 AND total_minutes IS NULL)
+                THEN sum(total_minutes) / 60
+        END AS hours
     FROM analytics.sessions
     WHERE
         account_id = %(partner_id)s

@@ -16,12 +16,19 @@ WITH held AS (
 minutes AS (
     SELECT
         sessions.department,
-        sum(sessions.total_minutes) AS total_minutes
+        -- As the view has it: 0 is where nothing is unknown.
+        CASE
+            WHEN
+                sum(sessions.total_minutes) > 0
+                OR NOT bool_or(sessions.is_attendance_loaded AND sessions.total_minutes IS NULL)
+                THEN sum(sessions.total_minutes)
+        END AS total_minutes
     FROM (
         SELECT DISTINCT
             department,
             room_id,
             session_id,
+            is_attendance_loaded,
             total_minutes
         FROM analytics.course_meetings
         WHERE
@@ -36,7 +43,7 @@ presence AS (
     SELECT
         courses.department,
         course_presence.person_id,
-        max(course_presence.attended_minutes) AS attended_minutes,
+        bool_or(course_presence.is_present) AS is_present,
         bool_or(course_presence.is_attended) AS is_attended
     FROM analytics.course_presence
     INNER JOIN university.courses
@@ -59,7 +66,7 @@ register AS (
     SELECT
         department,
         count(DISTINCT person_id) AS student_count,
-        count(DISTINCT person_id) FILTER (WHERE attended_minutes > 0) AS active_student_count,
+        count(DISTINCT person_id) FILTER (WHERE is_present) AS active_student_count,
         count(*) FILTER (WHERE is_attended)::double precision
         / nullif(count(is_attended), 0) AS attendance_ratio
     FROM presence

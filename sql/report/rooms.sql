@@ -33,7 +33,13 @@ SELECT
     CASE
         WHEN count(sessions.attendance_count) > 0 THEN coalesce(max(audiences.people_count), 0)
     END AS people_count,
-    sum(sessions.total_minutes) AS total_minutes,
+    -- 0 is where nothing is unknown: of a session whose people have no time, none is known.
+    CASE
+        WHEN
+            sum(sessions.total_minutes) > 0
+            OR NOT bool_or(sessions.attendance_count > 0 AND sessions.total_minutes IS NULL)
+            THEN sum(sessions.total_minutes)
+    END AS total_minutes,
     max(audiences.weighted_engagement_ratio) AS weighted_engagement_ratio
 FROM analytics.sessions
 LEFT JOIN audiences ON sessions.room_id = audiences.room_id

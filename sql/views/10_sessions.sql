@@ -197,10 +197,10 @@ COMMENT ON COLUMN analytics.sessions.guest_count IS
 'How many of people_count are guests; NULL where attendees are not loaded.';
 COMMENT ON COLUMN analytics.sessions.total_minutes IS
 'Time that all attendees spent in the session, unidentified ones included, in minutes; 0 where '
-'no attendees are listed, NULL where they are not loaded.';
+'no attendees are listed, NULL where they are not loaded or no time is given for any of them.';
 COMMENT ON COLUMN analytics.sessions.unidentified_minutes IS
 'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL where that '
-'is.';
+'is, and where such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.sessions.median_minutes IS
 'Half of the identified people stayed at least this long, in minutes; NULL where none is listed.';
 COMMENT ON COLUMN analytics.sessions.longest_minutes IS

@@ -175,9 +175,11 @@ COMMENT ON COLUMN analytics.breakouts.people_count IS
 'Identified people who took part; 0 where no attendees are listed, NULL where they are not loaded.';
 COMMENT ON COLUMN analytics.breakouts.total_minutes IS
 'Time that all attendees spent in the breakout, in minutes. Usually part of the main session''s '
-'minutes: not to be added to them. NULL where attendees are not loaded.';
+'minutes: not to be added to them. NULL where attendees are not loaded or no time is given for any '
+'of them.';
 COMMENT ON COLUMN analytics.breakouts.unidentified_minutes IS
-'How much of total_minutes is of people that Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
+'such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.breakouts.engagement_ratio IS
 'Share of all viewing time with an engaged viewer, 0 to 1, as report 6002 gives it; NULL where it '
 'gives 0 and no people.';

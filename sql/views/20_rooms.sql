@@ -94,9 +94,17 @@ visitors AS (
         sum(attendees.meeting_view_time) FILTER (
             WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
         ) AS rated_minutes,
+        count(*) FILTER (
+            WHERE attendees.partition_date > known_days.newest_date - 28
+        ) AS recent_attendance_count,
         sum(attendees.meeting_view_time) FILTER (
             WHERE attendees.partition_date > known_days.newest_date - 28
         ) AS recent_minutes,
+        count(*) FILTER (
+            WHERE
+            attendees.partition_date > known_days.newest_date - 56
+            AND attendees.partition_date <= known_days.newest_date - 28
+        ) AS previous_attendance_count,
         sum(attendees.meeting_view_time) FILTER (
             WHERE
             attendees.partition_date > known_days.newest_date - 56
@@ -116,9 +124,15 @@ audiences AS (
         room_id,
         count(*) FILTER (WHERE NOT analytics.is_nobody(user_id)) AS people_count,
         sum(minutes) AS total_minutes,
-        sum(minutes) FILTER (WHERE analytics.is_nobody(user_id)) AS unidentified_minutes,
-        sum(recent_minutes) AS recent_minutes,
-        sum(previous_minutes) AS previous_minutes,
+        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        CASE
+            WHEN count(*) FILTER (WHERE analytics.is_nobody(user_id)) = 0 THEN 0
+            ELSE sum(minutes) FILTER (WHERE analytics.is_nobody(user_id))
+        END AS unidentified_minutes,
+        CASE WHEN sum(recent_attendance_count) = 0 THEN 0 ELSE sum(recent_minutes) END
+            AS recent_minutes,
+        CASE WHEN sum(previous_attendance_count) = 0 THEN 0 ELSE sum(previous_minutes) END
+            AS previous_minutes,
         sum(engaged_minutes) / nullif(sum(rated_minutes), 0) AS weighted_engagement_ratio
     FROM visitors
     GROUP BY account_id, room_id
@@ -135,11 +149,14 @@ known AS (
         END AS people_count,
         CASE
             WHEN openings.unknown_attendance_session_count < openings.session_count
-                THEN coalesce(audiences.total_minutes, 0)
+                THEN CASE WHEN audiences.room_id IS NULL THEN 0 ELSE audiences.total_minutes END
         END AS total_minutes,
         CASE
             WHEN openings.unknown_attendance_session_count < openings.session_count
-                THEN coalesce(audiences.unidentified_minutes, 0)
+                THEN
+                    CASE
+                        WHEN audiences.room_id IS NULL THEN 0 ELSE audiences.unidentified_minutes
+                    END
         END AS unidentified_minutes,
         CASE
             WHEN windows.is_recent_loaded THEN openings.recent_session_count
@@ -148,10 +165,12 @@ known AS (
             WHEN windows.is_previous_loaded THEN openings.previous_session_count
         END AS known_previous_session_count,
         CASE
-            WHEN windows.is_recent_loaded THEN coalesce(audiences.recent_minutes, 0)
+            WHEN windows.is_recent_loaded
+                THEN CASE WHEN audiences.room_id IS NULL THEN 0 ELSE audiences.recent_minutes END
         END AS recent_minutes,
         CASE
-            WHEN windows.is_previous_loaded THEN coalesce(audiences.previous_minutes, 0)
+            WHEN windows.is_previous_loaded
+                THEN CASE WHEN audiences.room_id IS NULL THEN 0 ELSE audiences.previous_minutes END
         END AS previous_minutes
     FROM openings
     INNER JOIN windows ON openings.account_id = windows.account_id
@@ -210,9 +229,11 @@ COMMENT ON COLUMN analytics.rooms.last_session_at IS 'Start of the room''s newes
 COMMENT ON COLUMN analytics.rooms.people_count IS
 'Identified people who ever attended, each counted once; NULL where no attendees are loaded.';
 COMMENT ON COLUMN analytics.rooms.total_minutes IS
-'Time that all attendees spent in the room, in minutes; NULL where no attendees are loaded.';
+'Time that all attendees spent in the room, in minutes; NULL where no attendees are loaded, or no '
+'time is given for any of those listed.';
 COMMENT ON COLUMN analytics.rooms.unidentified_minutes IS
-'How much of total_minutes is of people that Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
+'such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.rooms.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';
@@ -222,10 +243,11 @@ COMMENT ON COLUMN analytics.rooms.recent_session_count IS
 COMMENT ON COLUMN analytics.rooms.previous_session_count IS
 'Sessions in the 28 days before those; NULL unless all of them are loaded.';
 COMMENT ON COLUMN analytics.rooms.recent_minutes IS
-'Time spent in the room in the same newest 28 days, in minutes; NULL as for recent_session_count.';
+'Time spent in the room in the same newest 28 days, in minutes; NULL as for recent_session_count, '
+'and where people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.rooms.previous_minutes IS
 'Time spent in the room in the 28 days before those, in minutes; NULL unless all of them are '
-'loaded.';
+'loaded, and where people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.rooms.minutes_trend_ratio IS
 'recent_minutes as a multiple of previous_minutes: 1 is steady, above 1 grows; NULL unless '
-'both windows of days are loaded whole, and where there is nothing to compare with.';
+'both windows of days are loaded whole, and where one is NULL or there is nothing to compare with.';

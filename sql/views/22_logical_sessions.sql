@@ -216,10 +216,10 @@ COMMENT ON COLUMN analytics.logical_sessions.people_count IS
 'are not loaded.';
 COMMENT ON COLUMN analytics.logical_sessions.total_minutes IS
 'Time that all attendees spent in the sessions, in minutes; 0 where no attendees are listed, '
-'NULL where attendees of one of them are not loaded.';
+'NULL where attendees of one of them are not loaded, or no time is given for any of those listed.';
 COMMENT ON COLUMN analytics.logical_sessions.unidentified_minutes IS
 'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL where that '
-'is.';
+'is, and where such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.logical_sessions.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';

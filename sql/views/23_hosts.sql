@@ -141,11 +141,11 @@ SELECT
     / nullif(held.session_count - held.unknown_attendance_session_count, 0) AS mean_people_count,
     CASE
         WHEN held.unknown_attendance_session_count < held.session_count
-            THEN coalesce(audience.total_minutes, 0)
+            THEN audience.total_minutes
     END AS total_minutes,
     CASE
         WHEN held.unknown_attendance_session_count < held.session_count
-            THEN coalesce(audience.unidentified_minutes, 0)
+            THEN audience.unidentified_minutes
     END AS unidentified_minutes,
     audience.weighted_engagement_ratio
 FROM held
@@ -157,10 +157,12 @@ LEFT JOIN LATERAL (  -- noqa: ST05
         sum(listeners.attendance_count) FILTER (
             WHERE NOT analytics.is_nobody(listeners.user_id)
         ) AS attendance_count,
-        sum(listeners.minutes) AS total_minutes,
-        sum(listeners.minutes) FILTER (
-            WHERE analytics.is_nobody(listeners.user_id)
-        ) AS unidentified_minutes,
+        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        CASE WHEN count(*) = 0 THEN 0 ELSE sum(listeners.minutes) END AS total_minutes,
+        CASE
+            WHEN count(*) FILTER (WHERE analytics.is_nobody(listeners.user_id)) = 0 THEN 0
+            ELSE sum(listeners.minutes) FILTER (WHERE analytics.is_nobody(listeners.user_id))
+        END AS unidentified_minutes,
         sum(listeners.engaged_minutes) / nullif(sum(listeners.rated_minutes), 0)
             AS weighted_engagement_ratio
     FROM (
@@ -210,9 +212,11 @@ COMMENT ON COLUMN analytics.hosts.people_count IS
 COMMENT ON COLUMN analytics.hosts.mean_people_count IS
 'Identified people a session, on average over those whose attendees are loaded.';
 COMMENT ON COLUMN analytics.hosts.total_minutes IS
-'Time that all attendees spent in these sessions, in minutes; NULL where no attendees are loaded.';
+'Time that all attendees spent in these sessions, in minutes; NULL where no attendees are loaded, '
+'or no time is given for any of those listed.';
 COMMENT ON COLUMN analytics.hosts.unidentified_minutes IS
-'How much of total_minutes is of people that Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
+'such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.hosts.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
 'to weigh by.';

@@ -74,12 +74,15 @@ SELECT
     END AS breakout_session_count,
     max(missing_days.missing_day_count) AS missing_day_count,
     CASE
-        WHEN sum(named_visits.told_apart_count) > 0 THEN coalesce(sum(named_visits.minutes), 0)
+        WHEN sum(named_visits.told_apart_count) = 0 THEN NULL
+        -- Of a time that Kaltura does not give, it is not known: 0 is where they were in none.
+        WHEN sum(named_visits.session_count) = 0 THEN 0
+        ELSE sum(named_visits.minutes)
     END AS total_minutes,
     CASE
-        WHEN
-            sum(named_visits.told_apart_count) > 0
-            THEN coalesce(sum(named_visits.breakout_minutes), 0)
+        WHEN sum(named_visits.told_apart_count) = 0 THEN NULL
+        WHEN sum(named_visits.breakout_session_count) = 0 THEN 0
+        ELSE sum(named_visits.breakout_minutes)
     END AS breakout_minutes,
     sum(named_visits.engaged_minutes)
     / nullif(sum(named_visits.rated_minutes), 0) AS weighted_engagement_ratio
@@ -118,10 +121,11 @@ COMMENT ON COLUMN analytics.people.missing_day_count IS
 'Days of the account, from its first loaded one to its newest, of which sessions or attendees are '
 'not loaded whole: the figures hold a part of what happened on them, or nothing of it.';
 COMMENT ON COLUMN analytics.people.total_minutes IS
-'Time in main sessions, in minutes; NULL as for session_count.';
+'Time in main sessions, in minutes; NULL as for session_count, and where they were in some and no '
+'time is given for any.';
 COMMENT ON COLUMN analytics.people.breakout_minutes IS
 'Time in breakout sessions, in minutes. Usually part of total_minutes: not to be added to it. '
-'NULL as for session_count.';
+'NULL as for total_minutes.';
 COMMENT ON COLUMN analytics.people.weighted_engagement_ratio IS
 'The person''s engagement in main sessions weighted by minutes, 0 to 1; NULL where there are no '
 'minutes to weigh by.';

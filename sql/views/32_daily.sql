@@ -59,11 +59,19 @@ attendance_days AS (
         count(DISTINCT person_id) FILTER (
             WHERE NOT is_breakout AND is_identified AND is_guest
         ) AS guest_count,
-        sum(attended_minutes) FILTER (WHERE NOT is_breakout) AS total_minutes,
-        sum(attended_minutes) FILTER (
-            WHERE NOT is_breakout AND NOT is_identified
-        ) AS unidentified_minutes,
-        sum(attended_minutes) FILTER (WHERE is_breakout) AS breakout_minutes,
+        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        CASE
+            WHEN count(*) FILTER (WHERE NOT is_breakout) = 0 THEN 0
+            ELSE sum(attended_minutes) FILTER (WHERE NOT is_breakout)
+        END AS total_minutes,
+        CASE
+            WHEN count(*) FILTER (WHERE NOT is_breakout AND NOT is_identified) = 0 THEN 0
+            ELSE sum(attended_minutes) FILTER (WHERE NOT is_breakout AND NOT is_identified)
+        END AS unidentified_minutes,
+        CASE
+            WHEN count(*) FILTER (WHERE is_breakout) = 0 THEN 0
+            ELSE sum(attended_minutes) FILTER (WHERE is_breakout)
+        END AS breakout_minutes,
         sum(attended_minutes * engagement_ratio) FILTER (WHERE NOT is_breakout)
         / nullif(
             sum(attended_minutes) FILTER (
@@ -157,13 +165,16 @@ SELECT
         WHEN bool_or(is_attendance_loaded) THEN coalesce(max(guest_count), 0)
     END AS guest_count,
     CASE
-        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(total_minutes), 0)
+        WHEN bool_or(is_attendance_loaded)
+            THEN CASE WHEN count(attendance_count) = 0 THEN 0 ELSE max(total_minutes) END
     END AS total_minutes,
     CASE
-        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(unidentified_minutes), 0)
+        WHEN bool_or(is_attendance_loaded)
+            THEN CASE WHEN count(attendance_count) = 0 THEN 0 ELSE max(unidentified_minutes) END
     END AS unidentified_minutes,
     CASE
-        WHEN bool_or(is_attendance_loaded) THEN coalesce(max(breakout_minutes), 0)
+        WHEN bool_or(is_attendance_loaded)
+            THEN CASE WHEN count(attendance_count) = 0 THEN 0 ELSE max(breakout_minutes) END
     END AS breakout_minutes,
     CASE
         WHEN bool_or(is_attendance_loaded) THEN max(weighted_engagement_ratio)
@@ -196,12 +207,14 @@ COMMENT ON COLUMN analytics.daily.people_count IS
 'Identified people in main sessions, each counted once a day: does not add up over days.';
 COMMENT ON COLUMN analytics.daily.guest_count IS 'How many of people_count came as guests.';
 COMMENT ON COLUMN analytics.daily.total_minutes IS
-'Time that all attendees spent in main sessions, in minutes.';
+'Time that all attendees spent in main sessions, in minutes; NULL also where no time is given for '
+'any of those listed.';
 COMMENT ON COLUMN analytics.daily.unidentified_minutes IS
-'How much of total_minutes is of people that Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
+'such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.daily.breakout_minutes IS
 'Time that all attendees spent in breakouts, in minutes. Usually part of total_minutes: not to '
-'be added to it.';
+'be added to it. NULL as for total_minutes.';
 COMMENT ON COLUMN analytics.daily.weighted_engagement_ratio IS
 'Engagement in main sessions weighted by minutes, 0 to 1; NULL where there are no minutes to '
 'weigh by.';

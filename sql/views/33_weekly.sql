@@ -78,16 +78,26 @@ LEFT JOIN LATERAL (  -- noqa: ST05
         count(DISTINCT attendance.person_id) FILTER (
             WHERE NOT attendance.is_breakout AND attendance.is_identified AND attendance.is_guest
         ) AS guest_count,
-        coalesce(sum(attendance.attended_minutes) FILTER (WHERE NOT attendance.is_breakout), 0)
-            AS total_minutes,
-        coalesce(
-            sum(attendance.attended_minutes) FILTER (
-                WHERE NOT attendance.is_breakout AND NOT attendance.is_identified
-            ),
-            0
-        ) AS unidentified_minutes,
-        coalesce(sum(attendance.attended_minutes) FILTER (WHERE attendance.is_breakout), 0)
-            AS breakout_minutes,
+        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        CASE
+            WHEN count(*) FILTER (WHERE NOT attendance.is_breakout) = 0 THEN 0
+            ELSE sum(attendance.attended_minutes) FILTER (WHERE NOT attendance.is_breakout)
+        END AS total_minutes,
+        CASE
+            WHEN
+                count(*) FILTER (
+                    WHERE NOT attendance.is_breakout AND NOT attendance.is_identified
+                ) = 0
+                THEN 0
+            ELSE
+                sum(attendance.attended_minutes) FILTER (
+                    WHERE NOT attendance.is_breakout AND NOT attendance.is_identified
+                )
+        END AS unidentified_minutes,
+        CASE
+            WHEN count(*) FILTER (WHERE attendance.is_breakout) = 0 THEN 0
+            ELSE sum(attendance.attended_minutes) FILTER (WHERE attendance.is_breakout)
+        END AS breakout_minutes,
         sum(attendance.attended_minutes * attendance.engagement_ratio) FILTER (
             WHERE NOT attendance.is_breakout
         )
@@ -155,12 +165,14 @@ COMMENT ON COLUMN analytics.weekly.people_count IS
 'Identified people in main sessions, each counted once a week: does not add up over weeks.';
 COMMENT ON COLUMN analytics.weekly.guest_count IS 'How many of people_count came as guests.';
 COMMENT ON COLUMN analytics.weekly.total_minutes IS
-'Time that all attendees spent in main sessions, in minutes.';
+'Time that all attendees spent in main sessions, in minutes; NULL also where no time is given for '
+'any of those listed.';
 COMMENT ON COLUMN analytics.weekly.unidentified_minutes IS
-'How much of total_minutes is of people that Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
+'such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.weekly.breakout_minutes IS
 'Time that all attendees spent in breakouts, in minutes. Usually part of total_minutes: not to '
-'be added to it.';
+'be added to it. NULL as for total_minutes.';
 COMMENT ON COLUMN analytics.weekly.weighted_engagement_ratio IS
 'Engagement in main sessions weighted by minutes, 0 to 1; NULL where there are no minutes to '
 'weigh by.';

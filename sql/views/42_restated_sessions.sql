@@ -99,7 +99,7 @@ restatements AS (
         0 AS added,
         0 AS changed,
         0 AS removed,
-        0::double precision AS minutes_change
+        NULL::double precision AS minutes_change
     FROM session_changes
     WHERE
         (ended_before_at, people_before, ratio_before)
@@ -122,7 +122,12 @@ restatements AS (
         0 AS added,
         (change = 'update')::integer AS changed,
         (change = 'remove')::integer AS removed,
-        coalesce(minutes_after, 0) - coalesce(minutes_before, 0) AS minutes_change
+        -- From or to a time that is not given, it is not known by how much.
+        CASE
+            WHEN change = 'remove' THEN -minutes_before
+            WHEN coalesce(minutes_before, minutes_after) IS NULL THEN 0
+            ELSE minutes_after - minutes_before
+        END AS minutes_change
     FROM attendance_changes
     WHERE
         change = 'remove'
@@ -145,7 +150,7 @@ restatements AS (
         1 AS added,
         0 AS changed,
         0 AS removed,
-        coalesce(minutes, 0) AS minutes_change
+        minutes AS minutes_change
     FROM attendance_additions
 ),
 
@@ -168,7 +173,10 @@ by_pull AS (
         sum(added) AS added,
         sum(changed) AS changed,
         sum(removed) AS removed,
-        sum(minutes_change) AS minutes_change
+        CASE
+            WHEN sum(added + changed + removed) = 0 THEN 0
+            ELSE sum(minutes_change)
+        END AS minutes_change
     FROM restatements
     GROUP BY partner_id, partition_date, pulled_at, entry_id, cue_point_id
 )
@@ -253,4 +261,5 @@ COMMENT ON COLUMN analytics.restated_sessions.removed_attendance_count IS
 'Attendees that the pull removed: an unidentified person who has been identified since, say.';
 COMMENT ON COLUMN analytics.restated_sessions.changed_minutes IS
 'By how much the attendees'' minutes changed in all; below 0 where they became fewer. For an '
-'attendee added and changed again later, today''s minutes count as added.';
+'attendee added and changed again later, today''s minutes count as added. NULL where attendees '
+'changed, and of none a time is given before and after.';

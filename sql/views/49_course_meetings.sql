@@ -160,7 +160,9 @@ COMMENT ON COLUMN analytics.course_meetings.people_count IS
 'Identified people who came, enrolled or not: ids, so a person with two counts twice. NULL where '
 'is_attendance_loaded is false.';
 COMMENT ON COLUMN analytics.course_meetings.total_minutes IS
-'Time that all attendees spent in the session, in minutes; NULL as people_count is.';
+'Time that all attendees spent in the session, in minutes; NULL as people_count is, '
+'and where no time is given for any of those listed.';
 COMMENT ON COLUMN analytics.course_meetings.unidentified_minutes IS
 'How much of total_minutes is of people that Kaltura could not name, in minutes: some of them may '
-'be students who count as absent. NULL as people_count is.';
+'be students who count as absent. NULL as people_count is, and where such people are '
+'listed and no time is given for any.';

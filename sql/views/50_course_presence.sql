@@ -246,6 +246,9 @@ presence AS NOT MATERIALIZED (
             WHEN NOT has_come THEN 0
             ELSE minutes
         END AS attended_minutes,
+        -- Who came for a time that is not known did come.
+        CASE WHEN is_attendance_loaded THEN has_come AND coalesce(minutes <> 0, TRUE) END
+            AS is_present,
         CASE
             WHEN NOT is_attendance_loaded THEN NULL
             WHEN NOT has_come THEN 0
@@ -275,6 +278,7 @@ SELECT
     person AS person_id,
     role,
     is_enrolled,
+    is_present,
     attended_minutes,
     attended_ratio,
     is_attended,
@@ -295,6 +299,7 @@ UNION ALL
         ) AS person_id,
         presence.role,
         presence.is_enrolled,
+        presence.is_present,
         presence.attended_minutes,
         presence.attended_ratio,
         presence.is_attended,
@@ -328,6 +333,9 @@ COMMENT ON COLUMN analytics.course_presence.role IS
 'student, teacher, assistant or observer; NULL for who was not enrolled on that day.';
 COMMENT ON COLUMN analytics.course_presence.is_enrolled IS
 'Whether the person was enrolled on that day: false for a guest, who came all the same.';
+COMMENT ON COLUMN analytics.course_presence.is_present IS
+'Whether they came, for however long, also where no time is given; false for who did not, or was '
+'listed with 0 minutes, NULL where attendees of the session are not loaded.';
 COMMENT ON COLUMN analytics.course_presence.attended_minutes IS
 'Time in the session, in minutes, whichever ids and e-mails of theirs they came by; 0 for who did '
 'not come, NULL where attendees of the session are not loaded, or the person came and Kaltura gave '

@@ -112,7 +112,9 @@ COMMENT ON COLUMN analytics.course_sessions.people_count IS
 'Identified people who came, enrolled or not: ids, so a person with two counts twice. NULL as '
 'for attended_count.';
 COMMENT ON COLUMN analytics.course_sessions.total_minutes IS
-'Time that all attendees spent in the session, in minutes; NULL as for attended_count.';
+'Time that all attendees spent in the session, in minutes; NULL as for attended_count, '
+'and where no time is given for any of those listed.';
 COMMENT ON COLUMN analytics.course_sessions.unidentified_minutes IS
 'How much of total_minutes is of people that Kaltura could not name, in minutes: some of them may '
-'be students who count as absent. NULL as for attended_count.';
+'be students who count as absent. NULL as for attended_count, and where such people are '
+'listed and no time is given for any.';

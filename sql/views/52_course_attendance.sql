@@ -11,6 +11,7 @@ WITH marks AS (
         is_enrolled,
         session_id,
         session_date,
+        is_present,
         attended_minutes,
         is_attended,
         is_provisional,
@@ -35,7 +36,8 @@ runs AS (
         count(*) FILTER (WHERE is_enrolled AND NOT is_attended) AS absence_count,
         count(*) FILTER (WHERE NOT is_enrolled) AS not_enrolled_session_count,
         sum(attended_minutes) AS attended_minutes,
-        max(session_date) FILTER (WHERE attended_minutes > 0) AS last_seen_date,
+        bool_or(is_present AND attended_minutes IS NULL) AS has_unknown_minutes,
+        max(session_date) FILTER (WHERE is_present) AS last_seen_date,
         bool_or(is_provisional) AS is_provisional
     FROM marks
     GROUP BY account_id, course_id, person_id, absence_run
@@ -55,6 +57,7 @@ people_of_courses AS (
         absence_count,
         not_enrolled_session_count,
         attended_minutes,
+        has_unknown_minutes,
         last_seen_date,
         NULL::date AS enrolled_until_date,
         is_provisional
@@ -72,6 +75,7 @@ people_of_courses AS (
         0 AS absence_count,
         0 AS not_enrolled_session_count,
         NULL AS attended_minutes,
+        FALSE AS has_unknown_minutes,
         NULL AS last_seen_date,
         coalesce(to_date, 'infinity') AS enrolled_until_date,
         FALSE AS is_provisional
@@ -89,7 +93,11 @@ added_up AS (
         sum(attended_session_count)::bigint AS attended_session_count,
         sum(absence_count)::bigint AS absence_count,
         sum(not_enrolled_session_count)::bigint AS not_enrolled_session_count,
-        sum(attended_minutes) AS attended_minutes,
+        -- 0 is where nothing is unknown: of who came for a time that is not given, none is known.
+        CASE
+            WHEN sum(attended_minutes) > 0 OR bool_or(has_unknown_minutes) IS NOT TRUE
+                THEN sum(attended_minutes)
+        END AS attended_minutes,
         max(last_seen_date) AS last_seen_date,
         nullif(max(enrolled_until_date), 'infinity') AS enrolled_until_date,
         max(absence_count) AS longest_absence_count,
@@ -169,7 +177,7 @@ COMMENT ON COLUMN analytics.course_attendance.not_enrolled_session_count IS
 'Sessions that they came to on days on which they were not enrolled.';
 COMMENT ON COLUMN analytics.course_attendance.attended_minutes IS
 'Time in all the sessions they came to, enrolled or not, in minutes; NULL where attendees of none '
-'are loaded.';
+'are loaded, or no time is given for any that they came to.';
 COMMENT ON COLUMN analytics.course_attendance.last_seen_date IS
 'The local day of the newest session they came to, for however long; NULL where they never did.';
 COMMENT ON COLUMN analytics.course_attendance.longest_absence_count IS

@@ -70,8 +70,25 @@ CROSS JOIN
                 WHERE NOT course_meetings.is_attendance_loaded
             ) AS unknown_attendance_session_count,
             sum(course_meetings.open_minutes) AS session_minutes,
-            sum(course_meetings.total_minutes) AS total_minutes,
-            sum(course_meetings.unidentified_minutes) AS unidentified_minutes,
+            -- 0 is where nothing is unknown: of a session whose people have no time, none is known.
+            CASE
+                WHEN
+                    sum(course_meetings.total_minutes) > 0
+                    OR NOT bool_or(
+                        course_meetings.is_attendance_loaded
+                        AND course_meetings.total_minutes IS NULL
+                    )
+                    THEN sum(course_meetings.total_minutes)
+            END AS total_minutes,
+            CASE
+                WHEN
+                    sum(course_meetings.unidentified_minutes) > 0
+                    OR NOT bool_or(
+                        course_meetings.is_attendance_loaded
+                        AND course_meetings.unidentified_minutes IS NULL
+                    )
+                    THEN sum(course_meetings.unidentified_minutes)
+            END AS unidentified_minutes,
             bool_or(course_meetings.is_provisional) AS is_provisional
         FROM analytics.course_meetings
         WHERE
@@ -94,7 +111,7 @@ CROSS JOIN LATERAL (
             WHERE
             course_presence.is_enrolled
             AND course_presence.role = 'student'
-            AND course_presence.attended_minutes > 0
+            AND course_presence.is_present
         ) AS active_student_count,
         count(*) FILTER (
             WHERE
@@ -151,8 +168,10 @@ COMMENT ON COLUMN analytics.course_weekly.attendance_ratio IS
 COMMENT ON COLUMN analytics.course_weekly.not_enrolled_people_count IS
 'Identified people who came without being enrolled, each counted once.';
 COMMENT ON COLUMN analytics.course_weekly.total_minutes IS
-'Time that all attendees spent in the sessions, in minutes.';
+'Time that all attendees spent in the sessions, in minutes; NULL also where no time is given for '
+'any of those listed.';
 COMMENT ON COLUMN analytics.course_weekly.unidentified_minutes IS
-'How much of total_minutes is of people that Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
+'such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.course_weekly.is_provisional IS
 'Whether the figures may still grow: those of one of the sessions may.';

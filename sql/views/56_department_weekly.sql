@@ -63,8 +63,19 @@ CROSS JOIN
                 WHERE held.is_first AND NOT held.is_attendance_loaded
             ) AS unknown_attendance_session_count,
             sum(held.open_minutes) FILTER (WHERE held.is_first) AS session_minutes,
-            sum(held.total_minutes) FILTER (WHERE held.is_first) AS total_minutes,
-            sum(held.unidentified_minutes) FILTER (WHERE held.is_first) AS unidentified_minutes,
+            -- 0 is where nothing is unknown: of a session whose people have no time, none is known.
+            CASE
+                WHEN
+                    sum(held.total_minutes) FILTER (WHERE held.is_first) > 0
+                    OR NOT bool_or(held.is_attendance_loaded AND held.total_minutes IS NULL)
+                    THEN sum(held.total_minutes) FILTER (WHERE held.is_first)
+            END AS total_minutes,
+            CASE
+                WHEN
+                    sum(held.unidentified_minutes) FILTER (WHERE held.is_first) > 0
+                    OR NOT bool_or(held.is_attendance_loaded AND held.unidentified_minutes IS NULL)
+                    THEN sum(held.unidentified_minutes) FILTER (WHERE held.is_first)
+            END AS unidentified_minutes,
             bool_or(held.is_provisional) AS is_provisional
         FROM (
             SELECT
@@ -96,7 +107,7 @@ CROSS JOIN LATERAL (  -- noqa: ST05
     SELECT
         count(DISTINCT presence.person_id) AS student_count,
         count(DISTINCT presence.person_id) FILTER (
-            WHERE presence.attended_minutes > 0
+            WHERE presence.is_present
         ) AS active_student_count,
         count(*) FILTER (WHERE presence.is_attended) AS attended_count,
         count(*) FILTER (WHERE NOT presence.is_attended) AS absence_count
@@ -104,7 +115,7 @@ CROSS JOIN LATERAL (  -- noqa: ST05
     FROM (
         SELECT
             in_course.person_id,
-            max(in_course.attended_minutes) AS attended_minutes,
+            bool_or(in_course.is_present) AS is_present,
             bool_or(in_course.is_attended) AS is_attended
         FROM unnest(session_weeks.course_ids) AS courses (course_id)
         -- OFFSET keeps the planner at it: a course at a time.
@@ -114,7 +125,7 @@ CROSS JOIN LATERAL (  -- noqa: ST05
                     course_presence.person_id,
                     course_presence.room_id,
                     course_presence.session_id,
-                    course_presence.attended_minutes,
+                    course_presence.is_present,
                     course_presence.is_attended
                 FROM analytics.course_presence
                 WHERE
@@ -159,8 +170,10 @@ COMMENT ON COLUMN analytics.department_weekly.absence_count IS
 COMMENT ON COLUMN analytics.department_weekly.attendance_ratio IS
 'attended_count as a share of it and absence_count, 0 to 1; NULL where nothing is known.';
 COMMENT ON COLUMN analytics.department_weekly.total_minutes IS
-'Time that all attendees spent in the sessions, in minutes.';
+'Time that all attendees spent in the sessions, in minutes; NULL also where no time is given for '
+'any of those listed.';
 COMMENT ON COLUMN analytics.department_weekly.unidentified_minutes IS
-'How much of total_minutes is of people that Kaltura could not name, in minutes.';
+'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
+'such people are listed and no time is given for any.';
 COMMENT ON COLUMN analytics.department_weekly.is_provisional IS
 'Whether the figures may still grow: those of one of the sessions may.';

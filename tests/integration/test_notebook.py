@@ -29,5 +29,13 @@ def test_it_lists_the_rooms_of_the_newest_four_weeks_and_no_person(database: str
     assert [value for value in personal if re.search(rf"\b{re.escape(value)}\b", printed)] == []
 
 
+def test_hours_that_are_not_known_are_not_0(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        fill(connection)
+        connection.execute("UPDATE kaltura.attendees SET meeting_view_time = NULL")
+
+    assert re.search(r"Algebra I +4 +NaN +1\.5", run(database))
+
+
 def test_without_data_it_stops_where_it_says_so(database: str) -> None:
     assert run(database).strip() == ""

@@ -276,6 +276,28 @@ def test_sessions_whose_people_kaltura_could_not_name_did_not_bring_nobody_toget
     assert "100 % of it this week" in report.words
 
 
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
+def test_a_time_that_kaltura_did_not_give_is_said_to_be_unknown_and_is_not_0(
+    language: str, seeded: psycopg.Connection
+) -> None:
+    seeded.execute("UPDATE kaltura.attendees SET meeting_view_time = NULL")
+    say = Language(language)
+
+    report = Reader(page(figures(seeded, 101, WEEK, BERLIN), READ_AT, language))
+
+    assert say("time_unknown") in report.words
+    assert say("nobody_came") not in report.words
+    assert re.search(rf"\N{{EM DASH}}\s*{say('tile_hours')}", report.words)
+    assert report.tables[say("weeks")][1][1:] == ["8", "6", "\N{EM DASH}", "\N{EM DASH}"]
+    assert {row[1] for row in report.tables[say("rooms")][1:]} <= {"\N{EM DASH}", "0"}
+
+    seeded.execute("DELETE FROM kaltura.attendees WHERE NOT analytics.is_nobody(user_id)")
+
+    words = Reader(page(figures(seeded, 101, WEEK, BERLIN), READ_AT, language)).words
+    assert f"{say('nobody_identified')} {say('time_unknown')}" in words
+    assert say("nobody_came") not in words
+
+
 def test_the_people_of_breakouts_are_the_identified_ones_as_everywhere(seeded: psycopg.Connection) -> None:
     seeded.execute("UPDATE kaltura.breakout_sessions SET participant_count = 77")  # Kaltura's estimate
 
