@@ -11,10 +11,21 @@ WITH tied_to_own AS (
             WHEN own_by_id.cue_point_id IS NOT NULL THEN 'id'
             WHEN own_by_time.cue_point_id IS NOT NULL THEN 'time'
         END AS own_session_tied_by,
+        -- The first that names one; where none does, any session of the room.
         coalesce(
-            breakout_sessions.parent_entry_id,
-            own_by_id.parent_entry_id,
-            own_by_time.parent_entry_id
+            CASE
+                WHEN NOT analytics.is_nobody(breakout_sessions.parent_entry_id)
+                    THEN breakout_sessions.parent_entry_id
+            END,
+            CASE
+                WHEN NOT analytics.is_nobody(own_by_id.parent_entry_id)
+                    THEN own_by_id.parent_entry_id
+            END,
+            CASE
+                WHEN NOT analytics.is_nobody(own_by_time.parent_entry_id)
+                    THEN own_by_time.parent_entry_id
+            END,
+            named_by_any.main_room_id
         ) AS main_room_id
     FROM kaltura.breakout_sessions
     LEFT JOIN kaltura.room_sessions AS own_by_id
@@ -45,6 +56,16 @@ WITH tied_to_own AS (
             room_sessions.cue_point_id
         LIMIT 1
     ) AS own_by_time ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT max(breakout_rooms.main_room_id) AS main_room_id
+        FROM analytics.breakout_rooms
+        WHERE
+            breakout_rooms.account_id = breakout_sessions.partner_id
+            AND breakout_rooms.room_id = breakout_sessions.breakout_entry_id
+            AND analytics.is_nobody(breakout_sessions.parent_entry_id) IS NOT FALSE
+            AND analytics.is_nobody(own_by_id.parent_entry_id) IS NOT FALSE
+            AND analytics.is_nobody(own_by_time.parent_entry_id) IS NOT FALSE
+    ) AS named_by_any ON TRUE
 )
 
 SELECT

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 FIRST = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)
@@ -117,3 +117,45 @@ def test_hours_are_whole_ones_of_the_accounts_own_time_and_hold_every_open_minut
         for hour, spans in hours.items()
     }
     assert {hour.astimezone(dt.UTC): tuple(rest) for hour, *rest in got} == wanted
+
+
+_PARENT = st.sampled_from([None, "", "0", "Unknown", "Error", "main"])
+ROOM_SESSION = """
+INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, parent_entry_id, session_start_time, session_end_time,
+    partition_date, window_start, window_end, load_id)
+VALUES (1, %s, %s, %s, %s, %s, %s, %s, %s, 0)
+"""
+BREAKOUT = """
+INSERT INTO kaltura.breakout_sessions (partner_id, parent_entry_id, breakout_entry_id, cue_point_id, session_start_time,
+    session_end_time, partition_date, window_start, window_end, load_id)
+VALUES (1, %s, 'breakout', %s, %s, %s, %s, %s, %s, 0)
+"""
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(named=_PARENT, own=st.none() | st.tuples(_PARENT, st.booleans()), another=st.none() | st.tuples(_PARENT))
+@example(named="0", own=("main", True), another=None)
+@example(named="0", own=("main", False), another=None)
+@example(named=None, own=None, another=("main",))
+def test_the_main_room_of_a_breakout_is_the_one_that_any_report_names(
+    connection: psycopg.Connection,
+    named: str | None,
+    own: tuple[str | None, bool] | None,
+    another: tuple[str | None] | None,
+) -> None:
+    """`own`: what report 6000 names in the breakout's own row, and whether it has the same id; `another`: of another day."""
+    at = (FIRST, FIRST + dt.timedelta(hours=1), FIRST.date(), FIRST, FIRST)
+    later = FIRST + dt.timedelta(days=9)
+    with connection.transaction(force_rollback=True):
+        connection.execute(ROOM_SESSION, ["main", "m", None, *at])
+        connection.execute(BREAKOUT, [named, "b", *at])
+        if own:
+            connection.execute(ROOM_SESSION, ["breakout", "b" if own[1] else "x", own[0], *at])
+        if another:
+            row = [*another, later, later, later.date(), later, later]
+            connection.execute(ROOM_SESSION, ["breakout", "y", *row])
+        found = connection.execute(
+            "SELECT main_room_id, main_session_id, main_session_tied_by FROM analytics.breakouts"
+        ).fetchall()
+    is_named = "main" in (named, own and own[0], another and another[0])
+    assert found == [("main", "m", "time") if is_named else (None, None, None)]
