@@ -46,10 +46,7 @@ WEEK_STATE = """CASE WHEN {state} = 'provisional' THEN 'provisional'
     WHEN {day} + 7 - extract(isodow FROM {day})::integer < current_date THEN 'final' ELSE 'running week' END"""
 _SESSIONS_WEEK = WEEK_STATE.format(state="state", day="day")
 ENGAGED = "sum(minutes * ratio) / sum(minutes) FILTER (WHERE ratio IS NOT NULL)"
-# As sessions tell it: each session's own mean, weighed by all of its minutes.
-BY_SESSION = """(SELECT sum(m * r) / sum(m) FILTER (WHERE r IS NOT NULL) FROM (
-    SELECT sum(minutes) AS m, sum(minutes * ratio) / nullif(sum(minutes) FILTER (WHERE ratio IS NOT NULL), 0) AS r
-    FROM sa AS one WHERE {where} GROUP BY entry_id, cue_point_id) AS each)"""
+OF_SESSIONS = f"(SELECT {ENGAGED} FROM sa AS one WHERE {{where}})"
 STUDENT = "is_enrolled AND role = 'student'"
 HOSTED = "host IS NOT NULL"
 ACCOUNT = "(SELECT min(partner_id) FROM kaltura.loads)"
@@ -86,7 +83,7 @@ QUERIES = {
     "People of the week": f"SELECT {WEEK}, count(DISTINCT user_id) FROM a {OVER} AND is_person GROUP BY 1",
     "Hours of the week": f"SELECT {WEEK}, sum(minutes) / 60 FROM sa {OVER} GROUP BY 1",
     "Engagement of the week": f"""
-        SELECT week, {BY_SESSION.format(where=f"{_WEEK.format(day='one.day')} = week")}
+        SELECT week, {OF_SESSIONS.format(where=f"{_WEEK.format(day='one.day')} = week")}
         FROM (SELECT DISTINCT {WEEK} AS week FROM s {OVER}) AS weeks""",
     "Sessions week by week": f"SELECT {WEEK}, {_SESSIONS_WEEK}, count(*) FROM s GROUP BY 1, 2",
     "Hours week by week": f"""
@@ -107,7 +104,7 @@ QUERIES = {
         GROUP BY band""",
     "Busiest rooms": f"""
         SELECT s.room, entry_id, {ACCOUNT}, sum(sa.minutes) / 60, count(DISTINCT cue_point_id),
-            {BY_SESSION.format(where="one.room = s.room AND one.entry_id = s.entry_id")},
+            {OF_SESSIONS.format(where="one.room = s.room AND one.entry_id = s.entry_id")},
             count(DISTINCT cue_point_id) FILTER (WHERE s.state = 'provisional')
         FROM s LEFT JOIN sa USING (entry_id, cue_point_id) GROUP BY s.room, s.entry_id""",
     # --- One course
@@ -140,7 +137,7 @@ QUERIES = {
     # --- One room, one host
     "Room: sessions": "SELECT count(*) FROM s",
     "Room: hours": "SELECT sum(minutes) / 60 FROM sa",
-    "Room: engagement": f"SELECT {BY_SESSION.format(where='TRUE')}",
+    "Room: engagement": f"SELECT {OF_SESSIONS.format(where='TRUE')}",
     "Room: provisional": "SELECT count(*) FROM s WHERE state = 'provisional'",
     "Room: who was there": f"""
         SELECT pseudonym, {ACCOUNT}, sum(minutes) / 60, count(DISTINCT cue_point_id), max(day)
@@ -148,11 +145,11 @@ QUERIES = {
     "Room: its sessions": _SESSIONS.format(columns="", where="TRUE"),
     "Host: sessions": f"SELECT count(*) FROM s WHERE {HOSTED}",
     "Host: hours": f"SELECT sum(minutes) / 60 FROM sa WHERE {HOSTED}",
-    "Host: engagement": f"SELECT {BY_SESSION.format(where=HOSTED)}",
+    "Host: engagement": f"SELECT {OF_SESSIONS.format(where=HOSTED)}",
     "Host: provisional": f"SELECT count(*) FROM s WHERE state = 'provisional' AND {HOSTED}",
     "Hosts and their rooms": f"""
         SELECT s.host, s.room, entry_id, {ACCOUNT}, count(DISTINCT cue_point_id), sum(sa.minutes) / 60,
-            {BY_SESSION.format(where="one.room = s.room AND one.entry_id = s.entry_id AND one.host = s.host")}
+            {OF_SESSIONS.format(where="one.room = s.room AND one.entry_id = s.entry_id AND one.host = s.host")}
         FROM s LEFT JOIN sa USING (entry_id, cue_point_id) WHERE s.{HOSTED} GROUP BY s.host, s.room, s.entry_id""",
     "Host: their sessions": _SESSIONS.format(columns="host, ", where=HOSTED),
     # --- Who was there

@@ -72,7 +72,7 @@ METRICS = (
         SHARE,
         {
             "sessions": _weighted(
-                "total_minutes", "weighted_engagement_ratio", "total_minutes * weighted_engagement_ratio"
+                "rated_minutes", "weighted_engagement_ratio", "rated_minutes * weighted_engagement_ratio"
             ),
             "attendance": _weighted("attended_minutes", "engagement_ratio", "engaged_minutes"),
         },

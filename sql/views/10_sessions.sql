@@ -60,7 +60,8 @@ SELECT
             OR known_sessions.meeting_view_period_unique_users > 0
             THEN known_sessions.meeting_engaged_play_time_ratio
     END AS engagement_ratio,
-    audience.weighted_engagement_ratio
+    audience.weighted_engagement_ratio,
+    audience.rated_minutes
 -- No WITH: a view that begins with one is computed apart, whole, wherever another looks up a session in it.
 FROM (
     SELECT
@@ -131,7 +132,13 @@ LEFT JOIN LATERAL (
                 WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
             ),
             0
-        ) AS weighted_engagement_ratio
+        ) AS weighted_engagement_ratio,
+        nullif(
+            sum(attendees.meeting_view_time) FILTER (
+                WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
+            ),
+            0
+        ) AS rated_minutes
     FROM kaltura.attendees
     WHERE
         attendees.partner_id = known_sessions.partner_id
@@ -210,4 +217,7 @@ COMMENT ON COLUMN analytics.sessions.engagement_ratio IS
 'gives 0 and no people.';
 COMMENT ON COLUMN analytics.sessions.weighted_engagement_ratio IS
 'The attendees'' engagement weighted by their minutes, 0 to 1; NULL where there are no minutes '
-'to weigh by.';
+'to weigh by. Over several sessions, weigh it by rated_minutes.';
+COMMENT ON COLUMN analytics.sessions.rated_minutes IS
+'How much of total_minutes is of attendees whose engagement is known, in minutes: what '
+'weighted_engagement_ratio is of. NULL where that is.';

@@ -182,7 +182,7 @@ ROWS = {
     "course_presence": "session_id || ' ' || person_id",
     "course_attendance": "person_id",
 }
-# Of starts and ends, not of attendees; of visits that have minutes alone; of changes, which are tried below.
+# Of starts and ends, not of attendees; of visits that have minutes, or engagement, alone; of changes, which are tried below.
 OTHERS = {
     *((view, "duration_minutes") for view in ("sessions", "breakouts", "logical_sessions")),
     *((view, "open_minutes") for view in ("logical_sessions", "course_meetings", "course_sessions")),
@@ -193,6 +193,7 @@ OTHERS = {
     ("planned_sessions", "late_minutes"),
     ("restated_sessions", "after_end_minutes"),
     ("attendance", "engaged_minutes"),
+    ("sessions", "rated_minutes"),
     ("engagement_distribution", "attended_minutes"),
     ("absences", "attended_minutes"),
     ("restated_sessions", "changed_minutes"),

@@ -9,13 +9,16 @@ from statistics import fmean
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from pipelines.dashboards.metrics import METRICS
 from tests.integration.test_views_unknown import (
     ACCOUNT,
+    ATTENDEE,
     DAYS,
     MONDAY,
+    PEOPLE,
     REPORTS,
     Loads,
     both,
@@ -36,6 +39,7 @@ INSERT INTO university.course_rooms (account_id, course_id, room_id) VALUES (404
 INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (404, 'course', 'ann'), (404, 'course', 'zed');
 """
 Values = dict[object, float | None]
+[ENGAGEMENT] = [metric.sql for metric in METRICS if metric.name == "engagement"]
 
 
 def engagement(day: int) -> float:
@@ -194,6 +198,35 @@ def test_a_ratio_is_of_what_is_loaded_and_null_where_that_is_nothing(
             query = f"SELECT {ROWS[view]}, {column} FROM analytics.{view}"
             found: Values = dict(connection.execute(query.encode()).fetchall())
             assert found == pytest.approx(wanted), f"{view}.{column}"
+
+
+_RATED = st.tuples(st.sampled_from([None, 0.0, 10.0, 1000.0]), st.sampled_from([None, 0.0, 0.4, 1.0]))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(visits=st.dictionaries(st.tuples(st.integers(0, 2), st.sampled_from(PEOPLE)), _RATED, min_size=1))
+@example(visits={(0, "ann"): (1000.0, None), (0, "bob"): (10.0, 1.0), (1, "ann"): (100.0, 0.0)})
+def test_engagement_is_the_same_whichever_view_it_is_averaged_over(
+    connection: psycopg.Connection, visits: dict[tuple[int, str], tuple[float | None, float | None]]
+) -> None:
+    """A session's ratio is of those of its minutes that are rated: it weighs by no more than these."""
+    with connection.transaction(force_rollback=True):
+        for day in range(3):
+            load(connection, day, 6000)
+            load(connection, day, 6001)
+        connection.execute("DELETE FROM kaltura.attendees")
+        for (day, person), (minutes, ratio) in visits.items():
+            date = MONDAY + dt.timedelta(days=day)
+            row = [ACCOUNT, f"s{day}", person, minutes, date, date, date, date]
+            connection.execute(ATTENDEE, row)
+            connection.execute(
+                "UPDATE kaltura.attendees SET meeting_engaged_play_time_ratio = %s WHERE (cue_point_id, user_id) = (%s, %s)",
+                [ratio, f"s{day}", person],
+            )
+        engagement = {view: f"SELECT {sql} FROM analytics.{view}" for view, sql in ENGAGEMENT.items()}
+        found = {view: connection.execute(query.encode()).fetchone() for view, query in engagement.items()}
+        [weekly] = connection.execute("SELECT weighted_engagement_ratio FROM analytics.weekly").fetchall()
+    assert found == dict.fromkeys(found, pytest.approx(weekly))
 
 
 def test_a_mean_of_people_a_session_is_over_sessions_whose_attendees_are_loaded(connection: psycopg.Connection) -> None:
