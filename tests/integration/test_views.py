@@ -244,6 +244,67 @@ def test_a_person_s_courses_looked_up_one_by_one_have_the_rows_that_the_view_has
         assert seeded.execute(query.replace("'ann'", f"'{person}'").encode()).fetchall() == of_view != []
 
 
+def answer(connection: psycopg.Connection, question: str) -> list[dict[str, object]]:
+    """The rows of the cookbook's answer."""
+    [query] = re.findall(r"```sql\n(.*?)```", dict(QUESTIONS)[question], re.S)
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        return cursor.execute(query.encode()).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "wanted"),
+    [
+        (
+            "UPDATE kaltura.room_sessions SET session_end_time = NULL WHERE cue_point_id = 's2' AND partner_id = 101",
+            [None],
+        ),
+        (
+            "UPDATE kaltura.room_sessions SET (session_start_time, session_end_time) = ('2026-10-05 09:00Z', '2026-10-05 09:00Z')"
+            " WHERE cue_point_id IN ('s1', 's2') AND partner_id = 101",
+            [None],
+        ),
+        ("UPDATE kaltura.attendees SET meeting_view_time = NULL WHERE cue_point_id = 's2' AND user_id = 'ann'", [None]),
+        ("DELETE FROM kaltura.loads WHERE report_id = 6001 AND partition_date = '2026-10-05'", []),
+    ],
+    ids=["an end", "a length", "a time", "attendees"],
+)
+def test_the_share_of_an_interrupted_meeting_is_unknown_where_a_part_of_it_is(
+    unknown: str, wanted: list[None], seeded: psycopg.Connection
+) -> None:
+    question = "How long was somebody in a meeting that was interrupted?"
+    [ann] = [row for row in answer(seeded, question) if row["person_id"] == "ann"]
+    assert (ann["minutes"], ann["attended_ratio"]) == (80, pytest.approx(80 / 90))
+
+    seeded.execute(unknown.encode())
+
+    assert [row["attended_ratio"] for row in answer(seeded, question) if row["person_id"] == "ann"] == wanted
+
+
+def test_who_goes_through_two_breakouts_is_one_of_the_people_in_them(seeded: psycopg.Connection) -> None:
+    """Of s5, ann was in one breakout and cyd in the other; the untied one has nobody who is known."""
+    seeded.execute(
+        "INSERT INTO kaltura.attendees SELECT (jsonb_populate_record(attendees,"
+        ' \'{"entry_id": "r-bio-2", "cue_point_id": "b2"}\')).* FROM kaltura.attendees WHERE cue_point_id = \'b1\''
+    )
+    rows = answer(seeded, "Are breakout rooms used, and in which sessions?")
+    [biology] = [row for row in rows if row["main_session_id"] == "s5"]
+    assert (biology["breakout_count"], biology["people_count"], biology["attendance_count"]) == (2, 2, 3)
+    assert biology["mean_minutes"] == pytest.approx(20)
+
+
+def test_two_ids_of_one_person_in_one_session_are_in_it_once(seeded: psycopg.Connection) -> None:
+    """Somebody came to s1 as ann and as bob, who was in it too, and in s0 and s3."""
+    seeded.execute("UPDATE kaltura.attendees SET user_email = 'ann@example.edu' WHERE user_id IN ('ann', 'bob')")
+    question = "Who has two ids, and what does the person behind an e-mail add up to?"
+    rows = answer(seeded, question)
+    [ann] = [row for row in rows if row["account_id"] == 101 and row["person"] == "ann@example.edu"]
+    assert (ann["ids"], ann["session_count"]) == (["ann", "bob"], 5)
+    [(minutes,)] = seeded.execute(
+        "SELECT sum(total_minutes) FROM analytics.people WHERE account_id = 101 AND person_id IN ('ann', 'bob')"
+    ).fetchall()
+    assert ann["minutes"] == minutes
+
+
 def test_the_cookbook_has_its_questions() -> None:
     assert len(QUESTIONS) >= 20
     asked = " ".join(answer for _, answer in QUESTIONS)
