@@ -47,6 +47,7 @@ WEEK_STATE = """CASE WHEN {state} = 'provisional' THEN 'provisional'
 _SESSIONS_WEEK = WEEK_STATE.format(state="state", day="day")
 ENGAGED = "sum(minutes * ratio) / sum(minutes) FILTER (WHERE ratio IS NOT NULL)"
 OF_SESSIONS = f"(SELECT {ENGAGED} FROM sa AS one WHERE {{where}})"
+UNTIL = "(SELECT max(day) FROM told AS t WHERE NOT EXISTS (SELECT FROM told WHERE day <= t.day AND NOT ({holds})))"
 STUDENT = "is_enrolled AND role = 'student'"
 HOSTED = "host IS NOT NULL"
 ACCOUNT = "(SELECT min(partner_id) FROM kaltura.loads)"
@@ -77,7 +78,7 @@ days AS (
 QUERIES = {
     # --- At a glance
     "How far the data are known": f"""
-        SELECT {ACCOUNT}, max(day) FILTER (WHERE loaded), max(day) FILTER (WHERE state = 'final'),
+        SELECT {ACCOUNT}, {UNTIL.format(holds="loaded")}, {UNTIL.format(holds="state = 'final'")},
             count(*) FILTER (WHERE NOT loaded), count(*) FILTER (WHERE state = 'provisional') FROM told""",
     "Sessions of the week": f"SELECT {WEEK}, count(*) FROM s {OVER} GROUP BY 1",
     "People of the week": f"SELECT {WEEK}, count(DISTINCT user_id) FROM a {OVER} AND is_person GROUP BY 1",

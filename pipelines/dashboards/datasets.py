@@ -177,7 +177,7 @@ def _metrics(view: str, described: Sequence[Column]) -> list[dict[str, Any]]:
             "verbose_name": each.label,
             "metric_type": None,
             "expression": each.sql[view],
-            "description": comments[each.words],
+            "description": f"{each.of} {comments[each.words]}".strip(),
             "d3format": each.format or None,
             "extra": {"certification": CERTIFIED},
             "warning_text": None,

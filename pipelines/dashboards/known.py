@@ -7,8 +7,9 @@ WEEK = "P1W"
 MAIN = "NOT is_breakout"  # who is in a breakout is in the main room as well
 KNOWN = Table(
     "How far the data are known",
-    "The last day of which sessions and attendees are loaded, the last that was over when last pulled, and of which every"
-    " session is known to its end, and how many days are missing or provisional in all.",
+    "Until when every day is loaded, with sessions and attendees, and until when every day is final: over when last pulled, and"
+    " each of its sessions known to its end. A day that is missing in between ends both. And how many days are missing or"
+    " provisional in all.",
     "calendar",
     ("loaded_until", "final_until", "missing", "provisional"),
     ("account_id",),

@@ -18,18 +18,25 @@ PERSON = "FILTER (WHERE is_identified AND NOT is_breakout)"
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure, with its SQL by the view that it is computed over."""
+    """A figure, with its SQL by the view that it is computed over. `of` is what it makes of the column of `words`."""
 
     name: str
     label: str
     words: str
     format: str
     sql: Mapping[str, str]
+    of: str = ""
 
 
 def _weighted(minutes: str, ratio: str, engaged: str) -> str:
     """A mean that weighs by minutes, over those of which the ratio is known."""
     return f"SUM({engaged}) {MAIN} / NULLIF(SUM({minutes}) FILTER (WHERE NOT is_breakout AND {ratio} IS NOT NULL), 0)"
+
+
+def _until(holds: str) -> str:
+    """The day before the first for which that does not hold, and not the newest for which it does: no gap is passed over."""
+    until = f"MIN(session_date) FILTER (WHERE NOT ({holds})) - 1"
+    return f"NULLIF(COALESCE({until}, MAX(session_date)), MIN(session_date) - 1)"
 
 
 METRICS = (
@@ -170,14 +177,16 @@ METRICS = (
         "Final until",
         "calendar.is_provisional",
         "",
-        {"calendar": "MAX(session_date) FILTER (WHERE NOT is_provisional)"},
+        {"calendar": _until("NOT is_provisional")},
+        "The day before the first one that is missing or may still change: up to it, every day is final.",
     ),
     Metric(
         "loaded_until",
         "Loaded until",
         "calendar.is_session_loaded",
         "",
-        {"calendar": "MAX(session_date) FILTER (WHERE is_session_loaded AND is_attendance_loaded)"},
+        {"calendar": _until("is_session_loaded AND is_attendance_loaded")},
+        "The day before the first one of which sessions or attendees are not loaded: up to it, no day is missing.",
     ),
     Metric(
         "missing",

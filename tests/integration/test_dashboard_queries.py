@@ -2,9 +2,12 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import takewhile
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from psycopg.rows import dict_row
 from seed import fill
 
@@ -119,6 +122,35 @@ def test_who_came_to_a_final_and_a_provisional_session_is_one_of_the_weeks_peopl
         f" FROM {MAIN_VISITS} AND is_identified GROUP BY 1"
     ).fetchall()
     assert weeks == dict(expected)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(days=st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=6))
+@example(days=[(False, True, True), (True, True, False), (True, True, False)])
+def test_days_are_loaded_and_final_until_the_day_before_the_first_that_is_not(
+    seeded: psycopg.Connection, days: list[tuple[bool, bool, bool]]
+) -> None:
+    """A day in between that is not final, or not loaded, is not passed over."""
+    first = dt.date(2026, 10, 5)
+    with seeded.transaction(force_rollback=True):
+        seeded.execute(
+            "CREATE TEMPORARY TABLE calendar (session_date date, is_session_loaded boolean, is_attendance_loaded boolean,"
+            " is_provisional boolean)"
+        )
+        for number, day in enumerate(days):
+            seeded.execute(
+                "INSERT INTO pg_temp.calendar VALUES (%s, %s, %s, %s)", [first + dt.timedelta(days=number), *day]
+            )
+        told = {
+            name: one(seeded, f"SELECT {metrics_of('calendar')[name].sql['calendar']} FROM pg_temp.calendar")
+            for name in ("loaded_until", "final_until")
+        }
+    loaded = len(list(takewhile(lambda day: day[0] and day[1], days)))
+    final = len(list(takewhile(lambda day: not day[2], days)))
+    assert told == {
+        name: first + dt.timedelta(days=count - 1) if count else None
+        for name, count in (("loaded_until", loaded), ("final_until", final))
+    }
 
 
 def test_a_person_who_is_not_shown_is_nobody_of_a_count(seeded: psycopg.Connection) -> None:
