@@ -9,7 +9,7 @@ import click
 
 from pipelines.command_line import Command, database_url_option, day_option
 from resources.export.export import MANIFEST, Asked, export
-from resources.export.files import FORMATS
+from resources.export.files import EXCEL_CHARACTERS, FORMATS
 from resources.postgres import url
 from resources.runtime.counted import counted
 from resources.settings import SettingError, output_folder
@@ -57,6 +57,13 @@ def command(
             folder,
             lambda view, rows: shown.update(tasks[view], completed=rows),
         )
-    lines = [f"{folder / each.file}: {counted(each.rows, 'row')}" for each in done]
+    lines = [f"{folder / each.file}: {counted(each.rows, 'row')}{_cut(each.cut_cells)}" for each in done]
     lines.append(f"{folder / MANIFEST}: when they were read, and how far the data are known")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _cut(cells: int) -> str:
+    """What a sheet lacks; nothing where it lacks nothing."""
+    if not cells:
+        return ""
+    return f", {counted(cells, 'cell')} cut at {EXCEL_CHARACTERS:,} characters: csv and parquet have them whole"

@@ -1,7 +1,7 @@
 """Views as files: streamed, so that memory is bounded whatever their size, and all of one moment, so that they agree.
 
-Beside the files stands `export.json`: when they were read and by which login, what was asked for, how many rows each has,
-and how far each report was known then.
+Beside the files stands `export.json`: when they were read and by which login, what was asked for, how many rows each has
+and how many of its values were cut, and how far each report was known then.
 """
 
 import datetime as dt
@@ -42,11 +42,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written."""
+    """A file that was written. `cut_cells`: how many of its values end early, as a cell of Excel has no room for more."""
 
     view: str
     file: str
     rows: int
+    cut_cells: int
 
 
 def export(url: str, asked: Asked, folder: Path, progress: Callable[[str, int], None]) -> list[Exported]:
@@ -116,7 +117,7 @@ def _written(
             file.write(pa.record_batch(arrays, schema=view.schema))
             rows += len(batch)
             progress(view.name, rows)
-    return Exported(view.name, path.name, rows)
+    return Exported(view.name, path.name, rows, file.cut_cells)
 
 
 def _manifest(connection: psycopg.Connection, asked: Asked, done: Sequence[Exported]) -> dict[str, Any]:

@@ -21,14 +21,16 @@ from resources.export.catalog import ExportedView, ExportError
 from resources.runtime.whole_file import whole_file
 
 EXCEL_ROWS = 1_048_575  # below the head
-EXCEL_CHARACTERS = 32_767
+EXCEL_CHARACTERS = 32_767  # of a cell, as UTF-16 counts them
 # A spreadsheet takes a cell that begins so for a formula, which may run a program or send the sheet away (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 TEXT_MARK = "'"  # what makes a cell of a CSV file text
 
 
 class ExportFile(ABC):
-    """Takes batches of a view's rows."""
+    """Takes batches of a view's rows. `cut_cells` is how many values the format had no room for, and that end early in it."""
+
+    cut_cells = 0
 
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None: ...
@@ -114,9 +116,17 @@ class Excel(ExportFile):
             case int() | float():
                 self._sheet.write_number(self._row, at, value)
             case list():
-                self._sheet.write_string(self._row, at, _joined(value)[:EXCEL_CHARACTERS])
+                self._sheet.write_string(self._row, at, self._fitting(_joined(value)))
             case _:
-                self._sheet.write_string(self._row, at, str(value)[:EXCEL_CHARACTERS])
+                self._sheet.write_string(self._row, at, self._fitting(str(value)))
+
+    def _fitting(self, text: str) -> str:
+        """The text as far as a cell has room for it."""
+        units = text.encode("utf-16-le")
+        if len(units) <= 2 * EXCEL_CHARACTERS:
+            return text
+        self.cut_cells += 1
+        return units[: 2 * EXCEL_CHARACTERS].decode("utf-16-le", "ignore")  # half a character is none
 
     def close(self) -> None:
         try:

@@ -253,6 +253,37 @@ def test_a_sheet_that_is_too_long_for_excel_is_refused(
     assert EXCEL_ROWS == 2**20 - 1
 
 
+def test_what_a_cell_of_excel_has_no_room_for_is_counted_and_said(seeded: str, tmp_path: Path) -> None:
+    """A text, and a list: of days that are missing there may be thousands. A snowman is one of Excel's characters, a face two."""
+    with psycopg.connect(seeded, autocommit=True) as connection:
+        [longest, fits] = ["\N{GRINNING FACE}" * 16_384, "\N{GRINNING FACE}" * 16_383 + "\N{SNOWMAN}"]
+        for name, session in ((longest, "s0"), (fits, "s3")):
+            connection.execute(
+                "UPDATE kaltura.room_sessions SET entry_name = %s WHERE partner_id = 101 AND cue_point_id = %s",
+                [name, session],
+            )
+        connection.execute(
+            "UPDATE kaltura.loads SET partition_date = '2010-01-01' WHERE partner_id = 101 AND partition_date ="
+            " (SELECT min(partition_date) FROM kaltura.loads WHERE partner_id = 101)"
+        )
+    views = ["sessions", "data_freshness"]
+    words = ["export", *views, "--format", "xlsx", "--account", "101", "--out", str(tmp_path), "--database-url", seeded]
+
+    done = CliRunner().invoke(front_door, words)
+
+    assert done.exit_code == 0, done.output
+    assert "sessions.xlsx: 12 rows, 1 cell cut at 32,767 characters" in done.output
+    assert "data_freshness.xlsx: 3 rows, 3 cells cut at 32,767 characters" in done.output
+    manifest = json.loads((tmp_path / "export.json").read_text("utf-8"))
+    assert [each["cut_cells"] for each in manifest["files"]] == [1, 3]
+    sheet = openpyxl.load_workbook(tmp_path / "sessions.xlsx").active
+    assert sheet is not None
+    names = {str(row[3]) for row in sheet.iter_rows(values_only=True)}
+    assert {longest[:-1], fits} <= names
+    assert longest not in names
+    assert exported(seeded, tmp_path, *views, form="csv")
+
+
 def test_a_full_disk_under_a_sheet_is_said_and_not_what_closing_it_met(seeded: str, tmp_path: Path) -> None:
     with psycopg.connect(seeded) as connection:
         [view] = chosen(connection, ["sessions"])
