@@ -109,6 +109,7 @@ class Return:
     last_number: int | None
     session_count: int
     unknown_session_count: int
+    is_nobody_followed: bool
     room_count: int
     lower_ratio: float | None
     median_ratio: float | None

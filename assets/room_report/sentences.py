@@ -123,6 +123,8 @@ def _engagement(figures: Figures, say: Language) -> str:
 def _returns(figures: Figures, say: Language) -> str:
     known = [row for row in figures.returns if row.median_ratio is not None]
     unknown = sum(row.unknown_session_count for row in figures.returns)
+    if not known and unknown and all(row.is_nobody_followed for row in figures.returns):
+        return say("returns_not_followed")
     if not known:
         return say("returns_unknown", unknown) if unknown else say("returns_none")
     share, steps = say.percent(known[0].median_ratio), steps_text(known[0], say)

@@ -1,13 +1,17 @@
 -- How many of a room's first people come back: sessions of the week and the twelve before it, by
--- which session of their room they are. Unknown are those where attendees, theirs or the first session's, are not loaded.
+-- which session of their room they are. Unknown are those where attendees, theirs or the first session's, are not loaded,
+-- and all in mode none, where nobody can be followed.
 SELECT
     steps.first_number,
     steps.last_number,
     count(retention.returning_ratio) AS session_count,
     count(retention.session_id) FILTER (
-        WHERE
-        retention.people_count IS NULL OR retention.first_session_people_count IS NULL
+        WHERE retention.returning_people_count IS NULL
     ) AS unknown_session_count,
+    exists(
+        SELECT FROM kaltura.privacy
+        WHERE privacy.mode = 'none'
+    ) AS is_nobody_followed,
     count(DISTINCT retention.room_id) FILTER (
         WHERE retention.returning_ratio IS NOT NULL
     ) AS room_count,

@@ -2,9 +2,19 @@
 WITH audiences AS (
     SELECT
         attendance.room_id,
-        count(DISTINCT attendance.person_id) FILTER (
-            WHERE attendance.is_identified
-        ) AS people_count,
+        -- By pseudonym, as days past RETENTION_DAYS have nothing else.
+        count(
+            DISTINCT coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = attendance.account_id
+                        AND people.user_id = attendance.person_id
+                ),
+                attendance.person_id
+            )
+        ) FILTER (WHERE attendance.is_identified) AS people_count,
         sum(attendance.engaged_minutes)
         / nullif(
             sum(attendance.attended_minutes) FILTER (

@@ -45,8 +45,18 @@ SELECT
             )
             THEN FALSE
         -- Another host than the last known one of what it goes on with: one from before a gap is of another meeting.
+        -- By pseudonym, as days past RETENTION_DAYS have nothing else.
         ELSE coalesce(
-            session_host_user_id <> (
+            coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = room_sessions.partner_id
+                        AND people.user_id = room_sessions.session_host_user_id
+                ),
+                session_host_user_id
+            ) <> (
                 SELECT
                     CASE
                         WHEN
@@ -73,7 +83,16 @@ SELECT
                                             >= later.session_start_time - interval '5 minutes'
                                     )
                             )
-                            THEN earlier.session_host_user_id
+                            THEN coalesce(
+                                (
+                                    SELECT people.pseudonym
+                                    FROM kaltura.people
+                                    WHERE
+                                        people.partner_id = earlier.partner_id
+                                        AND people.user_id = earlier.session_host_user_id
+                                ),
+                                earlier.session_host_user_id
+                            )
                     END
                 FROM kaltura.room_sessions AS earlier
                 WHERE

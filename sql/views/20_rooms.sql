@@ -59,7 +59,7 @@ openings AS (
         count(*) AS session_count,
         -- Of days of which either report is not loaded whole: their attendees are in no figure here.
         count(*) FILTER (
-            WHERE known_days.session_date IS NULL
+            WHERE loaded.is_loaded IS NOT TRUE
         ) AS unknown_attendance_session_count,
         sum(sessions.duration_minutes) AS session_minutes,
         min(sessions.started_at) AS first_session_at,
@@ -74,10 +74,18 @@ openings AS (
         ) AS previous_session_count
     FROM analytics.sessions
     INNER JOIN newest_days ON sessions.account_id = newest_days.account_id
-    LEFT JOIN known_days
-        ON
-            sessions.account_id = known_days.account_id
-            AND sessions.session_date = known_days.session_date
+    -- A day at a time, as in sessions: joined to all days at once, each session was held against each of them.
+    LEFT JOIN LATERAL (
+        SELECT
+            bool_and(
+                loaded_days.session_pulled_at IS NOT NULL
+                AND loaded_days.attendance_pulled_at IS NOT NULL
+            ) AS is_loaded
+        FROM analytics.loaded_days
+        WHERE
+            loaded_days.account_id = sessions.account_id
+            AND loaded_days.session_date = sessions.session_date
+    ) AS loaded ON TRUE
     GROUP BY sessions.account_id, sessions.room_id, newest_days.newest_date
 ),
 
@@ -120,22 +128,38 @@ visitors AS (
 
 audiences AS (
     SELECT
-        account_id,
-        room_id,
-        count(*) FILTER (WHERE NOT analytics.is_nobody(user_id)) AS people_count,
-        sum(minutes) AS total_minutes,
+        visitors.account_id,
+        visitors.room_id,
+        -- By pseudonym, as days past RETENTION_DAYS have nothing else.
+        count(
+            DISTINCT coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = visitors.account_id
+                        AND people.user_id = visitors.user_id
+                ),
+                visitors.user_id
+            )
+        ) FILTER (WHERE NOT analytics.is_nobody(visitors.user_id)) AS people_count,
+        sum(visitors.minutes) AS total_minutes,
         -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
         CASE
-            WHEN count(*) FILTER (WHERE analytics.is_nobody(user_id)) = 0 THEN 0
-            ELSE sum(minutes) FILTER (WHERE analytics.is_nobody(user_id))
+            WHEN count(*) FILTER (WHERE analytics.is_nobody(visitors.user_id)) = 0 THEN 0
+            ELSE sum(visitors.minutes) FILTER (WHERE analytics.is_nobody(visitors.user_id))
         END AS unidentified_minutes,
-        CASE WHEN sum(recent_attendance_count) = 0 THEN 0 ELSE sum(recent_minutes) END
-            AS recent_minutes,
-        CASE WHEN sum(previous_attendance_count) = 0 THEN 0 ELSE sum(previous_minutes) END
-            AS previous_minutes,
-        sum(engaged_minutes) / nullif(sum(rated_minutes), 0) AS weighted_engagement_ratio
+        CASE
+            WHEN sum(visitors.recent_attendance_count) = 0 THEN 0 ELSE sum(visitors.recent_minutes)
+        END AS recent_minutes,
+        CASE
+            WHEN sum(visitors.previous_attendance_count) = 0 THEN 0
+            ELSE sum(visitors.previous_minutes)
+        END AS previous_minutes,
+        sum(visitors.engaged_minutes)
+        / nullif(sum(visitors.rated_minutes), 0) AS weighted_engagement_ratio
     FROM visitors
-    GROUP BY account_id, room_id
+    GROUP BY visitors.account_id, visitors.room_id
 ),
 
 known AS (

@@ -1,4 +1,5 @@
--- Who of a room's first session came back: each later session against the first. An opening in which
+-- Who of a room's first session came back: each later session against the first, by pseudonym, as days past
+-- RETENTION_DAYS have nothing else. An opening in which
 -- nobody but the host was, before anybody came, is a test and no first session. Which session is the first, and the
 -- number of another, are looked up in its own room, so that a filter on session_date decides which are looked at.
 
@@ -81,9 +82,7 @@ SELECT
     numbered_sessions.started_at,
     present.people_count,
     first_session.people_count AS first_session_people_count,
-    CASE
-        WHEN first_session.people_count IS NOT NULL THEN present.returning_people_count
-    END AS returning_people_count,
+    present.returning_people_count,
     present.returning_people_count::double precision
     / nullif(first_session.people_count, 0) AS returning_ratio,
     present.people_count::double precision
@@ -92,8 +91,20 @@ FROM numbered_sessions
 LEFT JOIN LATERAL (
     SELECT
         count(*) AS people_count,
-        array_agg(attendees.user_id) AS people
+        -- In mode none everybody has another pseudonym in each session: who came back is not known.
+        CASE
+            WHEN
+                NOT EXISTS (
+                    SELECT FROM kaltura.privacy
+                    WHERE privacy.mode = 'none'
+                )
+                THEN array_agg(coalesce(people.pseudonym, attendees.user_id))
+        END AS people
     FROM kaltura.attendees
+    LEFT JOIN kaltura.people
+        ON
+            attendees.partner_id = people.partner_id
+            AND attendees.user_id = people.user_id
     WHERE
         attendees.partner_id = numbered_sessions.account_id
         AND attendees.entry_id = numbered_sessions.room_id
@@ -104,10 +115,19 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         count(*) AS people_count,
-        count(*) FILTER (
-            WHERE attendees.user_id = any(first_session.people)
-        ) AS returning_people_count
+        CASE
+            WHEN first_session.people IS NOT NULL
+                THEN
+                    count(DISTINCT coalesce(people.pseudonym, attendees.user_id)) FILTER (
+                        WHERE
+                        coalesce(people.pseudonym, attendees.user_id) = any(first_session.people)
+                    )
+        END AS returning_people_count
     FROM kaltura.attendees
+    LEFT JOIN kaltura.people
+        ON
+            attendees.partner_id = people.partner_id
+            AND attendees.user_id = people.user_id
     WHERE
         attendees.partner_id = numbered_sessions.account_id
         AND attendees.entry_id = numbered_sessions.room_id
@@ -118,7 +138,8 @@ LEFT JOIN LATERAL (
 
 COMMENT ON VIEW analytics.room_retention IS
 'One row for each session of a main room (account_id, room_id, session_id), numbered from the '
-'first that somebody came to, with how many of that one''s people came back. A person is an id.';
+'first that somebody came to, with how many of that one''s people came back. A person is an id; who '
+'has one on newer days and its pseudonym on older ones (RETENTION_DAYS) is one.';
 COMMENT ON COLUMN analytics.room_retention.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.room_retention.room_id IS 'The room: the id of its Kaltura entry.';
 COMMENT ON COLUMN analytics.room_retention.room_name IS 'The room''s name at this session.';
@@ -137,10 +158,11 @@ COMMENT ON COLUMN analytics.room_retention.first_session_people_count IS
 'loaded, and where session_number is.';
 COMMENT ON COLUMN analytics.room_retention.returning_people_count IS
 'How many of the first session''s people are in this one; for the first, all of them. '
-'NULL where attendees of either are not loaded, and where session_number is.';
+'NULL where attendees of either are not loaded, where session_number is, and in PII_MODE none, '
+'where nobody can be followed from one session to the next.';
 COMMENT ON COLUMN analytics.room_retention.returning_ratio IS
 'returning_people_count as a share of first_session_people_count, 0 to 1; NULL as for '
 'returning_people_count.';
 COMMENT ON COLUMN analytics.room_retention.size_ratio IS
-'people_count as a multiple of first_session_people_count, newcomers included; NULL as for '
-'returning_people_count.';
+'people_count as a multiple of first_session_people_count, newcomers included; NULL where '
+'attendees of either are not loaded, and where session_number is.';

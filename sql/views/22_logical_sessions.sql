@@ -147,9 +147,22 @@ CROSS JOIN
     ) AS stitched
 LEFT JOIN LATERAL (
     SELECT
-        count(DISTINCT attendees.user_id) FILTER (
-            WHERE NOT analytics.is_nobody(attendees.user_id)
-        ) AS people_count,
+        -- By pseudonym where there are several parts: those of days past RETENTION_DAYS have nothing else.
+        count(
+            DISTINCT CASE
+                WHEN stitched.part_count = 1 THEN attendees.user_id
+                ELSE coalesce(
+                    (
+                        SELECT people.pseudonym
+                        FROM kaltura.people
+                        WHERE
+                            people.partner_id = openings.account_id
+                            AND people.user_id = attendees.user_id
+                    ),
+                    attendees.user_id
+                )
+            END
+        ) FILTER (WHERE NOT analytics.is_nobody(attendees.user_id)) AS people_count,
         -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
         CASE WHEN count(*) = 0 THEN 0 ELSE sum(attendees.meeting_view_time) END AS total_minutes,
         CASE

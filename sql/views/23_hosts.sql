@@ -153,7 +153,19 @@ LEFT JOIN missing_days ON held.account_id = missing_days.account_id
 LEFT JOIN LATERAL (  -- noqa: ST05
     -- First a row a person: counting distinct people over all sessions would sort them all.
     SELECT
-        count(*) FILTER (WHERE NOT analytics.is_nobody(listeners.user_id)) AS people_count,
+        -- By pseudonym, as days past RETENTION_DAYS have nothing else.
+        count(
+            DISTINCT coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = held.account_id
+                        AND people.user_id = listeners.user_id
+                ),
+                listeners.user_id
+            )
+        ) FILTER (WHERE NOT analytics.is_nobody(listeners.user_id)) AS people_count,
         sum(listeners.attendance_count) FILTER (
             WHERE NOT analytics.is_nobody(listeners.user_id)
         ) AS attendance_count,

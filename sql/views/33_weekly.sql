@@ -57,7 +57,16 @@ LEFT JOIN LATERAL (  -- noqa: ST05
         SELECT
             sessions.is_breakout,
             sessions.room_id,
-            sessions.host_id,
+            coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = sessions.account_id
+                        AND people.user_id = sessions.host_id
+                ),
+                sessions.host_id
+            ) AS host_id,
             sessions.duration_minutes,
             sessions.is_provisional
         FROM analytics.sessions
@@ -108,14 +117,16 @@ LEFT JOIN LATERAL (  -- noqa: ST05
             0
         ) AS weighted_engagement_ratio
     FROM (
-        -- As in daily. OFFSET: what is asked of a row several times is worked out once.
+        -- As in daily, and by pseudonym: days past RETENTION_DAYS have nothing else. OFFSET: what is asked of a row several
+        -- times is worked out once.
         SELECT
-            CASE
-                WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
-                ELSE coalesce(
-                    people.pseudonym, substring(attendees.user_id FROM '^p_[0-9a-f]{32}$')
-                )
-            END AS person_id,
+            coalesce(
+                people.pseudonym,
+                CASE
+                    WHEN (SELECT analytics.shows_people()) THEN attendees.user_id
+                    ELSE substring(attendees.user_id FROM '^p_[0-9a-f]{32}$')
+                END
+            ) AS person_id,
             NOT analytics.is_nobody(attendees.user_id) AS is_identified,
             attendees.user_type = 'Guest' AS is_guest,
             exists(
@@ -133,7 +144,6 @@ LEFT JOIN LATERAL (  -- noqa: ST05
             ON
                 attendees.partner_id = people.partner_id
                 AND attendees.user_id = people.user_id
-                AND NOT (SELECT analytics.shows_people())
         WHERE
             attendees.partner_id = calendar_weeks.account_id
             AND attendees.partition_date >= calendar_weeks.week_date

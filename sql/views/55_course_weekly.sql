@@ -125,9 +125,19 @@ CROSS JOIN LATERAL (
             AND course_presence.role = 'student'
             AND NOT course_presence.is_attended
         ) AS absence_count,
-        count(DISTINCT course_presence.person_id) FILTER (
-            WHERE NOT course_presence.is_enrolled
-        ) AS not_enrolled_people_count
+        -- By pseudonym, as days past RETENTION_DAYS have nothing else of who is on no list.
+        count(
+            DISTINCT coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = course_presence.account_id
+                        AND people.user_id = course_presence.person_id
+                ),
+                course_presence.person_id
+            )
+        ) FILTER (WHERE NOT course_presence.is_enrolled) AS not_enrolled_people_count
     FROM analytics.course_presence
     WHERE
         course_presence.account_id = session_weeks.account_id

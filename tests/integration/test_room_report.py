@@ -234,6 +234,18 @@ def test_attendees_that_are_not_loaded_are_unknown_and_not_nobody(seeded: psycop
 
 
 @pytest.mark.parametrize("language", REPORT_LANGUAGES)
+def test_where_nobody_can_be_followed_it_is_not_said_that_nobody_came_back(
+    language: str, seeded: psycopg.Connection
+) -> None:
+    seeded.execute("UPDATE kaltura.privacy SET mode = 'none'")
+    say = Language(language)
+    report = Reader(page(figures(seeded, 101, WEEK, BERLIN), READ_AT, language))
+
+    assert say("returns_not_followed") in report.words
+    assert {row[1] for row in report.tables[say("returns")][1:]} == {"\N{EM DASH}"}
+
+
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
 def test_nobody_is_not_said_to_have_attended_where_the_days_with_sessions_lack_their_attendees(
     language: str, seeded: psycopg.Connection
 ) -> None:

@@ -1,13 +1,20 @@
 """Views of rooms against what is reckoned by hand: who comes back to a room, and how full its local hours are."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from assets.reports import TABLES
+from pipelines.retention import without_old_names
+from resources.privacy.pseudonymise import pseudonymise
+from resources.privacy.pseudonyms import Privacy
+from tests.integration.test_privacy import NONE, WITH_KEY
 
 FIRST = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)
 HOST = "host"
@@ -36,10 +43,17 @@ def connection(database: str) -> Iterator[psycopg.Connection]:
 
 
 def held(
-    connection: psycopg.Connection, number: int, start: dt.datetime, minutes: float, people: set[str], *, loaded: bool
+    connection: psycopg.Connection,
+    number: int,
+    start: dt.datetime,
+    minutes: float,
+    people: set[str],
+    *,
+    loaded: bool,
+    host: str = HOST,
 ) -> None:
     known, end = start + dt.timedelta(days=3), start + dt.timedelta(minutes=minutes)
-    connection.execute(SESSION, [f"s{number}", start, end, HOST, start.date(), start, known])
+    connection.execute(SESSION, [f"s{number}", start, end, host, start.date(), start, known])
     for report in (6000, 6001) if loaded else (6000,):
         connection.execute(LOAD, [report, start.date(), start, known, known])
     for person in people if loaded else ():
@@ -75,6 +89,79 @@ def test_a_host_alone_is_no_first_session_and_those_who_return_are_those_of_the_
             )
         )
     assert got == wanted
+
+
+def with_privacy(connection: psycopg.Connection, privacy: Privacy, people: Iterable[str] = ()) -> None:
+    """As loads in that mode leave the warehouse, with the pseudonyms of these people."""
+    connection.execute(
+        "UPDATE kaltura.privacy SET mode = %s, key_fingerprint = %s", [privacy.mode, privacy.fingerprint]
+    )
+    for person in people:
+        pseudonym = privacy.of_account(1).pseudonym(person)
+        connection.execute("INSERT INTO kaltura.people VALUES (1, %s, %s)", [person, pseudonym])
+
+
+_COUNTS = {
+    "room_retention": "SELECT people_count, first_session_people_count, returning_people_count"
+    " FROM analytics.room_retention ORDER BY started_at",
+    "rooms": "SELECT people_count FROM analytics.rooms",
+    "hosts": "SELECT people_count FROM analytics.hosts WHERE host_id IS NULL",
+    "logical_sessions": "SELECT people_count, part_count FROM analytics.logical_sessions ORDER BY started_at",
+    "weekly": "SELECT people_count, host_count FROM analytics.weekly ORDER BY week_date",
+}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    history=st.lists(st.sets(st.sampled_from([HOST, "ann", "bob", "", "Unknown"])), min_size=1, max_size=5),
+    kept=st.integers(0, 3),
+    host=st.sampled_from([HOST, ""]),
+)
+def test_a_person_counts_once_on_both_sides_of_the_day_from_which_names_are_kept(
+    connection: psycopg.Connection, history: list[set[str]], kept: int, host: str
+) -> None:
+    """Sessions on both sides of a midnight, and the names before it gone: every view counts as it did."""
+    midnight = FIRST.replace(hour=0) + dt.timedelta(days=3)
+    with connection.transaction(force_rollback=True):
+        with_privacy(connection, WITH_KEY, [HOST, "ann", "bob"])
+        for number, people in enumerate(history):
+            start = midnight + dt.timedelta(minutes=10 * (number - kept))
+            held(connection, number, start, 8, people, loaded=True, host=host)
+        before = {view: connection.execute(query).fetchall() for view, query in _COUNTS.items()}
+        pseudonymise(connection, WITH_KEY, TABLES, 1, end=midnight.date())
+        after = {view: connection.execute(query).fetchall() for view, query in _COUNTS.items()}
+    assert after == before
+
+
+def test_who_comes_back_after_more_than_retention_days_returned_and_is_one_person(
+    connection: psycopg.Connection,
+) -> None:
+    """Ann came 400 days ago and yesterday, to a room that somebody else held open."""
+    with_privacy(connection, WITH_KEY, ["ann", HOST])
+    days = [FIRST, FIRST + dt.timedelta(days=399)]
+    for number, day in enumerate(days):
+        held(connection, number, day, 60, {"ann"}, loaded=True)
+    privacy = replace(WITH_KEY, retention_days=(dt.datetime.now(dt.UTC).date() - FIRST.date()).days - 100)
+    with connection.transaction():
+        without_old_names(connection, privacy, 1)
+    stored = connection.execute("SELECT user_id = 'ann' FROM kaltura.attendees ORDER BY partition_date").fetchall()
+    assert stored == [(False,), (True,)]
+    assert connection.execute("SELECT people_count FROM analytics.rooms").fetchall() == [(1,)]
+    returned = "SELECT returning_people_count, returning_ratio FROM analytics.room_retention ORDER BY started_at"
+    assert connection.execute(returned).fetchall() == [(1, 1), (1, 1)]
+
+
+def test_nobody_can_be_said_to_return_where_everybody_is_new_in_each_session(connection: psycopg.Connection) -> None:
+    with_privacy(connection, NONE)
+    people = NONE.of_account(1)
+    for number in range(2):
+        ann = people.in_session(people.pseudonym("ann"), [str(number)])
+        held(connection, number, FIRST + dt.timedelta(days=number), 60, {ann}, loaded=True)
+    query = (
+        "SELECT people_count, first_session_people_count, returning_people_count, returning_ratio, size_ratio"
+        " FROM analytics.room_retention"
+    )
+    assert connection.execute(query).fetchall() == [(1, 1, None, None, 1)] * 2
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
