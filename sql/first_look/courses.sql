@@ -29,7 +29,20 @@ SELECT
 FROM lowest
 CROSS JOIN
     LATERAL (
-        SELECT count(DISTINCT course_presence.person_id) AS guests
+        -- By pseudonym, as days past RETENTION_DAYS have nothing else.
+        SELECT
+            count(
+                DISTINCT coalesce(
+                    (
+                        SELECT people.pseudonym
+                        FROM kaltura.people
+                        WHERE
+                            people.partner_id = course_presence.account_id
+                            AND people.user_id = course_presence.person_id
+                    ),
+                    course_presence.person_id
+                )
+            ) AS guests
         FROM analytics.course_presence
         WHERE
             course_presence.account_id = %(partner_id)s

@@ -138,8 +138,8 @@ LEFT JOIN LATERAL (
 
 COMMENT ON VIEW analytics.room_retention IS
 'One row for each session of a main room (account_id, room_id, session_id), numbered from the '
-'first that somebody came to, with how many of that one''s people came back. A person is an id; who '
-'has one on newer days and its pseudonym on older ones (RETENTION_DAYS) is one.';
+'first that somebody came to, with how many of that one''s people came back. A person is an '
+'id; who has one on newer days and its pseudonym on older ones (RETENTION_DAYS) is one.';
 COMMENT ON COLUMN analytics.room_retention.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.room_retention.room_id IS 'The room: the id of its Kaltura entry.';
 COMMENT ON COLUMN analytics.room_retention.room_name IS 'The room''s name at this session.';

@@ -92,7 +92,8 @@ GROUP BY named_visits.account_id, named_visits.person_id;
 
 COMMENT ON VIEW analytics.people IS
 'One row for each identified person (account_id, person_id): an id, so somebody with two ids has '
-'two rows, as has, where you are shown ids, who came before and after RETENTION_DAYS. Main sessions and breakouts are counted apart, as the minutes in a breakout are '
+'two rows, as has, where you are shown ids, who came before and after RETENTION_DAYS. '
+'Main sessions and breakouts are counted apart, as the minutes in a breakout are '
 'usually part of those in the main session.';
 COMMENT ON COLUMN analytics.people.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.people.person_id IS

@@ -189,7 +189,8 @@ expected AS (
     FROM meetings
     CROSS JOIN
         LATERAL (
-            SELECT
+            -- Of several enrolments that hold on the day, that which began last.
+            SELECT DISTINCT ON (listed.person)
                 listed.person,
                 listed.role
             FROM listed
@@ -198,6 +199,7 @@ expected AS (
                 AND listed.course_id = meetings.course_id
                 AND meetings.session_date >= coalesce(listed.from_date, '-infinity')
                 AND meetings.session_date <= coalesce(listed.to_date, 'infinity')
+            ORDER BY listed.person ASC, listed.from_date DESC NULLS LAST, listed.role ASC
             OFFSET 0  -- noqa: AM09
         ) AS enrolled
 ),
@@ -330,7 +332,8 @@ COMMENT ON COLUMN analytics.course_presence.person_id IS
 'list, the user id. The pseudonym where you may not see who people are or PII_MODE keeps no ids; '
 'NULL where there is none. Personal data.';
 COMMENT ON COLUMN analytics.course_presence.role IS
-'student, teacher, assistant or observer; NULL for who was not enrolled on that day.';
+'student, teacher, assistant or observer: as on that day, and of several enrolments that hold on '
+'it as the one that began last. NULL for who was not enrolled then.';
 COMMENT ON COLUMN analytics.course_presence.is_enrolled IS
 'Whether the person was enrolled on that day: false for a guest, who came all the same.';
 COMMENT ON COLUMN analytics.course_presence.is_present IS

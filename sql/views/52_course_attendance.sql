@@ -1,5 +1,6 @@
 -- Each person in each course, over its sessions: those on the list, also where they never came, and who came
--- without being on it.
+-- without being on it. Students alone are absent: of who was one, on whatever days, the sessions of these days count, and of
+-- anybody else those of all days that they were enrolled.
 
 CREATE VIEW analytics.course_attendance AS
 WITH marks AS (
@@ -7,7 +8,7 @@ WITH marks AS (
         account_id,
         course_id,
         person_id,
-        role,
+        coalesce(role = 'student', FALSE) AS is_student,
         is_enrolled,
         session_id,
         session_date,
@@ -17,7 +18,7 @@ WITH marks AS (
         is_provisional,
         -- Absences with no session attended between them share a number.
         count(*) FILTER (WHERE is_enrolled AND is_attended) OVER (
-            PARTITION BY account_id, course_id, person_id
+            PARTITION BY account_id, course_id, person_id, coalesce(role = 'student', FALSE)
             ORDER BY started_at, room_id, session_id
         ) AS absence_run
     FROM analytics.course_presence
@@ -28,8 +29,8 @@ runs AS (
         account_id,
         course_id,
         person_id,
+        is_student,
         absence_run,
-        max(role) AS role,
         count(*) FILTER (WHERE is_enrolled) AS session_count,
         count(*) FILTER (WHERE is_enrolled AND is_attended IS NULL) AS unknown_session_count,
         count(*) FILTER (WHERE is_enrolled AND is_attended) AS attended_session_count,
@@ -40,7 +41,7 @@ runs AS (
         max(session_date) FILTER (WHERE is_present) AS last_seen_date,
         bool_or(is_provisional) AS is_provisional
     FROM marks
-    GROUP BY account_id, course_id, person_id, absence_run
+    GROUP BY account_id, course_id, person_id, is_student, absence_run
 ),
 
 -- Who is on the list of a course that has not met yet, or not since they came, has a row as well.
@@ -49,8 +50,8 @@ people_of_courses AS (
         account_id,
         course_id,
         person_id,
+        is_student,
         absence_run,
-        role,
         session_count,
         unknown_session_count,
         attended_session_count,
@@ -59,16 +60,18 @@ people_of_courses AS (
         attended_minutes,
         has_unknown_minutes,
         last_seen_date,
+        NULL AS role,
+        NULL::date AS from_date,
         NULL::date AS enrolled_until_date,
         is_provisional
     FROM runs
     UNION ALL
     SELECT
-        account_id,
-        course_id,
-        person_id,
+        enrolments.account_id,
+        enrolments.course_id,
+        enrolments.person_id,
+        enrolments.role = 'student' AS is_student,
         NULL AS absence_run,
-        role,
         0 AS session_count,
         0 AS unknown_session_count,
         0 AS attended_session_count,
@@ -77,9 +80,22 @@ people_of_courses AS (
         NULL AS attended_minutes,
         FALSE AS has_unknown_minutes,
         NULL AS last_seen_date,
-        coalesce(to_date, 'infinity') AS enrolled_until_date,
+        enrolments.role,
+        coalesce(enrolments.from_date, '-infinity') AS from_date,
+        coalesce(least(enrolments.to_date, courses.ends_on), 'infinity') AS enrolled_until_date,
         FALSE AS is_provisional
     FROM analytics.enrolments
+    INNER JOIN university.courses
+        ON
+            enrolments.account_id = courses.account_id
+            AND enrolments.course_id = courses.course_id
+),
+
+counted AS (
+    SELECT
+        *,
+        bool_or(is_student) OVER (PARTITION BY account_id, course_id, person_id) AS was_student
+    FROM people_of_courses
 ),
 
 added_up AS (
@@ -87,11 +103,22 @@ added_up AS (
         account_id,
         course_id,
         person_id,
-        max(role) AS role,
-        sum(session_count)::bigint AS session_count,
-        sum(unknown_session_count)::bigint AS unknown_session_count,
-        sum(attended_session_count)::bigint AS attended_session_count,
-        sum(absence_count)::bigint AS absence_count,
+        was_student,
+        -- Of the last day on the list; of several enrolments of that day, of the one that began last.
+        (
+            array_agg(role ORDER BY enrolled_until_date DESC, from_date DESC, role ASC) FILTER (
+                WHERE role IS NOT NULL
+            )
+        )[1]
+            AS role,
+        sum(session_count) FILTER (WHERE is_student OR NOT was_student)::bigint AS session_count,
+        sum(unknown_session_count) FILTER (
+            WHERE is_student OR NOT was_student
+        )::bigint AS unknown_session_count,
+        sum(attended_session_count) FILTER (
+            WHERE is_student OR NOT was_student
+        )::bigint AS attended_session_count,
+        sum(absence_count) FILTER (WHERE is_student OR NOT was_student)::bigint AS absence_count,
         sum(not_enrolled_session_count)::bigint AS not_enrolled_session_count,
         -- 0 is where nothing is unknown: of who came for a time that is not given, none is known.
         CASE
@@ -100,11 +127,18 @@ added_up AS (
         END AS attended_minutes,
         max(last_seen_date) AS last_seen_date,
         nullif(max(enrolled_until_date), 'infinity') AS enrolled_until_date,
-        max(absence_count) AS longest_absence_count,
-        (array_agg(absence_count ORDER BY absence_run DESC NULLS LAST))[1] AS newest_absence_count,
+        max(absence_count) FILTER (
+            WHERE is_student OR NOT was_student
+        ) AS longest_absence_count,
+        (
+            array_agg(absence_count ORDER BY absence_run DESC NULLS LAST) FILTER (
+                WHERE is_student OR NOT was_student
+            )
+        )[1]
+            AS newest_absence_count,
         bool_or(is_provisional) AS is_provisional
-    FROM people_of_courses
-    GROUP BY account_id, course_id, person_id
+    FROM counted
+    GROUP BY account_id, course_id, person_id, was_student
 )
 
 SELECT
@@ -116,6 +150,7 @@ SELECT
     added_up.person_id,
     added_up.role,
     added_up.role IS NOT NULL AS is_enrolled,
+    added_up.was_student AS is_student,
     added_up.session_count,
     added_up.unknown_session_count,
     added_up.attended_session_count,
@@ -159,11 +194,16 @@ COMMENT ON COLUMN analytics.course_attendance.term IS
 COMMENT ON COLUMN analytics.course_attendance.person_id IS
 'The person, as in course_presence. Personal data.';
 COMMENT ON COLUMN analytics.course_attendance.role IS
-'student, teacher, assistant or observer; NULL for who is on no list of the course.';
+'student, teacher, assistant or observer, as on the last day that the person is enrolled: of '
+'several enrolments the one that lasts longest, and of those the one that began last. NULL for who '
+'is on no list of the course.';
 COMMENT ON COLUMN analytics.course_attendance.is_enrolled IS
 'Whether the list of the course has the person: false for a guest.';
+COMMENT ON COLUMN analytics.course_attendance.is_student IS
+'Whether the list has the person as a student, on whatever days: then session_count, the counts of '
+'it and attendance_ratio are of those days alone, whatever else the person was before or after.';
 COMMENT ON COLUMN analytics.course_attendance.session_count IS
-'Sessions held while the person was enrolled.';
+'Sessions held while the person was enrolled; of who was a student (is_student), while a student.';
 COMMENT ON COLUMN analytics.course_attendance.unknown_session_count IS
 'How many of session_count are in neither count that follows: attendees are not loaded, or the '
 'person came and the session''s length is not known.';
@@ -186,11 +226,11 @@ COMMENT ON COLUMN analytics.course_attendance.longest_absence_count IS
 COMMENT ON COLUMN analytics.course_attendance.newest_absence_count IS
 'The row of sessions not attended up to the newest one; 0 for who attended that.';
 COMMENT ON COLUMN analytics.course_attendance.is_at_risk IS
-'Whether a student has missed more sessions than attended, or the three newest while enrolled: of '
-'who has left (enrolled_until_date), as of then. NULL for others, and where fewer than two '
-'sessions are known.';
+'Whether a student (role) has missed more sessions than attended, or the three newest while a '
+'student: of who has left (enrolled_until_date), as of then. NULL for others, and where fewer than '
+'two sessions are known.';
 COMMENT ON COLUMN analytics.course_attendance.enrolled_until_date IS
-'The last local day on which the person is enrolled; NULL where the list names none, and for who '
-'is on no list of the course.';
+'The last local day on which the person is enrolled, in the course''s term; NULL where neither the '
+'list nor the course (ends_on) names one, and for who is on no list of the course.';
 COMMENT ON COLUMN analytics.course_attendance.is_provisional IS
 'Whether the figures may still grow: those of one of the sessions may.';

@@ -26,12 +26,14 @@ DAYS = [dt.date(2026, 3, 2) + dt.timedelta(days=number) for number in range(9)]
 
 @pytest.fixture(scope="module")
 def warehouse(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Nine days of an invented university, with its lists, and the roles."""
+    """Nine days of an invented university, with its lists, of a term that goes on, and the roles."""
     url = databases.make()
     university = University(seed=11, timezone="UTC", rooms=12)
     with serving(university) as running:
         term.pull(url, running, DAYS)
     term.load_lists(url, tmp_path_factory.mktemp("lists"), university, DAYS[0], DAYS[-1])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE university.courses SET ends_on = NULL")
     return url
 
 
