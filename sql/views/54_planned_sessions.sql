@@ -1,5 +1,6 @@
--- The timetable against what was held. A plan is held by the session of its room that overlaps it longest;
--- a session that overlaps no plan of its room was held without one.
+-- The timetable against what was held. A plan is held by the session of its room that overlaps it longest. One that
+-- overlaps another plan of the room longer holds this one too only where it covers half of it: the lecture before that ran
+-- over by minutes does not, one lecture of two hours does. A session that overlaps no plan of its room was held without one.
 
 CREATE VIEW analytics.planned_sessions AS
 WITH plans AS NOT MATERIALIZED (
@@ -11,7 +12,12 @@ WITH plans AS NOT MATERIALIZED (
         timetable.planned_end_at,
         (
             timetable.planned_start_at AT TIME ZONE coalesce(calendars.timezone, 'UTC')
-        )::date AS planned_date
+        )::date AS planned_date,
+        -- What starts at the very end is not in it.
+        (
+            (timetable.planned_end_at - interval '1 microsecond')
+            AT TIME ZONE coalesce(calendars.timezone, 'UTC')
+        )::date AS last_planned_date
     FROM university.timetable
     LEFT JOIN kaltura.calendars ON timetable.account_id = calendars.partner_id
 ),
@@ -22,6 +28,7 @@ held AS NOT MATERIALIZED (
         plans.course_id,
         plans.room_id,
         plans.planned_date,
+        plans.last_planned_date,
         plans.planned_start_at,
         plans.planned_end_at,
         openings.logical_session_id,
@@ -45,9 +52,29 @@ held AS NOT MATERIALIZED (
             AND logical_sessions.started_at < plans.planned_end_at
             -- Of an end that is not known it is known that it did not come before the start.
             AND coalesce(logical_sessions.ended_at, 'infinity') > plans.planned_start_at
+            -- One that began half a day before is not taken to have lasted until then.
             AND (
                 logical_sessions.ended_at IS NOT NULL
-                OR plans.planned_date = logical_sessions.session_date
+                OR logical_sessions.started_at > plans.planned_start_at - interval '12 hours'
+            )
+            AND (
+                -- What is asked first is asked of the session alone: the other plans are looked up for the few that are left.
+                logical_sessions.ended_at IS NULL
+                OR least(logical_sessions.ended_at, plans.planned_end_at)
+                - greatest(logical_sessions.started_at, plans.planned_start_at)
+                >= (plans.planned_end_at - plans.planned_start_at) / 2
+                OR NOT EXISTS (
+                    SELECT FROM university.timetable AS others
+                    WHERE
+                        others.account_id = plans.account_id
+                        AND others.room_id = plans.room_id
+                        AND others.planned_start_at < logical_sessions.ended_at
+                        AND others.planned_end_at > logical_sessions.started_at
+                        AND least(logical_sessions.ended_at, others.planned_end_at)
+                        - greatest(logical_sessions.started_at, others.planned_start_at)
+                        > least(logical_sessions.ended_at, plans.planned_end_at)
+                        - greatest(logical_sessions.started_at, plans.planned_start_at)
+                )
             )
         -- least() leaves NULL out: of an end that is not known, how long it overlaps is not either.
         ORDER BY
@@ -114,22 +141,23 @@ both_kinds AS (
             -- Of a session without an end that began before, it is not known whether it lasted until the plan.
             WHEN held.ended_at IS NULL AND held.started_at < held.planned_start_at THEN NULL
             WHEN held.logical_session_id IS NOT NULL THEN 'held'
-            WHEN loaded.session_pulled_at >= held.planned_end_at THEN 'not held'
+            WHEN loaded.is_over THEN 'not held'
         END AS outcome,
         held.logical_session_id AS session_id,
         held.started_at,
         held.ended_at,
-        coalesce(
-            held.is_provisional,
-            (loaded.session_pulled_at >= held.planned_end_at) IS NOT TRUE
-        ) AS is_provisional
+        coalesce(held.is_provisional, NOT loaded.is_over) AS is_provisional
     FROM held
     LEFT JOIN LATERAL (
-        SELECT max(loaded_days.session_pulled_at) AS session_pulled_at
+        -- Whether sessions of all days of the plan were pulled after its end.
+        SELECT
+            count(*) FILTER (WHERE loaded_days.session_pulled_at >= held.planned_end_at)
+            = held.last_planned_date - held.planned_date + 1 AS is_over
         FROM analytics.loaded_days
         WHERE
             loaded_days.account_id = held.account_id
-            AND loaded_days.session_date = held.planned_date
+            AND loaded_days.session_date >= held.planned_date
+            AND loaded_days.session_date <= held.last_planned_date
     ) AS loaded ON TRUE
     UNION ALL
     SELECT
@@ -184,19 +212,20 @@ COMMENT ON COLUMN analytics.planned_sessions.term IS
 'The term, as the list names it; NULL where it names none.';
 COMMENT ON COLUMN analytics.planned_sessions.room_id IS 'The room: the id of its Kaltura entry.';
 COMMENT ON COLUMN analytics.planned_sessions.session_date IS
-'The local day of the plan; of the session where there was no plan.';
+'The local day on which the plan starts; of the session where there was no plan.';
 COMMENT ON COLUMN analytics.planned_sessions.planned_start_at IS
 'When it was to start; NULL where there was no plan.';
 COMMENT ON COLUMN analytics.planned_sessions.planned_end_at IS
 'When it was to end; NULL where there was no plan.';
 COMMENT ON COLUMN analytics.planned_sessions.outcome IS
-'held, not held, or held without a plan; NULL where it is not known: sessions of the day are not '
-'loaded, or were last pulled before the planned end, or a session of the room began before the '
-'plan and its end is not known.';
+'held, not held, or held without a plan; NULL where it is not known: sessions of a day that the '
+'plan is on are not loaded, or were last pulled before the planned end, or a session of the room '
+'began in the 12 hours before the plan and its end is not known.';
 COMMENT ON COLUMN analytics.planned_sessions.session_id IS
 'The session of that room which overlaps the plan longest, as in course_sessions; where none does, '
-'one that may, as its end is not known; else NULL. One that ran through several plans holds each '
-'of them.';
+'one that may, as its end is not known; else NULL. One that overlaps another plan of the room '
+'longer holds this one as well only where it covers half of it, as one lecture in the place of two '
+'does, and not the one before that ran over.';
 COMMENT ON COLUMN analytics.planned_sessions.started_at IS
 'When the session started; NULL where there is none.';
 COMMENT ON COLUMN analytics.planned_sessions.ended_at IS
