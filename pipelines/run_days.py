@@ -19,8 +19,18 @@ UNDER_WAY = [
 PULLS = {"kaltura/pulls": REPORTS[0].key.to_user_string()}
 
 
+def pulls(run: dg.DagsterRun) -> bool:
+    """Whether the run is to bring days in, of any of the tables."""
+    return (
+        not {report.key for report in REPORTS}.isdisjoint(run.asset_selection or ())
+        or PULLS.items() <= run.tags.items()
+    )
+
+
 def days_of(run: dg.DagsterRun) -> set[dt.date]:
-    """None where the run is of checks alone, or of another job."""
+    """The days that the run pulls. A run of a week's report pulls none: its partition, a Monday, stands for the week."""
+    if not pulls(run):
+        return set()
     first, last = (run.tags.get(f"dagster/asset_partition_range_{end}", "") for end in ("start", "end"))
     one = run.tags.get("dagster/partition", "")
     try:

@@ -43,6 +43,7 @@ class History:
             "__ASSET_JOB",
             str(uuid.uuid4()),
             status=dg.DagsterRunStatus.STARTED,
+            asset_selection=frozenset(report.key for report in REPORTS),
             tags={
                 "dagster/asset_partition_range_start": str(days[0]),
                 "dagster/asset_partition_range_end": str(days[-1]),
@@ -172,6 +173,24 @@ def test_a_day_that_a_later_run_was_stopped_at_is_not_said_to_have_recovered(his
     assert history.tick() == []
     history.run(0, 0, {0}, dg.DagsterRunStatus.SUCCESS)
     assert history.tick() == ["RECOVERED: not loaded, 2026-03-02"]
+
+
+@pytest.mark.parametrize("is_red", [False, True], ids=["its Monday is loaded", "its Monday is red"])
+def test_a_weeks_report_that_failed_is_told_whatever_its_monday_holds_and_says_nothing_of_days(
+    history: History, is_red: bool
+) -> None:
+    """A schedule's run names no assets, and its partition, a Monday, reads like a day."""
+    history.run(0, 6, {*range(1 if is_red else 0, 7)}, dg.DagsterRunStatus.FAILURE)
+    history.tick()
+    report = dg.DagsterRun(
+        "__anonymous_asset_job_weekly_report",
+        str(uuid.uuid4()),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/partition": str(FIRST)},
+    )
+    history.instance.add_run(report)
+    history.instance.report_run_failed(report, "REPORT_DIR can't be written to")
+    assert history.tick() == ["ERROR: a run failed: REPORT_DIR can't be written to"]
 
 
 def test_a_cursor_beyond_the_newest_event_is_begun_anew_and_said_and_nothing_is_said_to_have_recovered(
