@@ -22,14 +22,14 @@ from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.windows import Days, stretches
 from resources.runtime.printable import in_metadata
-from resources.warehouse.warehouse import Warehouse, WarehouseError
+from resources.warehouse.warehouse import Warehouse
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 STRETCHES_IN_A_SENTENCE = 5
 
 # Names of metadata, which alerts read too.
 FIRST_DAY, LAST_DAY, BAD_DAYS, COUNT, SAMPLE, QUERY = "first day", "last day", "bad days", "found", "sample", "query"
-NOT_DONE, INTERRUPTED = "not done", "interrupted"  # the second where it was the database that went away
+NOT_DONE = "not done"
 
 
 @dataclass(frozen=True)
@@ -215,22 +215,12 @@ def results(
     Where something was pulled and no check is selected, all are: so a schedule's run, which plans none. Of each planned
     check Dagster keeps a row a day of the run for good.
 
-    Raises nothing that the database is to blame for: a check that can't be done says so, and warns; so does each that was
-    left where the database went away.
+    A check whose own query fails says so, and warns. Raises `WarehouseError` where the database went away meanwhile.
     """
     due = _due(selected, pulled, is_filtered=is_filtered)
-    left, reason = list(due), ""
-    try:
-        with warehouse.connection() as connection, query.reading(connection):
-            for check, report in due:
-                result = _result(check, report, days, account, connection, bool(pulled), marked_from)
-                left.remove((check, report))
-                yield result
-    except (WarehouseError, psycopg.Error) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-    for check, report in left:
-        description = f"This was not checked: {reason}. What was loaded stands, and the next pull is checked again."
-        yield _not_done(check, report, days, description, {INTERRUPTED: dg.MetadataValue.bool(True)})
+    with warehouse.connection() as connection, query.reading(connection):
+        for check, report in due:
+            yield _result(check, report, days, account, connection, bool(pulled), marked_from)
 
 
 def _due(

@@ -37,7 +37,7 @@ from resources.settings import word_list
 from resources.warehouse.load import Load
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.resource import Postgres
-from resources.warehouse.warehouse import DayLost, Warehouse
+from resources.warehouse.warehouse import DayLost, Warehouse, WarehouseError
 
 # One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
 POOL = f"kaltura_api_{account_name()}"
@@ -111,10 +111,10 @@ def kaltura_rooms(
         opened.require_timezone(kaltura.account, CALENDAR.timezone)
         people = opened.privacy.of_account(kaltura.account)
         run = _Run(context, reports, opened, people, filters)
+        retries.wait_before_retry(context, kaltura.pause_scale)
         days = run.days()
         if reports:
             missing = run.without_loaded(days)
-            retries.wait_before_retry(context, kaltura.pause_scale)
             run.pull(missing, client, accepts_empty=config.accept_empty)
             if run.has_written:
                 opened.gather_statistics([report.table for report in reports])
@@ -142,6 +142,7 @@ class _Run:
         self.filters = filters
         self.root_run_id = context.run.root_run_id or context.run.run_id
         self.failed: dict[dt.date, Exception] = {}
+        self.not_checked: WarehouseError | None = None
         self.reasons_said: set[str] = set()
         self.marked: set[dt.date] = set()
         self.failed_loads_in_a_row = 0
@@ -238,29 +239,46 @@ class _Run:
         """Tells what the checks say of the days. Nothing where no day came in: then nothing has changed."""
         if not days or len(self.failed) == len(days):
             return
-        for evaluation in checks.results(
+        try:
+            for attempt in outages.attempts(retries.passes):
+                with attempt:
+                    evaluations = self._evaluations(Days(min(days), max(days)))
+        except WarehouseError as error:
+            self.not_checked = error
+            return
+        for evaluation in evaluations:
+            self._tell(evaluation)
+
+    def _evaluations(self, days: Days) -> Sequence[dg.AssetCheckEvaluation]:
+        found = checks.results(
             self.context.selected_asset_check_keys,
             self.reports,
-            Days(min(days), max(days)),
+            days,
             self.people.partner_id,
             self.warehouse,
             is_filtered=self.filters.active is not None,
             marked_from=missing_days.first_marked(self.context.instance),
-        ):
-            self._tell(evaluation)
+        )
+        return list(found)  # at once: those of a try that broke off are not told twice
 
     def raise_for_failures(self) -> None:
-        """Raises `dagster.Failure` with every bad day: only a run that ends failed shows them in red."""
-        if not self.failed:
-            return
-        days = sorted(self.failed)
-        lines = reasons.lines(self.failed)
-        raise retries.failure(
-            self.context,
-            self.failed.values(),
-            f"{len(days)} of the run's days could not be loaded; all others are.\n" + "\n".join(lines),
-            {"failed days": dg.MetadataValue.json([str(day) for day in days])},
-        )
+        """Raises `dagster.Failure` with every bad day: only a run that ends failed shows them in red.
+
+        Also where the checks were not done, of which nobody would hear otherwise: a retry does them, and pulls nothing
+        that is there.
+        """
+        errors: list[Exception] = [*self.failed.values()]
+        told, metadata = [], {}
+        if self.failed:
+            days = sorted(self.failed)
+            told = [f"{len(days)} of the run's days could not be loaded; all others are.", *reasons.lines(self.failed)]
+            metadata["failed days"] = dg.MetadataValue.json([str(day) for day in days])
+        if self.not_checked:
+            errors.append(self.not_checked)
+            stands = " All days of the run are loaded." if self.reports and not self.failed else ""
+            told.append(f"The checks could not be done: {self.not_checked}{stands}")
+        if errors:
+            raise retries.failure(self.context, errors, "\n".join(told), metadata)
 
     @property
     def _gives_up_loading(self) -> bool:

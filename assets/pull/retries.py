@@ -133,9 +133,9 @@ def _what_next(context: dg.AssetExecutionContext, is_passing: bool) -> str:
         return "It is not retried by itself: asking again does not help before the cause is mended."
     number = _next_retry(context)
     if not number:
-        return "This may pass: run the missing days again later."
+        return "This may pass: run it again later for what is missing."
     minutes = _pause_seconds(number) // 60
-    return f"This may pass: the run is retried by itself, in {minutes} min or so, for the missing days alone."
+    return f"This may pass: the run is retried by itself, in {minutes} min or so, for what is missing alone."
 
 
 def _pause_seconds(retry_number: int) -> int:

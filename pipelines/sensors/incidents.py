@@ -30,7 +30,7 @@ TICK_SECONDS = 5.0  # of reading; what is left is read at the next tick. The dae
 REASON_LIMIT = 600  # characters
 
 WARNING, ERROR = "warning", "error"
-LOAD, NOT_CHECKED = "load", "checks were not done"
+LOAD = "load"
 _E_MAIL = re.compile(r"[^\s@<>,;:\"']+@[^\s@<>,;:\"']+\.\w+")
 
 Day = dt.date | None  # None: not of a day
@@ -215,8 +215,7 @@ def _failed_runs(
 
 def _latest_checks(instance: dg.DagsterInstance, found: Collected) -> None:
     keys = [spec.key for spec in checks.specs()]
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    for record in sorted(latest.values(), key=lambda record: record.id):
+    for record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).values():
         if record.event and record.event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             _judge(record.event.get_dagster_event().asset_check_evaluation_data, record.run_id, found)
 
@@ -251,13 +250,10 @@ def _judge(evaluation: "dg.AssetCheckEvaluation", run_id: str, found: Collected)
     incident = Incident(level, said(evaluation.description or ""), (table,), run_id)
     undone = f"{subject} could not be done"
     if checks.NOT_DONE in metadata:
-        # Where the database went away, all that were left say the same.
-        of_all = Incident(WARNING, incident.reason, (), run_id) if checks.INTERRUPTED in metadata else None
-        found.bad.setdefault(NOT_CHECKED if of_all else undone, {})[None] = of_all or incident
+        found.bad.setdefault(undone, {})[None] = incident
         return
-    for name in (undone, NOT_CHECKED):
-        found.bad.setdefault(name, {}).pop(None, None)
-        found.good[name] = {None}
+    found.bad.setdefault(undone, {}).pop(None, None)
+    found.good[undone] = {None}
     for n in range((last - first).days + 1):
         day = first + dt.timedelta(days=n)
         bad.pop(day, None)

@@ -14,7 +14,6 @@ import psycopg
 import pytest
 from conftest import Databases
 from in_process import installed
-from pipeline import free_port
 
 from assets.checks import checks
 from assets.checks import query as findings
@@ -24,6 +23,7 @@ from pipelines.schedules import daily_pull
 from pipelines.sensors import incidents
 from pipelines.sensors.alerts import AlertState, digest
 from resources.kaltura.windows import Days
+from resources.postgres import outages
 from resources.warehouse.warehouse import Warehouse
 from simulator import DEMO, Fault, University, serving
 
@@ -465,6 +465,64 @@ def test_a_check_whose_query_fails_warns_that_it_was_not_done_and_leaves_the_day
     assert all(each.passed for each in evaluations.values())
 
 
+def broken_off(queries: Path, name: str, where: str = "TRUE") -> Path:
+    """The queries, of which that one has its own connection ended where the condition holds, as by a server that stops."""
+    for file in findings.QUERIES.glob("*.sql"):
+        (queries / file.name).write_text(file.read_text("utf-8"), "utf-8")
+    end = f"CASE WHEN {where} THEN pg_terminate_backend(pg_backend_pid()) END"
+    (queries / f"{name}.sql").write_text(f"SELECT current_date AS partition_date WHERE {end}", "utf-8")
+    return queries
+
+
+def test_a_run_of_checks_alone_that_could_do_none_fails_for_a_reason_that_passes(
+    installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the schedule nightly_check, which is there to tell: green, it would say that no day is missing."""
+    monkeypatch.setattr(outages, "WAITED_FOR_SECONDS", 1)
+    installation.pull(WEEK)
+    monkeypatch.setattr(findings, "QUERIES", broken_off(tmp_path, "missing_days"))
+    job = installation.defs.resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_selection=set(), asset_check_selection={dg.AssetCheckKey(SESSIONS, "missing_days")})
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = alone.execute_in_process(instance=instance, raise_on_error=False)
+    assert not run.success
+    assert run.get_asset_check_evaluations() == []
+    assert "The checks could not be done: the database can't be reached any more" in why(run)
+    assert "This may pass" in why(run)
+
+
+def test_a_run_whose_days_are_in_and_whose_checks_could_not_be_done_says_both(
+    installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outages, "WAITED_FOR_SECONDS", 1)
+    monkeypatch.setattr(findings, "QUERIES", broken_off(tmp_path, "person_hours"))
+    run = installation.pull(WEEK)
+    assert not run.success
+    assert installation.evaluations(run) == []
+    assert "All days of the run are loaded." in why(run)
+    assert "This may pass" in why(run)
+    [days] = installation.sql("SELECT count(DISTINCT partition_date) FROM kaltura.loads").fetchone()
+    assert days == len(WEEK)
+
+
+def test_a_database_that_is_back_in_a_moment_is_waited_for_and_each_check_told_once(
+    installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = "(SELECT sessions_killed FROM pg_stat_database WHERE datname = current_database())"
+    [before] = installation.sql(f"SELECT {killed}").fetchone()
+    monkeypatch.setattr(findings, "QUERIES", broken_off(tmp_path, "person_hours", f"{killed} = {before}"))
+    run = installation.pull(WEEK)
+    assert run.success
+    assert len(installation.evaluations(run)) == len(specs()) == len(by_key(run))
+    assert installation.sql(f"SELECT {killed} > {before}").fetchone() == (True,)
+
+
+def why(run: dg.ExecuteInProcessResult) -> str:
+    [failure] = [event.step_failure_data for event in run.all_events if event.is_step_failure]
+    assert failure.user_failure_data
+    return str(failure.user_failure_data.description)
+
+
 def test_a_check_that_could_not_be_done_neither_recovers_nor_forgets_a_day(
     week, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -517,52 +575,6 @@ def test_how_far_back_the_days_reach_may_be_unknown_and_every_check_is_told_of_a
     assert "could not be checked" in told["missing_days"].description
     assert told["missing_days"].severity is dg.AssetCheckSeverity.WARN
     assert not told["missing_days"].passed
-
-
-def gone_in_the_middle(url: str, queries: Path) -> str:
-    (queries / "person_hours.sql").write_text(
-        "SELECT pg_terminate_backend(pg_backend_pid()) AS partition_date", "utf-8"
-    )
-    return url
-
-
-def gone_before(url: str, queries: Path) -> str:
-    return f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
-
-
-@pytest.mark.parametrize("gone", [gone_in_the_middle, gone_before])
-def test_checks_that_the_database_went_away_from_say_so_and_an_alert_says_it_once(
-    gone: Callable[[str, Path], str], week, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = findings.QUERIES
-    for file in there.glob("*.sql"):
-        (tmp_path / file.name).write_text(file.read_text("utf-8"), "utf-8")
-    url = gone(week.database, tmp_path)
-    monkeypatch.setattr(findings, "QUERIES", tmp_path)
-    evaluations = judged_all(url)
-    undone = {name for name, each in evaluations.items() if checks.NOT_DONE in each.metadata}
-    names = [check.name for check in CHECKS]
-    first = names.index("person_hours") if gone is gone_in_the_middle else 0
-    assert undone == set(names[first:])
-    for name in undone:
-        each = evaluations[name]
-        assert (each.passed, each.severity) == (False, dg.AssetCheckSeverity.WARN)
-        assert "was not checked" in each.description
-        assert "What was loaded stands" in each.description
-
-    found = incidents.Collected()
-    for each in evaluations.values():
-        incidents._judge(each, "run", found)
-    what, told = digest(found, AlertState(), 0)
-    [line] = [each for each in what.lines("") if "not done" in each]
-    assert line.startswith("WARNING: checks were not done: ")
-
-    monkeypatch.setattr(findings, "QUERIES", there)
-    again = incidents.Collected()
-    for each in judged_all(week.database).values():
-        incidents._judge(each, "run", again)
-    what, _ = digest(again, told, 1)
-    assert "RECOVERED: checks were not done" in what.lines("")
 
 
 def test_each_check_has_a_query_and_each_query_a_check() -> None:

@@ -124,7 +124,7 @@ def test_a_database_that_dies_in_the_middle_of_make_run_is_told_with_what_is_in_
         told = done.stderr[done.stderr.index(failure) :].splitlines()
         assert len(told) <= 5, done.stderr
         assert "the database can't be reached" in done.stderr
-        assert "This may pass: run the missing days again later." in done.stderr
+        assert "This may pass: run it again later for what is missing." in done.stderr
     finally:
         local_postgres.remove(place / "postgres")
         shutil.rmtree(place)

@@ -131,7 +131,7 @@ def test_the_last_retry_and_a_run_of_the_command_line_promise_none() -> None:
     for of in (context(runs=3), context(origin=None)):
         description = failures.failure(of, [Unavailable("x")], "1 day").description or ""
         assert "retried by itself" not in description
-        assert "run the missing days again later" in description
+        assert "run it again later for what is missing" in description
 
 
 @pytest.mark.parametrize(("number", "pause"), [("1", BACKOFF_SECONDS[0]), ("2", BACKOFF_SECONDS[1]), ("5", 300)])
