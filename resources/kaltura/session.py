@@ -4,8 +4,11 @@ Everything goes by POST, and nothing here ever calls `session.end`: on an app to
 session of the token for a day (docs/kaltura-api.md section 6).
 """
 
+import base64
+import binascii
 import hashlib
 import math
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -19,6 +22,8 @@ RENEW_BEFORE_END_SECONDS = 600  # a report may take that long, and its KS has to
 HASHES = ("SHA1", "MD5", "SHA256", "SHA512")
 USER, ADMIN = 0, 2  # types of a session
 
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_NAMES_ACCOUNT = re.compile(rb"v2\|(?P<v2>-?\d{1,18})\||[0-9a-fA-F]{40}\|(?P<v1>-?\d{1,18});")
 _NO_KS_ADVICE = "Check KALTURA_BASE_URL: that is not how Kaltura's API answers."
 
 Call = Callable[[str, str, Mapping[str, str]], Any]
@@ -62,6 +67,11 @@ class Credentials:
                 f"KALTURA_APP_TOKEN_HASH={given!r} is none of {', '.join(HASHES)}",
                 advice="It is the hash type that the app token was made with.",
             )
+        if not (self.app_token or self.admin_secret) and account_of(self.ks) not in (None, int(self.partner_id)):
+            raise Refused(
+                "KALTURA_KS is a session of another account than KALTURA_PARTNER_ID, under which its rows would be stored",
+                advice="Set the KS of this account, or the partner id of that one.",
+            )
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -73,6 +83,16 @@ class Credentials:
         if self.app_token:
             return f"app token, {self.app_token_hash.upper()}"
         return "admin secret" if self.admin_secret else "a ready KS"
+
+
+def account_of(ks: str) -> int | None:
+    """The account that a KS names in clear, in either version of its format; None of one that can't be read so."""
+    try:
+        told = base64.b64decode(ks.encode("ascii").translate(_URL_SAFE) + b"==")
+    except (binascii.Error, UnicodeEncodeError):
+        return None
+    named = _NAMES_ACCOUNT.match(told)
+    return int(named["v1"] or named["v2"]) if named else None
 
 
 class _Started(NamedTuple):

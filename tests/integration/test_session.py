@@ -1,5 +1,7 @@
 """The session token: three ways in, renewed once for all threads, and never seen by anybody else."""
 
+import base64
+import hashlib
 import logging
 import threading
 import traceback
@@ -8,12 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from resources.kaltura.client import Client, RequestStats
 from resources.kaltura.clock import Clock
 from resources.kaltura.errors import KalturaError, RateLimited, Refused, SessionInvalid, Unavailable
 from resources.kaltura.query import Filter, Query, Source
-from resources.kaltura.session import HASHES, LIFETIME_SECONDS, Credentials, SessionToken
+from resources.kaltura.session import HASHES, LIFETIME_SECONDS, Credentials, SessionToken, account_of
 from resources.kaltura.windows import Window
 from simulator import DEMO, Fault, ListedWorld, Running, serving
 from simulator import Credentials as Account
@@ -376,3 +380,43 @@ def test_no_secret_is_in_any_repr(kaltura: Running) -> None:
     asking = Client(kaltura.base_url, credentials)
     assert "hidden" not in repr(credentials) + repr(asking) + repr(asking.session) + str(credentials)
     asking.close()
+
+
+# --- a KS of another account -----------------------------------------------------------------------------------------
+
+
+def made_ks(version: int, partner_id: int, rest: bytes) -> str:
+    """As Kaltura makes them: base64 of what is encrypted, or of the fields behind their digest."""
+    if version == 2:
+        return base64.b64encode(f"v2|{partner_id}|".encode() + rest, b"-_").decode()
+    fields = f"{partner_id};{partner_id};1793000000;2;0.5;ada;edit:*;;".encode() + rest
+    return base64.b64encode(f"{hashlib.sha1(rest).hexdigest()}|".encode() + fields).decode()
+
+
+@pytest.mark.parametrize("strip", ["", "="], ids=["whole", "without its padding"])
+@given(st.sampled_from([1, 2]), st.integers(-9, 10**10), st.integers(0, 10**10), st.binary(min_size=16, max_size=96))
+@example(2, 4711, 4711, b"0" * 16)
+@example(1, 4711, 4711, b"0" * 16)
+def test_a_ks_of_another_account_is_refused_and_nothing_of_it_is_told(
+    strip: str, version: int, of: int, partner_id: int, rest: bytes
+) -> None:
+    """Its rows would be stored under this account's id."""
+    for signed_by in (of, partner_id):
+        ks = made_ks(version, signed_by, rest).rstrip(strip or None)
+        if signed_by == partner_id:
+            assert Credentials(f" {partner_id:05}\n", ks=ks).ks == ks
+            continue
+        with pytest.raises(Refused, match="KALTURA_KS is a session of another account") as refusal:
+            Credentials(str(partner_id), ks=ks)
+        said = everything_said(refusal.value)
+        assert str(refusal.value) in said
+        assert not any(ks[n : n + 12] in said for n in range(len(ks) - 11))
+        # One that is not used, as there is a better way in, tells nothing of the account that is asked.
+        assert Credentials(str(partner_id), ks=ks, admin_secret="x").admin_secret == "x"  # pragma: allowlist secret
+
+
+@given(st.text() | st.binary().map(lambda told: base64.b64encode(told).decode()))
+def test_a_ks_that_names_no_account_in_clear_is_left_for_kaltura_to_judge(text: str) -> None:
+    assume(text.strip())
+    assert account_of(text) is None
+    assert Credentials("99", ks=text).ks == text.strip()
