@@ -41,8 +41,10 @@ def normalize(
     problems = _Problems(sent.index)
     typed = {}
     for column in report.table.columns:
-        values = sent[column.name] if column.name in sent else pd.Series("", index=sent.index, dtype="str")
-        typed[column.name] = _typed(values, column, problems, most_minutes)
+        if column.name in sent:
+            typed[column.name] = _typed(sent[column.name], column, problems, most_minutes)
+        else:
+            typed[column.name] = pd.Series(None, index=sent.index, dtype=column.kind.frame)
     frame = pd.DataFrame(typed, index=sent.index)
     _finish_times(frame, problems)
     frame[EXTRA] = _extra(sent, report)
@@ -104,10 +106,13 @@ def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes:
     if column.kind is Kind.RATIO:
         numbers = numbers.mask((numbers > 1) & (numbers <= 1 + ROUNDING), 1.0)
     fits = _fits(numbers, column.kind, most_minutes)
-    # A duration is a lookup, as its start is: of a session that Kaltura does not know it reads Unknown or Error.
-    bad = ~fits & ~values.isin(UNKNOWN if column.kind is Kind.SECONDS else ("",))
+    bad = ~fits
+    if column.kind is Kind.SECONDS:
+        # It is looked up, as its start is: of a session that Kaltura does not know it reads Unknown or Error, or is empty.
+        # Other figures are never empty: each null of Kaltura's store is printed as 0.
+        bad = bad & ~values.isin(UNKNOWN)
     if bad.any():
-        for what, which in _wrong(numbers, column.kind):
+        for what, which in _wrong(values, numbers, column.kind):
             problems.repair(bad & which, column.name, what)
             bad = bad & ~which
     numbers = numbers.where(fits)
@@ -130,8 +135,9 @@ def _fits(numbers: pd.Series, kind: Kind, most_minutes: float) -> pd.Series:
     return fits & (numbers % 1 == 0) if kind is Kind.COUNT else fits
 
 
-def _wrong(numbers: pd.Series, kind: Kind) -> Iterator[tuple[str, pd.Series]]:
+def _wrong(values: pd.Series, numbers: pd.Series, kind: Kind) -> Iterator[tuple[str, pd.Series]]:
     """What can be wrong with a figure, the first that fits."""
+    yield "is empty", values == ""
     unreadable = ~np.isfinite(numbers)
     if kind is Kind.COUNT:
         yield "is not a whole number", unreadable | (numbers % 1 != 0) | (numbers.abs() > INTEGER_MOST)

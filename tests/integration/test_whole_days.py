@@ -27,6 +27,7 @@ from resources.kaltura import csv
 from resources.kaltura.errors import ColumnMissing, FilterIgnored, ServerFault, Unsplittable
 from resources.kaltura.query import Source
 from resources.kaltura.windows import Calendar, Days
+from resources.table import Kind
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
@@ -493,6 +494,39 @@ def test_a_day_of_which_most_can_not_be_used_fails_and_what_was_loaded_stays(
     assert "Person" not in str(raised.value)
     assert "user0" not in str(raised.value)
     assert place.tables == before
+
+
+FIGURES = [
+    (report, column.name) for report in REPORTS for column in report.table.columns
+    if column.kind in (Kind.COUNT, Kind.MINUTES, Kind.RATIO)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("report", "column"), FIGURES, ids=[column for _, column in FIGURES])
+def test_a_column_of_figures_that_comes_empty_fails_the_day_and_replaces_no_figure(
+    place: Place, report: Report, column: str
+) -> None:
+    """Kaltura prints each null as 0: an empty figure is none, and no figure that is known may become one."""
+    at = report.table.column_names.index(column)
+    for number in range(12):
+        place.meets(f"1_{number:02}", 9, 10)
+        place.breakouts.append(
+            Breakout("1_main", "Main", "1_room", "Group", f"1_{number:02}", "host", place.second(9), place.second(10))
+        )
+    place.pull(0)
+    before = place.tables
+    emptied = lambda line: ",".join("" if n == at else value for n, value in enumerate(line.split(",")))  # noqa: E731
+    with pytest.raises(MostlyUnusable, match=f"{column} can't be read in 12 of 12 rows"):
+        place.write(place.bring_changed(0, report, emptied))
+    assert place.tables == before
+
+    def some(line: str) -> str:
+        return emptied(line) if line.split(",")[report.table.column_names.index("cue_point_id")] == "1_03" else line
+
+    place.write(place.bring_changed(0, report, some))
+    with place.warehouse.connection() as connection:
+        [reject] = connection.execute("SELECT reason, column_name, is_repaired FROM kaltura.rejects").fetchall()
+    assert reject == (f"{column} is empty", column, True)
 
 
 def test_a_small_day_of_which_no_row_can_be_read_fails_and_one_with_a_lost_figure_does_not(place: Place) -> None:

@@ -15,6 +15,7 @@ from assets.pull.normalize import normalize
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.csv import BOM, parse
+from resources.table import Kind
 
 START = 1_780_000_000
 SESSION = {
@@ -73,12 +74,23 @@ def test_a_plain_row_can_be_used_and_an_empty_report_has_the_same_types(report: 
 
 
 @pytest.mark.parametrize(
-    ("sent", "number"), [("12", 12.0), ("12.166666666667", 12.166666666667), ("1.0E-5", 1e-5), ("0", 0.0), ("", None)]
+    ("sent", "number"), [("12", 12.0), ("12.166666666667", 12.166666666667), ("1.0E-5", 1e-5), ("0", 0.0)]
 )
-def test_php_floats_are_numbers_and_an_empty_one_is_null(sent: str, number: float | None) -> None:
-    assert value(ATTENDEES, "meeting_view_time", sent) == (
-        number if number is None else pytest.approx(number, rel=1e-14)
-    )
+def test_php_floats_are_numbers(sent: str, number: float) -> None:
+    assert value(ATTENDEES, "meeting_view_time", sent) == pytest.approx(number, rel=1e-14)
+
+
+FIGURES = [
+    (report, column.name)
+    for report in (ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS)
+    for column in report.table.columns
+    if column.kind in (Kind.COUNT, Kind.MINUTES, Kind.RATIO)
+]
+
+
+@pytest.mark.parametrize(("report", "column"), FIGURES, ids=[column for _, column in FIGURES])
+def test_a_figure_that_kaltura_always_sends_and_that_comes_empty_is_lost(report: Report, column: str) -> None:
+    assert lost_figure(report, **{column: ""}) == f"{column} is empty"
 
 
 @pytest.mark.parametrize("sent", ["", "0", "Unknown", "Error"])
@@ -236,8 +248,8 @@ def test_rows_without_minutes_merge_to_the_plain_mean_and_rows_without_figures_t
         ATTENDEES, zero | {"meeting_engaged_play_time_ratio": "1"}, zero | {"meeting_engaged_play_time_ratio": "0"}
     )
     assert (row["meeting_view_time"], row["meeting_engaged_play_time_ratio"]) == (0.0, 0.5)
-    nothing = {"meeting_view_time": "", "meeting_engaged_play_time_ratio": ""}
-    [row] = merged_rows(ATTENDEES, nothing, nothing)
+    lost = {"meeting_view_time": "", "meeting_engaged_play_time_ratio": ""}
+    [row] = merged_rows(ATTENDEES, lost, lost)
     assert (row["meeting_view_time"], row["meeting_engaged_play_time_ratio"]) == (None, None)
 
 
@@ -324,8 +336,9 @@ def test_merging_keeps_the_minutes_and_no_last_digit_depends_on_the_order_of_the
 
     found = by_user(rows)
     assert found.keys() == {row["user_id"] for row in rows}
-    total = sum(float(row["meeting_view_time"] or 0) for row in rows)
-    assert sum(float(str(row["meeting_view_time"] or 0)) for row in found.values()) == pytest.approx(total)
+    for person, row in found.items():
+        sent = [each["meeting_view_time"] for each in rows if each["user_id"] == person]
+        assert row["meeting_view_time"] == (pytest.approx(sum(map(float, sent))) if all(sent) else None)
     for _ in range(3):
         assert by_user(chance.sample(rows, len(rows))) == found
 
