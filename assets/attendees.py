@@ -15,7 +15,8 @@ ATTENDEES = Report(
         description=(
             "One row for each person in each session, on the day of the session. The report has no time of its own: "
             "a row is tied to its day by its session. Rows that Kaltura sends several times for one person are merged. "
-            "A person that a later pull of the session no longer lists is removed, and kept in changes."
+            "A person that a later pull of the session no longer lists is removed, and kept in changes; one whose minutes it "
+            "gives to nobody, as Kaltura could not look the person up any more, stays as known."
         ),
         key=("entry_id", "cue_point_id", "user_id"),
         session_key=("entry_id", "cue_point_id"),

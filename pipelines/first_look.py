@@ -71,6 +71,11 @@ def _summary(loads: Rows) -> str:
         lines.append(
             f"{counted(changed, 'row')} had changed or vanished at Kaltura; kaltura.changes holds each as it was."
         )
+    if kept := _sum(loads, "people_kept"):
+        lines.append(
+            f"{counted(kept, 'attendee')} came as nobody and {'stays' if kept == 1 else 'stay'} as known; see the check "
+            "people_stay_known."
+        )
     if rejected := _sum(loads, "rows_rejected"):
         lines.append(f"{counted(rejected, 'row')} could not be used; kaltura.rejects holds each with its reason.")
     if repaired := _sum(loads, "rows_repaired"):
@@ -82,7 +87,7 @@ def _summary(loads: Rows) -> str:
 
 def _nothing_written(loads: Rows) -> str:
     """That the warehouse held every row is said only where there were rows, and it held them all."""
-    if _sum(loads, "rows_rejected", "rows_superseded"):
+    if _sum(loads, "rows_rejected", "rows_superseded", "people_kept"):
         return "[bold]Nothing written.[/]"
     if not _sum(loads, "unchanged"):
         return "[bold]Nothing written:[/] Kaltura lists no rows of these days."

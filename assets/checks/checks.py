@@ -125,6 +125,16 @@ CHECKS = (
         whole=True,
     ),
     Check(
+        "people_stay_known",
+        (ATTENDEES,),
+        WARN,
+        "Whom the table knows in a session Kaltura names there too.",
+        "Days on which people who were known came as nobody",
+        "their rows stand as they were, and nobody's row has their minutes no more. Where Kaltura failed to look them up, a pull "
+        "some hours later names them again; where it stays, they have been deleted there. To forget a person: `make erase`.",
+        is_reminded=False,
+    ),
+    Check(
         "usual_row_count",
         REPORTS,
         WARN,

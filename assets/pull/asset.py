@@ -353,6 +353,7 @@ def _counts(load: Load) -> dict[str, int | str]:
         "unchanged": load.unchanged,
         "superseded": load.superseded,
         "removed": load.removed,
+        "people kept": load.people_kept,
         "received": load.received,
         "merged": load.merged,
         "rejected": load.rejected,

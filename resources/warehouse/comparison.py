@@ -5,7 +5,7 @@ The rules of who overwrites whom are `Resolution`'s. Rows are compared in Arrow,
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from resources.arrivals import Pull
 from resources.postgres import copy as copying
 from resources.table import Kind, Table
 from resources.warehouse.statements import PARTITION_DATE, Merge
+from resources.warehouse.unnamed import unnamed
 
 _REACH = ("window_end", "ends_at")  # a session's rows are known up to the earlier of the two
 
@@ -78,31 +79,48 @@ def _knows_less(known: pd.DataFrame, pull: Pull) -> "npt.NDArray[np.bool_]":
 class Difference:
     """Of sessions that the table has: rows that differ, rows that it lacks, and keys of rows that are not there now.
 
-    `spared` of these stay: they are `listed`, by keys that are null as far as they could not be read.
+    `spared` of these stay: they are `listed`, by keys that are null as far as they could not be read, or people who came as
+    nobody, `unnamed` of them. `superseded` are rows of nobody that say nothing else.
     """
 
     differing: pa.Table
     missing: pa.Table
     vanished: pa.Table
     spared: int
+    unnamed: int = 0
+    superseded: int = 0
 
     @classmethod
     def between(
-        cls, arrived: pa.Table, existing: pa.Table, listed: Sequence[pd.DataFrame], merge: Merge, day: dt.date
+        cls,
+        arrived: pa.Table,
+        existing: pa.Table,
+        listed: Sequence[pd.DataFrame],
+        merge: Merge,
+        day: dt.date,
+        *,
+        knows_people: bool,
     ) -> "Difference":
-        """`existing` is what `Merge.existing_rows` returned for the sessions of `arrived`."""
+        """`existing` is what `Merge.existing_rows` returned for the sessions of `arrived`.
+
+        `knows_people`: whether those whom it names stay where they came as nobody.
+        """
         key = merge.table.key
         keys, existing_keys = joined(arrived, key), joined(existing, key)
+        vanished = existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys)))
+        gone = vanished
+        for those in listed:
+            gone = gone.filter(pc.invert(_fitting(gone, those)))
+        if knows_people and (found := unnamed(arrived, existing, gone, merge.table)):
+            rest = cls.between(found.arrived, existing, [*listed, found.keys], merge, day, knows_people=False)
+            superseded = arrived.num_rows - found.arrived.num_rows
+            return replace(rest, unnamed=len(found.keys), superseded=superseded)
         place = pc.index_in(keys, existing_keys)
         is_there, was_at = place.is_valid(), place.drop_null()
         same = pc.equal(existing[PARTITION_DATE].take(was_at), str(day))
         for name, kind in merge.compared.items():  # a column at a time: both sides whole are twice the day in memory
             is_now = copying.comparable(arrived[name].filter(is_there), kind)
             same = pc.and_(same, _equal(is_now, existing[name].take(was_at)))
-        vanished = existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys)))
-        gone = vanished
-        for those in listed:
-            gone = gone.filter(pc.invert(_fitting(gone, those)))
         return cls(
             differing=arrived.take(pc.indices_nonzero(is_there).filter(pc.invert(same))),
             missing=arrived.filter(place.is_null()),

@@ -41,6 +41,7 @@ class Load:
     unchanged: int
     superseded: int
     removed: int
+    people_kept: int
     received: int
     merged: int
     rejected: int
@@ -98,7 +99,7 @@ class TableLoad:
         self.rows = copying.as_arrow(arrivals.frame)
         before = self._before()
         self.load_id = before.load_id
-        inserted, updated, removed, superseded = self._write(before)
+        inserted, updated, removed, superseded, people_kept = self._write(before)
         if before.newer_pull is None:
             self.rejects.run(self.load_id, arrivals)
         return Load(
@@ -108,6 +109,7 @@ class TableLoad:
             unchanged=self.rows.num_rows - inserted - updated - superseded,
             superseded=superseded,
             removed=removed,
+            people_kept=people_kept,
             received=arrivals.received,
             merged=arrivals.merged,
             rejected=arrivals.rejected,
@@ -122,17 +124,18 @@ class TableLoad:
         # Where a row is a session, it is judged by itself already.
         return replace(before, partial_loads=[]) if self.table.rows_are_sessions else before
 
-    def _write(self, before: _Before) -> tuple[int, int, int, int]:
-        """Rows inserted, updated, removed and superseded."""
+    def _write(self, before: _Before) -> tuple[int, int, int, int, int]:
+        """Rows inserted, updated, removed and superseded, and people who stay known."""
         content = copying.digest(self.rows.select([*self.table.column_names, EXTRA]))
         first = self._existing_sessions.fetchone()
         if content == before.content and before.row_versions == (first[-1] if first else 0):
             self.content, self.row_versions = before.content, before.row_versions
-            return 0, 0, 0, 0
+            return 0, 0, 0, 0, 0
         existing = self._existing([first, *self._existing_sessions] if first else [], before.newer_pull)
         partial = self._partial_rows(before.partial_loads)
         resolution = Resolution.on(self.rows, existing, partial, self.table, self.provenance.pull)
-        difference = self._difference(resolution)
+        # Of an older pull, which knows more of these sessions, whom it names counts alone: in whatever order two come in.
+        difference = self._difference(resolution, knows_people=before.newer_pull is None)
         updated = self._update(difference.differing)
         removed = self._remove(difference.vanished)
         new = pa.concat_tables([resolution.fresh, difference.missing])
@@ -143,7 +146,8 @@ class TableLoad:
             self.content = content
             is_new = existing.empty
             self.row_versions = new.num_rows * before.transaction_id if is_new else self.merge.row_versions
-        return new.num_rows, updated, removed, resolution.stale
+        superseded = resolution.stale + difference.superseded
+        return new.num_rows, updated, removed, superseded, difference.unnamed
 
     def _existing(self, rows: Sequence[tuple[Any, ...]], newer_pull: int | None) -> pd.DataFrame:
         """The arrived sessions that the table has: `existing_until` and `existing_pull`, beside the session's key."""
@@ -169,7 +173,7 @@ class TableLoad:
         ids = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, "partial": partial_loads}
         self.connection.execute(self.merge.adopt, {**ids, **arrays})
 
-    def _difference(self, resolution: Resolution) -> Difference:
+    def _difference(self, resolution: Resolution, *, knows_people: bool) -> Difference:
         rows = resolution.to_compare
         if not rows.num_rows:
             return Difference(rows, rows, rows.select(list(self.table.key)), spared=0)
@@ -177,7 +181,7 @@ class TableLoad:
             self.connection, self.merge.existing_rows, self._sessions(rows), self.merge.existing_kinds
         )
         listed = [self.arrivals.unread[list(self.table.key)], resolution.kept]
-        return Difference.between(rows, existing, listed, self.merge, self.day)
+        return Difference.between(rows, existing, listed, self.merge, self.day, knows_people=knows_people)
 
     def _sessions(self, rows: pa.Table) -> dict[str, Any]:
         names = list(self.table.session_key)
@@ -235,6 +239,7 @@ class TableLoad:
             "unchanged": load.unchanged,
             "rows_superseded": load.superseded,
             "removed": load.removed,
+            "people_kept": load.people_kept,
             "run_id": self.provenance.run_id,
             "root_run_id": self.provenance.root_run_id,
             "kaltura_session": self.arrivals.kaltura_session or None,

@@ -8,6 +8,7 @@ SELECT
     unchanged,
     rows_superseded,
     removed,
+    people_kept,
     rows_received,
     rows_other_days,
     rows_rejected,

@@ -162,6 +162,10 @@ CLAIMS = {
         EVERYWHERE,
     ],
     "Where no id says whose": [EVERYWHERE],
+    "Whom Kaltura deletes stays here": [
+        "integration/test_people_stay_known.py::test_known_people_who_all_come_as_nobody_stay_as_they_were_and_it_is_said",
+        "integration/test_people_stay_known.py::test_a_pull_names_no_erased_person_anew_and_leaves_what_the_erasure_left",
+    ],
     "Rows and figures stay.": [f"{PRIVACY}an_erased_person_is_nowhere_and_the_figures_stay"],
     "**Enrolments** of the person": [
         f"{LISTS}an_erased_person_is_on_no_list_and_no_later_one_brings_them_back", EVERYWHERE,

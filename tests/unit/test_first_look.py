@@ -41,6 +41,7 @@ def test_a_rooms_name_is_shown_as_it_is_and_commands_nothing(name: str, shown: s
         ({"rows_rejected": 440}, "Nothing written.[/]\n440 rows could not be used"),
         ({"unchanged": 5, "rows_rejected": 1}, "Nothing written.[/]\n1 row could not be used"),
         ({"rows_superseded": 5}, "Nothing written.[/]\n"),
+        ({"unchanged": 5, "people_kept": 1}, "Nothing written.[/]\n1 attendee came as nobody and stays as known"),
         ({}, "Kaltura lists no rows of these days"),
         ({"inserted": 1, "rows_repaired": 1}, "1 row came in without a figure"),
     ],
@@ -48,7 +49,16 @@ def test_a_rooms_name_is_shown_as_it_is_and_commands_nothing(name: str, shown: s
 def test_nothing_changed_is_said_only_where_rows_came_and_all_of_them_were_there(
     counts: dict[str, int], said: str
 ) -> None:
-    names = ("inserted", "updated", "removed", "unchanged", "rows_superseded", "rows_rejected", "rows_repaired")
+    names = (
+        "inserted",
+        "updated",
+        "removed",
+        "people_kept",
+        "unchanged",
+        "rows_superseded",
+        "rows_rejected",
+        "rows_repaired",
+    )
     summary = _summary([dict.fromkeys(names, 0) | counts])
     assert said in summary
     assert ("already held" in summary) is (counts == {"unchanged": 5})
