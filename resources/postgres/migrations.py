@@ -107,6 +107,70 @@ def files(kind: str, folder: Path = FOLDER) -> list[File]:
     return [File(f"{kind}/{path.name}", path.read_text("utf-8")) for path in sorted((folder / kind).glob("*.sql"))]
 
 
+@dataclass(frozen=True)
+class Code:
+    """What one version of the code knows of the schema: its files, by name, with their checksums."""
+
+    version: str
+    checksums: Mapping[str, str]
+
+    def require_known(self, applied: Mapping[str, Applied]) -> bool:
+        """Raises `MigrationError` where the schema is of a newer version. Whether it is, and lets this one go on."""
+        newer = self._newer(applied)
+        if not newer:
+            return False
+        migrations = [file for name, file in newer.items() if name.startswith("migrations/")]
+        goes_on = bool(migrations) and all(file.lets(self.version) for file in migrations)  # views read only
+        refused = [] if goes_on else [name for name, file in newer.items() if not file.lets(self.version)]
+        if refused:
+            raise MigrationError(
+                f"the database is of a newer version: it has {', '.join(f'sql/{name}' for name in sorted(refused))}, "
+                f"which this version ({self.version}) does not know. Nothing was changed. Update this checkout or "
+                "image; or, to go back, restore a backup that was made before the upgrade (docs/operations.md)."
+            )
+        return True
+
+    def _newer(self, applied: Mapping[str, Applied]) -> dict[str, Applied]:
+        """What was applied and is not of this version: unknown files, and views as a newer version has them."""
+        own = self.checksums
+        return {
+            name: file
+            for name, file in applied.items()
+            if (name.startswith(("migrations/", "views/")) and name not in own and name not in FORMER_VIEWS)
+            or (
+                name.startswith("views/")
+                and own.get(name) != file.checksum
+                and _numbers(file.version) > _numbers(self.version)
+            )
+        }
+
+
+@cache
+def _this_code() -> Code:
+    """As it was when this process first asked: an upgrade may put other files where the program runs."""
+    return Code(code_version(), {file.name: file.checksum for kind in ("migrations", "views") for file in files(kind)})
+
+
+def ask_applied(connection: psycopg.Connection) -> psycopg.Cursor:
+    """For `expect_known`. In a pipeline, where the answer may come later."""
+    return connection.execute(  # by way of JSON: an older runner made the table without two of the columns
+        "SELECT name, checksum, to_jsonb(migrations) ->> 'version', to_jsonb(migrations) ->> 'oldest_code'"
+        " FROM kaltura.migrations"
+    )
+
+
+def _told(asked: psycopg.Cursor) -> dict[str, Applied]:
+    return {name: Applied(*said) for name, *said in asked.fetchall()}
+
+
+def expect_known(asked: psycopg.Cursor) -> None:
+    """Inside a transaction that writes rows: that no newer version has changed the schema since the run began.
+
+    Raises `MigrationError`.
+    """
+    _this_code().require_known(_told(asked))
+
+
 class Migrations:
     """The schema of one database. The connection is the caller's."""
 
@@ -115,11 +179,12 @@ class Migrations:
         self._version = version or code_version()
         self._migrations = files("migrations", folder)
         self._views = files("views", folder)
+        self._code = Code(self._version, {file.name: file.checksum for file in (*self._migrations, *self._views)})
 
     def pending(self) -> list[str]:
         """Files that the database lacks or has in another version. Raises `MigrationError` for one that is newer."""
         applied = self._applied()
-        is_beside = self._require_known(applied)
+        is_beside = self._code.require_known(applied)
         wanted = self._migrations if is_beside else [*self._migrations, *self._views]
         return [
             file.name for file in wanted if file.name not in applied or applied[file.name].checksum != file.checksum
@@ -132,36 +197,7 @@ class Migrations:
 
     def require_known(self) -> bool:
         """Raises `MigrationError` where the schema is of a newer version. Whether it is, and lets this one go on."""
-        return self._require_known(self._applied())
-
-    def _require_known(self, known: Mapping[str, Applied]) -> bool:
-        newer = self._newer(known)
-        if not newer:
-            return False
-        migrations = [applied for name, applied in newer.items() if name.startswith("migrations/")]
-        goes_on = bool(migrations) and all(applied.lets(self._version) for applied in migrations)  # views read only
-        refused = [] if goes_on else [name for name, applied in newer.items() if not applied.lets(self._version)]
-        if refused:
-            raise MigrationError(
-                f"the database is of a newer version: it has {', '.join(f'sql/{name}' for name in sorted(refused))}, "
-                f"which this version ({self._version}) does not know. Nothing was changed. Update this checkout or "
-                "image; or, to go back, restore a backup that was made before the upgrade (docs/operations.md)."
-            )
-        return True
-
-    def _newer(self, known: Mapping[str, Applied]) -> dict[str, Applied]:
-        """What was applied and is not of this version: unknown files, and views as a newer version has them."""
-        own = {file.name: file.checksum for file in (*self._migrations, *self._views)}
-        return {
-            name: applied
-            for name, applied in known.items()
-            if (name.startswith(("migrations/", "views/")) and name not in own and name not in FORMER_VIEWS)
-            or (
-                name.startswith("views/")
-                and own.get(name) != applied.checksum
-                and _numbers(applied.version) > _numbers(self._version)
-            )
-        }
+        return self._code.require_known(self._applied())
 
     def apply(self, tables: Sequence[Table]) -> list[str]:
         """Apply what is pending, comments of `tables` included, and return its names. The connection is in no transaction.
@@ -171,7 +207,7 @@ class Migrations:
         """
         with transaction(self._connection):
             applied = self._applied()
-            if self._require_known(applied):
+            if self._code.require_known(applied):
                 return []
             self._refuse_edited(applied)
             has_files = not self._new(applied) and self._has_views(applied)
@@ -252,11 +288,7 @@ class Migrations:
     def _applied(self) -> dict[str, Applied]:
         if not self._has_books():
             return {}
-        rows = self._connection.execute(  # by way of JSON: an older runner made the table without two of the columns
-            "SELECT name, checksum, to_jsonb(migrations) ->> 'version', to_jsonb(migrations) ->> 'oldest_code'"
-            " FROM kaltura.migrations"
-        ).fetchall()
-        return {name: Applied(*said) for name, *said in rows}
+        return _told(ask_applied(self._connection))
 
     def _refuse_edited(self, applied: Mapping[str, Applied]) -> None:
         edited = [
@@ -289,7 +321,7 @@ class Migrations:
     def _apply_comments(self, tables: Sequence[Table]) -> list[str]:
         """Of which tables. Whoever held the lock before may have written them, or have brought a newer schema."""
         with self._locked():
-            if self._require_known(self._applied()):
+            if self._code.require_known(self._applied()):
                 return []
             differing = comments.differing(self._connection, tables)
             for comment in differing:

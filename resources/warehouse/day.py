@@ -10,7 +10,7 @@ from dataclasses import replace
 import psycopg
 
 from resources.arrivals import Arrivals
-from resources.postgres import session
+from resources.postgres import migrations, session
 from resources.postgres.locks import Locks
 from resources.privacy.people import LOADS_SHARE, DayPrivacy
 from resources.privacy.registry import PersonRegistry
@@ -43,16 +43,19 @@ class DayLoad:
         self.privacy.ask(connection)
         self.timezone = calendars.ask_timezone(connection, self.provenance.partner_id)
         self._ask_of_tables(connection)
+        # Last: a migration that changes a table which was read just now waits for this transaction, or is seen here.
+        self.schema = migrations.ask_applied(connection)
 
     def _ask_of_tables(self, connection: psycopg.Connection) -> None:
         for table in self.tables:
             table.ask(connection)
 
     def run(self, connection: psycopg.Connection, registry: PersonRegistry) -> list[Load]:
-        """Raises `PrivacyError` or `CalendarError`, and whatever the database refuses."""
+        """Raises `MigrationError`, `PrivacyError` or `CalendarError`, and whatever the database refuses."""
         if self.locks.wait(connection):  # what was asked meanwhile is of before
             with connection.pipeline():
                 self._ask(connection)
+        migrations.expect_known(self.schema)
         self.privacy.require_settled()
         if self.provenance.timezone:
             calendars.expect_recorded(self.timezone, self.provenance.partner_id, self.provenance.timezone)

@@ -163,7 +163,7 @@ class Warehouse:
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
         """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.
 
-        Raises `WarehouseError`, `PrivacyError` or `CalendarError`; then nothing of the day was written.
+        Raises `WarehouseError`, `MigrationError`, `PrivacyError` or `CalendarError`; then nothing of the day was written.
         """
         try:
             for attempt in outages.attempts(_is_outage):

@@ -15,6 +15,8 @@ from resources.postgres.roles import apply_roles
 from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 from tests.integration.test_one_clock import DAY
+from tests.integration.test_whole_days import Place
+from tests.integration.test_whole_days import kaltura as kaltura
 
 NEWER = "99.0.0"
 TABLE = "CREATE TABLE kaltura.of_later (id bigint PRIMARY KEY);\n"
@@ -90,6 +92,28 @@ def test_a_run_of_the_older_version_loads_nothing(
     failure = next(event for event in run.all_events if event.is_step_failure).step_failure_data
     assert "sql/migrations/9001_later.sql" in failure.user_failure_data.description
     assert connection.execute("SELECT count(*) FROM kaltura.loads").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["stops us", "lets us go on"])
+def test_a_run_that_began_before_an_upgrade_goes_on_only_where_the_upgrade_lets_it(
+    goes_on: bool, kaltura, warehouse: Warehouse, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    place = Place(kaltura, warehouse)
+    for day in range(2):
+        place.meets(f"1_cue{day}", 24 * day + 8, 24 * day + 9)
+    warehouse.require_current_schema()
+    place.write(place.bring(0))
+    extracted = place.bring(1)
+    upgraded(connection, tmp_path, migration=f"-- oldest code: {code_version()}\n{TABLE}" if goes_on else TABLE)
+    days = "SELECT count(DISTINCT partition_date) FROM kaltura.room_sessions"
+    if goes_on:
+        place.write(extracted)
+        assert connection.execute(days).fetchone() == (2,)
+        return
+    with pytest.raises(MigrationError, match="newer version.*9001_later.*Nothing was changed"):
+        place.write(extracted)
+    assert connection.execute(days).fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM kaltura.loads").fetchone() == (len(TABLES),)
 
 
 def test_a_migration_that_lets_this_version_go_on_is_left_alone_with_its_views_while_days_are_loaded(
