@@ -1,8 +1,8 @@
 """Days that nobody pulled while nothing ran come back: some of them at each tick of `daily_pull`, the oldest first.
 
-Dagster makes up for one tick that was missed, and the look-back is a few days: what is missing longer is asked for here.
-Which days those are is told by the warehouse. Marks in Dagster outlive the days where a backup is restored: they tell
-since when there ought to be some.
+Dagster makes up for one tick that was missed, and the look-back is a few days: what is missing longer is asked for here, and
+so are the last days before nothing ran, which were pulled with events outstanding. Which days those are is told by the
+warehouse. Marks in Dagster outlive the days where a backup is restored: they tell since when there ought to be some.
 """
 
 import datetime as dt
@@ -15,16 +15,19 @@ from assets.checks.missing_days import first_marked, missing
 from assets.partitions import SETTINGS
 from assets.reports import REPORTS
 from pipelines.run_days import days_under_way
+from pipelines.status import days_with_loads
 from resources.kaltura.windows import Days, stretches
 from resources.warehouse.resource import Postgres
 
 TIMEOUT_SECONDS = 20  # the daemon waits a minute for a tick
 
 
-def missing_days(
+def days_to_pull(
     instance: dg.DagsterInstance, warehouse: Postgres, account: int, usual: Days, most: int | None = None
 ) -> list[Days]:
-    """Missing days before the `usual` ones that no run is at, `most` of them (CATCH_UP_DAYS). Raises `ProjectError`.
+    """Missing and provisional days before the `usual` ones that no run is at, `most` of them (CATCH_UP_DAYS).
+
+    A pull makes a provisional day final, so that none is asked for again and again. Raises `ProjectError`.
 
     Days whose last attempt failed come after those that nobody has tried: if Kaltura no longer has the oldest ones, the
     others get their turn all the same.
@@ -33,7 +36,8 @@ def missing_days(
     if not most:
         return []
     with warehouse.opened() as opened, opened.connection() as connection, query.reading(connection, TIMEOUT_SECONDS):
-        found = missing(connection, account, usual.last, first_marked(instance))
+        found = {*missing(connection, account, usual.last, first_marked(instance))}
+        found |= {day for day, is_provisional in days_with_loads(connection, account).items() if is_provisional}
     wanted = {day for day in found if day < usual.first} - days_under_way(instance)
     return stretches(_chosen(wanted, _failed(instance), most))
 

@@ -65,7 +65,8 @@ _NO_FULL_DAY = f"START_DATE is {SETTINGS.start_date}: there is no full day yet."
     job=DAILY_PULL,
     description=(
         f"Yesterday, and again the {SETTINGS.lookback_days} days before it (LOOKBACK_DAYS). Besides, of the days that "
-        f"are missing since the first load the oldest {SETTINGS.catch_up_days} (CATCH_UP_DAYS)."
+        f"are missing since the first load, or were never pulled after they were over, the oldest {SETTINGS.catch_up_days} "
+        "(CATCH_UP_DAYS)."
     ),
 )
 def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> list[dg.RunRequest] | dg.SkipReason:
@@ -73,13 +74,13 @@ def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> li
     if usual is None:
         return dg.SkipReason(_NO_FULL_DAY)
     try:
-        missing = catch_up.missing_days(context.instance, warehouse, local_kaltura.account(), usual)
+        behind = catch_up.days_to_pull(context.instance, warehouse, local_kaltura.account(), usual)
     except ProjectError as error:
-        missing = []
+        behind = []
         context.log.warning(f"Which days are missing is not known: {error} The usual days are asked for.")
-    if missing:
-        context.log.info(f"Missing in the warehouse, and asked for: {', '.join(map(str, missing))}")
-    return [_request(days) for days in (usual, *missing)]
+    if behind:
+        context.log.info(f"Missing in the warehouse or provisional, and asked for: {', '.join(map(str, behind))}")
+    return [_request(days) for days in (usual, *behind)]
 
 
 @dg.schedule(

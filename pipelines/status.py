@@ -28,7 +28,8 @@ _LOADED = CHECKOUT / "sql" / "status" / "loaded_days.sql"
 _EMPTY = CHECKOUT / "sql" / "status" / "empty_days.sql"
 _EMPTY_RUNS_SHOWN = 10  # weekends are among them
 
-LOADED, PROVISIONAL, MISSING, NEVER = "loaded", "provisional", "missing", "before the first load"
+LOADED, PROVISIONAL, OVERDUE = "loaded", "provisional", "provisional for too long"
+MISSING, NEVER = "missing", "before the first load"
 NOT_THERE, NOT_MARKED = "marked and not there", "there and not marked"
 PULL = "a backfill of these days in `make ui`, or `python -m pipelines pull --from DAY --to DAY`"
 _BY_ITSELF = (
@@ -37,7 +38,9 @@ _BY_ITSELF = (
     else "nothing brings them back by itself, as CATCH_UP_DAYS is 0: "
 )
 MENDS = {
-    PROVISIONAL: "the next daily pull makes them final",
+    PROVISIONAL: "pulled before they were over everywhere: daily_pull, which asks again for the days before yesterday "
+    "(LOOKBACK_DAYS), makes them final",
+    OVERDUE: f"pulled before they were over everywhere, and not since, so figures may be too low; {_BY_ITSELF}{PULL}",
     MISSING: f"{_BY_ITSELF}{PULL}",
     NEVER: f"nobody has asked for them. For a history that begins earlier: {PULL}",
     NOT_THERE: f"Dagster shows them green and the warehouse lacks them; {_BY_ITSELF}{PULL}. `python -m pipelines status "
@@ -60,7 +63,7 @@ class Status:
 
     @property
     def is_well(self) -> bool:
-        return not any(self.days[kind] for kind in (MISSING, NOT_THERE, NOT_MARKED))
+        return not any(self.days[kind] for kind in (OVERDUE, MISSING, NOT_THERE, NOT_MARKED))
 
     def document(self) -> dict[str, object]:
         return {
@@ -107,15 +110,20 @@ def compared(
     loaded: Mapping[dt.date, bool],
     missing: Collection[dt.date],
     marked: Collection[dt.date],
+    asked_again_from: dt.date = dt.date.min,
 ) -> dict[str, list[Days]]:
-    """The wanted days by what is known of them; `loaded` says of each day that is there whole if it is provisional."""
+    """The wanted days by what is known of them; `loaded` says of each day that is there whole if it is provisional.
+
+    Days before `asked_again_from` no pull asks for by itself but to catch up.
+    """
     marks = set(marked)
     kinds: dict[str, list[dt.date]] = {
-        kind: [] for kind in (LOADED, PROVISIONAL, MISSING, NEVER, NOT_THERE, NOT_MARKED)
+        kind: [] for kind in (LOADED, PROVISIONAL, OVERDUE, MISSING, NEVER, NOT_THERE, NOT_MARKED)
     }
     for day in sorted({*wanted, *loaded, *missing, *marks}):
         if day in loaded:
-            kinds[NOT_MARKED if day not in marks else PROVISIONAL if loaded[day] else LOADED].append(day)
+            late = PROVISIONAL if day >= asked_again_from else OVERDUE
+            kinds[NOT_MARKED if day not in marks else late if loaded[day] else LOADED].append(day)
         else:
             kinds[NOT_THERE if day in marks else MISSING if day in missing else NEVER].append(day)
     return {kind: stretches(days) for kind, days in kinds.items()}
@@ -147,11 +155,16 @@ def held(connection: psycopg.Connection, account: int, marked_from: dt.date | No
     expect_none_but(connection, account, CALENDAR.timezone)
     last = _partitions()[-1] if _partitions() else SETTINGS.start_date
     lacking = missing_days.missing(connection, account, last, marked_from)
+    loaded = {day: late for day, late in days_with_loads(connection, account).items() if day not in lacking}
     parameters = {"partner_id": account, "is_filtered": keeps_to_ids()}
-    days = connection.execute(_LOADED.read_bytes(), parameters).fetchall()
-    loaded = {day: late for day, late in days if day >= SETTINGS.start_date and day not in lacking}
     empty = connection.execute(_EMPTY.read_bytes(), parameters).fetchall()
     return Warehouse(loaded, lacking, frozenset(day for (day,) in empty if day in loaded))
+
+
+def days_with_loads(connection: psycopg.Connection, account: int) -> dict[dt.date, bool]:
+    """Since START_DATE, and whether each is provisional. Which of them are not whole is told by `missing_days`."""
+    days = connection.execute(_LOADED.read_bytes(), {"partner_id": account, "is_filtered": keeps_to_ids()}).fetchall()
+    return {day: late for day, late in days if day >= SETTINGS.start_date}
 
 
 def marks(instance: dg.DagsterInstance) -> dict[int, set[dt.date]]:
@@ -175,8 +188,15 @@ def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account
         " pg_database_size(current_database())",
         [account],
     ).fetchall()[0]
-    days = compared(_partitions(), there.loaded, there.missing, set.intersection(*marked.values()))
+    in_both = set.intersection(*marked.values())
+    days = compared(_partitions(), there.loaded, there.missing, in_both, _asked_again_from())
     return Status(account, days, stretches(there.empty), newest, size, _bytes_in(instance))
+
+
+def _asked_again_from() -> dt.date:
+    """The first day that the last daily pull has asked for: that of today may be still to come."""
+    yesterday = _partitions()[-1] if _partitions() else SETTINGS.start_date
+    return yesterday - dt.timedelta(days=SETTINGS.lookback_days + 1)
 
 
 def _partitions() -> list[dt.date]:

@@ -130,7 +130,7 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
             assert {"inserted", "window", MARKED_BY} <= newest.metadata.keys()
 
         usual = Days(LAST - DAY, LAST)
-        missing = catch_up.missing_days(books.instance, Postgres(url=books.url), ACCOUNT, usual)
+        missing = catch_up.days_to_pull(books.instance, Postgres(url=books.url), ACCOUNT, usual)
         assert missing == [Days(lost.first, usual.first - DAY)]
         for days in (usual, *missing):
             assert dagster.pull(days).success
@@ -166,14 +166,14 @@ def test_marks_that_are_all_that_is_left_of_a_lost_history_bring_it_back_until_t
     code, text = said()
     assert code == 1
     assert f"{NOT_THERE}: 6 days: {lost.first} to {lost.last}" in text
-    asked = catch_up.missing_days(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST))
+    asked = catch_up.days_to_pull(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST))
     assert asked == [lost]
 
     _, text = said("--mend")
 
     assert f"nothing brings back by itself, as no load is known before them: {lost.first} to {lost.last}" in text
     assert f"python -m pipelines pull --from {lost.first} --to {lost.last}" in text
-    assert catch_up.missing_days(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST)) == []
+    assert catch_up.days_to_pull(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST)) == []
 
 
 some_days = st.lists(st.sets(st.integers(0, 6)), min_size=len(REPORTS), max_size=len(REPORTS))

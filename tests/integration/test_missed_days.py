@@ -44,14 +44,27 @@ def books(database: str) -> Iterator[SimpleNamespace]:
 
 
 def load(
-    books: SimpleNamespace, days: Collection[dt.date], reports: Collection[int] = (), filters: str | None = None
+    books: SimpleNamespace,
+    days: Collection[dt.date],
+    reports: Collection[int] = (),
+    filters: str | None = None,
+    hours_later: int | None = None,
 ) -> None:
+    """Pulled just now, or so many hours after the day had begun."""
     books.sql.cursor().executemany(
         "INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at, filters,"
         " requests, rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)"
-        " VALUES (%s, %s, %s, now(), now(), now(), %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)",
-        [(ACCOUNT, id_, day, filters) for day in days for id_ in reports or [report.report_id for report in REPORTS]],
+        " VALUES (%s, %s, %s, now(), now(), coalesce(%s, now()), %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)",
+        [
+            (ACCOUNT, id_, day, hours_later and _begins(day) + dt.timedelta(hours=hours_later), filters)
+            for day in days
+            for id_ in reports or [report.report_id for report in REPORTS]
+        ],
     )
+
+
+def _begins(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
 def tick(instance: dg.DagsterInstance, url: str, day: dt.date) -> list[Days]:
@@ -159,6 +172,30 @@ def test_an_installation_that_keeps_to_some_rooms_is_not_asked_for_its_days_for_
     assert len(tick(books.instance, books.url, today)) > 1
     monkeypatch.setenv("KALTURA_ENTRY_IDS", "1_a")
     assert len(tick(books.instance, books.url, today)) == 1
+
+
+def test_the_last_days_before_nothing_ran_are_asked_for_again_until_they_are_pulled_whole(
+    books: SimpleNamespace,
+) -> None:
+    """Each was pulled the next morning; all but the last were pulled again. One has a session without an end."""
+    load(books, Days(FIRST, FIRST + 9 * DAY), hours_later=28)
+    load(books, Days(FIRST, FIRST + 8 * DAY), hours_later=28 + 24)
+    books.sql.execute(
+        "INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, partition_date,"
+        " window_start, window_end, load_id) SELECT %s, 'r', day::text, day::timestamptz, day, day, day, 1"
+        " FROM unnest(%s::date[]) AS day",
+        [ACCOUNT, [FIRST, FIRST + 9 * DAY]],
+    )
+    today = FIRST + 50 * DAY
+    _, first, *_ = tick(books.instance, books.url, today)
+    assert first.first == FIRST + 9 * DAY
+    load(books, [FIRST + 9 * DAY], filters='{"user_ids": ["ann"]}')
+    load(books, [FIRST + 9 * DAY], [6000, 6001])
+    assert tick(books.instance, books.url, today)[1].first == FIRST + 9 * DAY
+    load(books, [FIRST + 9 * DAY], [6002])
+    assert tick(books.instance, books.url, today)[1].first == FIRST + 10 * DAY
+    load(books, Days(FIRST + 10 * DAY, today - DAY))
+    assert tick(books.instance, books.url, today) == [Days(today - 4 * DAY, today - DAY)]
 
 
 def test_another_accounts_loads_fill_no_gap(books: SimpleNamespace) -> None:
@@ -286,7 +323,7 @@ def test_a_gap_comes_back_by_real_runs(database: str) -> None:
         assert dagster.pull(Days(FIRST, FIRST)).success
         assert dagster.pull(Days(last, last)).success
         for _ in range(2):
-            for days in catch_up.missing_days(instance, Postgres(url=database), ACCOUNT, Days(last, last), 5):
+            for days in catch_up.days_to_pull(instance, Postgres(url=database), ACCOUNT, Days(last, last), 5):
                 assert dagster.pull(days).success
         assert check.missing(connection, ACCOUNT, last) == {}
         assert stretches(row[0] for row in connection.execute("SELECT partition_date FROM kaltura.loads")) == [

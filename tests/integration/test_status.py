@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from in_process import installed
 from pipeline import Pipeline
 
-from pipelines.status import LOADED, MISSING, NEVER, NOT_MARKED, NOT_THERE, PROVISIONAL, compared, status
+from pipelines.status import (
+    LOADED,
+    MISSING,
+    NEVER,
+    NOT_MARKED,
+    NOT_THERE,
+    OVERDUE,
+    PARTITIONS,
+    PROVISIONAL,
+    SETTINGS,
+    compared,
+    status,
+)
 from resources.kaltura.windows import Days
 from simulator import Fault, University, serving
 from tests.integration.test_restore_anywhere import EMPTY, at_version
@@ -21,18 +33,20 @@ WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))
 a_day = st.integers(0, 20).map(lambda n: dt.date(2026, 3, 1) + dt.timedelta(days=n))
 
 
-@given(st.sets(a_day), st.dictionaries(a_day, st.booleans()), st.sets(a_day), st.sets(a_day))
+@given(st.sets(a_day), st.dictionaries(a_day, st.booleans()), st.sets(a_day), st.sets(a_day), a_day)
 def test_each_day_is_said_once_and_as_it_is(
-    wanted: set[dt.date], loaded: dict[dt.date, bool], missing: set[dt.date], marked: set[dt.date]
+    wanted: set[dt.date], loaded: dict[dt.date, bool], missing: set[dt.date], marked: set[dt.date], usual: dt.date
 ) -> None:
     missing -= loaded.keys()
-    found = compared(wanted, loaded, missing, marked)
+    found = compared(wanted, loaded, missing, marked, usual)
     said = [(day, kind) for kind, runs in found.items() for run in runs for day in run]
     assert sorted(day for day, _ in said) == sorted({*wanted, *loaded, *missing, *marked})
     for day, kind in said:
-        assert (day in loaded) is (kind in (LOADED, PROVISIONAL, NOT_MARKED))
-        assert (day in marked) is (kind in (LOADED, PROVISIONAL, NOT_THERE))
+        assert (day in loaded) is (kind in (LOADED, PROVISIONAL, OVERDUE, NOT_MARKED))
+        assert (day in marked) is (kind in (LOADED, PROVISIONAL, OVERDUE, NOT_THERE))
         assert (day in missing - marked) is (kind == MISSING)
+        assert (loaded.get(day, False) and day in marked) is (kind in (PROVISIONAL, OVERDUE))
+        assert kind != (OVERDUE if day >= usual else PROVISIONAL)
 
 
 def test_days_that_a_failover_took_are_said_to_be_marked_and_not_there_and_days_of_a_wiped_history_not_marked(
@@ -98,3 +112,29 @@ def test_a_database_without_this_versions_schema_is_told_with_the_command_that_m
     assert said.startswith(f"{words[0]}: the database ")
     assert "Run `make migrate`" in said
     assert len(said) < 400  # an empty one lacks all files: their names tell nothing
+
+
+def test_a_day_that_is_provisional_and_that_no_pull_asks_for_any_more_is_to_be_mended(database: str) -> None:
+    yesterday = dt.date.fromisoformat(PARTITIONS.get_partition_keys()[-1])
+    last_usual = yesterday - dt.timedelta(days=SETTINGS.lookback_days + 1)
+    pulled_late = "UPDATE kaltura.loads SET pulled_at = partition_date + interval '28 hours' WHERE partition_date = %s"
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=3)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as dagster,
+        psycopg.connect(database, autocommit=True) as connection,
+    ):
+        assert dagster.pull(Days(last_usual - dt.timedelta(days=2), yesterday)).success
+        connection.execute(pulled_late, [last_usual])
+        found = status(connection, instance, kaltura.partner_id)
+        assert last_usual in [day for days in found.days[PROVISIONAL] for day in days]
+        assert found.days[OVERDUE] == []
+        assert found.is_well
+        before = last_usual - dt.timedelta(days=1)
+        connection.execute(pulled_late, [before])
+        found = status(connection, instance, kaltura.partner_id)
+        assert found.days[OVERDUE] == [Days(before, before)]
+        assert not found.is_well
+        assert any(line.strip().startswith("pulled before they were over") for line in found.lines())
+        assert dagster.pull(Days(before, before)).success
+        assert status(connection, instance, kaltura.partner_id).is_well
