@@ -21,7 +21,7 @@ from assets.report import Report
 from assets.reports import REPORTS
 from resources.kaltura.windows import Days, stretches
 from resources.postgres.migrations import Migrations
-from resources.settings import CHECKOUT, keeps_to_ids
+from resources.settings import CHECKOUT
 from resources.warehouse.calendars import expect_none_but
 
 _LOADED = CHECKOUT / "sql" / "status" / "loaded_days.sql"
@@ -156,14 +156,13 @@ def held(connection: psycopg.Connection, account: int, marked_from: dt.date | No
     last = _partitions()[-1] if _partitions() else SETTINGS.start_date
     lacking = missing_days.missing(connection, account, last, marked_from)
     loaded = {day: late for day, late in days_with_loads(connection, account).items() if day not in lacking}
-    parameters = {"partner_id": account, "is_filtered": keeps_to_ids()}
-    empty = connection.execute(_EMPTY.read_bytes(), parameters).fetchall()
+    empty = connection.execute(_EMPTY.read_bytes(), {"partner_id": account}).fetchall()
     return Warehouse(loaded, lacking, frozenset(day for (day,) in empty if day in loaded))
 
 
 def days_with_loads(connection: psycopg.Connection, account: int) -> dict[dt.date, bool]:
     """Since START_DATE, and whether each is provisional. Which of them are not whole is told by `missing_days`."""
-    days = connection.execute(_LOADED.read_bytes(), {"partner_id": account, "is_filtered": keeps_to_ids()}).fetchall()
+    days = connection.execute(_LOADED.read_bytes(), {"partner_id": account}).fetchall()
     return {day: late for day, late in days if day >= SETTINGS.start_date}
 
 

@@ -4,6 +4,7 @@ The extract makes it, privacy decides what of it is kept of people, the warehous
 """
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -34,7 +35,8 @@ class Arrivals:
 
     `rejects`: `raw`, `reason`, `column_name`, `is_repaired` (the row is in `frame`, without a figure) and `is_undated` (the
     row belongs to no day; where `tells_undated`, all such rows of the window are here). `unread`: keys of rows that came
-    and can't be used, null as far as they can't be read.
+    and can't be used, null as far as they can't be read. `filters`: the ids that the report was restricted to, by the
+    setting's name.
     """
 
     table: Table
@@ -47,6 +49,7 @@ class Arrivals:
     merged: int
     other_days: int
     tells_undated: bool = True
+    filters: Mapping[str, Sequence[str]] | None = None
     kaltura_session: str = ""
 
     @property

@@ -231,11 +231,6 @@ def word_list(name: str) -> list[str]:
     return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
 
 
-def keeps_to_ids() -> bool:
-    """Whether every pull is restricted by a `KALTURA_*_IDS` setting, unless its run says otherwise."""
-    return any(word_list(name) for name in NAMES if name.startswith("KALTURA_") and name.endswith("_IDS"))
-
-
 def output_folder(name: str) -> Path:
     """Where a command writes that was given no place: in `.local` or, where the checkout can't be written to, as in a
     container, in `DAGSTER_HOME`.

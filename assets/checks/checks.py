@@ -37,9 +37,9 @@ class Check:
     """One thing that has to hold for each of `reports`.
 
     `found` is what the rows of its query are, `advice` what to do about them. A check that compares tables `needs` them
-    all to be in the run, and, with `whole`, pulled without a filter. One `of_account` looks at all days that have
-    to be there, whichever the run has. `days_before` the run's first one it judges too. Of one that is not reminded
-    an alert speaks once, however long it lasts.
+    all to be in the run, and, with `whole`, sessions to be pulled with all of their attendees. One `of_account` looks at
+    all days that have to be there, whichever the run has. `days_before` the run's first one it judges too. Of one that is
+    not reminded an alert speaks once, however long it lasts.
     """
 
     name: str
@@ -217,7 +217,7 @@ def results(
     account: int,
     warehouse: Warehouse,
     *,
-    is_filtered: bool,
+    has_all_attendees: bool,
     marked_from: dt.date | None = None,
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """What each selected check that can be judged by what was `pulled` says; nothing pulled judges what is there.
@@ -227,14 +227,14 @@ def results(
 
     A check whose own query fails says so, and warns. Raises `WarehouseError` where the database went away meanwhile.
     """
-    due = _due(selected, pulled, is_filtered=is_filtered)
+    due = _due(selected, pulled, has_all_attendees=has_all_attendees)
     with warehouse.connection() as connection, query.reading(connection):
         for check, report in due:
             yield _result(check, report, days, account, connection, bool(pulled), marked_from)
 
 
 def _due(
-    selected: Collection[dg.AssetCheckKey], pulled: Sequence[Report], *, is_filtered: bool
+    selected: Collection[dg.AssetCheckKey], pulled: Sequence[Report], *, has_all_attendees: bool
 ) -> list[tuple[Check, Report]]:
     return [
         (check, report)
@@ -242,7 +242,7 @@ def _due(
         for report in check.reports
         if (dg.AssetCheckKey(report.key, check.name) in selected or (pulled and not selected))
         and (not pulled or all(report in pulled for report in check.needs))
-        and not (check.whole and is_filtered)
+        and not (check.whole and not has_all_attendees)
     ]
 
 

@@ -15,7 +15,7 @@ from assets.checks import query
 from assets.partitions import SETTINGS
 from assets.reports import REPORTS
 from resources.kaltura.windows import Days
-from resources.settings import Term, keeps_to_ids
+from resources.settings import Term
 
 NAME = "missing_days"
 
@@ -66,7 +66,6 @@ def parameters(account: int, days: Days) -> dict[str, object]:
         "first": days.first,
         "last": days.last,
         "reports": len(REPORTS),
-        "is_filtered": keeps_to_ids(),
         "catch_up_days": SETTINGS.catch_up_days,
         "terms": _multirange(SETTINGS.terms),
     }

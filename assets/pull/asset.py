@@ -15,14 +15,16 @@ import dagster as dg
 import sqlalchemy as sa
 from pydantic import Field
 
+from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR
 from assets.pull import reasons, retries
 from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, Filters, extract
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
-from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
+from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
+from assets.room_sessions import ROOM_SESSIONS
 from resources.errors import ConfigurationError
 from resources.kaltura.client import Client
 from resources.kaltura.clock import SAID_FROM_SECONDS, difference
@@ -47,7 +49,7 @@ DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
 
 class PullConfig(dg.Config):
-    """What a run can be restricted to; by default to the `KALTURA_*_IDS` settings. With any set, nothing is removed.
+    """What a run can be restricted to; by default to the `KALTURA_*_IDS` settings.
 
     Dagster stores a run's config before the run begins, and the defaults with it, where no erasure reaches. So it has no
     place for ids of people: those of `KALTURA_USER_IDS` are read when the run runs.
@@ -72,9 +74,9 @@ class PullConfig(dg.Config):
     def filters(self) -> Filters:
         return Filters(
             {
+                **Filters.from_settings().ids,
                 ENTRY_IDS: self.entry_ids,
                 VIRTUAL_EVENT_IDS: self.virtual_event_ids,
-                USER_IDS: word_list("KALTURA_USER_IDS"),
                 CUE_POINT_IDS: self.cue_point_ids,
                 PARENT_ENTRY_IDS: self.parent_entry_ids,
             }
@@ -112,6 +114,7 @@ def kaltura_rooms(
         people = opened.privacy.of_account(kaltura.account)
         run = _Run(context, reports, opened, people, filters)
         retries.wait_before_retry(context, kaltura.pause_scale)
+        run.keep_to(Filters.from_settings())
         days = run.days()
         if reports:
             missing = run.without_loaded(days)
@@ -148,6 +151,15 @@ class _Run:
         self.failed_loads_in_a_row = 0
         self.has_written = False
         self.has_said_clock = False
+
+    def keep_to(self, filters: Filters) -> None:
+        """Record what the settings keep to, whatever this run is restricted to."""
+        kept_to = {report.report_id: self.people.kept_to(filters.names_of(report)) for report in REPORTS}
+        if lacking := self.warehouse.keep_to(self.people.partner_id, kept_to):
+            self.context.log.warning(
+                f"The settings KALTURA_*_IDS keep to other ids than before. {lacking:,} loads, each of a report and day, were "
+                "restricted to those: their days count as missing until they are pulled again."
+            )
 
     def days(self) -> list[dt.date]:
         """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded.
@@ -256,7 +268,7 @@ class _Run:
             days,
             self.people.partner_id,
             self.warehouse,
-            is_filtered=self.filters.active is not None,
+            has_all_attendees=self.filters.names_of(ATTENDEES) == self.filters.names_of(ROOM_SESSIONS),
             marked_from=missing_days.first_marked(self.context.instance),
         )
         return list(found)  # at once: those of a try that broke off are not told twice
@@ -291,7 +303,6 @@ class _Run:
         provenance = Provenance(
             partner_id=self.people.partner_id,
             pull=extracted.pull,
-            filters=self.filters.active,
             run_id=self.context.run.run_id,
             root_run_id=self.root_run_id,
             timezone=CALENDAR.timezone,

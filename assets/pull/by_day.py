@@ -1,7 +1,7 @@
 """The rows of a pull as the warehouse takes them: each day's on its own, merged, with what became of all the others."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ def by_day(
     stats: RequestStats,
     *,
     known_until: Callable[[Window], dt.datetime],
+    filters: Mapping[str, Sequence[str]] | None,
 ) -> dict[dt.date, Arrivals]:
     """Every row that was received, on the day that loads it or counts it. Raises what `usable.require` raises."""
     frame = rows.frame
@@ -55,6 +56,7 @@ def by_day(
             requests=stats.requests,
             merged=len(of_day) - len(once) + elsewhere.get((REPLACED, pd.Timestamp(day)), 0),
             other_days=elsewhere.get((NEIGHBOUR, pd.Timestamp(day)), 0),
+            filters=filters,
             kaltura_session=stats.kaltura_session,
         )
     return arrivals

@@ -47,12 +47,11 @@ class Seen:
 
 @dataclass
 class Doubt:
-    """Of one pull. `knows` is asked where no filter keeps rows away that the warehouse may hold."""
+    """Of one pull. `knows` is asked of a report where no filter keeps rows away that the warehouse may hold."""
 
     witnesses: Witnesses
     knows: AgainstEmpty
     seen: Seen
-    is_filtered: bool
     _all_are_empty: bool = False
     _told_by_halves: dict[int, str] = field(default_factory=dict)
 
@@ -63,7 +62,7 @@ class Doubt:
     def of(self, report: Report, days: Days) -> str:
         """What speaks against an empty `report` for these days; empty if nothing does."""
         against = self.by_replies(report, days) or self._told_by_halves.get(report.report_id, "")
-        if against or self.is_filtered:
+        if against or self.witnesses.filters_of(report):
             return against
         return self.knows(report, days, all_are_empty=self._all_are_empty)
 

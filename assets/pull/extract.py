@@ -54,6 +54,7 @@ from resources.kaltura.complete import Completion, rows_a_day
 from resources.kaltura.query import Filter
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.privacy.pseudonyms import EVERYTHING, People
+from resources.settings import word_list
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,17 @@ class Filters:
 
     ids: Mapping[str, Sequence[str]]
 
+    @classmethod
+    def from_settings(cls) -> "Filters":
+        """What the installation keeps to."""
+        return cls({name: word_list(f"KALTURA_{name.upper()}") for report in REPORTS for name in report.filters})
+
     def of(self, report: Report) -> dict[Filter, Sequence[str]]:
         return {filter_: self.ids[name] for name, filter_ in report.filters.items() if self.ids.get(name)}
 
-    @property
-    def active(self) -> dict[str, Sequence[str]] | None:
-        return {name: list(ids) for name, ids in self.ids.items() if ids} or None
+    def names_of(self, report: Report) -> dict[str, Sequence[str]] | None:
+        """Those by which the report is restricted, by the setting's name; None where nothing restricts it."""
+        return {name: ids for name, ids in self.ids.items() if ids and name in report.filters} or None
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ class _Pull:
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
         self.witnesses = Witnesses(filters.of)
-        self.doubt = Doubt(self.witnesses, against_empty, seen, is_filtered=filters.active is not None)
+        self.doubt = Doubt(self.witnesses, against_empty, seen)
         self.accepts_empty = accepts_empty
         self.stretches: Sequence[Days] = (days,)
         held = filters.of(BREAKOUT_SESSIONS)
@@ -293,7 +299,8 @@ class _Pull:
     def arrived(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
         of_report = self.lines[report.report_id], self.stats[report.report_id]
-        return by_day(rows, report, self.days, *of_report, known_until=self._known_until)
+        known_until, filters = self._known_until, self.filters.names_of(report)
+        return by_day(rows, report, self.days, *of_report, known_until=known_until, filters=filters)
 
     def _completion(self, report: Report) -> Completion:
         return Completion(

@@ -13,6 +13,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from resources.arrivals import Arrivals
 from resources.errors import ConfigurationError
@@ -27,6 +28,7 @@ from resources.privacy.pseudonyms import (
     EXTRA,
     NOBODY,
     PEOPLE_FILTER,
+    PEOPLE_LIST,
     RAW,
     Mode,
     People,
@@ -107,6 +109,7 @@ def record(connection: psycopg.Connection, privacy: Privacy) -> None:
         "UPDATE kaltura.privacy SET mode = %s, key_fingerprint = %s, changed_at = now()",
         [privacy.mode, privacy.fingerprint],
     )
+    _forget_people_lists(connection)
     if not privacy.is_full:  # no id stands anywhere that somebody would have to be known by a pseudonym for
         connection.execute("DELETE FROM kaltura.people")
         connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
@@ -121,6 +124,19 @@ def record(connection: psycopg.Connection, privacy: Privacy) -> None:
         " WHERE people.partner_id = made.partner_id AND people.user_id = made.user_id",
         [[partner_id for partner_id, _ in known], [user_id for _, user_id in known], made],
     )
+
+
+def _forget_people_lists(connection: psycopg.Connection) -> None:
+    """Lists of people are known by the key, see `People.kept_to`: with another one, loads of them are of an unknown list."""
+    unknown = {PEOPLE_LIST: ""}
+    connection.execute(
+        "UPDATE kaltura.loads SET filters = filters || %s, is_whole = FALSE WHERE filters ? %s",
+        [Jsonb(unknown), PEOPLE_FILTER],
+    )
+    known = connection.execute("SELECT partner_id, kept_to FROM kaltura.calendars WHERE kept_to IS NOT NULL").fetchall()
+    for partner_id, kept_to in known:
+        left = {report: each | unknown if PEOPLE_LIST in each else each for report, each in kept_to.items()}
+        connection.execute("UPDATE kaltura.calendars SET kept_to = %s WHERE partner_id = %s", [Jsonb(left), partner_id])
 
 
 def _recorded(connection: psycopg.Connection) -> _Recorded:
@@ -204,7 +220,7 @@ class DayPrivacy:
             return arrived
         return self._without(arrived, self.suppressions.erased({person: person for person in _ids(arrived)}))
 
-    def filters(self, asked_for: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str]] | None:
+    def filters(self, asked_for: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str] | str] | None:
         """A pull's filters as they are recorded: not even there does an erased person stand."""
         filters = self.people.filters(asked_for)
         asked = (filters or {}).get(PEOPLE_FILTER)

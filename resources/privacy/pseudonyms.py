@@ -18,6 +18,7 @@ from resources.privacy.settings import Privacy as Privacy
 from resources.table import UNKNOWN, Table
 
 PEOPLE_FILTER = "user_ids"  # the one filter whose values are ids of people
+PEOPLE_LIST = "people"  # beside them, by which the list is known when they are pseudonyms or erased
 NOBODY = UNKNOWN  # how people that Kaltura can't name are written: these stay, for views count them apart
 PSEUDONYM_PREFIX = "p_"
 PSEUDONYM_DIGITS = 32
@@ -108,15 +109,26 @@ class People:
         """A line that can't be used may hold anything."""
         return rejects if self.privacy.is_full else rejects.assign(**{RAW: rejects[RAW].map(withheld).astype("str")})
 
-    def filters(self, active: Mapping[str, Sequence[str]] | None) -> dict[str, list[str]] | None:
-        """A pull's filters as they may be recorded."""
-        if active is None:
+    def kept_to(self, filters: Mapping[str, Sequence[str]] | None) -> dict[str, list[str] | str] | None:
+        """By which a pull's filters are known from others, whatever is recorded of the ids of people."""
+        if not filters:
             return None
-        recorded = {name: list(ids) for name, ids in active.items()}
-        if PEOPLE_FILTER in recorded and not self.privacy.is_full:
-            per_person = self.privacy.mode is Mode.PSEUDONYMOUS
-            recorded[PEOPLE_FILTER] = [self.pseudonym(each) if per_person else ERASED for each in active[PEOPLE_FILTER]]
-        return recorded
+        known: dict[str, list[str] | str] = {name: sorted(set(ids)) for name, ids in filters.items()}
+        if people := known.pop(PEOPLE_FILTER, None):
+            known[PEOPLE_LIST] = self.privacy._hmac("list", str(self.partner_id), *sorted(set(map(identity, people))))
+        return known
+
+    def filters(self, asked_for: Mapping[str, Sequence[str]] | None) -> dict[str, list[str] | str] | None:
+        """A pull's filters as they may be recorded."""
+        known = self.kept_to(asked_for)
+        if known is None or asked_for is None or PEOPLE_LIST not in known:
+            return known
+        return {**known, PEOPLE_FILTER: [self._recorded(each) for each in asked_for[PEOPLE_FILTER]]}
+
+    def _recorded(self, user_id: str) -> str:
+        if self.privacy.is_full:
+            return user_id
+        return self.pseudonym(user_id) if self.privacy.mode is Mode.PSEUDONYMOUS else ERASED
 
     def _made(self, *parts: str) -> str:
         return PSEUDONYM_PREFIX + self.privacy._hmac(str(self.partner_id), *parts)[:PSEUDONYM_DIGITS]

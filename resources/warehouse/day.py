@@ -5,7 +5,6 @@ the COMMIT. A day of which nothing is new waits twice.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import psycopg
 
@@ -31,7 +30,9 @@ class DayLoad:
         # One order for all runs: no deadlock.
         self.arrivals = sorted(arrivals, key=lambda each: each.table.name)
         self.provenance = provenance
-        self.tables = [TableLoad(privacy.day, each, provenance) for each in self.arrivals]
+        self.tables = [
+            TableLoad(privacy.day, each, provenance, privacy.people.kept_to(each.filters)) for each in self.arrivals
+        ]
         self.locks = Locks(LOADS_SHARE, *(table.lock for table in self.tables))
 
     def begin(self, connection: psycopg.Connection) -> None:
@@ -63,9 +64,8 @@ class DayLoad:
         if self.privacy.is_past_retention:  # the names were taken out of the rows that are there, just now
             with connection.pipeline():
                 self._ask_of_tables(connection)
-        filters = self.privacy.filters(self.provenance.filters)
-        for table in self.tables:
-            table.provenance = replace(self.provenance, filters=filters)
+        for table, each in zip(self.tables, self.arrivals, strict=True):
+            table.filters = self.privacy.filters(each.filters)
         loads = [table.run(each) for table, each in zip(self.tables, protected, strict=True)]
         session.commit(connection, lambda: self._record(loads))
         return loads

@@ -6,7 +6,7 @@ overwrites whom.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from resources.postgres.locks import Lock
 from resources.privacy.pseudonyms import PEOPLE_FILTER
 from resources.settings import CHECKOUT
 from resources.warehouse.comparison import Difference, Resolution, joined, known_rows
+from resources.warehouse.kept_to import KeptTo, is_whole
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.rejects import RejectsLoad
 from resources.warehouse.statements import DAY, EXTRA, PARTITION_DATE, PARTNER, PEOPLE, Merge
@@ -65,14 +66,18 @@ class _Before:
 class TableLoad:
     """One table of one day. What there is to be known of it is asked first, `run` makes it so, `record` goes last."""
 
-    def __init__(self, day: dt.date, arrivals: Arrivals, provenance: Provenance) -> None:
+    def __init__(self, day: dt.date, arrivals: Arrivals, provenance: Provenance, kept_to: KeptTo | None) -> None:
         """Of the rows that arrived only their sessions count here, which are nobody's."""
         self.day = day
         self.provenance = provenance
+        self.kept_to = kept_to
+        self.filters: Mapping[str, Any] | None = None  # as they are recorded
+        # A pull that keeps to some rooms, say, has the sessions that it lists whole; one that keeps to people has not.
+        self.is_of_everybody = PEOPLE_FILTER not in (arrivals.filters or ())
         self.table = arrivals.table
         self.merge = Merge(arrivals.table)
         self.lock = Lock(self.table.report_id, f"another load of {self.table.name}")
-        self.rejects = RejectsLoad(day, arrivals, provenance)
+        self.rejects = RejectsLoad(day, arrivals, provenance, kept_to)
         self._arrived_sessions = self._sessions(copying.as_arrow(arrivals.frame[list(self.table.session_key)]))
         # What the table holds of the frame's sessions once it equals the frame: see `loads.content` and `row_versions`.
         self.content: bytes | None = None
@@ -88,10 +93,14 @@ class TableLoad:
             PEOPLE: PEOPLE_FILTER,
         }
         loads = connection.cursor(row_factory=class_row(_Before))
-        self._loads_before = loads.execute(LOADS_BEFORE.read_bytes(), {**of_day, "pull": self.provenance.pull.number})
+        self._loads_before = loads.execute(LOADS_BEFORE.read_bytes(), {**of_day, **self._pull})
         self.rejects.ask(connection)
         sessions = {**of_day, **self._arrived_sessions}
         self._existing_sessions = connection.execute(self.merge.existing, sessions, binary=True)
+
+    @property
+    def _pull(self) -> dict[str, Any]:
+        return {"pull": self.provenance.pull.number, "kept_to": self.kept_to and Jsonb(self.kept_to)}
 
     def run(self, arrivals: Arrivals) -> Load:
         """What it did. `arrivals` are those of `ask`, as far as they may be kept of people."""
@@ -132,7 +141,7 @@ class TableLoad:
             self.content, self.row_versions = before.content, before.row_versions
             return 0, 0, 0, 0, 0
         existing = self._existing([first, *self._existing_sessions] if first else [], before.newer_pull)
-        partial = self._partial_rows(before.partial_loads)
+        partial = self._partial_rows(before)
         resolution = Resolution.on(self.rows, existing, partial, self.table, self.provenance.pull)
         # Of an older pull, which knows more of these sessions, whom it names counts alone: in whatever order two come in.
         difference = self._difference(resolution, knows_people=before.newer_pull is None)
@@ -142,7 +151,7 @@ class TableLoad:
         self._copy(self.merge.copy_to_target, new)
         if not partial.empty:
             self._adopt(resolution.to_compare, before.partial_loads)
-        if not resolution.stale and not difference.spared and not self.provenance.filters:
+        if not resolution.stale and not difference.spared and self.is_of_everybody:
             self.content = content
             is_new = existing.empty
             self.row_versions = new.num_rows * before.transaction_id if is_new else self.merge.row_versions
@@ -156,17 +165,22 @@ class TableLoad:
             existing["existing_pull"] = float(newer_pull)
         return existing.drop(columns="versions").assign(is_there=True)
 
-    def _partial_rows(self, partial_loads: Sequence[int]) -> pd.DataFrame:
+    def _partial_rows(self, before: _Before) -> pd.DataFrame:
         """The rows of partial loads among the arrived sessions, each known for itself."""
         names, rows = list(self.table.key), []
-        if partial_loads:
-            parameters = {**self._arrived_sessions, "partial": partial_loads}
+        if before.partial_loads:
+            parameters = {**self._arrived_sessions, "partial": before.partial_loads}
             rows = self.connection.execute(self.merge.partial_rows, parameters).fetchall()
-        return known_rows(rows, names, ["existing_until", "existing_pull"])
+        partial = known_rows(rows, names, ["existing_until", "existing_pull"])
+        if (
+            not self.is_of_everybody and before.newer_pull is not None
+        ):  # which has looked at the rows of these people, too
+            partial["existing_pull"] = float(before.newer_pull)
+        return partial
 
     def _adopt(self, rows: pa.Table, partial_loads: Sequence[int]) -> None:
         """What a pull of everybody lists as it is there is known by it, and no longer by the partial one alone."""
-        if self.provenance.filters or not rows.num_rows:
+        if not self.is_of_everybody or not rows.num_rows:
             return
         names = [*self.table.key, "window_start", "window_end"]
         arrays = {name: rows[name].to_pylist() for name in names}
@@ -197,8 +211,8 @@ class TableLoad:
         return self.connection.execute(self.merge.update_differing, {"load_id": self.load_id}).rowcount
 
     def _remove(self, keys: pa.Table) -> int:
-        """A row that a session no longer lists. Of a filtered pull nobody knows what it left out."""
-        if not keys.num_rows or self.provenance.filters:
+        """A row that a session no longer lists. Of a pull of some people nobody knows whom it left out."""
+        if not keys.num_rows or not self.is_of_everybody:
             return 0
         arrays = {name: copying.array_literal(keys[name]) for name in keys.column_names}
         parameters = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, **arrays}
@@ -224,7 +238,7 @@ class TableLoad:
             "partition_date": self.day,
             "window_start": self.arrivals.window_start,
             "window_end": self.arrivals.window_end,
-            "filters": Jsonb(dict(self.provenance.filters)) if self.provenance.filters else None,
+            "filters": Jsonb(dict(self.filters)) if self.filters else None,
             "pull": self.provenance.pull.number,
             "pulled_at": self.provenance.pull.at,
             "clock_ahead_seconds": self.provenance.pull.clock_ahead_seconds,
@@ -250,6 +264,10 @@ class TableLoad:
         if isinstance(self.row_versions, sql.Composed):  # to be counted where the rows are, once they are written
             placeholders["row_versions"] = sql.SQL("({})").format(values.pop("row_versions"))
             values |= self._arrived_sessions
+        filters, report = sql.SQL("%(filters)s::jsonb"), sql.SQL("%(report_id)s")
+        placeholders["is_whole"] = (
+            is_whole(filters, report, sql.SQL("%(partner_id)s")) if self.filters else sql.SQL("TRUE")
+        )
         statement = sql.SQL("INSERT INTO kaltura.loads ({}) VALUES ({})").format(
             sql.SQL(", ").join(map(sql.Identifier, placeholders)), sql.SQL(", ").join(placeholders.values())
         )

@@ -1,6 +1,5 @@
 """Where the rows of a load come from."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -13,7 +12,6 @@ class Provenance:
 
     partner_id: int
     pull: Pull
-    filters: Mapping[str, Sequence[str]] | None = None
     run_id: str | None = None
     root_run_id: str | None = None
     timezone: ZoneInfo | None = None

@@ -21,6 +21,7 @@ from resources.arrivals import values_in
 from resources.kaltura.windows import DAY, Calendar, Days, stretches
 from resources.settings import CHECKOUT
 from resources.table import Table
+from resources.warehouse import kept_to
 from resources.warehouse.calendars import CalendarError, is_filled, record, recorded_timezone
 from resources.warehouse.covering import DayCoverage, LoadCoverage
 
@@ -152,6 +153,7 @@ class _Redate:
         self.before = before
         self.after = after
         self.tables = tables
+        self.partner_id = partner_id
         self.parameters = {"partner_id": partner_id, "timezone": str(before.timezone)}
 
     def run(self) -> Redated:
@@ -264,6 +266,7 @@ class _Redate:
             if key not in loaded and key[:2] not in doubts and (whole := DayCoverage.of(*of_day[key[1]], of_key))
         }
         self._write_whole_days(wholes)
+        kept_to.judge_loads(self.connection, self.partner_id)
         there = {key[:2] for key in (*loaded, *wholes)}
         return {day for report_id, day, _ in told if (report_id, day) not in there}
 

@@ -11,13 +11,21 @@ from dataclasses import dataclass
 
 import pandas as pd
 import psycopg
+from psycopg.types.json import Jsonb
 
 from resources.arrivals import Arrivals, values_in
+from resources.privacy.pseudonyms import PEOPLE_FILTER
 from resources.table import FIGURES, Table
+from resources.warehouse.kept_to import KeptTo
 from resources.warehouse.provenance import Provenance
 
+# Whether a pull of the same ids brought the line.
+_IS_OF_SAME_IDS = f"coalesce(loads.filters - '{PEOPLE_FILTER}' = %s::jsonb, FALSE)"
 _OF_DAY = (
-    "FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s AND partition_date = %s AND window_start IS NULL"
+    f"SELECT rejects.ctid::text, {_IS_OF_SAME_IDS}, raw, reason, column_name, is_repaired"
+    " FROM kaltura.rejects LEFT JOIN kaltura.loads ON loads.id = rejects.load_id"
+    " WHERE rejects.partner_id = %s AND rejects.report_id = %s AND rejects.partition_date = %s"
+    " AND rejects.window_start IS NULL"
 )
 _WHAT = ["raw", "reason", "column_name", "is_repaired"]
 
@@ -55,8 +63,9 @@ class _Undated:
 class RejectsLoad:
     """The rejects of one table and day, inside the day's transaction. A pull without news writes nothing."""
 
-    def __init__(self, day: dt.date, arrivals: Arrivals, provenance: Provenance) -> None:
+    def __init__(self, day: dt.date, arrivals: Arrivals, provenance: Provenance, kept_to: KeptTo | None) -> None:
         self.load_id = 0
+        self.kept_to = kept_to
         self.arrivals = arrivals
         self.provenance = provenance
         self.day = [provenance.partner_id, arrivals.table.report_id, day]
@@ -64,7 +73,8 @@ class RejectsLoad:
     def ask(self, connection: psycopg.Connection) -> None:
         """For the lines that are there. In a pipeline, where the answer may come later."""
         self.connection = connection
-        self._dated = connection.execute(f"SELECT raw, reason, column_name, is_repaired {_OF_DAY}", self.day)
+        self._same_ids = Jsonb(self.kept_to) if self.kept_to else None
+        self._dated = connection.execute(_OF_DAY, [self._same_ids, *self.day])
         self._undated = self._undated_there() if self.arrivals.tells_undated else None
 
     def run(self, load_id: int, arrivals: Arrivals) -> None:
@@ -78,15 +88,18 @@ class RejectsLoad:
             self._write_undated(_counted(rejects, is_undated), self._undated)
 
     def _write_dated(self, now: "Counter[_Reject]") -> None:
-        """In the place of those there. A filtered pull knows of a part of them alone, and removes none."""
-        there = Counter(self._dated.fetchall())
-        if self.provenance.filters:
-            now = now - there
-        elif now != there:
-            self.connection.execute(f"DELETE {_OF_DAY}", self.day)
-        else:
+        """In the place of those there. A filtered pull knows of those alone that a pull of the same ids brought."""
+        lines = [(place, of_same_ids, what) for place, of_same_ids, *what in self._dated.fetchall()]
+        ours = {place: tuple(what) for place, of_same_ids, what in lines if of_same_ids or not self.kept_to}
+        now = now - Counter(tuple(what) for place, _, what in lines if place not in ours)
+        if now == Counter(ours.values()):
             return
+        self._remove([*ours])
         self._insert(now, None, None)
+
+    def _remove(self, places: list[str]) -> None:
+        if places:
+            self.connection.execute("DELETE FROM kaltura.rejects WHERE ctid = ANY (%s::tid[])", [places])
 
     def _write_undated(self, now: "Counter[_Reject]", there: psycopg.Cursor) -> None:
         """Each line that is there stays where it came again, and goes where it would have had to."""
@@ -111,8 +124,7 @@ class RejectsLoad:
                     gone.append(line.place)
                 elif left != line.window:
                     narrower.append((line.place, *left))
-        if gone:
-            self.connection.execute("DELETE FROM kaltura.rejects WHERE ctid = ANY (%s::tid[])", [gone])
+        self._remove(gone)
         if narrower:
             self.connection.execute(
                 "UPDATE kaltura.rejects SET window_start = narrower.starts, window_end = narrower.ends"
@@ -126,18 +138,19 @@ class RejectsLoad:
         """The undated lines of the report whose windows meet this one's, be it at an end: there it may have been cut off."""
         return self.connection.execute(
             "SELECT rejects.ctid::text, raw, reason, column_name, is_repaired, rejects.window_start,"
-            " rejects.window_end, loads.pull"
+            f" rejects.window_end, loads.pull, {_IS_OF_SAME_IDS}"
             " FROM kaltura.rejects LEFT JOIN kaltura.loads ON loads.id = rejects.load_id"
             " WHERE rejects.partner_id = %s AND rejects.report_id = %s"
             " AND rejects.window_start <= %s AND rejects.window_end >= %s",
-            [*self.day[:2], self.arrivals.window_end, self.arrivals.window_start],
+            [self._same_ids, *self.day[:2], self.arrivals.window_end, self.arrivals.window_start],
             binary=True,
         )
 
     def _lines(self, there: psycopg.Cursor) -> list[_Undated]:
-        pull, is_whole = self.provenance.pull.number, not self.provenance.filters
+        pull, is_whole = self.provenance.pull.number, not self.kept_to
         return [
-            _Undated(row[0], row[1:5], row[5], row[6], is_whole and (row[7] is None or row[7] <= pull)) for row in there
+            _Undated(row[0], row[1:5], row[5], row[6], (is_whole or row[8]) and (row[7] is None or row[7] <= pull))
+            for row in there
         ]
 
     def _came_again(

@@ -4,7 +4,7 @@ A day's tables are written together, each as `load.py` says, under an advisory l
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from resources.settings import CHECKOUT
 from resources.table import Table
 from resources.warehouse.calendars import require_timezone
 from resources.warehouse.day import DayLoad
+from resources.warehouse.kept_to import KeptTo, keep_to
 from resources.warehouse.load import Load
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.under_way import UnderWay
@@ -159,6 +160,11 @@ class Warehouse:
         """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""
         with self.connection() as connection:
             require_timezone(connection, partner_id, timezone)
+
+    def keep_to(self, partner_id: int, kept_to: Mapping[int, KeptTo | None]) -> int:
+        """As `kept_to.keep_to`: how many loads are not whole any more, as the settings keep to other ids."""
+        with self.connection() as connection:
+            return keep_to(connection, partner_id, kept_to)
 
     def upsert(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
         """Make the day's tables equal to what arrived, in one transaction. A database that restarts is waited for.

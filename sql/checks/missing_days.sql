@@ -1,5 +1,5 @@
--- Days that are not loaded whole: of a report at least there was no pull, or none but pulls restricted to some ids. An
--- installation whose settings keep to some ids (is_filtered) counts those, but never loads of a part of the day (started).
+-- Days that are not loaded whole: of a report at least there was no pull, or none but pulls restricted to other ids than those
+-- that the installation keeps to.
 -- The days are those from START_DATE or the account's first load, whichever is later: before it nothing is missing.
 WITH loaded AS (
     SELECT
@@ -9,8 +9,7 @@ WITH loaded AS (
     WHERE
         partner_id = %(partner_id)s
         AND partition_date BETWEEN %(first)s AND %(last)s
-        AND (filters IS NULL OR %(is_filtered)s)
-        AND NOT coalesce(filters ? 'started', FALSE)
+        AND is_whole
     GROUP BY partition_date
 ),
 

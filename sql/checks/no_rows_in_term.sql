@@ -3,7 +3,7 @@
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
-        filters,
+        filters - 'user_ids' AS kept_to,
         inserted + updated + unchanged + rows_superseded AS row_count
     FROM kaltura.loads
     WHERE
@@ -23,7 +23,7 @@ INNER JOIN newest AS earlier
         extract(ISODOW FROM days.partition_date) = extract(ISODOW FROM earlier.partition_date)
         AND days.partition_date > earlier.partition_date
         AND days.partition_date <= earlier.partition_date + 28
-        AND days.filters IS NOT DISTINCT FROM earlier.filters
+        AND days.kept_to IS NOT DISTINCT FROM earlier.kept_to
 WHERE days.partition_date BETWEEN %(first)s AND %(last)s AND days.row_count = 0
 GROUP BY days.partition_date
 HAVING count(*) FILTER (WHERE earlier.row_count > 0) >= 3

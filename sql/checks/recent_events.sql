@@ -30,7 +30,7 @@ newest AS (
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
-        AND filters IS NULL
+        AND is_whole
         AND partition_date BETWEEN %(last)s::date - 366 AND %(last)s
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),

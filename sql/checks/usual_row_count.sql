@@ -4,7 +4,7 @@
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
-        filters,
+        filters - 'user_ids' AS kept_to,
         inserted + updated + unchanged + rows_superseded AS row_count
     FROM kaltura.loads
     WHERE
@@ -26,7 +26,7 @@ compared AS (
             extract(ISODOW FROM days.partition_date) = extract(ISODOW FROM earlier.partition_date)
             AND days.partition_date > earlier.partition_date
             AND days.partition_date <= earlier.partition_date + 56
-            AND days.filters IS NOT DISTINCT FROM earlier.filters
+            AND days.kept_to IS NOT DISTINCT FROM earlier.kept_to
     WHERE days.partition_date BETWEEN %(first)s AND %(last)s
     GROUP BY days.partition_date, days.row_count
 )

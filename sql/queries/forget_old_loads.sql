@@ -1,6 +1,6 @@
 -- Takes out an account's records of old pulls that brought nothing new. Each day and report keeps its first whole load, the newest by
--- every order that is asked for, those that wrote a row, and those that lines of kaltura.rejects came with. A day with a
--- load that was restricted to some ids keeps all: of which load a row is known there is told by the row alone.
+-- every order that is asked for, those that wrote a row, and those that lines of kaltura.rejects came with. A day with
+-- loads that were restricted to other ids than others keeps all: of which load a row is known there is told by the row alone.
 WITH ranked AS (
     SELECT
         id,
@@ -14,7 +14,8 @@ WITH ranked AS (
         row_number() OVER (day_of_report ORDER BY id DESC) AS nth_newest_load,
         row_number() OVER (day_of_report ORDER BY pulled_at DESC, id DESC) AS nth_newest_time,
         row_number() OVER (day_of_report ORDER BY content IS NULL, id DESC) AS nth_newest_content,
-        bool_or(filters IS NOT NULL) OVER day_of_report AS has_partial_loads
+        min(coalesce((filters - 'user_ids')::text, '')) OVER day_of_report
+        <> max(coalesce((filters - 'user_ids')::text, '')) OVER day_of_report AS has_partial_loads
     FROM kaltura.loads
     WHERE partner_id = %(partner_id)s
     WINDOW day_of_report AS (PARTITION BY partner_id, report_id, partition_date)

@@ -1,5 +1,5 @@
 -- What a load of one report and day goes by: the number that it gets itself, its transaction, a later pull of the whole
--- day that is in already, loads that were restricted to some people, and what the last load that knew the table left.
+-- day, or of the same ids (kept_to), that is in already, loads that were restricted to some people, and what the last load that knew the table left.
 WITH of_day AS (
     SELECT
         id,
@@ -30,7 +30,9 @@ SELECT
     (
         SELECT max(pull)
         FROM of_day
-        WHERE filters IS NULL AND pull > %(pull)s
+        WHERE
+            pull > %(pull)s
+            AND (filters IS NULL OR filters - %(people_filter)s = %(kept_to)s::jsonb)
     ) AS newer_pull,
     (
         SELECT coalesce(array_agg(id), '{}')

@@ -1,7 +1,7 @@
 -- The parts of loads that lie on another day than the largest: who pulled and when, without figures, which count once.
 INSERT INTO kaltura.loads (
-    id, partner_id, report_id, partition_date, window_start, window_end, filters, pull, pulled_at,
-    loaded_at, clock_ahead_seconds, requests, rows_received, rows_merged, rows_rejected,
+    id, partner_id, report_id, partition_date, window_start, window_end, filters, is_whole, pull,
+    pulled_at, loaded_at, clock_ahead_seconds, requests, rows_received, rows_merged, rows_rejected,
     rows_repaired, rows_other_days, rows_superseded, inserted, updated, unchanged, removed,
     kaltura_session, redated_from
 )
@@ -13,6 +13,7 @@ SELECT
     loads.window_start,
     loads.window_end,
     loads.filters,
+    loads.is_whole,
     loads.pull,
     loads.pulled_at,
     loads.loaded_at,

@@ -7,6 +7,7 @@ UPDATE kaltura.loads SET
             coalesce(loads.filters, '{}'::jsonb)
             || jsonb_build_object('started', jsonb_build_array(parts.starts_at, parts.ends_at))
     END,
+    is_whole = parts.is_day AND loads.is_whole,
     content = NULL,
     row_versions = NULL
 FROM pg_temp.redate_parts AS parts

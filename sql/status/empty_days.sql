@@ -7,7 +7,7 @@ FROM (
     FROM kaltura.loads
     WHERE
         partner_id = %(partner_id)s
-        AND (filters IS NULL OR %(is_filtered)s)
+        AND is_whole
     ORDER BY partition_date ASC, report_id ASC, pull DESC, id DESC
 ) AS newest
 GROUP BY partition_date

@@ -8,7 +8,7 @@ FROM (
     SELECT
         partition_date,
         report_id,
-        max(pulled_at) FILTER (WHERE filters IS NULL OR %(is_filtered)s) AS pulled_at
+        max(pulled_at) FILTER (WHERE is_whole) AS pulled_at
     FROM kaltura.loads
     WHERE partner_id = %(partner_id)s AND NOT coalesce(filters ? 'started', FALSE)
     GROUP BY partition_date, report_id

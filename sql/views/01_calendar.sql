@@ -75,7 +75,8 @@ COMMENT ON VIEW analytics.calendar IS
 COMMENT ON COLUMN analytics.calendar.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.calendar.session_date IS 'The local day.';
 COMMENT ON COLUMN analytics.calendar.is_session_loaded IS
-'Whether sessions (report 6000) were loaded whole. A pull restricted to some ids does not count.';
+'Whether sessions (report 6000) were loaded whole. A pull restricted to other '
+'ids than those that the installation keeps to does not count.';
 COMMENT ON COLUMN analytics.calendar.is_attendance_loaded IS
 'Whether attendees (report 6001) were loaded whole.';
 COMMENT ON COLUMN analytics.calendar.is_breakout_loaded IS

@@ -34,7 +34,7 @@ WITH visits AS NOT MATERIALIZED (
                         loads.partner_id = attendees.partner_id
                         AND loads.partition_date = attendees.partition_date
                         AND loads.report_id = 6000
-                        AND loads.filters IS NULL
+                        AND loads.is_whole
                 )
                 THEN FALSE
         END AS is_breakout,
@@ -162,7 +162,8 @@ FROM told;
 COMMENT ON VIEW analytics.attendance IS
 'One row for each person in each session (account_id, room_id, session_id, person_id): an id, so '
 'somebody with two ids has two rows. Someone in a breakout room has a row there and usually one '
-'in the main session for the same minutes: keep to NOT is_breakout before adding up.';
+'in the main session for the same minutes: keep to NOT is_breakout before adding up. '
+'An installation that keeps to some people (KALTURA_USER_IDS) has theirs alone.';
 COMMENT ON COLUMN analytics.attendance.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.attendance.session_id IS 'The session, as in sessions.';
 COMMENT ON COLUMN analytics.attendance.room_id IS 'The room: the id of its Kaltura entry.';

@@ -35,7 +35,7 @@ WITH numbered_sessions AS (
                         loads.partner_id = room_sessions.partner_id
                         AND loads.partition_date = room_sessions.partition_date
                         AND loads.report_id = 6001
-                        AND loads.filters IS NULL
+                        AND loads.is_whole
                 ) AS is_attendance_loaded
             FROM kaltura.room_sessions
             WHERE

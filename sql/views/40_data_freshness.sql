@@ -158,7 +158,7 @@ COMMENT ON COLUMN analytics.data_freshness.loaded_day_count IS
 'Days from first_date to last_date of which the report was loaded whole.';
 COMMENT ON COLUMN analytics.data_freshness.missing_day_count IS
 'Days from first_date to last_date of which the report was never loaded whole. A pull restricted '
-'to some ids does not count.';
+'to other ids than those that the installation keeps to does not count.';
 COMMENT ON COLUMN analytics.data_freshness.missing_dates IS
 'Those days; NULL where there are none.';
 COMMENT ON COLUMN analytics.data_freshness.provisional_day_count IS

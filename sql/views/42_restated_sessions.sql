@@ -47,7 +47,7 @@ first_attendance_loads AS (
         partition_date,
         min(loaded_at) AS loaded_at
     FROM kaltura.loads
-    WHERE report_id = 6001 AND filters IS NULL
+    WHERE report_id = 6001 AND is_whole
     GROUP BY partner_id, partition_date
 ),
 

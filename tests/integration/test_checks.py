@@ -72,7 +72,7 @@ def failed(database: str, days: Days = WEEK) -> dict[tuple[str, str], dg.AssetCh
     warehouse = Warehouse(database)
     try:
         selected = {spec.key for spec in specs()}
-        found = list(checks.results(selected, (), days, ACCOUNT, warehouse, is_filtered=False))
+        found = list(checks.results(selected, (), days, ACCOUNT, warehouse, has_all_attendees=True))
     finally:
         warehouse.close()
     assert len(found) == len(specs())
@@ -406,7 +406,7 @@ def test_of_a_silence_of_months_an_alert_speaks_once_a_level_and_when_it_is_over
         with closing(Warehouse(week.database)) as warehouse:
             selected = {dg.AssetCheckKey(SESSIONS, "recent_events")}
             days = Days(day - dt.timedelta(days=3), day)
-            [evaluation] = checks.results(selected, (), days, ACCOUNT, warehouse, is_filtered=False)
+            [evaluation] = checks.results(selected, (), days, ACCOUNT, warehouse, has_all_attendees=True)
         found = incidents.Collected()
         incidents._judge(evaluation, "run", found)
         now += 24 * 3600
@@ -533,7 +533,7 @@ def test_a_check_that_could_not_be_done_neither_recovers_nor_forgets_a_day(
         monkeypatch.setattr(findings, "QUERIES", queries)
         with closing(Warehouse(week.database)) as warehouse:
             selected = {dg.AssetCheckKey(ATTENDEES, "attendees_have_sessions")}
-            [evaluation] = checks.results(selected, (), WEEK, ACCOUNT, warehouse, is_filtered=False)
+            [evaluation] = checks.results(selected, (), WEEK, ACCOUNT, warehouse, has_all_attendees=True)
         found = incidents.Collected()
         incidents._judge(evaluation, "run", found)
         what, told = digest(found, told, 0)

@@ -53,10 +53,11 @@ def load(
     """Pulled just now, or so many hours after the day had begun."""
     books.sql.cursor().executemany(
         "INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at, filters,"
+        " is_whole,"
         " requests, rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)"
-        " VALUES (%s, %s, %s, now(), now(), coalesce(%s, now()), %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)",
+        " VALUES (%s, %s, %s, now(), now(), coalesce(%s, now()), %s, %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)",
         [
-            (ACCOUNT, id_, day, hours_later and _begins(day) + dt.timedelta(hours=hours_later), filters)
+            (ACCOUNT, id_, day, hours_later and _begins(day) + dt.timedelta(hours=hours_later), filters, not filters)
             for day in days
             for id_ in reports or [report.report_id for report in REPORTS]
         ],
@@ -162,16 +163,6 @@ def test_a_day_that_lacks_one_report_or_was_pulled_for_some_people_alone_is_miss
     assert tick(books.instance, books.url, today)[1:] == [Days(day, day)]
     load(books, [day], [report.report_id])
     assert tick(books.instance, books.url, today)[1:] == []
-
-
-def test_an_installation_that_keeps_to_some_rooms_is_not_asked_for_its_days_for_ever(
-    books: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load(books, Days(FIRST, FIRST + 30 * DAY), filters='{"entry_ids": ["1_a"]}')
-    today = FIRST + 31 * DAY
-    assert len(tick(books.instance, books.url, today)) > 1
-    monkeypatch.setenv("KALTURA_ENTRY_IDS", "1_a")
-    assert len(tick(books.instance, books.url, today)) == 1
 
 
 def test_the_last_days_before_nothing_ran_are_asked_for_again_until_they_are_pulled_whole(

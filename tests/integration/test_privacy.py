@@ -232,16 +232,19 @@ def pull(
     *days: int,
     filters: Filters = Filters({}),  # noqa: B008
     account: int = 1,
+    keeps_to: bool = False,
 ) -> None:
-    """Through an installation with these settings, as a run does."""
+    """Through an installation with these settings, as a run does. With `keeps_to` the filters are the installation's."""
     opened = Warehouse(place.warehouse.url, privacy)
+    people = privacy.of_account(account)
     try:
         opened.require_privacy_mode()
-        people = privacy.of_account(account)
+        if keeps_to:
+            opened.require_timezone(account, place.calendar.timezone)
+            opened.keep_to(account, {each.report_id: people.kept_to(filters.names_of(each)) for each in IN_ORDER})
         for day in days or (0,):
             brought = bring_as(place, privacy, day, filters, account)
-            provenance = Provenance(account, brought.pull, filters=people.filters(filters.active))
-            opened.upsert(place.day(day), brought.by_day[place.day(day)], provenance)
+            opened.upsert(place.day(day), brought.by_day[place.day(day)], Provenance(account, brought.pull))
     finally:
         opened.close()
 
@@ -436,12 +439,41 @@ def test_an_erased_person_is_nowhere_and_the_figures_stay(place: Place) -> None:
         "changes": 2,
         "rejects": 1,
         "university.enrolments": 0,
-        "loads.filters": 3,
+        "loads.filters": 1,
         "people": 1,
     }
     assert found({ADA.user_id, ADA.name, ADA.email}, everything(place).encode()) == set()
     assert found({BOB.user_id, BOB.name, BOB.email}, everything(place).encode()) != set()
     assert rows(place, "SELECT session_id, people_count, total_minutes FROM analytics.sessions ORDER BY 1") == figures
+
+
+@pytest.mark.parametrize("privacy", [WITH_KEY, PSEUDONYMOUS, NONE], ids=lambda privacy: str(privacy.mode))
+def test_days_of_an_installation_that_keeps_to_people_stay_whole_when_their_ids_go(
+    privacy: Privacy, place: Place
+) -> None:
+    """Loads are recorded with ids, with pseudonyms, or with nobody's: of the same people they are whole all the same."""
+    partial = "SELECT count(*) FROM kaltura.loads WHERE NOT is_whole"
+    people = Filters({USER_IDS: [ADA.user_id, BOB.user_id]})
+    pull(place, privacy, filters=people, keeps_to=True)
+    erased(place, privacy)
+    pull(place, privacy, filters=people, keeps_to=True)
+    aged = replace(privacy, retention_days=1)
+    pull(place, aged, filters=people, keeps_to=True)
+    lists = rows(place, "SELECT filters -> 'user_ids' FROM kaltura.loads WHERE filters IS NOT NULL ORDER BY id")
+    assert rows(place, partial) == [(0,)]
+    assert found({ADA.user_id}, str(lists).encode()) == set()
+    pull(place, privacy, filters=Filters({USER_IDS: [ADA.user_id]}), keeps_to=True)
+    assert rows(place, partial) == [(3,)]
+
+
+def test_with_another_key_a_list_of_people_is_not_known_any_more_and_its_days_are_pulled_again(place: Place) -> None:
+    people = Filters({USER_IDS: [ADA.user_id, BOB.user_id]})
+    pull(place, FULL, filters=people, keeps_to=True)
+    [(without_key,)] = rows(place, "SELECT filters ->> 'people' FROM kaltura.loads WHERE report_id = 6001")
+    pull(place, WITH_KEY, filters=people, keeps_to=True)
+    assert rows(place, "SELECT is_whole FROM kaltura.loads WHERE report_id = 6001 ORDER BY pull") == [(False,), (True,)]
+    assert found({without_key}, everything(place).encode()) == set()
+    assert found({without_key}, str(rows(place, "SELECT kept_to FROM kaltura.calendars")).encode()) == set()
 
 
 def test_the_rows_of_an_erased_person_can_not_be_linked_with_each_other(place: Place) -> None:

@@ -16,7 +16,7 @@ import stamina
 from assets import reports as declared
 from assets.attendees import ATTENDEES
 from assets.pull.extract import Extract, Filters
-from assets.report import ENTRY_IDS, USER_IDS
+from assets.report import CUE_POINT_IDS, ENTRY_IDS, USER_IDS
 from resources.arrivals import Arrivals
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
@@ -200,15 +200,28 @@ def test_the_books_of_a_load_add_up_and_say_where_each_row_went(place: Place) ->
 # --- what vanishes, and what does not ----------------------------------------------------------------------------
 
 
-def test_an_attendee_that_a_listed_session_no_longer_has_is_removed_and_kept_in_changes(place: Place) -> None:
+WHOLE_SESSIONS = {
+    "everything": Filters({}),
+    "rooms": Filters({ENTRY_IDS: ["1_room"]}),
+    "sessions": Filters({CUE_POINT_IDS: ["1_a"]}),
+}
+
+
+@pytest.mark.parametrize("filters", WHOLE_SESSIONS.values(), ids=WHOLE_SESSIONS)
+def test_an_attendee_that_a_listed_session_no_longer_has_is_removed_and_kept_in_changes(
+    place: Place, filters: Filters
+) -> None:
     unresolved = User(50, "", "", "", "")
     place.views.append(View("1_room", "1_a", unresolved, place.second(9), place.second(10)))
-    load(place, place.bring(0))
+    load(place, place.bring(0, filters=filters))
     assert user_ids(place) == ["", "user0", "user1", "user2"]
     resolved = User(50, "late", "Late Comer", "", "User")
     place.views[-1] = View("1_room", "1_a", resolved, place.second(9), place.second(10))
     place.at(60 * 24 + 1)
-    load(place, place.bring(0))
+    load(place, place.bring(0, filters=Filters({USER_IDS: ["late"]})))
+    assert user_ids(place) == ["", "late", "user0", "user1", "user2"]
+    place.at(60 * 24 + 2)
+    load(place, place.bring(0, filters=filters))
     assert_equal(place.tables, place.truth(0))
     removed = rows(place, "SELECT key ->> 'user_id', before ->> 'meeting_view_time' FROM kaltura.changes")
     assert removed == [("", "60")]
@@ -234,7 +247,7 @@ def test_with_a_filter_nothing_outside_it_is_touched_and_nothing_is_removed(plac
         place.sessions[1] = Session("1_other", "After", "", "1_b", *_span(place.sessions[1]), "host")
         place.at(60 * 24 + len(rows(place, "SELECT 1 FROM kaltura.loads")))
         brought = place.bring(0, filters=filters, reports=reports)
-        load(place, brought, filters=filters.active)
+        load(place, brought)
         assert place.tables == before
         assert rows(place, "SELECT raw FROM kaltura.rejects") == rejects
         assert rows(place, "SELECT count(*) FROM kaltura.changes") == [(0,)]
@@ -330,6 +343,23 @@ def test_an_older_pull_does_not_bring_its_rejects_back(place: Place) -> None:
     assert rows(place, "SELECT count(*) FROM kaltura.rejects") == [(0,)]
 
 
+def test_a_line_of_a_pull_of_some_ids_goes_with_the_next_pull_of_the_same_ids_and_with_no_other(place: Place) -> None:
+    room = Filters({ENTRY_IDS: ["1_room"]})
+    reasons = "SELECT count(*) FROM kaltura.rejects"
+    load(place, place.bring_changed(0, ATTENDEES, lambda line: line.replace("0.333", "1."), filters=room))
+    [(there,)] = rows(place, reasons)
+    assert there
+    place.at(60 * 24 + 1)
+    load(place, place.bring(0, filters=Filters({ENTRY_IDS: ["1_room", "1_other"]})))
+    assert rows(place, reasons) == [(there,)]
+    place.at(60 * 24 + 2)
+    load(place, place.bring_changed(0, ATTENDEES, lambda line: line.replace("0.333", "1."), filters=room))
+    assert rows(place, reasons) == [(there,)]
+    place.at(60 * 24 + 3)
+    load(place, place.bring(0, filters=room))
+    assert rows(place, reasons) == [(0,)]
+
+
 # --- older and newer, wider and narrower -------------------------------------------------------------------------
 
 
@@ -344,6 +374,24 @@ def test_an_older_pull_never_overwrites_a_newer_one_though_it_commits_after_it(p
     assert versions(place) == before
     assert [each.superseded for each in loads] == [3, 0, 1]
     assert_equal(place.tables, place.truth(0))
+
+
+@pytest.mark.parametrize(
+    "filters", [*WHOLE_SESSIONS.values(), Filters({USER_IDS: ["user2", "user0", "user1"]})], ids=str
+)
+def test_a_pull_that_comes_late_bows_to_a_newer_one_of_the_same_ids_that_had_nothing_new(
+    place: Place, filters: Filters
+) -> None:
+    load(place, place.bring(0, filters=filters))
+    before = versions(place)
+    place.views.append(View("1_room", "1_a", PEOPLE[0], place.second(10), place.second(10) + 60))
+    place.at(60 * 24 + 1)
+    late = place.bring(0, filters=filters)
+    place.views.pop()
+    place.at(60 * 24 + 2)
+    load(place, place.bring(0, filters=Filters({name: ids[::-1] for name, ids in filters.ids.items()})))
+    load(place, late)
+    assert versions(place) == before
 
 
 @pytest.mark.parametrize("as_range", [True, False])
@@ -396,9 +444,9 @@ def test_a_wide_pull_of_one_person_does_not_keep_anybody_else_out(place: Place) 
         whole = place.bring(0)
         place.at(110 + number)
         filtered = place.bring(0, 3, reports=ann[0], filters=ann[1])
-        in_order = [(filtered, ann[1].active), (whole, None)]
-        for brought, filters in in_order if wide_is_loaded == "first" else reversed(in_order):
-            load(place, brought, filters=filters)
+        in_order = [filtered, whole]
+        for brought in in_order if wide_is_loaded == "first" else reversed(in_order):
+            load(place, brought)
         assert_equal(place.tables, place.truth(0))
     place.at(120)
     load(place, place.bring(0))
@@ -411,7 +459,7 @@ def test_a_pull_of_one_person_knows_of_their_row_what_a_narrower_pull_of_everybo
     narrow = place.bring(0)
     place.at(60 * 24)
     ann = Filters({USER_IDS: ["user0"]})
-    load(place, place.bring(0, 2, reports=[ATTENDEES], filters=ann), filters=ann.active)
+    load(place, place.bring(0, 2, reports=[ATTENDEES], filters=ann))
     load(place, narrow)
     minutes = {key[2]: row["meeting_view_time"] for key, row in place.tables["attendees"].items() if key[1] == "1_long"}
     assert minutes == {"user0": pytest.approx(1800), "user1": pytest.approx(600)}

@@ -18,9 +18,9 @@ MINUTES = 30.0
 Loads = frozenset[tuple[int, int]]  # the days, counted from the Monday on, and the reports of them that are loaded
 
 LOAD = """
-INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, filters, pulled_at,
+INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, filters, is_whole, pulled_at,
     loaded_at, requests, rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 1, 0, 0, 0, 0, 0, 0, 0, 0)
 """
 SESSION = """
 INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, session_end_time,
@@ -55,7 +55,7 @@ def load(
     start = _start(day)
     pulled = pulled_at or start + dt.timedelta(days=3)
     date, window = start.date(), (start.replace(hour=0), start.replace(hour=9))
-    connection.execute(LOAD, [ACCOUNT, report, date, *window, filters, pulled, pulled])
+    connection.execute(LOAD, [ACCOUNT, report, date, *window, filters, not filters, pulled, pulled])
     if report == 6000:
         end = start + dt.timedelta(minutes=40)
         connection.execute(SESSION + " ON CONFLICT DO NOTHING", [ACCOUNT, f"s{day}", start, end, date, *window, pulled])

@@ -140,7 +140,12 @@ class Place:
             self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pull))
 
     def bring_changed(
-        self, first: int, report: Report, change: Callable[[str], str | None], last: int | None = None
+        self,
+        first: int,
+        report: Report,
+        change: Callable[[str], str | None],
+        last: int | None = None,
+        filters: Filters = NO_FILTERS,
     ) -> Extract:
         """As `bring`, with each line of the report's replies changed, or left out, on its way."""
 
@@ -154,7 +159,7 @@ class Place:
         parse = csv.parse
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(csv, "parse", parsed)
-            return self.bring(first, last)
+            return self.bring(first, last, filters=filters)
 
     @property
     def tables(self) -> Tables:

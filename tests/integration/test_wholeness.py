@@ -341,7 +341,7 @@ class Store:
         )
 
     def load(self, extracted: Extract, pull: Pull) -> list[Load]:
-        provenance = Provenance(PARTNER_ID, extracted.pull, filters=pull.filters.active)
+        provenance = Provenance(PARTNER_ID, extracted.pull)
         return [
             load for day in extracted.days for load in self.warehouse.upsert(day, extracted.by_day[day], provenance)
         ]
@@ -421,8 +421,8 @@ def commit(store: Store, all_brought: Sequence[Extract], pull: Pull) -> None:
             store.load(extracted, pull)
         after = store.sizes()
         shrunk = {key: (size, after.get(key)) for key, size in before.items() if after.get(key, 0) < size - 1e-6}
-        if store.value("SELECT EXISTS (SELECT FROM kaltura.loads WHERE filters IS NOT NULL)"):
-            # A filtered pull removes nothing: the minutes of somebody with a new id stand under both until a whole one.
+        if store.value("SELECT EXISTS (SELECT FROM kaltura.loads WHERE filters ? 'user_ids')"):
+            # A pull of some people removes nobody: the minutes of somebody with a new id stand under both until a whole one.
             shrunk = {key: sizes for key, sizes in shrunk.items() if key[0] != "minutes"}
         assert not shrunk
         new = int(str(store.value("SELECT count(*) FROM kaltura.loads"))) - loads
