@@ -33,6 +33,13 @@ def _weighted(minutes: str, ratio: str, engaged: str) -> str:
     return f"SUM({engaged}) {MAIN} / NULLIF(SUM({minutes}) FILTER (WHERE NOT is_breakout AND {ratio} IS NOT NULL), 0)"
 
 
+def _hours(attended: str, main: str = "") -> str:
+    """Of sessions, 0 where nothing is unknown: beside one whose people have no time, one without people makes it no 0."""
+    added_up = f"SUM(total_minutes) {main}".strip()
+    unknown = f"COUNT(*) FILTER (WHERE total_minutes IS NULL AND {attended})"
+    return f"CASE WHEN {added_up} > 0 OR {unknown} = 0 THEN {added_up} / 60 END"
+
+
 def _until(holds: str) -> str:
     """The day before the first for which that does not hold, and not the newest for which it does: no gap is passed over."""
     until = f"MIN(session_date) FILTER (WHERE NOT ({holds})) - 1"
@@ -66,9 +73,9 @@ METRICS = (
         "weekly.total_minutes",
         COUNT,
         {
-            "sessions": f"SUM(total_minutes) {MAIN} / 60",
+            "sessions": _hours("attendance_count > 0 AND NOT is_breakout", MAIN),
             "attendance": f"SUM(attended_minutes) {MAIN} / 60",
-            "course_sessions": "SUM(total_minutes) / 60",
+            "course_sessions": _hours("is_attendance_loaded"),
             "course_attendance": "SUM(attended_minutes) / 60",
         },
     ),

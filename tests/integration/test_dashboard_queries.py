@@ -14,7 +14,7 @@ from seed import fill
 from pipelines.dashboards.boards import BOARDS
 from pipelines.dashboards.charts import Chart
 from pipelines.dashboards.datasets import CALCULATED
-from pipelines.dashboards.metrics import metrics_of
+from pipelines.dashboards.metrics import METRICS, metrics_of
 
 CHARTS = {chart.name: chart for board in BOARDS for chart in board.charts}
 MAIN_VISITS = "analytics.attendance WHERE NOT is_breakout"
@@ -151,6 +151,19 @@ def test_days_are_loaded_and_final_until_the_day_before_the_first_that_is_not(
         name: first + dt.timedelta(days=count - 1) if count else None
         for name, count in (("loaded_until", loaded), ("final_until", final))
     }
+
+
+def test_hours_of_sessions_are_unknown_where_people_came_and_have_no_time(seeded: psycopg.Connection) -> None:
+    """Beside such a session, one to which nobody came makes them no 0."""
+    seeded.execute("UPDATE kaltura.attendees SET meeting_view_time = NULL")
+    assert [row["hours"] for row in shown(seeded, CHARTS["Room: hours"])] == [None]
+    [of_courses] = [each.sql["course_sessions"] for each in METRICS if each.name == "hours"]
+    assert one(seeded, f"SELECT {of_courses} FROM analytics.course_sessions") is None
+
+    seeded.execute("DELETE FROM kaltura.attendees")
+
+    assert [row["hours"] for row in shown(seeded, CHARTS["Room: hours"])] == [0]
+    assert one(seeded, f"SELECT {of_courses} FROM analytics.course_sessions") == 0
 
 
 def test_a_person_who_is_not_shown_is_nobody_of_a_count(seeded: psycopg.Connection) -> None:
