@@ -287,8 +287,9 @@ class _Run:
             metadata["failed days"] = dg.MetadataValue.json([str(day) for day in days])
         if self.not_checked:
             errors.append(self.not_checked)
-            stands = " All days of the run are loaded." if self.reports and not self.failed else ""
-            told.append(f"The checks could not be done: {self.not_checked}{stands}")
+            told.append(f"The checks could not be done: {self.not_checked}")
+            if self.reports and not self.failed:
+                told.append("All days of the run are loaded.")
         if errors:
             raise retries.failure(self.context, errors, "\n".join(told), metadata)
 
