@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from assets.report import CUE_POINT_IDS, ENTRY_IDS, USER_IDS
 from pipelines.status import MISSING, NOT_THERE, status
 from resources.kaltura.windows import DAY, Days
 from resources.postgres.migrations import FOLDER
+from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 from tests.integration.test_missed_days import tick
 
@@ -196,3 +198,20 @@ def test_loads_of_before_are_restricted_by_what_their_report_has(place: SimpleNa
         (6001, 1),  # of no list of people is it known that it is the one that is kept to now
         (6002, 8),
     ]
+
+
+def test_records_of_old_pulls_go_also_where_the_settings_keep_to_a_room_unless_a_pull_of_the_day_kept_to_others(
+    place: SimpleNamespace,
+) -> None:
+    """Of each report: the first pull and the newest stay. Where pulls of other ids are among them, all do."""
+    first, second = (Days(day, day) for day in (WEEK.first, WEEK.first + DAY))
+    for _ in range(3):
+        place.pull(first, entry_ids=["1_a"])
+    for for_once in ([], ["1_b"], []):
+        place.pull(second, entry_ids=["1_a"], for_once={ENTRY_IDS: for_once or ["1_a"]})
+    place.sql("UPDATE kaltura.loads SET loaded_at = loaded_at - interval '90 days'")
+    with closing(Warehouse(place.url)) as warehouse:
+        warehouse.forget_loads(place.kaltura.partner_id, 30)
+    counts = "SELECT report_id, count(*) FROM kaltura.loads WHERE partition_date = %s AND report_id < 6002 GROUP BY 1 ORDER BY 1"
+    assert place.sql(counts, [first.first]).fetchall() == [(6000, 2), (6001, 2)]
+    assert place.sql(counts, [second.first]).fetchall() == [(6000, 3), (6001, 3)]

@@ -17,6 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pipeline import Pipeline
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from assets.checks import missing_days
 from assets.reports import REPORTS, TABLES
@@ -292,8 +293,19 @@ def test_every_view_is_as_after_a_pull_in_the_other_zone(two: tuple[Account, Acc
     expect_equal(views(redated.warehouse.url), views(fresh.warehouse.url))
 
 
-def test_days_at_the_ends_are_missing_and_no_day_beyond_the_last_full_one_is(account: Account, database: str) -> None:
+@pytest.mark.parametrize(
+    "kept_to", [{}, {6000: {"entry_ids": ["1_a"]}, 6001: {"entry_ids": ["1_a"]}}], ids=["all", "a room"]
+)
+def test_days_at_the_ends_are_missing_and_no_day_beyond_the_last_full_one_is(
+    kept_to: dict[int, dict[str, list[str]]], account: Account, database: str
+) -> None:
     account.pull("America/New_York", days=3)
+    with psycopg.connect(database) as connection:  # as if it had been pulled so
+        for report_id, filters in kept_to.items():
+            connection.execute(
+                "UPDATE kaltura.loads SET filters = %s WHERE report_id = %s", [Jsonb(filters), report_id]
+            )
+    account.warehouse.keep_to(PARTNER, kept_to)
     moved(account.warehouse, "Asia/Kolkata", PARTNER)
     with psycopg.connect(database) as connection:
         last = FIRST + 2 * DAY

@@ -100,6 +100,10 @@ CLAIMS = {
     "| `extra`: columns that": [f"{PEOPLE}names_and_unknown_columns_that_were_sent_all_the_same_are_dropped"],
     "| `rejects.raw`: lines": [f"{PEOPLE}a_withheld_line_tells_its_length_alone"],
     "| `loads.filters`, where": [f"{PRIVACY}a_pull_of_one_person_leaves_no_trace_of_whom_it_was_for"],
+    "| `people` in it, and in `calendars.kept_to`": [
+        f"{PRIVACY}days_of_an_installation_that_keeps_to_people_stay_whole_when_their_ids_go",
+        f"{PRIVACY}with_another_key_a_list_of_people_is_not_known_any_more_and_its_days_are_pulled_again",
+    ],
     "| Dagster's storage, logs": [
         f"{PRIVACY}nobody_is_in_what_dagster_stores_or_prints_though_the_database_quoted_a_row", EVERYWHERE,
     ],
