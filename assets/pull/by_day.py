@@ -35,10 +35,7 @@ def by_day(
     good = _by_counting_day(frame if is_good.all() else frame[is_good], [*loaded, COLUMN])
     bad = rejects(frame, lines)
     rejected = _by_counting_day(bad, bad.columns.drop(COUNTED_ON))
-    is_elsewhere = frame[DISPOSITION] != KEPT
-    elsewhere: Mapping[Any, int] = {}
-    if is_elsewhere.any():
-        elsewhere = frame.loc[is_elsewhere, [DISPOSITION, COUNTED_ON]].value_counts().to_dict()
+    elsewhere = _not_kept(frame)
     not_read = unread(rows, report, lines)
     arrivals = {}
     for day in days:
@@ -60,6 +57,12 @@ def by_day(
             kaltura_session=stats.kaltura_session,
         )
     return arrivals
+
+
+def _not_kept(frame: pd.DataFrame) -> Mapping[Any, int]:
+    """How many rows that no day loads each day counts, by disposition and day. Nearly always there is none."""
+    rows = frame.loc[frame[DISPOSITION] != KEPT, [DISPOSITION, COUNTED_ON]]
+    return rows.value_counts().to_dict() if len(rows) else {}
 
 
 def _by_counting_day(frame: pd.DataFrame, columns: Iterable[str]) -> Callable[[dt.date], pd.DataFrame]:

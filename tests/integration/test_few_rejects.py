@@ -38,7 +38,7 @@ def without_session(line: str) -> str:
 def warned(place: Place, report: Report, first: int, last: int) -> list[dict[str, object]]:
     key = dg.AssetCheckKey(report.key, "few_rejects")
     days = Days(place.day(first), place.day(last))
-    [told] = checks.results({key}, (), days, 1, place.warehouse, is_filtered=False)
+    [told] = checks.results({key}, (), days, 1, place.warehouse, has_all_attendees=True)
     return [] if told.passed else [dict(record.data) for record in told.metadata["sample"].records]
 
 

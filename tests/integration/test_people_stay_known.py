@@ -62,7 +62,9 @@ def minutes(place: Place) -> dict[str, float]:
 
 def warned(place: Place) -> list[dict[str, object]]:
     key = dg.AssetCheckKey(ATTENDEES.key, "people_stay_known")
-    [told] = checks.results({key}, (), Days(place.monday, place.monday), ACCOUNT, place.warehouse, is_filtered=False)
+    [told] = checks.results(
+        {key}, (), Days(place.monday, place.monday), ACCOUNT, place.warehouse, has_all_attendees=True
+    )
     return [] if told.passed else [dict(record.data) for record in told.metadata["sample"].records]
 
 
