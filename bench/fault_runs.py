@@ -19,7 +19,8 @@ from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_ret
 
 from assets.partitions import CALENDAR
 from assets.pull.asset import kaltura_rooms
-from assets.pull.extract import Filters, extract
+from assets.pull.extract import extract
+from assets.pull.filters import Filters
 from assets.pull.windows import FIRST_WINDOW_DAYS
 from assets.report import Report
 from assets.reports import REPORTS

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import psycopg
 
-from assets.pull.extract import Filters, extract
+from assets.pull.extract import extract
+from assets.pull.filters import Filters
 from assets.reports import REPORTS
 from bench.measuring import Figure
 from bench.replies import CALENDAR

@@ -9,7 +9,8 @@ import numpy as np
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.extract import Extract, Filters, extract
+from assets.pull.extract import Extract, extract
+from assets.pull.filters import Filters
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import Client, RequestStats

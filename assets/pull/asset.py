@@ -20,7 +20,8 @@ from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR
 from assets.pull import reasons, retries
 from assets.pull.day_chart import picture
-from assets.pull.extract import Extract, Filters, extract
+from assets.pull.extract import Extract, extract
+from assets.pull.filters import Filters
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS

@@ -26,6 +26,7 @@ from assets.pull.assign import (
 from assets.pull.by_day import by_day
 from assets.pull.covers import FOLLOWED, covers
 from assets.pull.doubt import AgainstEmpty, Doubt, Seen, nothing_known
+from assets.pull.filters import Filters
 from assets.pull.normalize import DEVICES_AT_ONCE, normalize
 from assets.pull.stages import (
     COLUMN,
@@ -51,29 +52,8 @@ from assets.room_sessions import ROOM_SESSIONS
 from resources.arrivals import Arrivals, Pull
 from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.complete import Completion, rows_a_day
-from resources.kaltura.query import Filter
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.privacy.pseudonyms import EVERYTHING, People
-from resources.settings import word_list
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a pull is restricted to: lists of ids, by the setting's name. An empty list restricts nothing."""
-
-    ids: Mapping[str, Sequence[str]]
-
-    @classmethod
-    def from_settings(cls) -> "Filters":
-        """What the installation keeps to."""
-        return cls({name: word_list(f"KALTURA_{name.upper()}") for report in REPORTS for name in report.filters})
-
-    def of(self, report: Report) -> dict[Filter, Sequence[str]]:
-        return {filter_: self.ids[name] for name, filter_ in report.filters.items() if self.ids.get(name)}
-
-    def names_of(self, report: Report) -> dict[str, Sequence[str]] | None:
-        """Those by which the report is restricted, by the setting's name; None where nothing restricts it."""
-        return {name: ids for name, ids in self.ids.items() if ids and name in report.filters} or None
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,22 @@ class TableLoad:
 
     def record(self, load: Load) -> None:
         """Into the bookkeeping tables. With the last statements of the day, so that it waits for no answer of its own."""
-        values = {
+        values = self._values(load)
+        placeholders: dict[str, sql.Composable] = {name: sql.Placeholder(name) for name in values}
+        if isinstance(self.row_versions, sql.Composed):  # to be counted where the rows are, once they are written
+            placeholders["row_versions"] = sql.SQL("({})").format(values.pop("row_versions"))
+            values |= self._arrived_sessions
+        filters, report = sql.SQL("%(filters)s::jsonb"), sql.SQL("%(report_id)s")
+        placeholders["is_whole"] = (
+            is_whole(filters, report, sql.SQL("%(partner_id)s")) if self.filters else sql.SQL("TRUE")
+        )
+        statement = sql.SQL("INSERT INTO kaltura.loads ({}) VALUES ({})").format(
+            sql.SQL(", ").join(map(sql.Identifier, placeholders)), sql.SQL(", ").join(placeholders.values())
+        )
+        self.connection.execute(statement, values)
+
+    def _values(self, load: Load) -> dict[str, Any]:
+        return {
             "id": self.load_id,
             "partner_id": self.provenance.partner_id,
             "report_id": self.table.report_id,
@@ -260,15 +275,3 @@ class TableLoad:
             "content": self.content,
             "row_versions": self.row_versions,
         }
-        placeholders: dict[str, sql.Composable] = {name: sql.Placeholder(name) for name in values}
-        if isinstance(self.row_versions, sql.Composed):  # to be counted where the rows are, once they are written
-            placeholders["row_versions"] = sql.SQL("({})").format(values.pop("row_versions"))
-            values |= self._arrived_sessions
-        filters, report = sql.SQL("%(filters)s::jsonb"), sql.SQL("%(report_id)s")
-        placeholders["is_whole"] = (
-            is_whole(filters, report, sql.SQL("%(partner_id)s")) if self.filters else sql.SQL("TRUE")
-        )
-        statement = sql.SQL("INSERT INTO kaltura.loads ({}) VALUES ({})").format(
-            sql.SQL(", ").join(map(sql.Identifier, placeholders)), sql.SQL(", ").join(placeholders.values())
-        )
-        self.connection.execute(statement, values)

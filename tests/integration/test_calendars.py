@@ -11,7 +11,8 @@ import pytest
 from conftest import client_of
 from pipeline import Pipeline
 
-from assets.pull.extract import Filters, extract
+from assets.pull.extract import extract
+from assets.pull.filters import Filters
 from assets.reports import REPORTS
 from resources.kaltura.client import Client
 from resources.kaltura.windows import Calendar, Days

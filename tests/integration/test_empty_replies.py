@@ -9,7 +9,8 @@ import pytest
 
 from assets.attendees import ATTENDEES
 from assets.pull.doubt import Seen
-from assets.pull.extract import Extract, Filters
+from assets.pull.extract import Extract
+from assets.pull.filters import Filters
 from assets.pull.windows import Fetched, Windows
 from assets.report import USER_IDS, Report
 from assets.reports import REPORTS

@@ -12,7 +12,8 @@ import pytest
 from conftest import client_of
 from in_process import installed
 
-from assets.pull.extract import Filters, extract
+from assets.pull.extract import extract
+from assets.pull.filters import Filters
 from assets.reports import REPORTS, TABLES
 from resources.arrivals import Pull
 from resources.kaltura.windows import Calendar, Days

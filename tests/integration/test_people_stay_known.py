@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from assets.attendees import ATTENDEES
 from assets.checks import checks
-from assets.pull.extract import Extract, Filters
+from assets.pull.extract import Extract
+from assets.pull.filters import Filters
 from assets.report import ENTRY_IDS
 from assets.reports import TABLES
 from resources.kaltura.windows import Days

@@ -13,7 +13,7 @@ import pytest
 from conftest import Databases
 from pipeline import Pipeline
 
-from assets.pull.extract import Filters
+from assets.pull.filters import Filters
 from assets.report import USER_IDS
 from assets.reports import REPORTS as IN_ORDER
 from assets.reports import TABLES

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.extract import Filters
+from assets.pull.filters import Filters
 from assets.report import ENTRY_IDS, PARENT_ENTRY_IDS, Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS

@@ -15,7 +15,8 @@ import stamina
 
 from assets import reports as declared
 from assets.attendees import ATTENDEES
-from assets.pull.extract import Extract, Filters
+from assets.pull.extract import Extract
+from assets.pull.filters import Filters
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, USER_IDS
 from resources.arrivals import Arrivals
 from resources.local import postgres as local_postgres

@@ -16,7 +16,8 @@ from pandas.testing import assert_frame_equal
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.doubt import Seen
-from assets.pull.extract import Extract, Filters, extract
+from assets.pull.extract import Extract, extract
+from assets.pull.filters import Filters
 from assets.pull.stages import Stage
 from assets.pull.usable import MostlyUnusable
 from assets.pull.windows import Windows

@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 
 from assets.pull import usable
 from assets.pull.doubt import Seen
-from assets.pull.extract import Extract, Filters, extract
+from assets.pull.extract import Extract, extract
+from assets.pull.filters import Filters
 from assets.pull.windows import Windows
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
