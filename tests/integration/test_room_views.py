@@ -147,6 +147,10 @@ def test_who_comes_back_after_more_than_retention_days_returned_and_is_one_perso
     stored = connection.execute("SELECT user_id = 'ann' FROM kaltura.attendees ORDER BY partition_date").fetchall()
     assert stored == [(False,), (True,)]
     assert connection.execute("SELECT people_count FROM analytics.rooms").fetchall() == [(1,)]
+    shown = "SELECT person_id = 'ann', session_count FROM analytics.people ORDER BY first_seen_date"
+    assert connection.execute(shown).fetchall() == [(False, 1), (True, 1)]
+    hosts = connection.execute("SELECT session_count FROM analytics.hosts").fetchall()
+    assert hosts == [(1,), (1,)]
     returned = "SELECT returning_people_count, returning_ratio FROM analytics.room_retention ORDER BY started_at"
     assert connection.execute(returned).fetchall() == [(1, 1), (1, 1)]
 

@@ -24,6 +24,7 @@ ALONE, STANDS = "integration/test_local_postgres_alone.py::test_", "integration/
 HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"  # pragma: allowlist secret
 BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
 LISTS = "integration/test_university.py::test_"
+ROOM_VIEWS = "integration/test_room_views.py::test_"
 BY_EMAIL = "integration/test_erased_by_email.py::test_"
 ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
 BY_SQL, TIED = "integration/test_lists_by_sql.py::test_", "integration/test_listed_pseudonyms.py::test_"
@@ -219,6 +220,9 @@ CLAIMS = {
         f"{TIED}every_id_is_theirs_while_the_names_of_the_course_go_day_by_day",
         f"{TIED}every_id_is_theirs_once_the_course_itself_is_past_retention",
         f"{TIED}who_is_on_no_list_any_more_is_not_kept",
+    ],
+    "Rows that name people are shown to": [
+        f"{ROOM_VIEWS}who_comes_back_after_more_than_retention_days_returned_and_is_one_person"
     ],
     "A pull of an old day is treated alike": [
         f"{PRIVACY}an_old_day_pulled_again_brings_no_name_back_and_writes_nothing"
