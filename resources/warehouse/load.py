@@ -172,9 +172,8 @@ class TableLoad:
             parameters = {**self._arrived_sessions, "partial": before.partial_loads}
             rows = self.connection.execute(self.merge.partial_rows, parameters).fetchall()
         partial = known_rows(rows, names, ["existing_until", "existing_pull"])
-        if (
-            not self.is_of_everybody and before.newer_pull is not None
-        ):  # which has looked at the rows of these people, too
+        # A newer pull has looked at the rows of these people, too.
+        if not self.is_of_everybody and before.newer_pull is not None:
             partial["existing_pull"] = float(before.newer_pull)
         return partial
 

@@ -404,8 +404,9 @@ OTHER_PLACES = {
     ("rejects", "raw"), ("enrolments", "person_id"), ("enrolments", "person_email"), ("listed_pseudonyms", "listed_as"),
 }  # fmt: skip
 HOLD_NOBODY = {
-    ("calendars", "timezone"), ("changes", "change"), ("changes", "table_name"), ("loads", "kaltura_session"),
-    ("loads", "root_run_id"), ("loads", "redated_from"), ("calendars", "timezone_before"), ("loads", "run_id"),
+    ("calendars", "timezone"), ("calendars", "kept_to"), ("changes", "change"), ("changes", "table_name"),
+    ("loads", "kaltura_session"), ("loads", "root_run_id"), ("loads", "redated_from"), ("calendars", "timezone_before"),
+    ("loads", "run_id"),
     ("listed_pseudonyms", "pseudonym"), ("migrations", "checksum"), ("migrations", "name"),
     ("migrations", "oldest_code"), ("migrations", "version"), ("people", "pseudonym"), ("privacy", "key_fingerprint"),
     ("privacy", "mode"), ("rejects", "column_name"), ("rejects", "reason"), ("suppressions", "kind"),
