@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,9 @@ class Database:
     def kill(self) -> None:
         pid = int((local_postgres.find(self.folder).data / "postmaster.pid").read_text().split()[0])
         processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        for process in processes:
-            process.kill()
+        for process in processes:  # of which each may end by itself, once the first is gone
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def remove(self) -> None:
         local_postgres.remove(self.folder)
@@ -231,7 +233,7 @@ class Containers:
             main.kill()
             main.wait()
         for process in inside:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
 
     def until(self, condition: Any, seconds: float = 300) -> None:
