@@ -331,7 +331,7 @@ def scripted(scripted_server: Scripted) -> Scripted:
 
 @pytest.fixture
 def scripted_client(scripted: Scripted) -> Iterator[Client]:
-    opened = Client(scripted.url, Credentials("99", ks=KS), pause_scale=0.001)
+    opened = Client(scripted.url, Credentials("9999", ks=KS), pause_scale=0.001)
     yield opened
     opened.close()
 
@@ -687,7 +687,7 @@ def test_a_server_that_does_not_answer_in_time_is_asked_again_and_given_up(kaltu
 def test_nobody_listening_is_retried_and_tells_which_setting_holds_the_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    asking = Client(f"http://127.0.0.1:{port}", Credentials("99", ks=KS), pause_scale=0.0)
+    asking = Client(f"http://127.0.0.1:{port}", Credentials("9999", ks=KS), pause_scale=0.0)
     stats = RequestStats()
     with pytest.raises(Unavailable, match="ConnectError.*KALTURA_BASE_URL"):
         asking.ask(Query(ROOMS, DAY), stats)
@@ -697,7 +697,7 @@ def test_nobody_listening_is_retried_and_tells_which_setting_holds_the_address()
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_ks_is_sent(tmp_path: Path) -> None:
     with listening(Certificate.made_in(tmp_path).server) as script:
-        asking = Client(script.url, Credentials("99", ks=KS), pause_scale=0.0)
+        asking = Client(script.url, Credentials("9999", ks=KS), pause_scale=0.0)
         stats = RequestStats()
         with pytest.raises(Refused, match="CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE"):
             asking.ask(Query(ROOMS, DAY), stats)
@@ -722,14 +722,14 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_ks_is_sent(
 )
 def test_an_address_that_is_none_or_more_than_one_is_refused_unasked(base_url: str, says: str) -> None:
     with pytest.raises(Refused, match=says) as caught:
-        Client(base_url, Credentials("99", ks=KS))
+        Client(base_url, Credentials("9999", ks=KS))
     assert "hidden" not in everything_said(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["/", "/api_v3", "/api_v3/", "\n"])
 def test_an_address_as_people_paste_it_is_understood(scripted: Scripted, suffix: str) -> None:
     scripted.replies = [(200, {}, GOOD)]
-    asking = Client(scripted.url + suffix, Credentials("99", ks=KS))
+    asking = Client(scripted.url + suffix, Credentials("9999", ks=KS))
     asking.ask(Query(ROOMS, DAY), RequestStats())
     assert "POST /api_v3/service/report/" in scripted.lines[0]
     asking.close()
@@ -748,7 +748,7 @@ def test_a_proxy_of_the_environment_is_used_for_everybody_else(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", scripted.url)
     scripted.replies = [(200, {}, GOOD)]
-    asking = Client("http://kaltura.example", Credentials("99", ks=KS))
+    asking = Client("http://kaltura.example", Credentials("9999", ks=KS))
     asking.ask(Query(ROOMS, DAY), RequestStats())
     asking.close()
     assert scripted.lines[0].startswith("POST http://kaltura.example/api_v3/")
@@ -757,7 +757,7 @@ def test_a_proxy_of_the_environment_is_used_for_everybody_else(
 def test_a_proxy_setting_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "gopher://user:hidden@proxy.example")
     with pytest.raises(Refused, match="HTTPS_PROXY") as caught:
-        Client("https://kaltura.example", Credentials("99", ks=KS))
+        Client("https://kaltura.example", Credentials("9999", ks=KS))
     assert "hidden" not in everything_said(caught.value)
 
 

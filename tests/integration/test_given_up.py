@@ -81,7 +81,7 @@ def error_of(answer: Future[object]) -> KalturaError:
 @pytest.mark.parametrize("words", [b"", HEAD[:20], HEAD, HEAD + b"cue_point_id,entry"], ids=len)
 @pytest.mark.parametrize("is_encrypted", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize(
-    "credentials", [Credentials("99", ks=KS), Credentials("99", admin_secret="5" * 32)]
+    "credentials", [Credentials("9999", ks=KS), Credentials("99", admin_secret="5" * 32)]
 )  # pragma: allowlist secret
 def test_a_reply_is_waited_for_no_longer_however_much_of_it_has_come(
     credentials: Credentials, is_encrypted: bool, words: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -103,7 +103,7 @@ def test_a_reply_is_waited_for_no_longer_however_much_of_it_has_come(
 def test_a_pause_before_another_try_is_not_sat_out(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "kaltura")
     with silence(TOO_MANY) as server, ThreadPoolExecutor() as threads:
-        client = Client(server.url, Credentials("99", ks=KS), pause_scale=1e6)
+        client = Client(server.url, Credentials("9999", ks=KS), pause_scale=1e6)
         answer = asked(client, threads)
         wait_until(lambda: bool(caplog.records), 60)
         client.give_up()
@@ -113,7 +113,7 @@ def test_a_pause_before_another_try_is_not_sat_out(caplog: pytest.LogCaptureFixt
 
 def test_nothing_is_asked_for_any_more_not_even_a_connection() -> None:
     with silence(b"") as server, ThreadPoolExecutor() as threads:
-        client = Client(server.url, Credentials("99", ks=KS))
+        client = Client(server.url, Credentials("9999", ks=KS))
         client.give_up()
         error = error_of(asked(client, threads))
         assert isinstance(error, GivenUp)

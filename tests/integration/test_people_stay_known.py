@@ -52,8 +52,8 @@ def pulled(place: Place, **more: object) -> Load:
     return loaded(place, place.bring(0, **more))  # type: ignore[arg-type]
 
 
-def loaded(place: Place, brought: Extract, **provenance: object) -> Load:
-    [attendees] = [told for told in load(place, brought, **provenance) if told.table == ATTENDEES.table.name]
+def loaded(place: Place, brought: Extract) -> Load:
+    [attendees] = [told for told in load(place, brought) if told.table == ATTENDEES.table.name]
     return attendees
 
 
@@ -179,7 +179,7 @@ def test_a_filtered_pull_counts_nobody_twice_either(place: Place) -> None:
     before = place.tables
     unnamed(place, range(COUNT))
     only = Filters({ENTRY_IDS: ["1_room"]})
-    told = loaded(place, place.bring(0, filters=only), filters=only.active)
+    told = loaded(place, place.bring(0, filters=only))
     assert told.people_kept == COUNT
     assert place.tables == before
 

@@ -236,7 +236,7 @@ NO_CLAIMS = (
     "Each claim on this page", "Report 6002 names who", "Make one with", "Dagster stores the config", "The warehouse remembers",
     "The private Postgres of a checkout has them", "`SELECT analytics.shows_people()`", "**A name that others have too**",
     "The schedule is on by default", "By hand:", "`python -m pipelines retention`, with",
-    "Rows that name people are shown to", "Somebody who is in several accounts", "`--partner-id` says which",
+    "Somebody who is in several accounts", "`--partner-id` says which",
 )  # fmt: skip
 
 
