@@ -1,7 +1,7 @@
 -- Who of a room's first session came back: each later session against the first, by pseudonym, as days past
--- RETENTION_DAYS have nothing else. An opening in which
--- nobody but the host was, before anybody came, is a test and no first session. Which session is the first, and the
--- number of another, are looked up in its own room, so that a filter on session_date decides which are looked at.
+-- RETENTION_DAYS have nothing else. An opening in which nobody but the host was, before anybody came, is a test and no
+-- first session. Which session is the first, and the number of another, are looked up in its own room, so that a filter
+-- on session_date decides which are looked at.
 
 CREATE VIEW analytics.room_retention AS
 WITH numbered_sessions AS (
@@ -13,16 +13,21 @@ WITH numbered_sessions AS (
         sessions.session_date,
         sessions.started_at,
         sessions.attendance_known_until_at,
-        first_sessions.session_id AS first_session_id,
-        first_sessions.is_attendance_loaded AS is_first_loaded,
-        numbers.session_number
+        numbers.session_number,
+        first_sessions.user_ids,
+        first_sessions.pseudonyms,
+        CASE WHEN numbers.session_number IS NOT NULL THEN first_sessions.people_count END
+            AS first_session_people_count
     FROM analytics.sessions
-    -- The openings of a room are looked at in their order, and no further than to the one that counts.
+    -- The openings of a room are looked at in their order, and no further than to the one that counts. Nothing but the
+    -- room stands in here, so that it is looked up once a room, with who was there.
     LEFT JOIN LATERAL (  -- noqa: ST05
         SELECT
             openings.cue_point_id AS session_id,
             openings.session_start_time AS started_at,
-            openings.is_attendance_loaded
+            present.people_count,
+            present.user_ids,
+            present.pseudonyms
         FROM (
             SELECT
                 room_sessions.cue_point_id,
@@ -43,6 +48,23 @@ WITH numbered_sessions AS (
                 AND room_sessions.entry_id = sessions.room_id
             ORDER BY room_sessions.session_start_time, room_sessions.cue_point_id
         ) AS openings
+        LEFT JOIN LATERAL (
+            SELECT
+                count(*) AS people_count,
+                array_agg(attendees.user_id) AS user_ids,
+                array_agg(coalesce(people.pseudonym, attendees.user_id)) AS pseudonyms
+            FROM kaltura.attendees
+            LEFT JOIN kaltura.people
+                ON
+                    attendees.partner_id = people.partner_id
+                    AND attendees.user_id = people.user_id
+            WHERE
+                attendees.partner_id = sessions.account_id
+                AND attendees.entry_id = sessions.room_id
+                AND attendees.cue_point_id = openings.cue_point_id
+                AND NOT analytics.is_nobody(attendees.user_id)
+            HAVING openings.is_attendance_loaded
+        ) AS present ON TRUE
         WHERE
             NOT openings.is_attendance_loaded
             OR EXISTS (
@@ -81,12 +103,12 @@ SELECT
     numbered_sessions.session_date,
     numbered_sessions.started_at,
     present.people_count,
-    first_session.people_count AS first_session_people_count,
+    numbered_sessions.first_session_people_count,
     present.returning_people_count,
     present.returning_people_count::double precision
-    / nullif(first_session.people_count, 0) AS returning_ratio,
+    / nullif(numbered_sessions.first_session_people_count, 0) AS returning_ratio,
     present.people_count::double precision
-    / nullif(first_session.people_count, 0) AS size_ratio
+    / nullif(numbered_sessions.first_session_people_count, 0) AS size_ratio
 FROM numbered_sessions
 LEFT JOIN LATERAL (
     SELECT
@@ -94,40 +116,36 @@ LEFT JOIN LATERAL (
         -- In mode none everybody has another pseudonym in each session: who came back is not known.
         CASE
             WHEN
-                NOT EXISTS (
+                numbered_sessions.first_session_people_count IS NOT NULL
+                AND NOT EXISTS (
                     SELECT FROM kaltura.privacy
                     WHERE privacy.mode = 'none'
                 )
-                THEN array_agg(coalesce(people.pseudonym, attendees.user_id))
-        END AS people
-    FROM kaltura.attendees
-    LEFT JOIN kaltura.people
-        ON
-            attendees.partner_id = people.partner_id
-            AND attendees.user_id = people.user_id
-    WHERE
-        attendees.partner_id = numbered_sessions.account_id
-        AND attendees.entry_id = numbered_sessions.room_id
-        AND attendees.cue_point_id = numbered_sessions.first_session_id
-        AND NOT analytics.is_nobody(attendees.user_id)
-    HAVING numbered_sessions.is_first_loaded AND numbered_sessions.session_number IS NOT NULL
-) AS first_session ON TRUE
-LEFT JOIN LATERAL (
-    SELECT
-        count(*) AS people_count,
-        CASE
-            WHEN first_session.people IS NOT NULL
                 THEN
-                    count(DISTINCT coalesce(people.pseudonym, attendees.user_id)) FILTER (
-                        WHERE
-                        coalesce(people.pseudonym, attendees.user_id) = any(first_session.people)
+                    -- Only of whom the first session does not have as they stand here is the pseudonym looked up.
+                    count(
+                        DISTINCT CASE
+                            WHEN attendees.user_id = any(numbered_sessions.user_ids)
+                                THEN
+                                    numbered_sessions.pseudonyms[
+                                        array_position(
+                                            numbered_sessions.user_ids, attendees.user_id
+                                        )
+                                    ]
+                            WHEN attendees.user_id = any(numbered_sessions.pseudonyms)
+                                THEN attendees.user_id
+                            ELSE (
+                                SELECT people.pseudonym
+                                FROM kaltura.people
+                                WHERE
+                                    people.partner_id = attendees.partner_id
+                                    AND people.user_id = attendees.user_id
+                                    AND people.pseudonym = any(numbered_sessions.pseudonyms)
+                            )
+                        END
                     )
         END AS returning_people_count
     FROM kaltura.attendees
-    LEFT JOIN kaltura.people
-        ON
-            attendees.partner_id = people.partner_id
-            AND attendees.user_id = people.user_id
     WHERE
         attendees.partner_id = numbered_sessions.account_id
         AND attendees.entry_id = numbered_sessions.room_id
