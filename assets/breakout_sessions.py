@@ -19,10 +19,10 @@ BREAKOUT_SESSIONS = Report(
         key=("breakout_entry_id", "cue_point_id"),
         session_key=("breakout_entry_id", "cue_point_id"),
         columns=(
-            Column("parent_entry_id", Kind.TEXT, "The main room that the breakout room belongs to."),
-            Column("parent_entry_name", Kind.TEXT, "The main room's name when last pulled."),
+            Column("parent_entry_id", Kind.TEXT, "The main room that the breakout room belongs to.", stays_known=True),
+            Column("parent_entry_name", Kind.TEXT, "The main room's name when last pulled.", stays_known=True),
             Column("breakout_entry_id", Kind.TEXT, "The breakout room: the id of its Kaltura entry.", nullable=False),
-            Column("breakout_entry_name", Kind.TEXT, "The breakout room's name when last pulled."),
+            Column("breakout_entry_name", Kind.TEXT, "The breakout room's name when last pulled.", stays_known=True),
             Column(
                 "cue_point_id",
                 Kind.TEXT,
@@ -41,8 +41,14 @@ BREAKOUT_SESSIONS = Report(
                 Kind.TIME,
                 "When it ended; NULL while it runs or where the end is not known.",
                 merge=Merge.LATEST,
+                stays_known=True,
             ),
-            Column("duration", Kind.SECONDS, "From start to end; NULL where the end is. An interval, from seconds."),
+            Column(
+                "duration",
+                Kind.SECONDS,
+                "From start to end; NULL where the end is. An interval, from seconds.",
+                stays_known=True,
+            ),
             Column(
                 "participant_count",
                 Kind.COUNT,

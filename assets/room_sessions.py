@@ -25,9 +25,13 @@ ROOM_SESSIONS = Report(
                 Kind.TEXT,
                 "The room's name when last pulled. A renamed room keeps its old name on sessions that are not pulled "
                 "again.",
+                stays_known=True,
             ),
             Column(
-                "parent_entry_id", Kind.TEXT, "The main room, where this one is a breakout room; NULL for a main room."
+                "parent_entry_id",
+                Kind.TEXT,
+                "The main room, where this one is a breakout room; NULL for a main room.",
+                stays_known=True,
             ),
             Column(
                 "cue_point_id",
@@ -47,8 +51,15 @@ ROOM_SESSIONS = Report(
                 Kind.TIME,
                 "When the session ended; NULL while it runs or where the end is not known.",
                 merge=Merge.LATEST,
+                stays_known=True,
             ),
-            Column("session_host_user_id", Kind.TEXT, "The user id of the host. May read Unknown.", person=True),
+            Column(
+                "session_host_user_id",
+                Kind.TEXT,
+                "The user id of the host. May read Unknown.",
+                person=True,
+                stays_known=True,
+            ),
             Column(
                 "meeting_view_period_unique_users",
                 Kind.COUNT,

@@ -90,7 +90,8 @@ class Column:
     `person`: the id of a person, which becomes a pseudonym where `PII_MODE` asks for it. `nullable` is about the table:
     an empty value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`. `optional`: not every
     account's replies have it; it is NULL where a reply has no such column. `merge`: another rule than the kind's own.
-    `weighted_by`: of a mean, the column that it is weighted by.
+    `weighted_by`: of a mean, the column that it is weighted by. `stays_known`: Kaltura looks it up when it is asked, so that a
+    later reply without it does not unsay what an earlier one had.
     """
 
     name: str
@@ -103,11 +104,22 @@ class Column:
     optional: bool = False
     merge: Merge | None = None
     weighted_by: str = ""
+    stays_known: bool = False
 
     @property
     def comment(self) -> str:
         """What the database says of it."""
-        return f"{self.description} Personal data." if self.personal or self.person else self.description
+        stays = " Stays as it was known where a later pull brings none." if self.stays_known else ""
+        return f"{self.description}{stays}{' Personal data.' if self.personal or self.person else ''}"
+
+    @property
+    def is_id(self) -> bool:
+        return self.person or self.name.endswith("_id")
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """The texts that say nothing, beside NULL."""
+        return UNKNOWN if self.is_id else ()
 
     @property
     def merges_by(self) -> Merge:
@@ -116,7 +128,7 @@ class Column:
     @property
     def most_bytes(self) -> int:
         """How long a text may be: three ids have to fit into one entry of an index, which ends at 2,704 bytes."""
-        return ID_BYTES if self.person or self.name.endswith("_id") else TEXT_BYTES
+        return ID_BYTES if self.is_id else TEXT_BYTES
 
 
 @dataclass(frozen=True)
@@ -178,6 +190,11 @@ class Table:
     def loose_personal_columns(self) -> tuple[str, ...]:
         """Personal columns of rows that have no id to say whose they are."""
         return () if set(self.person_columns) & set(self.key) else self.personal_columns
+
+    @property
+    def staying_known(self) -> dict[str, Column]:
+        """By name, the columns of which a row without a value leaves the one that is there."""
+        return {column.name: column for column in self.columns if column.stays_known}
 
     @property
     def rows_are_sessions(self) -> bool:

@@ -27,7 +27,7 @@ from assets.pull.by_day import by_day
 from assets.pull.covers import FOLLOWED, covers
 from assets.pull.doubt import AgainstEmpty, Doubt, Seen, nothing_known
 from assets.pull.filters import Filters
-from assets.pull.normalize import DEVICES_AT_ONCE, normalize
+from assets.pull.normalize import AHEAD_SECONDS, DEVICES_AT_ONCE, normalize
 from assets.pull.stages import (
     COLUMN,
     COUNTED_ON,
@@ -300,7 +300,8 @@ class _Pull:
     def _received(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
         """A reply's rows, typed, with the window that they are known in and the day that counts what has no day."""
         window = reply.query.window
-        frame = normalize(reply.rows, report, self.people, (window.end - window.start) / 60 * DEVICES_AT_ONCE)
+        most_minutes = (window.end - window.start) / 60 * DEVICES_AT_ONCE
+        frame = normalize(reply.rows, report, self.people, most_minutes, self.now + AHEAD_SECONDS)
         frame[LINE] += self.lines[report.report_id].add(reply.rows)
         frame[WINDOW_START] = pd.Timestamp(window.starts_at).as_unit("us")
         frame[WINDOW_END] = pd.Timestamp(self._known_until(window)).as_unit("us")

@@ -25,24 +25,31 @@ MOST_MINUTES = (LATEST - EARLIEST) / 60
 DEVICES_AT_ONCE = 1000  # under one user id: each counts its own minutes
 
 NO_KEY = "is empty or unknown"
+AHEAD = "is in the future"
+AHEAD_SECONDS = 86_400.0  # what is ahead by less may be a clock: a session that has begun stays in
 
 
 def normalize(
-    rows: Rows, report: Report, people: People = EVERYTHING, most_minutes: float = MOST_MINUTES
+    rows: Rows,
+    report: Report,
+    people: People = EVERYTHING,
+    most_minutes: float = MOST_MINUTES,
+    latest: float = LATEST,
 ) -> pd.DataFrame:
     """Typed columns of the table, `extra` (JSON of the columns that the table lacks, or null), and what is wrong.
 
     Times are UTC, durations seconds, ratios 0 to 1. `reason` says why a row can't be used, `repair` why figures of a row
     that can be used are left out, `column_name` which columns are to blame; each is null where nothing is. `line` is the
     row's place in `rows`. The lines that were no rows come last, with nothing but place and reason. Ids of people are as
-    `people` has them stored; names that came unasked for are dropped.
+    `people` has them stored; names that came unasked for are dropped. What is after `latest` (Unix seconds) has not been yet:
+    no session began then, and none has ended.
     """
     sent = rows.frame
     problems = _Problems(sent.index)
     typed = {}
     for column in report.table.columns:
         if column.name in sent:
-            typed[column.name] = _typed(sent[column.name], column, problems, most_minutes)
+            typed[column.name] = _typed(sent[column.name], column, problems, most_minutes, latest)
         else:
             typed[column.name] = pd.Series(None, index=sent.index, dtype=column.kind.frame)
     frame = pd.DataFrame(typed, index=sent.index)
@@ -88,7 +95,7 @@ def _appended(texts: pd.Series, where: pd.Series, more: str, between: str) -> pd
     return texts.mask(where, (texts + between).fillna("") + more)
 
 
-def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes: float) -> pd.Series:
+def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes: float, latest: float) -> pd.Series:
     """The column in its own type. What can't be read is null, and a problem."""
     if column.kind is Kind.TEXT:
         _refuse_too_long(values, column, problems)
@@ -101,7 +108,13 @@ def _typed(values: pd.Series, column: Column, problems: _Problems, most_minutes:
         empty = values.isin(UNKNOWN)
         fits = numbers.between(EARLIEST, LATEST)
         problems.refuse(~fits & ~empty, column.name, f"{column.name} is not a time in Unix seconds")
-        seconds = numbers.where(fits & ~empty)
+        is_ahead = fits & (numbers > latest)
+        if is_ahead.any():
+            if column.nullable:
+                problems.repair(is_ahead, column.name, AHEAD)
+            else:
+                problems.refuse(is_ahead, column.name, f"{column.name} {AHEAD}")
+        seconds = numbers.where(fits & ~empty & ~is_ahead)
         return pd.to_datetime(seconds, unit="s", utc=True).astype("datetime64[us, UTC]")
     if column.kind is Kind.RATIO:
         numbers = numbers.mask((numbers > 1) & (numbers <= 1 + ROUNDING), 1.0)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from resources.arrivals import Pull
 from resources.postgres import copy as copying
-from resources.table import Kind, Table
+from resources.table import Column, Kind, Table
 from resources.warehouse.statements import PARTITION_DATE, Merge
 from resources.warehouse.unnamed import unnamed
 
@@ -118,9 +118,13 @@ class Difference:
         place = pc.index_in(keys, existing_keys)
         is_there, was_at = place.is_valid(), place.drop_null()
         same = pc.equal(existing[PARTITION_DATE].take(was_at), str(day))
+        stays = merge.table.staying_known
         for name, kind in merge.compared.items():  # a column at a time: both sides whole are twice the day in memory
             is_now = copying.comparable(arrived[name].filter(is_there), kind)
-            same = pc.and_(same, _equal(is_now, existing[name].take(was_at)))
+            says_so = _equal(is_now, existing[name].take(was_at))
+            if name in stays:
+                says_so = pc.or_(says_so, _says_nothing(is_now, stays[name]))
+            same = pc.and_(same, says_so)
         return cls(
             differing=arrived.take(pc.indices_nonzero(is_there).filter(pc.invert(same))),
             missing=arrived.filter(place.is_null()),
@@ -152,6 +156,11 @@ def joined(rows: pa.Table, names: Sequence[str]) -> pa.Array:
 
 def _equal(left: pa.Array, right: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.coalesce(pc.equal(left, right), pc.and_(left.is_null(), right.is_null()))
+
+
+def _says_nothing(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    unsaid = pa.array(column.unsaid, pa.large_string())
+    return pc.or_(values.is_null(), pc.is_in(values, unsaid)) if column.unsaid else values.is_null()
 
 
 def known_rows(rows: Sequence[tuple[Any, ...]], key: Sequence[str], more: Sequence[str]) -> pd.DataFrame:

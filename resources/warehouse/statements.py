@@ -8,6 +8,7 @@ Rows are looked up by whole keys, in subqueries that the planner can't take apar
 statistics of a table which is just being filled would compare every row with every other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -159,11 +160,11 @@ class Merge:
             target=self.target,
             stage=self.stage,
             written=self._list(written),
-            staged=self._list(written, "staged"),
+            staged=self._staged(written),
             old_columns=self._list(decisive, "old"),
             same_key=self._same(key, "old", "staged"),
             old_values=self._list(decisive, "old"),
-            staged_values=self._list(decisive, "staged"),
+            staged_values=self._staged(decisive),
             key_json=self._key_json("new"),
             left_out=sql.Literal([*key, *BOOKKEEPING]),
             name=sql.Literal(self.table.name),
@@ -207,6 +208,13 @@ class Merge:
             "of_session": sql.SQL("old.partner_id = %(partner_id)s AND {}").format(same),
         }
 
+    def _staged(self, names: list[str]) -> sql.Composed:
+        """What is to stand: of a column that stays known, the old value where the new one says nothing."""
+        stays = self.table.staying_known
+        return sql.SQL(", ").join(
+            _known(name, stays[name].unsaid) if name in stays else sql.Identifier("staged", name) for name in names
+        )
+
     @staticmethod
     def _parameters(names: tuple[str, ...]) -> sql.Composed:
         return sql.SQL(", ").join(sql.SQL("%({})s::text[]").format(sql.SQL(name)) for name in names)
@@ -229,3 +237,11 @@ class Merge:
             sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(of, name)) for name in (PARTNER, *self.table.key)
         )
         return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
+
+
+def _known(name: str, unsaid: Sequence[str]) -> sql.Composed:
+    staged, old = sql.Identifier("staged", name), sql.Identifier("old", name)
+    if not unsaid:
+        return sql.SQL("coalesce({}, {})").format(staged, old)
+    says = sql.SQL("CASE WHEN {} <> ALL ({}::text[]) THEN {} END").format(staged, sql.Literal(list(unsaid)), staged)
+    return sql.SQL("coalesce({}, {}, {})").format(says, old, staged)

@@ -543,6 +543,29 @@ def test_a_small_day_of_which_no_row_can_be_read_fails_and_one_with_a_lost_figur
     assert [arrivals.repaired for arrivals in extracted.by_day[place.day(0)][:3]] == [0, 1, 0]
 
 
+def test_a_session_that_begins_or_ends_in_the_future_is_told_and_freezes_no_day(place: Place) -> None:
+    """An end in 2099 would keep its day from ever being final, and a start then would be in no table and no reject."""
+    day = 86_400
+    place.meets("1_a", 9, 10)
+    place.meets("1_b", 9, 10)
+    place.meets("1_c", 9, 10)
+    now, names = int(place.kaltura.clock), ROOM_SESSIONS.table.column_names
+    late = {"1_a": ("session_end_time", now + 2 * day), "1_b": ("session_start_time", now + 2 * day), "1_c": ("", 0)}
+
+    def ahead(line: str) -> str:
+        values = line.split(",")
+        column, when = late[values[3]]
+        return ",".join(str(when) if name == column else value for name, value in zip(names, values, strict=True))
+
+    place.write(place.bring_changed(0, ROOM_SESSIONS, ahead))
+    sessions = place.tables["room_sessions"]
+    assert {key[1]: row["session_end_time"] is None for key, row in sessions.items()} == {"1_a": True, "1_c": False}
+    with place.warehouse.connection() as connection:
+        rejects = connection.execute("SELECT reason, is_repaired FROM kaltura.rejects ORDER BY is_repaired").fetchall()
+    assert ("session_start_time is in the future", False) in rejects
+    assert ("session_end_time is in the future", True) in rejects
+
+
 @pytest.mark.parametrize(
     ("report", "spoil"),
     [(ROOM_SESSIONS, _as_text), (ROOM_SESSIONS, lambda line: f"{line},1"), (ATTENDEES, lambda line: f"{line},1")],
