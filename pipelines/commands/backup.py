@@ -1,12 +1,12 @@
 """`backup`: the warehouse in a file, and what is in it in another beside it."""
 
 import datetime as dt
-import signal
 from pathlib import Path
 
 import click
 
 from pipelines.command_line import Command, database_url_option
+from resources.runtime import interrupts
 from resources.runtime.counted import counted
 
 
@@ -27,14 +27,18 @@ def command(file: Path | None, keep: int | None, database_url: str) -> None:
     from rich.console import Console
 
     from resources.postgres import url
-    from resources.postgres.backup import back_up
+    from resources.postgres.backup import back_up, connected, database_time
     from resources.postgres.backup_folder import new_file, remove_older
     from resources.settings import privacy_settings
 
-    # A pod that is stopped leaves nothing half written either.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    target = file if file and not file.is_dir() else new_file(file)
-    manifest = back_up(database_url or url.database_url(), target, Console(stderr=True), privacy_settings().key)
+    database = database_url or url.database_url()
+    with interrupts.also_on_termination():
+        if file and not file.is_dir():
+            target = file
+        else:
+            with connected(database) as connection:
+                target = new_file(database_time(connection), file)
+        manifest = back_up(database, target, Console(stderr=True), privacy_settings().key)
     size = target.stat().st_size / 1e6
     click.echo(f"backed up {sum(manifest.rows.values()):,} rows, {size:,.1f} MB: {target}")
     if keep:

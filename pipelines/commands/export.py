@@ -11,6 +11,7 @@ from pipelines.command_line import Command, database_url_option, day_option
 from resources.export.export import MANIFEST, Asked, export
 from resources.export.files import EXCEL_CHARACTERS, FORMATS
 from resources.postgres import url
+from resources.runtime import interrupts
 from resources.runtime.counted import counted
 from resources.settings import SettingError, output_folder
 
@@ -49,7 +50,7 @@ def command(
     # A view's name is as it was typed: text, whatever stands in it.
     said = TextColumn("{task.description}: {task.completed:,.0f} rows", markup=False)
     columns = SpinnerColumn(), said, TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as shown:
+    with interrupts.also_on_termination(), Progress(*columns, console=console, transient=True) as shown:
         tasks = {view: shown.add_task(view, total=None) for view in views}
         done = export(
             database_url or url.database_url(),

@@ -5,7 +5,6 @@ A file is written beside its place and put there when it is whole, readable by i
 
 import csv
 import datetime as dt
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -76,14 +75,13 @@ class Csv(ExportFile):
 class Excel(ExportFile):
     """A sheet whose head stays in view. Dates and times are Excel's own, times in UTC, as it knows no time zones.
 
-    The rows are on disk twice before they are packed: beside the file, so that none is left elsewhere when that fails.
+    The rows are on disk twice before they are packed: beside the draft, in its folder, with which they go.
     """
 
     def __init__(self, path: Path, view: ExportedView) -> None:
         self._name = view.name
         options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        self._drafts = tempfile.TemporaryDirectory(prefix=f".{view.name}.", dir=path.parent, ignore_cleanup_errors=True)
-        words = {"default_date_format": "yyyy-mm-dd", "tmpdir": self._drafts.name}
+        words = {"default_date_format": "yyyy-mm-dd", "tmpdir": str(path.parent)}
         self._book = xlsxwriter.Workbook(str(path), {**options, **words})
         self._book.use_zip64()  # a sheet may be larger than 4 GB unpacked
         self._time = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
@@ -133,13 +131,11 @@ class Excel(ExportFile):
             self._book.close()
         except XlsxWriterException as error:  # among them what the disk says
             raise ExportError(f"{self._name} can't be written as Excel: {str(error).splitlines()[0]}.") from None
-        self._drafts.cleanup()
 
     def discard(self) -> None:
         """Without packing the rows first."""
         with suppress(OSError):
             self._sheet.row_data_fh.close()
-        self._drafts.cleanup()
 
 
 FORMATS: Mapping[str, type[Parquet | Csv | Excel]] = {"parquet": Parquet, "csv": Csv, "xlsx": Excel}

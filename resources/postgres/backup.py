@@ -25,8 +25,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
-from resources.postgres.backup_folder import draft_folder, manifest_of, remove_left_drafts
+from resources.postgres.backup_folder import manifest_of
 from resources.postgres.session import DatabaseError, connect
+from resources.runtime.drafts import draft_folder, remove_left_drafts
 
 KALTURA, UNIVERSITY = SCHEMAS = ("kaltura", "university")
 POLL_SECONDS = 0.3
@@ -114,7 +115,7 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
         words += [f"--snapshot={snapshot}", "--no-password", f"--file={draft}"]
         _dump(words, url, environment(connection), lock, sum(rows.values()), console)
         manifest = Manifest(
-            made_at=_now(connection).isoformat(timespec="seconds"),
+            made_at=database_time(connection).isoformat(timespec="seconds"),
             server_version=connection.info.server_version,
             sha256=checksum(draft),
             rows=rows,
@@ -248,7 +249,7 @@ def _value(connection: psycopg.Connection, query: str) -> str:
     return str(row[0]) if row else ""
 
 
-def _now(connection: psycopg.Connection) -> dt.datetime:
+def database_time(connection: psycopg.Connection) -> dt.datetime:
     """By the database's clock: by one that is wrong here, the other backups might look old."""
     row = connection.execute("SELECT now()").fetchone()
     return (row[0] if row else dt.datetime.now(dt.UTC)).astimezone(dt.UTC)

@@ -1,4 +1,4 @@
-"""Ctrl-C, and *Terminate* in Dagster's UI, where Python loses them, and what it prints after them.
+"""Ctrl-C, and *Terminate* in Dagster's UI, where Python loses them, what it prints after them, and what else is heard so.
 
 The exception of a signal that arrives while a finalizer, a weak reference's callback or a callback of the garbage
 collector runs is printed and dropped, and what was to be stopped goes on: one in eight at the end of a window, when
@@ -45,6 +45,31 @@ def sent_until_heard() -> Iterator[None]:
     finally:
         sys.unraisablehook = print_and_drop
         is_over = True
+
+
+@contextmanager
+def also_on_termination() -> Iterator[None]:
+    """In this block SIGTERM and SIGHUP, as of a pod that is deleted and a terminal that is closed, are heard as Ctrl-C.
+
+    So what was begun is taken away. Whoever ignores one (`nohup`) or handles it goes on doing so. The first counts alone:
+    a second would break into the tidying up.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ours = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in ours:
+            signal.signal(each, signal.SIG_IGN)
+        heard = signal.getsignal(signal.SIGINT)
+        (heard if callable(heard) else signal.default_int_handler)(signal.SIGINT, frame)
+
+    for number in ours:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def leave_no_traceback() -> None:

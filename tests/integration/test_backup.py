@@ -3,7 +3,9 @@
 import datetime as dt
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,22 +13,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import psycopg
 import pytest
 import warm
 import yaml
+from click.testing import CliRunner
 from conftest import client_of
 from pipeline import CHECKOUT, wait_until
 from rich.console import Console
 
+from pipelines.command_line import front_door
 from resources.kaltura.client import Client
 from resources.postgres import restore as restoring
 from resources.postgres.backup import BackupError, Manifest, back_up
-from resources.postgres.backup_folder import remove_left_drafts
 from resources.privacy.pseudonyms import FULL
 from resources.privacy.restored import KeptErasures
+from resources.runtime.drafts import remove_left_drafts
 from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 
@@ -329,6 +334,27 @@ def test_old_backups_go_once_a_new_one_is_there_and_nothing_else_does(database: 
     assert left == {*others, *made, "last.dump", "last.dump.json", "kaltura-2018-02-03T040506Z.dump"}
 
 
+@pytest.mark.parametrize("days_off", [-40, 0, 40])
+def test_as_many_backups_are_kept_whatever_the_clock_of_this_machine_says(
+    days_off: int, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Off(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return dt.datetime.now(tz) + dt.timedelta(days=days_off)
+
+    clock = SimpleNamespace(datetime=Off, timedelta=dt.timedelta, UTC=dt.UTC)
+    monkeypatch.setattr("resources.postgres.backup_folder.dt", clock)
+    for _ in range(4):
+        for path in sorted(tmp_path.glob("kaltura-*")):  # a night goes by, of 25 hours, for seconds are not to count
+            made = dt.datetime.strptime(path.name[8:25], "%Y-%m-%dT%H%M%S")
+            path.rename(tmp_path / f"kaltura-{made - dt.timedelta(hours=25):%Y-%m-%dT%H%M%S}{path.name[25:]}")
+        words = ["backup", str(tmp_path), "--keep", "2", "--database-url", database]
+        done = CliRunner().invoke(front_door, words)
+        assert done.exit_code == 0, done.output
+    assert len([*tmp_path.glob("*.dump")]) == len([*tmp_path.glob("*.dump.json")]) == 2
+
+
 @contextmanager
 def dumping(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
     """A backup whose pg_dump waits for a sequence that somebody is about to drop, and so is in the middle; and pg_dump."""
@@ -368,9 +394,12 @@ def test_what_a_killed_backup_left_is_removed_by_the_next_one_and_not_while_anyb
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.dump", "a.dump.json"]
 
 
-def test_a_backup_that_is_stopped_as_pods_are_leaves_nothing(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_backup_that_is_stopped_as_pods_are_or_whose_terminal_is_closed_leaves_nothing(
+    number: signal.Signals, database: str, tmp_path: Path
+) -> None:
     with dumping(database, tmp_path) as (process, pg_dump):
-        process.terminate()
+        process.send_signal(number)
         assert process.wait(30) == 130
         assert not pg_dump.is_running()
         assert list(tmp_path.iterdir()) == []
@@ -380,21 +409,33 @@ def test_a_draft_of_an_earlier_version_goes_after_a_day_and_what_only_looks_like
     database: str, tmp_path: Path
 ) -> None:
     two_days_ago = time.time() - 2 * 24 * 3600
-    drafts = {
-        f".{OLD}.abcd_123": OLD,
+    left_by_others = {
+        f".{OLD}.abcd_123": OLD,  # of a backup
+        ".attendance.abcd_123": "tmpabcd_123",  # of a sheet
+        ".attendance.csv.4711": "",  # of an export
+        ".export.json.1": "",
+    }
+    others = {
         f".{OLD}.young_12": OLD,
+        ".people.young_12": "tmpabcd_123",
         ".notes.personal.draft": "notes.txt",
         ".other.dump.abcd1234": "other.dump",
+        ".config.settings": "tmpfiles",
+        ".empty.settings": "",
+        ".people.csv.before": "",
     }
-    for name, content in drafts.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / content).touch()
-        if "young" not in name:
-            os.utime(tmp_path / name / content, (two_days_ago, two_days_ago))
-            os.utime(tmp_path / name, (two_days_ago, two_days_ago))
+    for name, content in {**left_by_others, **others}.items():
+        is_folder = not re.search(r"\.(csv|json)\.", name)
+        if is_folder:
+            (tmp_path / name).mkdir()
+        if content or not is_folder:
+            (tmp_path / name / content).touch()
+        for path in (tmp_path / name / content, tmp_path / name):
+            if "young" not in name:
+                os.utime(path, (two_days_ago, two_days_ago))
     backup(database, tmp_path / "a.dump")
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {*drafts, "a.dump", "a.dump.json"} - {f".{OLD}.abcd_123"}
+    assert left == {*others, "a.dump", "a.dump.json"}
 
 
 def test_the_nightly_backup_of_kubernetes_runs_as_it_stands_there_and_lets_old_ones_go(

@@ -4,10 +4,13 @@ import csv
 import datetime as dt
 import json
 import os
+import shutil
+import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,10 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 import run_folder
+import warm
 from click.testing import CliRunner
 from conftest import Databases
+from pipeline import wait_until
 from seed import fill
 
 from pipelines.command_line import front_door
@@ -287,12 +292,13 @@ def test_what_a_cell_of_excel_has_no_room_for_is_counted_and_said(seeded: str, t
 def test_a_full_disk_under_a_sheet_is_said_and_not_what_closing_it_met(seeded: str, tmp_path: Path) -> None:
     with psycopg.connect(seeded) as connection:
         [view] = chosen(connection, ["sessions"])
-    (tmp_path / "full").symlink_to("/dev/full")
-    full = Excel(tmp_path / "full", view)
+    (tmp_path / "sheet").mkdir()
+    (tmp_path / "sheet" / "full").symlink_to("/dev/full")
+    full = Excel(tmp_path / "sheet" / "full", view)
     with pytest.raises(ExportError, match="No space left"):
         full.close()
     full.discard()
-    (tmp_path / "full").unlink()
+    shutil.rmtree(tmp_path / "sheet")
 
     def fail() -> None:
         with new_file(tmp_path / "x.xlsx", view, "xlsx") as file:
@@ -323,6 +329,59 @@ def test_a_disk_that_is_full_is_said_in_a_line_and_no_row_is_left_anywhere(
     assert f"export: {tmp_path / 'out'} can't be written to: File too large." in done.stderr
     assert "Traceback" not in done.stderr
     assert [*elsewhere.iterdir(), *(tmp_path / "out").iterdir()] == []
+
+
+SLOW = """
+CREATE VIEW analytics.slow AS
+SELECT n, repeat('Ada', 10) AS name, CASE WHEN n = 15000 THEN pg_sleep(30)::text END AS pause FROM generate_series(1, 20000) AS n
+"""
+
+
+@contextmanager
+def exporting(url: str, folders: Mapping[str, Path]) -> Iterator[list[warm.Process]]:
+    """An export in each form, into the folder of that form, which has written rows and waits for others."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SLOW)
+        words = ["python", "-m", "pipelines", "export", "slow", "--database-url", url]
+        processes = [
+            warm.Process([*words, "--format", form, "--out", str(folder)], os.environ)
+            for form, folder in folders.items()
+        ]
+        try:
+            for folder in folders.values():
+                wait_until(lambda where=folder: sum(size_of(path) for path in where.rglob("*")) > 0, 60)
+            yield processes
+        finally:
+            for process in processes:
+                if process.poll() is None:
+                    os.kill(process.pid, signal.SIGKILL)
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_an_export_that_is_ended_leaves_no_row_for_good(number: signal.Signals, seeded: str, tmp_path: Path) -> None:
+    folders = {form: tmp_path / form for form in FORMATS}
+    with exporting(seeded, folders) as processes:
+        for process in processes:
+            os.kill(process.pid, number)
+        for process in processes:
+            process.communicate(30)
+        codes = [process.returncode for process in processes]
+    if number == signal.SIGKILL:
+        assert all(code != 0 and [*folder.iterdir()] for code, folder in zip(codes, folders.values(), strict=True))
+    else:
+        assert codes == [130] * len(FORMATS)
+        assert [path for folder in folders.values() for path in folder.iterdir()] == []
+    for form, folder in folders.items():
+        exported(seeded, folder, "rooms", form=form)
+        assert {path.name for path in folder.iterdir()} == {f"rooms.{form}", "export.json"}
 
 
 def test_the_command_prints_each_file_and_its_rows(seeded: str, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import signal
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import permutations
 
 import dagster as dg
 import pytest
@@ -138,3 +139,40 @@ def test_whoever_handles_ctrl_c_already_goes_on_doing_so(
     signal.raise_signal(signal.SIGINT)
     FailsAsItGoes()
     assert told == [ValueError]
+
+
+@pytest.fixture
+def pythons_own_for_others() -> Iterator[None]:
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def ended_by(*numbers: signal.Signals) -> None:
+    with interrupts.also_on_termination():
+        try:
+            signal.raise_signal(numbers[0])
+        finally:
+            for each in numbers:  # while it tidies up
+                signal.raise_signal(each)
+
+
+@pytest.mark.usefixtures("pythons_own_for_others")
+@pytest.mark.parametrize("numbers", list(permutations((signal.SIGTERM, signal.SIGHUP))))
+def test_what_else_ends_a_process_is_heard_as_ctrl_c_once_and_only_in_the_block(
+    numbers: Sequence[signal.Signals],
+) -> None:
+    with pytest.raises(KeyboardInterrupt) as heard:
+        ended_by(*numbers)
+    assert heard.value.__context__ is None
+    assert {signal.getsignal(each) for each in numbers} == {signal.SIG_DFL}
+
+
+@pytest.mark.usefixtures("pythons_own_for_others")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None], ids=["ignored", "somebody's own"])
+def test_whoever_handles_or_ignores_it_goes_on_doing_so(number: signal.Signals, handler: Callable[..., None]) -> None:
+    signal.signal(number, handler)
+    ended_by(number)
+    assert signal.getsignal(number) is handler

@@ -1,0 +1,60 @@
+"""A file is there whole or not at all, whoever else writes into its folder, and what was killed there leaves nothing for good."""
+
+import fcntl
+import os
+import stat
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from resources.runtime.drafts import UNLOCKED_SECONDS, draft_folder
+from resources.runtime.whole_file import whole_file
+
+LONG_AGO = time.time() - UNLOCKED_SECONDS - 60
+
+
+@pytest.mark.parametrize("writers", [1, 2, 5])
+def test_several_who_write_one_file_at_once_do_not_meet(writers: int, tmp_path: Path) -> None:
+    """All in one process, as those of several containers may have one id."""
+    with ExitStack() as all_end:
+        drafts = [all_end.enter_context(whole_file(tmp_path / "report.html")) for _ in range(writers)]
+        for number, draft in enumerate(drafts):
+            draft.write_text(str(number))
+        assert not (tmp_path / "report.html").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text() == "0", "the last one to end"
+    assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("has_one_before", [False, True])
+def test_of_one_that_fails_nothing_is_left_and_the_file_is_as_it_was(has_one_before: bool, tmp_path: Path) -> None:
+    if has_one_before:
+        (tmp_path / "report.html").write_text("before")
+
+    def fail() -> None:
+        with whole_file(tmp_path / "report.html") as draft:
+            draft.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"] * has_one_before
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_where_there_are_no_locks_a_draft_goes_once_nobody_has_written_to_it_for_long(
+    is_old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with draft_folder(tmp_path / "people.csv") as (folder, _):
+        (folder / "people.csv").write_text("Ada")
+        for path in (folder / "people.csv", folder):
+            os.utime(path, (LONG_AGO, LONG_AGO) if is_old else None)
+        with whole_file(tmp_path / "other.csv"):
+            pass
+        assert folder.exists() is not is_old
