@@ -192,5 +192,5 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReas
         return dg.SensorResult(skip_reason=dg.SkipReason("Nothing new to tell."), cursor=after.written())
     failures = deliver(to, what.headline, what.lines(os.environ.get("DAGSTER_UI_URL", "").strip().rstrip("/")))
     for failure in failures:
-        context.log.warning(f"One of the channels took no message. {failure}")
+        context.log.warning(f"Not everybody was told. {failure}")
     return dg.SensorResult(skip_reason=dg.SkipReason(f"Told: {what.headline}"), cursor=after.written())

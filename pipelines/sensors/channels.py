@@ -37,13 +37,17 @@ class NotDelivered(ProjectError):
     """No channel took the message; the text says why, without the address."""
 
 
+class PartlyDelivered(NotDelivered):
+    """A channel took the message for some of those whom it was for; the text says for how many it did not."""
+
+
 class Channel(Protocol):
     @property
     def name(self) -> str:
         """What it is, without what is secret about it."""
 
     def send(self, headline: str, lines: Sequence[str]) -> None:
-        """Raises `NotDelivered`."""
+        """Raises `NotDelivered`, or `PartlyDelivered` where somebody is told all the same."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +144,17 @@ class Mailbox:
             with self._connection() as server:
                 if self.user:
                     server.login(self.user, self.password)
-                server.send_message(message)
+                refused = server.send_message(message)
         except smtplib.SMTPResponseException as error:
             raise NotDelivered(f"{self.name}: it answered {error.smtp_code} ({type(error).__name__})") from None
         except (smtplib.SMTPException, OSError) as error:
             raise NotDelivered(f"{self.name}: {type(error).__name__}{_hint(error)}") from None
+        if refused:
+            codes = ", ".join(sorted({str(code) for code, _ in refused.values()}))
+            raise PartlyDelivered(
+                f"{self.name}: it refused {len(refused)} of {len(self.recipients)} recipients ({codes}) and took the message "
+                "for the others"
+            )
 
     def _connection(self) -> smtplib.SMTP:
         verified = ssl.create_default_context()
@@ -209,13 +219,15 @@ def attempt(channel: Channel, headline: str, lines: Sequence[str]) -> None:
 
 def deliver(to: Sequence[Channel], headline: str, lines: Sequence[str]) -> list[str]:
     """What could not be reached, if another one was. Raises `NotDelivered` where none was: nobody has been told."""
-    failures = []
+    failures, is_told = [], False
     for channel in to:
         try:
             attempt(channel, headline, lines)
+            is_told = True
         except NotDelivered as error:
             failures.append(str(error))
-    if len(failures) == len(to):
+            is_told = is_told or isinstance(error, PartlyDelivered)
+    if not is_told:
         raise NotDelivered("; ".join(failures))
     return failures
 
@@ -246,7 +258,8 @@ def _webhook(url: str, format_: str) -> Webhook:
 def _mailbox(url: str) -> Mailbox:
     parts, port = _split("ALERT_SMTP_URL", url, ("smtps", "smtp"))
     said = parse_qs(parts.query)
-    recipients = tuple(each.strip() for part in said.get("to", []) for each in part.split(",") if each.strip())
+    written = [each.strip() for part in said.get("to", []) for each in part.split(",")]
+    recipients = tuple(dict.fromkeys(each for each in written if each))
     sender = said.get("from", [""])[0].strip()
     tls = said.get("tls", ["yes"])[0]
     if not recipients or not sender or tls not in ("yes", "no"):

@@ -5,8 +5,9 @@ import socket
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from email.message import EmailMessage
+from itertools import combinations
 from types import SimpleNamespace
 
 import dagster as dg
@@ -51,6 +52,13 @@ class Post(Message):
     def __init__(self) -> None:
         super().__init__()
         self.mails: list[EmailMessage] = []
+        self.refused: Collection[str] = ()
+
+    async def handle_RCPT(self, server, session, envelope, address, options) -> str:  # noqa: N802 (its library's name)
+        if address in self.refused:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     def handle_message(self, message) -> None:
         self.mails.append(message)
@@ -344,6 +352,37 @@ def test_mail_arrives_after_a_login(post: Post) -> None:
     assert mail["Subject"] == "Kaltura rooms: 1 failed"
     assert mail["To"] == "a@example.org, b@example.org"
     assert "ERROR: something" in mail.get_payload()
+
+
+THREE = ("a@example.org", "b@example.org", "c@example.org")
+
+
+@pytest.mark.parametrize(
+    "refused", [some for count in range(len(THREE) + 1) for some in combinations(THREE, count)], ids=len
+)
+def test_recipients_whom_the_server_refuses_are_counted_and_the_others_are_told(
+    refused: Sequence[str], post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post.refused = refused
+    url = f"smtp://127.0.0.1:{post.port}/?from=k@example.org&to={','.join(THREE)},{THREE[0]}&tls=no"
+    monkeypatch.setenv("ALERT_SMTP_URL", url)
+    monkeypatch.delenv("ALERT_WEBHOOK_URL", raising=False)
+    said = f"it refused {len(refused)} of 3 recipients (550)"
+
+    if len(refused) == len(THREE):
+        with pytest.raises(NotDelivered, match="SMTPRecipientsRefused"):
+            deliver(channels(), "x", [])
+    else:
+        failures = deliver(channels(), "x", [])
+        assert [said in failure for failure in failures] == [True] * bool(refused)
+        assert not any("example.org" in failure for failure in failures)
+
+    printed = CliRunner().invoke(front_door, ["alert-test"])
+    assert printed.exit_code == bool(refused)
+    assert (said in printed.stderr) is (0 < len(refused) < len(THREE))
+    assert "example.org" not in printed.output
+    told = [] if len(refused) == len(THREE) else [", ".join(each for each in THREE if each not in refused)] * 2
+    assert [mail["X-RcptTo"] for mail in post.mails] == told
 
 
 def test_mail_with_a_wrong_password_says_so_without_it(post: Post) -> None:
