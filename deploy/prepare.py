@@ -121,12 +121,16 @@ def _generation(folder: Path) -> str:
 
 
 def _password(file: Path) -> str:
-    if not file.exists():
-        _write(file, secrets.token_urlsafe(32))
+    """Made up where it is not there, or empty, as earlier versions left it where there was no room."""
     try:
-        return file.read_text("utf-8").strip()
+        there = file.read_text("utf-8").strip() if file.exists() else ""
     except UnicodeDecodeError:
         raise OSError(errno.EILSEQ, "It is not text", str(file)) from None
+    if there:
+        return there
+    made = secrets.token_urlsafe(32)
+    _write(file, made)
+    return made
 
 
 def _write(file: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from resources.errors import ConfigurationError
+from resources.runtime.whole_file import whole_file
 from resources.settings import CHECKOUT, LOCAL
 
 CODE = CHECKOUT / "dashboards"
@@ -128,15 +129,14 @@ class Superset:
 
 
 def _write_once(file: Path, text: str) -> bool:
-    """Whether it was made now. Where there is no room none is left: an empty one would be taken for one made before."""
+    """Whether it was made now. An empty one is none: earlier versions left it where there was no room."""
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+        if file.read_bytes().strip():
+            return False
+    except FileNotFoundError:
+        pass
+    except OSError:  # `secret` says why it can't be read
         return False
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as opened:
-            opened.write(text)
-    except BaseException:
-        file.unlink()
-        raise
+    with whole_file(file) as draft:
+        draft.write_text(text, "utf-8")
     return True

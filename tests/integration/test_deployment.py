@@ -250,6 +250,20 @@ def test_what_cannot_be_read_or_written_is_one_line_with_its_name(in_the_way: st
     assert line.startswith(str(tmp_path / in_the_way.removesuffix("/x")) + ": ")
 
 
+@pytest.mark.parametrize("left", ["", "\n", " \t\n"])
+def test_an_empty_password_is_made_anew_and_any_other_stays(left: str, tmp_path: Path) -> None:
+    prepared(tmp_path, "KALTURA_PARTNER_ID=1\n")
+    folder = tmp_path / "secrets"
+    before = held_of(folder)
+    made_up = set(before) - {"settings", "database_url", "generation.env"}
+    for name in made_up - {"postgres_password"}:
+        (folder / name).write_text(left)
+    assert prepared(tmp_path, "KALTURA_PARTNER_ID=1\n").returncode == 0
+    after = held_of(folder)
+    assert {name for name in after if after[name] == before[name]} == {"settings", "postgres_password"}
+    assert all(len(after[name][1]) == 43 for name in made_up)
+
+
 def test_a_password_that_is_no_text_is_one_line_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "warehouse_password").write_bytes(b"\xff\xfe")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import stat
 import subprocess
 import sys
 import uuid
@@ -231,3 +232,17 @@ def test_a_secret_for_which_there_was_no_room_is_made_the_next_time_and_is_not_a
     superset = Superset(tmp_path)
     assert superset.make_secrets()
     assert len({superset.secret(name) for name in SECRETS} - {""}) == len(SECRETS)
+
+
+@pytest.mark.parametrize("left", ["", "\n", " \t\n"])
+def test_an_empty_secret_is_made_anew_and_any_other_stays(left: str, tmp_path: Path) -> None:
+    superset = Superset(tmp_path)
+    superset.make_secrets()
+    for name in SECRETS:
+        before = {each: superset.secret(each) for each in SECRETS}
+        (tmp_path / "secrets" / name).write_text(left)
+        assert superset.make_secrets() is (name == "superset_admin_password")
+        after = {each: superset.secret(each) for each in SECRETS}
+        assert {each for each in SECRETS if after[each] != before[each]} == {name}
+        assert len(after[name]) == 43
+        assert stat.S_IMODE((tmp_path / "secrets" / name).stat().st_mode) == 0o600
