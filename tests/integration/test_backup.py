@@ -438,8 +438,9 @@ def test_a_draft_of_an_earlier_version_goes_after_a_day_and_what_only_looks_like
     assert left == {*others, "a.dump", "a.dump.json"}
 
 
+@pytest.mark.parametrize("key", ["", KEY], ids=["without a key", "with a key"])
 def test_the_nightly_backup_of_kubernetes_runs_as_it_stands_there_and_lets_old_ones_go(
-    database: str, tmp_path: Path
+    key: str, database: str, tmp_path: Path
 ) -> None:
     [job] = [
         part
@@ -450,10 +451,20 @@ def test_the_nightly_backup_of_kubernetes_runs_as_it_stands_there_and_lets_old_o
     [mount] = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == "backups"]
     (tmp_path / OLD).touch()
     words = [str(tmp_path) if word == mount else word for word in container["command"]]
-    code, printed, errors = warm.run(*words, environment={**os.environ, "DATABASE_URL": database})
+    values = {"DATABASE_URL": database, "PII_KEY": key}
+    given = {name: values[name] for source in container["envFrom"] for name in secret(source["secretRef"]["name"])}
+    code, printed, errors = warm.run(*words, environment={**os.environ, **given})
     assert code == 0, printed + errors
-    assert len([*tmp_path.glob("kaltura-*.dump")]) == 1
+    [made] = tmp_path.glob("kaltura-*.dump")
     assert not (tmp_path / OLD).exists()
+    assert Manifest.of(made).is_signed_with(KEY) is bool(key)
+
+
+def secret(name: str) -> dict[str, str]:
+    """What stands in it in the example, with what may stand in it."""
+    text = re.sub(r"# (?=[A-Z_]+: )", "", (CHECKOUT / "deploy/k8s/secrets.example.yaml").read_text())
+    [found] = [part["stringData"] for part in yaml.safe_load_all(text) if part["metadata"]["name"] == name]
+    return dict(found)
 
 
 def test_a_database_without_a_warehouse_has_nothing_to_back_up(postgres_folder: Path, tmp_path: Path) -> None:
