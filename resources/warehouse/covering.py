@@ -20,6 +20,7 @@ class LoadCoverage:
     window_start: dt.datetime
     window_end: dt.datetime
     pull: int
+    people_kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class DayCoverage:
     pull: int
     pulled_at: dt.datetime
     loaded_at: dt.datetime
+    people_kept: int = (
+        0  # of one of them: which of two pulls' are of this day, and whether they are the same, is not known
+    )
 
     @classmethod
     def of(cls, starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[LoadCoverage]) -> "DayCoverage | None":
@@ -50,6 +54,7 @@ class DayCoverage:
             pull=max(each.pull for each in latest_first),
             pulled_at=needed[-1].pulled_at,
             loaded_at=first[-1].loaded_at,
+            people_kept=max(each.people_kept for each in needed),
         )
 
 

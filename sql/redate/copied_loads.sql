@@ -1,9 +1,10 @@
--- The parts of loads that lie on another day than the largest: who pulled and when, without figures, which count once.
+-- The parts of loads that lie on another day than the largest: who pulled and when, without figures, which count once. But
+-- people whom the pull did not name any more may be of any part, and each of its days is told so.
 INSERT INTO kaltura.loads (
     id, partner_id, report_id, partition_date, window_start, window_end, filters, is_whole, pull,
     pulled_at, loaded_at, clock_ahead_seconds, requests, rows_received, rows_merged, rows_rejected,
     rows_repaired, rows_other_days, rows_superseded, inserted, updated, unchanged, removed,
-    kaltura_session, redated_from
+    people_kept, kaltura_session, redated_from
 )
 SELECT
     parts.id,
@@ -29,6 +30,7 @@ SELECT
     0 AS updated,
     0 AS unchanged,
     0 AS removed,
+    loads.people_kept,
     loads.kaltura_session,
     %(timezone)s AS redated_from
 FROM kaltura.loads

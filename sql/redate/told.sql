@@ -10,6 +10,7 @@ SELECT
     loads.loaded_at,
     loads.window_start,
     loads.window_end,
-    loads.pull
+    loads.pull,
+    loads.people_kept
 FROM kaltura.loads
 INNER JOIN pg_temp.redate_parts AS parts ON loads.id = parts.id

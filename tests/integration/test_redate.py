@@ -19,6 +19,7 @@ from pipeline import Pipeline
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from assets.attendees import ATTENDEES
 from assets.checks import missing_days
 from assets.reports import REPORTS, TABLES
 from assets.room_report.figures import accounts
@@ -27,6 +28,7 @@ from pipelines.commands.redate import command
 from resources.kaltura.windows import DAY, Calendar
 from resources.postgres import locks
 from resources.privacy.people import lock_exclusively
+from resources.settings import CHECKOUT
 from resources.warehouse.calendars import CalendarError, record, recorded_timezone
 from resources.warehouse.redate import Redated, redate
 from resources.warehouse.warehouse import Warehouse
@@ -325,6 +327,39 @@ def configured(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("KALTURA_PARTNER_ID", str(PARTNER))
     monkeypatch.setenv("PARTITION_TIMEZONE", "Asia/Kolkata")
     return database
+
+
+PLACES = ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati", "Pacific/Pago_Pago")
+
+
+@pytest.mark.parametrize(("before", "after"), list(pairwise(PLACES)))
+def test_people_who_came_as_nobody_are_told_of_on_every_day_that_they_may_be_on_and_back_in_its_zone_on_theirs(
+    before: str, after: str, account: Account, database: str
+) -> None:
+    account.pull(before, days=3)
+    cut, cut_anew = Calendar(ZoneInfo(before), 0), Calendar(ZoneInfo(after), 0)
+    for number in range(3):
+        day = FIRST + number * DAY
+        with psycopg.connect(database) as connection:  # as if they had come so
+            connection.execute("UPDATE kaltura.loads SET people_kept = 0 WHERE people_kept > 0")
+            connection.execute(
+                "UPDATE kaltura.loads SET people_kept = 7 WHERE report_id = %s AND partition_date = %s",
+                [ATTENDEES.table.report_id, day],
+            )
+        moved(account.warehouse, after, PARTNER)
+        moments = (cut.midnight(day), cut.midnight(day + DAY) - 1)
+        assert unknown(database) == dict.fromkeys(map(cut_anew.day_of, moments), 7)
+        moved(account.warehouse, before, PARTNER)
+        assert unknown(database) == {day: 7}
+
+
+def unknown(url: str) -> dict[dt.date, int]:
+    """What the check finds, on any day."""
+    days = {"first": FIRST - 9 * DAY, "last": FIRST + 9 * DAY}
+    query = (CHECKOUT / "sql" / "checks" / "people_stay_known.sql").read_bytes()
+    with psycopg.connect(url) as connection:
+        found = connection.execute(query, {"partner_id": PARTNER, "report_id": ATTENDEES.table.report_id, **days})
+        return dict(found.fetchall())
 
 
 def held(url: str) -> list[list[str]]:
