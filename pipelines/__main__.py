@@ -3,7 +3,9 @@
 import sys
 
 from resources.runtime import interrupts
+from resources.runtime.printable import escape_what_encodings_lack
 
+escape_what_encodings_lack(sys.stdout, sys.stderr)
 interrupts.leave_no_traceback()
 with interrupts.sent_until_heard():
     try:

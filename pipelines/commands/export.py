@@ -46,10 +46,12 @@ def command(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from pipelines.terminal import spinner
+
     folder, console = out or output_folder("exports"), Console()
     # A view's name is as it was typed: text, whatever stands in it.
     said = TextColumn("{task.description}: {task.completed:,.0f} rows", markup=False)
-    columns = SpinnerColumn(), said, TimeElapsedColumn()
+    columns = SpinnerColumn(spinner(console)), said, TimeElapsedColumn()
     with interrupts.also_on_termination(), Progress(*columns, console=console, transient=True) as shown:
         tasks = {view: shown.add_task(view, total=None) for view in views}
         done = export(

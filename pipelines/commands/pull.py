@@ -74,8 +74,10 @@ def _pull_and_show(chosen: Callable[[dt.date], tuple[dt.date, dt.date]], *, acce
     from rich.console import Console
     from rich.markup import escape
 
+    from pipelines.terminal import spinner
+
     console = Console()
-    with console.status("Starting ...") as status:
+    with console.status("Starting ...", spinner=spinner(console)) as status:
         url = _made_ready(status)
         from assets.reports import REPORTS
         from pipelines import launch
@@ -205,8 +207,10 @@ def _progress(console: Console, instance: dg.DagsterInstance, run_id: str, days:
     """A bar that moves as each day's tables are marked."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from pipelines.terminal import spinner
+
     said = TextColumn("{task.description}")
-    columns = (SpinnerColumn(), said, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(spinner(console)), said, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"Pulling {days} days", total=days)
         marked: set[str] = set()

@@ -37,8 +37,10 @@ def command(day: dt.date | None, again: bool, no_open: bool) -> None:
     settings = Settings.from_environment()
     from rich.console import Console
 
+    from pipelines.terminal import spinner
+
     console = Console()
-    with console.status("Reading ..."):
+    with console.status("Reading ...", spinner=spinner(console)):
         known, today = _accounts_and_today()
         week = _monday(day) if day else newest_week(known, today)
         _require_week(week, known, settings, today)
@@ -47,7 +49,7 @@ def command(day: dt.date | None, again: bool, no_open: bool) -> None:
     paths = [_path(account, week) for account in known]
     language = report_language()
     if again or not all(is_current(path, account, language) for path, account in zip(paths, known, strict=True)):
-        with console.status(f"Writing the report of the week of {week} ..."):
+        with console.status(f"Writing the report of the week of {week} ...", spinner=spinner(console)):
             _write(week)
     for path in paths:
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)

@@ -28,11 +28,12 @@ def command(everything: bool, partner_id: int | None, dry_run: bool) -> None:
 
     from pipelines.commands.erase import print_counts
     from pipelines.retention import counts_of
+    from pipelines.terminal import spinner
     from resources.local import kaltura as standin
 
     console = Console()
     account = None if everything else standin.account() if partner_id is None else partner_id
-    with console.status("Taking names out ..."):
+    with console.status("Taking names out ...", spinner=spinner(console)):
         counts = counts_of(privacy, account, dry_run=dry_run)
     console.print(
         "Of all days, in all accounts:"

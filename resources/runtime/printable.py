@@ -3,7 +3,10 @@
 Chats have theirs in `pipelines/sensors/channels.py`, tables of a terminal in `pipelines/terminal.py`.
 """
 
+import codecs
+import io
 import unicodedata
+from typing import TextIO
 
 METADATA_CHARACTERS = 500
 _LOST = "\ufffd"
@@ -17,6 +20,18 @@ def printable(text: str) -> str:
     Emoji that are joined from several come apart.
     """
     return text if text.isprintable() else "".join(each if each.isprintable() else _LOST for each in text)
+
+
+def escape_what_encodings_lack(*streams: TextIO | None) -> None:
+    """A terminal or a log that is no UTF-8 gets an escape, such as `\\u0141`, where nothing else can be written.
+
+    Else a command fails at a room's name, with its work done.
+    """
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):  # some have none, or another's
+            is_utf8 = codecs.lookup(stream.encoding).name == "utf-8"
+            if not is_utf8 or stream.errors == "strict":  # else by the locale: a file's name goes out as it came in
+                stream.reconfigure(errors="backslashreplace")
 
 
 def on_page(text: str) -> str:

@@ -4,13 +4,14 @@ import csv
 import datetime as dt
 import json
 import os
+import pty
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import run_folder
 import warm
 from click.testing import CliRunner
 from conftest import Databases
-from pipeline import wait_until
+from pipeline import CHECKOUT, wait_until
 from seed import fill
 
 from pipelines.command_line import front_door
@@ -382,6 +383,27 @@ def test_an_export_that_is_ended_leaves_no_row_for_good(number: signal.Signals, 
     for form, folder in folders.items():
         exported(seeded, folder, "rooms", form=form)
         assert {path.name for path in folder.iterdir()} == {f"rooms.{form}", "export.json"}
+
+
+@pytest.mark.parametrize(("encoding", "is_terminal"), [("latin-1", True), ("ascii", False)])
+def test_a_terminal_or_a_log_that_lacks_a_character_gets_its_number(
+    encoding: str, is_terminal: bool, seeded: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Łódź"
+    words = [sys.executable, "-m", "pipelines", "export", "rooms", "--out", str(folder), "--database-url", seeded]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "TERM": "xterm", "COLUMNS": "400"}
+    ours, its = pty.openpty() if is_terminal else os.pipe()
+    process = subprocess.Popen(words, env=environment, stdout=its, stderr=its, cwd=CHECKOUT)
+    os.close(its)
+    printed = b""
+    with suppress(OSError):  # of a terminal whose other end is closed
+        while chunk := os.read(ours, 1 << 16):
+            printed += chunk
+    os.close(ours)
+    assert process.wait(60) == 0, printed
+    assert str(folder / "rooms.parquet").encode(encoding, "backslashreplace") in printed
+    assert (b"\x1b[" in printed) is is_terminal
+    assert b"\\u28" not in printed, "a spinner's dots"
 
 
 def test_the_command_prints_each_file_and_its_rows(seeded: str, tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def test_every_command_answers_help_whatever_the_settings_hold(command: str, tmp
     assert "Usage:" in done.output
 
 
+@pytest.mark.parametrize("command", [*NAMES, ""])
+def test_help_can_be_written_in_an_encoding_of_few_characters(command: str) -> None:
+    assert CliRunner(charset="latin-1").invoke(front_door, [*filter(None, [command]), "--help"]).exit_code == 0
+
+
 def test_help_lists_every_command_in_its_group_and_each_has_a_file() -> None:
     printed = CliRunner().invoke(front_door, ["--help"]).output
     assert all(f"{section}:" in printed for section in COMMANDS)

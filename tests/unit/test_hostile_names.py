@@ -1,6 +1,7 @@
 """A room's name or a server's message is text in every channel: no link, picture, mention, markup, or line of its own."""
 
 import datetime as dt
+import io
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn
 from rich.table import Table
 
 from assets.checks.checks import _metadata as metadata_of
@@ -22,9 +24,10 @@ from pipelines.commands.doctor import show
 from pipelines.first_look import _courses_table, _rooms_table
 from pipelines.sensors.channels import Mailbox, as_chat_text, channels
 from pipelines.sensors.channels import _card as card_of
+from pipelines.terminal import as_text, spinner
 from resources.kaltura.doctor.probe import Finding
 from resources.kaltura.errors import BadReply
-from resources.runtime.printable import METADATA_CHARACTERS
+from resources.runtime.printable import METADATA_CHARACTERS, escape_what_encodings_lack
 from resources.settings import SettingError
 
 # The one table: a name is added here, and every channel below has to show it as text.
@@ -206,3 +209,27 @@ def test_the_room_report_shows_every_rooms_name_as_text() -> None:
     assert not CONTROLS.search(hostile.text.replace("\n", ""))
     for name in HOSTILE.values():
         assert CONTROLS.sub("\ufffd", name) in hostile.text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "koi8-r", "utf-8"])
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_whatever_the_encoding_of_a_terminal_or_a_log_each_name_is_written_to_it(
+    encoding: str, is_terminal: bool
+) -> None:
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding)
+    escape_what_encodings_lack(stream, None, io.StringIO())
+    console = Console(file=stream, force_terminal=is_terminal, width=400)
+    table = Table("name")
+    names = ["Łódź", "Größe", "\u4f1a\u8bae", *HOSTILE.values()]
+    for name in names:
+        table.add_row(as_text(name))
+    with console.status("Reading ...", spinner=spinner(console)):
+        console.print(table)
+    with Progress(SpinnerColumn(spinner(console)), console=console) as shown:
+        shown.add_task("x")
+    stream.write("\n".join(names).encode("utf-8", "replace").decode())
+    stream.flush()
+    text = written.getvalue().decode(encoding)
+    assert "Łódź".encode(encoding, "backslashreplace").decode(encoding) in text
+    assert "\\u28" not in text, "a spinner's dots"
