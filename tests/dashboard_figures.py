@@ -159,10 +159,10 @@ QUERIES = {
     "Hours of attendance": "SELECT sum(minutes) / 60 FROM sa",
     "Unidentified share": "SELECT sum(minutes) FILTER (WHERE NOT is_person) / sum(minutes) FROM sa",
     "People week by week": f"""
-        SELECT {WEEK}, CASE WHEN {WEEK} = date_trunc('week', now())::date THEN 'running week'
-            WHEN {WEEK} IN (SELECT {WEEK} FROM told WHERE state <> 'final') THEN 'provisional' ELSE 'final' END,
-            count(DISTINCT user_id)
-        FROM a WHERE is_person GROUP BY 1""",
+        SELECT week, CASE WHEN week = date_trunc('week', now())::date THEN 'running week'
+            WHEN (SELECT count(*) FROM told WHERE state = 'final' AND day >= week AND day < week + 7) < 7 THEN 'provisional'
+            ELSE 'final' END, people
+        FROM (SELECT {WEEK} AS week, count(DISTINCT user_id) AS people FROM a WHERE is_person GROUP BY 1) AS weeks""",
     "People and their time": f"""
         SELECT pseudonym, NULL, {ACCOUNT}, sum(minutes) / 60, count(DISTINCT cue_point_id), {ENGAGED}, max(day)
         FROM a WHERE is_person GROUP BY pseudonym""",

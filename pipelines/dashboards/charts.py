@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.dashboards.identity import VERSION, identifier
-from pipelines.dashboards.metrics import METRICS, metrics_of, unfiltered
+from pipelines.dashboards.metrics import METRICS, known, metrics_of, unfiltered
 
 EXPLORED = "No filter"  # a time range for the dashboard's filter of days to replace
 _FORMATS = {metric.name: metric.format for metric in METRICS}
 ROWS = 1000
 _MONDAYS, _GAPS = "W-MON", "asfreq"  # pandas: a row a Monday; one that is not there has no figure
 DAY = "session_day"  # the column of days that an axis cuts into weeks (datasets.py)
+MONDAY = "week_day"  # that of weeks, of which there is a row each
 
 
 @dataclass(frozen=True)
 class Chart:
-    """`time` is the column that the filter of days restricts; `where` is what the chart always leaves out, in SQL."""
+    """`time` is the column that the filter of days restricts; `where` is what the chart always keeps to, in SQL."""
 
     name: str
     words: str
@@ -30,6 +31,7 @@ class Chart:
     columns: Sequence[str] = ()
     time: str = ""
     where: Sequence[str] = ()
+    only: Sequence[str] = ()  # columns of the dataset's own that have to be true: `where` knows the view's alone
     order: Sequence[tuple[str, bool]] = ()  # a column or metric, and whether it ascends
     limit: int = ROWS
 
@@ -53,6 +55,16 @@ class Chart:
     @property
     def grain(self) -> str:
         return ""
+
+    @property
+    def ordered(self) -> list[tuple[Any, bool]]:
+        """The order, as Superset is asked for it. It orders by DESC alone, and Postgres puts what is unknown first there."""
+        return [
+            (as_sql(f"{name}, unknown last", known(name, self.dataset)), False)
+            if name in self.metrics and not ascends
+            else (name, ascends)
+            for name, ascends in self.order
+        ]
 
     @property
     def after(self) -> list[dict[str, Any]]:
@@ -83,7 +95,8 @@ class Number(Chart):
 class Trend(Chart):
     """The figure of the newest week, how it differs from the week before, and the weeks as a line.
 
-    Superset compares with the row before, whatever week it is of: so a week without rows is made one, without a figure.
+    Superset compares with the row before, whatever week it is of: so a week that is not there is made one, without a figure.
+    Where the newest week has no figure, it shows the newest that has, and says of which week it is.
     """
 
     kind = "big_number"
@@ -94,13 +107,13 @@ class Trend(Chart):
 
     @property
     def grouped(self) -> list[Any]:
-        return [axis(DAY, self.grain)]
+        return [axis(MONDAY, self.grain)]
 
     @property
     def after(self) -> list[dict[str, Any]]:
         """As the browser makes it from the controls."""
         figures = {name: {"operator": "mean"} for name in self.metrics}
-        pivot = {"index": [DAY], "columns": [], "aggregates": figures, "drop_missing_columns": False}
+        pivot = {"index": [MONDAY], "columns": [], "aggregates": figures, "drop_missing_columns": False}
         return [
             {"operation": "pivot", "options": pivot},
             {"operation": "resample", "options": {"rule": _MONDAYS, "method": _GAPS, "fill_value": None}},
@@ -111,7 +124,7 @@ class Trend(Chart):
     def controls(self) -> dict[str, Any]:
         return {
             "metric": self.metrics[0],
-            "x_axis": DAY,
+            "x_axis": MONDAY,
             "time_grain_sqla": self.grain,
             "resample_rule": _MONDAYS,
             "resample_method": _GAPS,
@@ -229,7 +242,7 @@ class Table(Chart):
             "groupby": [] if raw else list(self.columns),
             "metrics": list(self.metrics),
             "order_by_cols": [json.dumps([name, up]) for name, up in self.order] if raw else [],
-            **({"timeseries_limit_metric": self.order[0][0]} if self.order and not raw else {}),
+            **({"timeseries_limit_metric": self.ordered[0][0]} if self.order and not raw else {}),
             "order_desc": not (self.order and self.order[0][1]),
             "server_page_length": self.page,
             "page_length": self.page,
@@ -279,22 +292,9 @@ def chart(declared: Chart) -> dict[str, Any]:
     unknown = set(declared.metrics) - set(metrics_of(declared.dataset))
     if unknown:
         raise ValueError(f"{declared.name}: {sorted(unknown)} can't be computed over {declared.dataset}")
-    filters: list[dict[str, Any]] = [
-        {"clause": "WHERE", "expressionType": "SQL", "sqlExpression": text} for text in declared.where
-    ]
-    if declared.time:
-        filters.append(
-            {
-                "clause": "WHERE",
-                "comparator": EXPLORED,
-                "expressionType": "SIMPLE",
-                "operator": "TEMPORAL_RANGE",
-                "subject": declared.time,
-            }
-        )
     params = {
         "viz_type": declared.kind,
-        "adhoc_filters": filters,
+        "adhoc_filters": _filters(declared),
         "row_limit": declared.limit,
         "extra_form_data": {},
         "dashboards": [],
@@ -316,14 +316,39 @@ def chart(declared: Chart) -> dict[str, Any]:
     }
 
 
+def _filters(declared: Chart) -> list[dict[str, Any]]:
+    """What it keeps to, as the editor has it."""
+    filters: list[dict[str, Any]] = [
+        {"clause": "WHERE", "expressionType": "SQL", "sqlExpression": text} for text in declared.where
+    ]
+    filters += [
+        {"clause": "WHERE", "comparator": True, "expressionType": "SIMPLE", "operator": "==", "subject": name}
+        for name in declared.only
+    ]
+    if declared.time:
+        filters.append(
+            {
+                "clause": "WHERE",
+                "comparator": EXPLORED,
+                "expressionType": "SIMPLE",
+                "operator": "TEMPORAL_RANGE",
+                "subject": declared.time,
+            }
+        )
+    return filters
+
+
 def _query_context(declared: Chart) -> dict[str, Any]:
+    filters: list[dict[str, Any]] = [{"col": name, "op": "==", "val": True} for name in declared.only]
+    if declared.time:
+        filters.append({"col": declared.time, "op": "TEMPORAL_RANGE", "val": EXPLORED})
     query = {
-        "filters": [{"col": declared.time, "op": "TEMPORAL_RANGE", "val": EXPLORED}] if declared.time else [],
+        "filters": filters,
         "extras": {"having": "", "where": " AND ".join(f"({text})" for text in declared.where)},
         "applied_time_extras": {},
         "columns": declared.grouped,
         "metrics": declared.asked or None,
-        "orderby": [[name, ascends] for name, ascends in declared.order],
+        "orderby": [[what, ascends] for what, ascends in declared.ordered],
         "annotation_layers": [],
         "row_limit": declared.limit,
         "series_columns": [],

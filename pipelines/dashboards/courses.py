@@ -5,7 +5,7 @@ from pipelines.dashboards.charts import DAY, Bars, Number, Table
 from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, ROOM, WEEK
 
 _COURSE_NUMBERS = (
-    ("Sessions held", "Sessions of the course's rooms in its term.", "sessions"),
+    ("Sessions held", "Sessions of the course's rooms on the days chosen, of those of its term.", "sessions"),
     ("Attendance", "Attendances as a share of them and absences, of enrolled students.", "attendance_share"),
     (
         "Attendances without enrolment",

@@ -45,7 +45,9 @@ _DAY = Calculated(
 )
 _STATE = Calculated("state", "TEXT", _MARK, "Whether the figures may still grow: provisional, or final.")
 # A chart's WHERE knows the view's own columns alone, so this stands there as it is.
-IS_WEEK_OVER = "session_date < CAST(date_trunc('week', now()) AS date)"
+_THIS_WEEK = "CAST(date_trunc('week', now()) AS date)"
+IS_WEEK_OVER = f"session_date < {_THIS_WEEK}"
+IS_OVER = f"week_date < {_THIS_WEEK}"  # of a row a week
 _WEEK_OVER = Calculated(
     "is_week_over",
     "BOOLEAN",
@@ -66,13 +68,36 @@ _WHOLE_WEEK_STATE = Calculated(
     "whole_week_state",
     "TEXT",
     f"CASE WHEN NOT {IS_WEEK_OVER} THEN 'running week'"
-    f" WHEN (account_id, {_MONDAY}) IN (SELECT account_id, {_MONDAY} FROM analytics.calendar WHERE is_provisional)"
+    # As weekly has it, from the days alone: those before the first that was loaded, and after the last, are not in calendar.
+    f" WHEN (account_id, {_MONDAY}) IN (SELECT account_id, {_MONDAY} FROM analytics.calendar GROUP BY account_id, {_MONDAY}"
+    " HAVING bool_or(is_provisional) OR COUNT(*) < 7)"
     " THEN 'provisional' ELSE 'final' END",
     "Of the whole week, so that nobody counts twice in it: running week, where it is not over; provisional, where one of its"
-    " days is missing or may still change; or final.",
+    " days is missing, was never loaded or may still change; or final.",
 )
+
+
+def _loaded(day: str, *reports: str) -> Calculated:
+    """In a COALESCE, so that Postgres looks days up in a hash, and does not join them."""
+    pulled = " AND ".join(f"{report}_pulled_at IS NOT NULL" for report in reports)
+    told = " and ".join({"session": "sessions", "attendance": "attendees"}[report] for report in reports)
+    return Calculated(
+        "is_day_loaded",
+        "BOOLEAN",
+        f"COALESCE((account_id, {day}) IN (SELECT account_id, session_date FROM analytics.loaded_days WHERE {pulled}), FALSE)",
+        f"Whether {told} of the day are loaded whole: of another day only what some pull of certain ids brought is here.",
+    )
+
+
 CALCULATED: Mapping[str, Sequence[Calculated]] = {
-    "sessions": (_local("started", "When the session started"), _DAY, _STATE, _WEEK_OVER, _WEEK_STATE),
+    "sessions": (
+        _local("started", "When the session started"),
+        _DAY,
+        _STATE,
+        _WEEK_OVER,
+        _WEEK_STATE,
+        _loaded("session_date", "session"),
+    ),
     "attendance": (
         _local("started", "When the session started"),
         _DAY,
@@ -80,6 +105,15 @@ CALCULATED: Mapping[str, Sequence[Calculated]] = {
         _WEEK_OVER,
         _WEEK_STATE,
         _WHOLE_WEEK_STATE,
+        _loaded("session_date", "session", "attendance"),
+    ),
+    "weekly": (
+        Calculated(
+            "week_day",
+            "TIMESTAMP",
+            "CAST(week_date AS timestamp)",
+            "week_date, as a time without a zone: it is that Monday wherever it is shown.",
+        ),
     ),
     "course_sessions": (_local("started", "When the session started"), _DAY, _STATE),
     "absences": (_local("started", "When the session started"), _STATE),
@@ -110,6 +144,7 @@ CALCULATED: Mapping[str, Sequence[Calculated]] = {
             "The day of the week, with its number (1 is Monday), in the time zone of the connection.",
         ),
         Calculated("hour_of_day", "TEXT", "to_char(hour_at, 'HH24')", "The hour of the day, in that time zone."),
+        _loaded("CAST(hour_at AS date)", "session"),
     ),
     "engagement_distribution": (
         Calculated(
@@ -177,7 +212,7 @@ def _metrics(view: str, described: Sequence[Column]) -> list[dict[str, Any]]:
             "verbose_name": each.label,
             "metric_type": None,
             "expression": each.sql[view],
-            "description": f"{each.of} {comments[each.words]}".strip(),
+            "description": each.description(view, comments),
             "d3format": each.format or None,
             "extra": {"certification": CERTIFIED},
             "warning_text": None,

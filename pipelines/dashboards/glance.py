@@ -2,10 +2,10 @@
 
 from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
 from pipelines.dashboards.charts import DAY, Bars, Heat, Table, Trend
-from pipelines.dashboards.datasets import IS_WEEK_OVER
-from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, WEEK
+from pipelines.dashboards.datasets import IS_OVER
+from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, LOADED, MAIN, WEEK
 
-_OVER = (IS_WEEK_OVER,)
+_OVER = (IS_OVER,)
 _LEFT_OUT = "Days that are not loaded are left out: less than the week before may be that."
 GLANCE = Board(
     "At a glance",
@@ -15,9 +15,11 @@ GLANCE = Board(
     (
         Tab(
             "",
-            "**The newest week that is over, by its Monday, against the one before.** A week of which days are not loaded shows"
-            " less, as if it were a fall. Bars show what is *provisional*, and the running week, apart: those figures may still"
-            " grow. Breakout rooms are not counted: who is in one is in the main room as well.",
+            "**The newest week that is over, by its Monday, against the one before.** The four figures are of whole weeks,"
+            " those that begin on one of the days chosen. A week of which days are not loaded shows less, as if it were a"
+            " fall; where its figure is not known, the newest that is known is shown, and of when. Bars show what is"
+            " *provisional*, and the running week, apart: those figures may still grow. Days that are not loaded are left out,"
+            " and so are breakout rooms: who is in one is in the main room as well.",
             (
                 Row(
                     30,
@@ -26,9 +28,9 @@ GLANCE = Board(
                             Trend(
                                 "Sessions of the week",
                                 f"Main sessions by week, Monday to Sunday. {_LEFT_OUT}",
-                                "sessions",
+                                "weekly",
                                 ("sessions",),
-                                time="session_date",
+                                time="week_date",
                                 where=_OVER,
                             ),
                             3,
@@ -37,9 +39,9 @@ GLANCE = Board(
                             Trend(
                                 "People of the week",
                                 f"Identified people, each once a week. {_LEFT_OUT}",
-                                "attendance",
+                                "weekly",
                                 ("people",),
-                                time="session_date",
+                                time="week_date",
                                 where=_OVER,
                             ),
                             3,
@@ -48,9 +50,9 @@ GLANCE = Board(
                             Trend(
                                 "Hours of the week",
                                 f"Time that all attendees spent in main sessions. {_LEFT_OUT}",
-                                "sessions",
+                                "weekly",
                                 ("hours",),
-                                time="session_date",
+                                time="week_date",
                                 where=_OVER,
                             ),
                             3,
@@ -60,9 +62,9 @@ GLANCE = Board(
                                 "Engagement of the week",
                                 "Share of the time that was spent engaged, as Kaltura reckons it, weighed by minutes. Days that"
                                 " are not loaded are left out.",
-                                "sessions",
+                                "weekly",
                                 ("engagement",),
-                                time="session_date",
+                                time="week_date",
                                 where=_OVER,
                             ),
                             3,
@@ -81,6 +83,7 @@ GLANCE = Board(
                                 ("week_state",),
                                 time="session_date",
                                 where=(MAIN,),
+                                only=LOADED,
                                 x=DAY,
                                 every=WEEK,
                             ),
@@ -95,6 +98,7 @@ GLANCE = Board(
                                 ("week_state",),
                                 time="session_date",
                                 where=(MAIN,),
+                                only=LOADED,
                                 x=DAY,
                                 every=WEEK,
                             ),
@@ -113,6 +117,7 @@ GLANCE = Board(
                                 ("session_hours",),
                                 ("weekday",),
                                 time="hour_at",
+                                only=LOADED,
                                 x="hour_of_day",
                             ),
                             7,
@@ -140,6 +145,7 @@ GLANCE = Board(
                         A_ROOM,
                         time="session_date",
                         where=(MAIN,),
+                        only=LOADED,
                         order=(("hours", False),),
                         limit=10,
                         page=0,

@@ -5,6 +5,7 @@ from pipelines.dashboards.charts import Table
 
 WEEK = "P1W"
 MAIN = "NOT is_breakout"  # who is in a breakout is in the main room as well
+LOADED = ("is_day_loaded",)  # what a pull of certain ids brought of another day is no figure of it
 KNOWN = Table(
     "How far the data are known",
     "Until when every day is loaded, with sessions and attendees, and until when every day is final: over when last pulled, and"

@@ -1,11 +1,12 @@
 """The figures of the dashboards, each declared once: what it is called, how it is shown, and its SQL over each view.
 
-What a metric means is said by the database: `words` names a column of schema `analytics`, whose comment it takes.
+What a metric means is said by the database: `words` names a column of schema `analytics`, whose comment it takes. `meant` has
+words of its own for the views over which it is something else than that column: of another time, in hours, a count.
 """
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 COUNT, SHORT, SHARE = ",d", ",.1f", ".1%"
 MAIN = "FILTER (WHERE NOT is_breakout)"
@@ -26,6 +27,11 @@ class Metric:
     format: str
     sql: Mapping[str, str]
     of: str = ""
+    meant: Mapping[str, str] = field(default_factory=dict)
+
+    def description(self, view: str, comments: Mapping[str, str | None]) -> str:
+        """What it is over the view; `comments` by relation and column."""
+        return self.meant.get(view) or f"{self.of} {comments[self.words]}".strip()
 
 
 def _weighted(minutes: str, ratio: str, engaged: str) -> str:
@@ -46,13 +52,28 @@ def _until(holds: str) -> str:
     return f"NULLIF(COALESCE({until}, MAX(session_date)), MIN(session_date) - 1)"
 
 
+def _added_up(count: str) -> str:
+    """Of a row for each account and week: a bigint, as of one row."""
+    return f"CAST(SUM({count}) AS bigint)"
+
+
+_UNTIMED = "NULL where nothing is known, or people are listed and no time is given for any."
+_PROVISIONAL_SESSION = (
+    "The session or its attendees are not yet known to its end, or to seven days past its start where it has none, or"
+    " attendees are not loaded. Kaltura may deliver events late even after that."
+)
+
 METRICS = (
     Metric(
         "people",
         "People",
         "weekly.people_count",
         COUNT,
-        {"attendance": f"{PEOPLE} {PERSON}"},
+        {"attendance": f"{PEOPLE} {PERSON}", "weekly": _added_up("people_count")},
+        meant={
+            "attendance": "Identified people in main sessions, each once over all that is asked for, be it a week or a year:"
+            " does not add up over weeks or rooms."
+        },
     ),
     Metric(
         "sessions",
@@ -65,6 +86,14 @@ METRICS = (
             "course_sessions": "COUNT(*)",
             "planned_sessions": "COUNT(*)",
             "course_attendance": "MAX(session_count)",
+            "weekly": _added_up("session_count"),
+        },
+        meant={
+            "attendance": "Main sessions in which anybody is listed, identified or not.",
+            "course_sessions": "Sessions of courses, those that a host's lost connection cut in two counted once; one of two"
+            " courses counts for each.",
+            "planned_sessions": "Sessions that were planned, held or not, and those that were held without a plan.",
+            "course_attendance": "The most sessions that were held for one person of the list.",
         },
     ),
     Metric(
@@ -77,6 +106,14 @@ METRICS = (
             "attendance": f"SUM(attended_minutes) {MAIN} / 60",
             "course_sessions": _hours("is_attendance_loaded"),
             "course_attendance": "SUM(attended_minutes) / 60",
+            "weekly": "SUM(total_minutes) / 60",
+        },
+        meant={
+            "sessions": f"Time that all attendees spent in main sessions, in hours; {_UNTIMED}",
+            "attendance": f"Time that was spent in main sessions, in hours; {_UNTIMED}",
+            "course_sessions": f"Time that everybody, enrolled or not, spent in the sessions, in hours; {_UNTIMED}",
+            "course_attendance": "Time in all sessions that they came to, enrolled or not, in hours; NULL where none is known.",
+            "weekly": f"Time that all attendees spent in main sessions, in hours; {_UNTIMED}",
         },
     ),
     Metric(
@@ -89,6 +126,12 @@ METRICS = (
                 "rated_minutes", "weighted_engagement_ratio", "rated_minutes * weighted_engagement_ratio"
             ),
             "attendance": _weighted("attended_minutes", "engagement_ratio", "engaged_minutes"),
+            "weekly": "SUM(total_minutes * weighted_engagement_ratio)"
+            " / NULLIF(SUM(total_minutes) FILTER (WHERE weighted_engagement_ratio IS NOT NULL), 0)",
+        },
+        meant={
+            "weekly": "Engagement in main sessions weighted by minutes, 0 to 1; NULL where there are no minutes to weigh by. Over"
+            " several weeks or accounts each counts by all its minutes, also those without an engagement."
         },
     ),
     Metric(
@@ -98,6 +141,9 @@ METRICS = (
         SHARE,
         {
             "sessions": f"SUM(unidentified_minutes) {MAIN} / NULLIF(SUM(total_minutes) {MAIN}, 0)",
+        },
+        meant={
+            "sessions": "Share of the time that attendees spent in main sessions that is of people whom Kaltura could not name."
         },
     ),
     Metric(
@@ -110,6 +156,12 @@ METRICS = (
             "calendar": "COUNT(*) FILTER (WHERE is_provisional AND is_session_loaded AND is_attendance_loaded)",
             "course_sessions": "COUNT(*) FILTER (WHERE is_provisional)",
         },
+        meant={
+            "sessions": f"How many main sessions are provisional. {_PROVISIONAL_SESSION}",
+            "course_sessions": f"How many of the sessions are provisional. {_PROVISIONAL_SESSION}",
+            "calendar": "How many of the days that are loaded are provisional: a report was last pulled before noon UTC of the"
+            " next day, when the day is over everywhere, or a session of it is not yet known to its end.",
+        },
     ),
     Metric(
         "guests",
@@ -117,6 +169,10 @@ METRICS = (
         "weekly.guest_count",
         COUNT,
         {"attendance": f"{PEOPLE} FILTER (WHERE is_identified AND is_guest AND NOT is_breakout)"},
+        meant={
+            "attendance": "Identified people who came to main sessions as guests, each once over all that is asked for: does not"
+            " add up over weeks or rooms."
+        },
     ),
     Metric(
         "last_seen",
@@ -124,6 +180,7 @@ METRICS = (
         "people.last_seen_date",
         "",
         {"attendance": f"MAX(session_date) {MAIN}"},
+        meant={"attendance": "The local day of the newest main session attended, of those that are asked for."},
     ),
     Metric(
         "estimated_people",
@@ -138,6 +195,12 @@ METRICS = (
         "reconciliation.attendance_count",
         COUNT,
         {"sessions": f"SUM(people_count) {MAIN}", "engagement_distribution": "SUM(attendance_count)"},
+        meant={
+            "sessions": "Attendances of main sessions: an identified person in a session. Of sessions whose attendees are not"
+            " loaded none is known.",
+            "engagement_distribution": "Attendances of main sessions, an identified person in a session, of which the engagement"
+            " is known.",
+        },
     ),
     Metric(
         "session_hours",
@@ -145,6 +208,10 @@ METRICS = (
         "concurrency_hourly.session_minutes",
         SHORT,
         {"concurrency_hourly": "SUM(session_minutes) / 60"},
+        meant={
+            "concurrency_hourly": "How long main sessions were open, in hours: those of all sessions and all weeks that are asked"
+            " for added up."
+        },
     ),
     Metric(
         "attended",
@@ -152,6 +219,11 @@ METRICS = (
         "course_sessions.attended_count",
         COUNT,
         {"course_sessions": "SUM(attended_count)", "course_attendance": "SUM(attended_session_count)"},
+        meant={
+            "course_sessions": "Attendances of enrolled students, for the course's attendance_threshold at least: a student in a"
+            " session. Sessions of which attendees are not loaded are left out.",
+            "course_attendance": "Sessions that people of the list attended while they were enrolled, added up over people.",
+        },
     ),
     Metric(
         "absent",
@@ -159,6 +231,11 @@ METRICS = (
         "course_sessions.absent_count",
         COUNT,
         {"course_sessions": "SUM(absent_count)", "course_attendance": "SUM(absence_count)"},
+        meant={
+            "course_sessions": "Absences of enrolled students: a student in a session. Where the session's length is not known,"
+            " those who came are in neither count, and sessions of which attendees are not loaded are left out.",
+            "course_attendance": "Sessions that people of the list missed while they were enrolled, added up over people.",
+        },
     ),
     Metric(
         "not_enrolled",
@@ -166,6 +243,10 @@ METRICS = (
         "course_sessions.not_enrolled_count",
         COUNT,
         {"course_sessions": "SUM(not_enrolled_count)"},
+        meant={
+            "course_sessions": "Identified people who came and were not enrolled on that day: once for each session that they"
+            " came to."
+        },
     ),
     Metric(
         "attendance_share",
@@ -177,6 +258,10 @@ METRICS = (
             " / NULLIF(SUM(attended_count + absent_count), 0)",
             "course_attendance": "CAST(SUM(attended_session_count) AS double precision)"
             " / NULLIF(SUM(attended_session_count + absence_count), 0)",
+        },
+        meant={
+            "course_sessions": "Attendances of enrolled students as a share of them and of their absences, 0 to 1; NULL where"
+            " nothing is known."
         },
     ),
     Metric(
@@ -201,8 +286,18 @@ METRICS = (
         "data_freshness.missing_day_count",
         COUNT,
         {"calendar": "COUNT(*) FILTER (WHERE NOT (is_session_loaded AND is_attendance_loaded))"},
+        meant={
+            "calendar": "Days, from the first to the last that was loaded, of which sessions or attendees are not loaded whole."
+        },
     ),
-    Metric("days", "Days", "calendar.session_date", COUNT, {"calendar": "COUNT(*)"}),
+    Metric(
+        "days",
+        "Days",
+        "calendar.session_date",
+        COUNT,
+        {"calendar": "COUNT(*)"},
+        meant={"calendar": "Days, from the first to the last that was loaded."},
+    ),
     Metric(
         "sessions_pulled",
         "Sessions pulled",
@@ -231,6 +326,11 @@ METRICS = (
 def metrics_of(view: str) -> dict[str, Metric]:
     """The metrics that can be computed over the view, by name."""
     return {metric.name: metric for metric in METRICS if view in metric.sql}
+
+
+def known(name: str, view: str) -> str:
+    """The metric's SQL, less than any figure where it is unknown: what comes last in an order that descends."""
+    return f"COALESCE({metrics_of(view)[name].sql[view]}, -1)"
 
 
 def unfiltered(name: str, view: str, where: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 from pipelines.dashboards.board import Board, Placed, Row, Tab, whole
 from pipelines.dashboards.charts import DAY, Bars, Number, Table
-from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, MAIN, ROOM, WEEK
+from pipelines.dashboards.known import A_ROOM, ACCOUNT, KNOWN, LOADED, MAIN, ROOM, WEEK
 
 _PERSON = ("is_identified", MAIN)
 PEOPLE = Board(
@@ -43,12 +43,14 @@ PEOPLE = Board(
                     46,
                     Bars(
                         "People week by week",
-                        "Identified people, each once a week. Provisional: a week of which a day is missing or may still change.",
+                        "Identified people, each once a week; days that are not loaded are left out. Provisional: a week of which"
+                        " a day is missing, was never loaded or may still change.",
                         "attendance",
                         ("people",),
                         ("whole_week_state",),
                         time="session_date",
                         where=_PERSON,
+                        only=LOADED,
                         x=DAY,
                         every=WEEK,
                         filters_once=True,

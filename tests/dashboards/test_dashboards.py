@@ -15,6 +15,7 @@ from superset_api import Api, Served
 
 from pipelines.dashboards import bundle
 from pipelines.dashboards.boards import BOARDS
+from pipelines.dashboards.charts import as_sql
 
 CHARTS = {chart.name: chart for board in BOARDS for chart in board.charts}
 
@@ -39,6 +40,10 @@ def test_a_chart_shows_what_the_tables_hold(name: str, served: Served, analyst: 
         return
     assert len(got) == min(len(rows), chart.limit)
     assert not (set(got) - set(rows)) or _all_near(got, rows)
+    if chart.order and chart.order[0][0] in wanted:
+        by, ascends = wanted.index(chart.order[0][0]), chart.order[0][1]
+        known = sorted((row[by] for row in rows if row[by] is not None), reverse=not ascends)
+        assert [row[by] for row in got] == pytest.approx([*known, *[None] * (len(rows) - len(known))][: chart.limit])
 
 
 _A_DAY = 1e11  # what is larger is a time in milliseconds
@@ -77,13 +82,39 @@ def test_a_trend_has_a_row_without_a_figure_for_a_week_that_has_no_sessions(serv
             "SELECT date_trunc('week', session_date)::date, count(*) FROM analytics.sessions WHERE NOT is_breakout"
             " GROUP BY 1 ORDER BY 1"
         ).fetchall()
-    gap = weeks[1][0]
+    gap, newest = weeks[1][0], weeks[-1][0]
     stored = served.admin.get(f"/api/v1/chart/{served.admin.charts()['Sessions of the week']}")["result"]
     context = {**yaml.safe_load(stored["query_context"]), "force": True}
-    context["queries"][0]["extras"]["where"] = f"(date_trunc('week', session_date) <> DATE '{gap}')"
-    [answer] = analyst.post("/api/v1/chart/data", json=context)["result"]
-    got = [(row["session_day"], row["sessions"]) for row in answer["data"]]
-    assert got == [(_plain(week), None if week == gap else count) for week, count in weeks]
+    context["queries"][0]["extras"]["where"] = f"(week_date <> DATE '{gap}')"
+    unknown = f"CASE WHEN MAX(week_date) < DATE '{newest}' THEN SUM(session_count) END"
+    for metric, known in (("sessions", weeks[1:]), (as_sql("sessions", unknown), weeks[1:-1])):
+        context["queries"][0]["metrics"] = [metric]
+        [answer] = analyst.post("/api/v1/chart/data", json=context)["result"]
+        got = [(row["week_day"], row["sessions"]) for row in answer["data"]]
+        assert got == [
+            (_plain(week), None if week == gap or (week, count) not in [weeks[0], *known] else count)
+            for week, count in weeks
+        ]
+
+
+def test_the_busiest_are_shown_first_where_the_time_in_some_rooms_is_not_known(served: Served, analyst: Api) -> None:
+    number = served.admin.charts()["Busiest rooms"]
+    with psycopg.connect(served.warehouse, autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.times AS SELECT * FROM kaltura.attendees")
+        busiest = [row["room_id"] for row in analyst.data(number)["data"]]
+        try:
+            connection.execute(
+                "UPDATE kaltura.attendees SET meeting_view_time = NULL WHERE entry_id = ANY(%s)", [busiest[:2]]
+            )
+            shown = analyst.data(number)["data"]
+        finally:
+            connection.execute(
+                "UPDATE kaltura.attendees SET meeting_view_time = times.meeting_view_time FROM public.times"
+                " WHERE (attendees.entry_id, attendees.cue_point_id, attendees.user_id)"
+                " = (times.entry_id, times.cue_point_id, times.user_id)"
+            )
+            connection.execute("DROP TABLE public.times")
+    assert [row["room_id"] for row in shown][: len(busiest) - 2] == busiest[2:]
 
 
 # ------------------------------------------------------------------------------------------------------------- rights

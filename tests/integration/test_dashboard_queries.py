@@ -37,10 +37,14 @@ def shown(connection: psycopg.Connection, chart: Chart) -> list[dict[str, object
     }
     told = columns | {name: metrics_of(chart.dataset)[name].sql[chart.dataset] for name in chart.metrics}
     query = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in told.items())} FROM analytics.{chart.dataset}"
-    if chart.where:
-        query += f" WHERE {' AND '.join(f'({each})' for each in chart.where)}"
+    if kept := (*chart.where, *(calculated[name] for name in chart.only)):
+        query += f" WHERE {' AND '.join(f'({each})' for each in kept)}"
     if columns and chart.metrics:
         query += f" GROUP BY {', '.join(columns.values())}"
+    if chart.order:
+        asked = {what["sqlExpression"] if isinstance(what, dict) else told[what]: up for what, up in chart.ordered}
+        query += f" ORDER BY {', '.join(f'{sql} ASC' if up else f'{sql} DESC' for sql, up in asked.items())}"
+    query += f" LIMIT {chart.limit}"
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.encode()).fetchall()
 
@@ -180,8 +184,9 @@ def test_a_week_on_an_axis_is_a_monday_in_whatever_zone_it_is_shown(seeded: psyc
     asked = {
         (chart.dataset, each["label"]) for chart in CHARTS.values() for each in chart.grouped if isinstance(each, dict)
     }
-    assert len(asked) == 5
+    assert len(asked) == 6
     for dataset, name in asked:
         [day] = [each.sql for each in CALCULATED[dataset] if each.name == name]
-        week = one(seeded, f"SELECT date_trunc('week', {day}) FROM (VALUES (DATE '2026-10-25')) AS rows (session_date)")
+        days = "(VALUES (DATE '2026-10-25', DATE '2026-10-19')) AS rows (session_date, week_date)"
+        week = one(seeded, f"SELECT date_trunc('week', {day}) FROM {days}")
         assert week == dt.datetime(2026, 10, 19), dataset

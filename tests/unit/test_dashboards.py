@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -87,6 +88,12 @@ def test_the_editors_controls_and_the_apis_query_ask_for_the_same() -> None:
         assert told == (query["metrics"] or []), name
         where = [each["sqlExpression"] for each in params["adhoc_filters"] if each["expressionType"] == "SQL"]
         assert query["extras"]["where"] == " AND ".join(f"({text})" for text in where), name
+        only = [
+            (each["subject"], each["comparator"]) for each in params["adhoc_filters"] if each.get("operator") == "=="
+        ]
+        assert only == [(each["col"], each["val"]) for each in query["filters"] if each["op"] == "=="], name
+        if "timeseries_limit_metric" in params:
+            assert [[params["timeseries_limit_metric"], not params["order_desc"]]] == query["orderby"], name
 
 
 def test_a_trend_has_a_row_for_each_week_in_the_browsers_query_and_the_apis() -> None:
@@ -100,6 +107,28 @@ def test_a_trend_has_a_row_for_each_week_in_the_browsers_query_and_the_apis() ->
         steps = {step["operation"]: step.get("options") for step in query["post_processing"]}
         assert list(steps) == ["pivot", "resample", "flatten"]
         assert steps["resample"] == {"rule": "W-MON", "method": "asfreq", "fill_value": None}
+
+
+NOT_SO = {
+    "minutes where it is hours": (r"/ 60", "in minutes"),
+    "a question where it is a count": (r"^COUNT", "Whether"),
+    "of a week where it is of all that is asked for": (r"^COUNT\(DISTINCT", "once a week"),
+    "rows where it is people": (r"people_count", "Rows of report"),
+    "a mean where it is a sum": (r"^SUM\(\w+\)( / 60)?$", "mean number"),
+}
+
+
+@pytest.mark.parametrize("fault", NOT_SO)
+def test_a_metric_is_not_said_to_be_what_its_sql_is_not(fault: str) -> None:
+    sql, words = NOT_SO[fault]
+    metrics = [(name, each) for name, part in DATASETS.items() for each in part["metrics"]]
+    assert any(re.search(sql, each["expression"]) for _, each in metrics)
+    told = [
+        (name, each["metric_name"])
+        for name, each in metrics
+        if re.search(sql, each["expression"]) and words in each["description"]
+    ]
+    assert told == []
 
 
 @pytest.mark.parametrize("where", [(), ("is_identified",), ("NOT is_breakout", "is_guest")])
