@@ -1,5 +1,5 @@
 -- Breakout use of the week and the twelve before it: weeks without a breakout have no row. People are the identified ones,
--- as everywhere in the report.
+-- as everywhere in the report, and of days of which sessions are not loaded there are none.
 SELECT
     session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
     count(*) AS breakout_count,
@@ -15,5 +15,16 @@ FROM analytics.breakouts
 WHERE
     account_id = %(account_id)s
     AND session_date BETWEEN %(week_date)s::date - 84 AND %(week_date)s::date + 6
+    -- In a coalesce, so that days are looked up in a hash: as a condition of its own it is a join.
+    AND coalesce(
+        session_date IN (
+            SELECT loaded_days.session_date
+            FROM analytics.loaded_days
+            WHERE
+                loaded_days.account_id = %(account_id)s
+                AND loaded_days.session_pulled_at IS NOT NULL
+        ),
+        FALSE
+    )
 GROUP BY session_date - (extract(ISODOW FROM session_date)::integer - 1)
 ORDER BY week_date

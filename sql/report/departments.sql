@@ -1,5 +1,16 @@
--- The week by department, as department_weekly has it, read for its days alone. Empty without the university's lists.
-WITH held AS (
+-- The week by department, as department_weekly has it, read for its days alone, those that are loaded. Empty without the
+-- university's lists.
+WITH loaded AS (
+    SELECT session_date
+    FROM analytics.loaded_days
+    WHERE
+        account_id = %(account_id)s
+        AND session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+        AND session_pulled_at IS NOT NULL
+),
+
+-- In a coalesce, here and below, so that days are looked up in a hash: as a condition of its own it is a join.
+held AS (
     SELECT
         department,
         count(DISTINCT course_id) AS course_count,
@@ -9,6 +20,7 @@ WITH held AS (
     WHERE
         account_id = %(account_id)s
         AND session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+        AND coalesce(session_date IN (SELECT loaded.session_date FROM loaded), FALSE)
     GROUP BY department
 ),
 
@@ -34,6 +46,7 @@ minutes AS (
         WHERE
             account_id = %(account_id)s
             AND session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+            AND coalesce(session_date IN (SELECT loaded.session_date FROM loaded), FALSE)
     ) AS sessions
     GROUP BY sessions.department
 ),
@@ -53,6 +66,9 @@ presence AS (
     WHERE
         course_presence.account_id = %(account_id)s
         AND course_presence.session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+        AND coalesce(
+            course_presence.session_date IN (SELECT loaded.session_date FROM loaded), FALSE
+        )
         AND course_presence.is_enrolled
         AND course_presence.role = 'student'
     GROUP BY

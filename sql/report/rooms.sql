@@ -1,5 +1,16 @@
--- The main rooms with the most time spent in them in the week.
-WITH audiences AS (
+-- The main rooms with the most time spent in them on those days of the week that are loaded.
+WITH loaded AS (
+    SELECT
+        session_date,
+        attendance_pulled_at
+    FROM analytics.loaded_days
+    WHERE
+        account_id = %(account_id)s
+        AND session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
+        AND session_pulled_at IS NOT NULL
+),
+
+audiences AS (
     SELECT
         attendance.room_id,
         -- By pseudonym, as days past RETENTION_DAYS have nothing else.
@@ -23,12 +34,9 @@ WITH audiences AS (
             0
         ) AS weighted_engagement_ratio
     FROM analytics.attendance
-    INNER JOIN analytics.loaded_days
-        ON
-            attendance.account_id = loaded_days.account_id
-            AND attendance.session_date = loaded_days.session_date
+    INNER JOIN loaded ON attendance.session_date = loaded.session_date
     WHERE
-        loaded_days.attendance_pulled_at IS NOT NULL
+        loaded.attendance_pulled_at IS NOT NULL
         AND attendance.account_id = %(account_id)s
         AND attendance.session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
     GROUP BY attendance.room_id
@@ -55,6 +63,8 @@ FROM analytics.sessions
 LEFT JOIN audiences ON sessions.room_id = audiences.room_id
 WHERE
     sessions.account_id = %(account_id)s
+    -- In a coalesce, so that days are looked up in a hash: as a condition of its own it is a join.
+    AND coalesce(sessions.session_date IN (SELECT loaded.session_date FROM loaded), FALSE)
     AND sessions.session_date BETWEEN %(week_date)s::date AND %(week_date)s::date + 6
     AND NOT sessions.is_breakout
 GROUP BY sessions.room_id
