@@ -62,8 +62,9 @@ def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.Ma
             description="Nothing has been loaded yet. Materialize room_sessions, attendees and breakout_sessions first.",
             allow_retries=False,
         )
+    say = Language(language, is_nobody_followed=any(week.is_nobody_followed for _, week in there))
     return dg.MaterializeResult(
-        metadata=_metadata([_write(week, account, read_at, language) for account, week in there], Language(language))
+        metadata=_metadata([_write(week, account, read_at, language) for account, week in there], say)
     )
 
 
@@ -105,7 +106,7 @@ def _metadata(written: list[Written], say: Language) -> dict[str, dg.MetadataVal
             {
                 "account": each.figures.account_id,
                 "sessions": each.figures.week.session_count,
-                "people": None if is_unknown else each.figures.week.people_count,
+                "people": None if is_unknown or each.figures.is_nobody_followed else each.figures.week.people_count,
                 "attendances": None if is_unknown else each.figures.week.attendance_count,
                 "breakouts": each.figures.week.breakout_session_count,
                 "days loaded": WEEK.days - len(each.figures.missing[each.figures.week_date]),
@@ -124,7 +125,7 @@ def _metadata(written: list[Written], say: Language) -> dict[str, dg.MetadataVal
         if drawn := _weeks_drawn(each.figures):
             metadata[f"weeks{whose}"] = drawn
         metadata[f"picture{whose}"] = dg.MetadataValue.md(
-            f"![Sessions and people in each of thirteen weeks]({weeks_picture(each.figures, say)})"
+            f"![{say('weeks_caption')}]({weeks_picture(each.figures, say)})"
         )
     return metadata
 

@@ -205,6 +205,11 @@ class Figures:
         """Whether the week held nothing, be it that nothing happened or that nothing was loaded."""
         return not (self.week.session_count or self.week.attendance_count or self.week.breakout_session_count)
 
+    @property
+    def is_nobody_followed(self) -> bool:
+        """Whether everybody is another person in each session (PII_MODE=none): people are attendances then."""
+        return any(row.is_nobody_followed for row in self.returns)
+
     @cached_property
     def missing(self) -> dict[dt.date, list[dt.date]]:
         """By the Monday of each week, its days of which sessions or attendees are not loaded."""

@@ -21,10 +21,15 @@ _DATES_NAMED = 8  # days that a sentence lists before it only counts them
 
 
 class Language:
-    """One language of the report. Called with a text's key, it gives the text, in the number of `count`."""
+    """One language of the report. Called with a text's key, it gives the text, in the number of `count`.
 
-    def __init__(self, code: str) -> None:
+    Where nobody can be followed from one session to the next (PII_MODE=none), people are attendances: texts of them have
+    another form then.
+    """
+
+    def __init__(self, code: str, *, is_nobody_followed: bool = False) -> None:
         self.code = code
+        self.is_nobody_followed = is_nobody_followed
         self.locale = Locale.parse(_LOCALES.get(code, code))
 
     @cached_property
@@ -33,6 +38,8 @@ class Language:
 
     def __call__(self, key: str, count: float | None = None, **values: str) -> str:
         text = self.texts[key]
+        if self.is_nobody_followed:
+            text = self.texts.get(f"{key}_unfollowed", text)
         if isinstance(text, dict):
             text = text.get(self.locale.plural_form(count or 0), text["other"])
         if not isinstance(text, str):

@@ -32,7 +32,7 @@ class Tile:
 
 def page(figures: Figures, written_at: dt.datetime, language: str = REPORT_LANGUAGES[0]) -> str:
     """The whole HTML document. `written_at` is when the figures were read (aware)."""
-    say = Language(language)
+    say = Language(language, is_nobody_followed=figures.is_nobody_followed)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -500,7 +500,9 @@ def test_a_pulled_week_becomes_a_file_and_a_picture_in_dagster(pipeline: Pipelin
     assert shown["file"].value == str(path)
     assert shown["figures"].value.records[0].data["sessions"] == sessions
     assert len(shown["weeks"].value) < SHOWN_CHARACTERS
-    assert shown["picture"].value.startswith("![Sessions and people in each of thirteen weeks](data:image/svg+xml,")
+    assert shown["picture"].value.startswith(
+        "![Two bar charts: sessions and people in each of thirteen weeks.](data:image/svg+xml,"
+    )
 
 
 def test_without_data_the_command_says_what_to_run_first(pipeline: Pipeline) -> None:

@@ -1,6 +1,7 @@
-"""The week's report over what is not whole: days of which a pull of certain ids brought something, and people whom nobody can follow."""
+"""The week's report over days of which a pull of certain ids brought something, and over people whom nobody can follow."""
 
 import datetime as dt
+import re
 from dataclasses import replace
 
 import psycopg
@@ -25,7 +26,7 @@ def test_what_a_pull_of_certain_ids_brought_of_a_day_that_is_not_loaded_is_in_no
     assert before.breakouts
     assert before.departments
     seeded.execute(LOAD, [Jsonb({"entry_ids": ["r-alg"]}), dt.date(2026, 10, 9), dt.date(2026, 10, 10), ALL])
-    times = ", 'session_start_time', session_start_time + interval '4 days', 'session_end_time', session_end_time + interval '4 days'"
+    times = "".join(f", '{time}', {time} + interval '4 days'" for time in ("session_start_time", "session_end_time"))
     for table in ("room_sessions", "attendees", "breakout_sessions"):
         later = "'partition_date', partition_date + 4, 'cue_point_id', 'later' || cue_point_id"
         later += "" if table == "attendees" else times
@@ -37,3 +38,37 @@ def test_what_a_pull_of_certain_ids_brought_of_a_day_that_is_not_loaded_is_in_no
     after = figures(seeded, 101, WEEK, BERLIN)
 
     assert replace(after, freshness=(), returns=()) == replace(before, freshness=(), returns=())
+
+
+MAIN = ["s1", "s2", "s4", "s5", "s6", "s8", "s9"]  # sessions of the week
+
+
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
+@pytest.mark.parametrize("mode", ["full", "pseudonymous", "none"])
+def test_one_person_in_several_sessions_is_not_said_to_be_as_many_people(
+    mode: str, language: str, seeded: psycopg.Connection
+) -> None:
+    """In mode none they are another in each: what is known is how many attendances there were."""
+    times = 5
+    known_as = {"full": "'ada'", "pseudonymous": "'p_' || md5('ada')", "none": "'p_' || md5(cue_point_id)"}[mode]
+    seeded.execute("UPDATE kaltura.privacy SET mode = %s", [mode])
+    seeded.execute("DELETE FROM kaltura.attendees WHERE partner_id = 101 AND partition_date >= %s", [WEEK])
+    seeded.execute(
+        "INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, meeting_view_time, partition_date,"
+        f" window_start, window_end, load_id) SELECT partner_id, entry_id, cue_point_id, {known_as}, 10, partition_date,"
+        " window_start, window_end, 2 FROM kaltura.room_sessions WHERE partner_id = 101 AND cue_point_id = ANY(%s)".encode(),
+        [MAIN[:times]],
+    )
+    week = figures(seeded, 101, WEEK, BERLIN)
+    assert week.week.attendance_count == times
+
+    said = Reader(page(week, READ_AT, language))
+
+    people, attendances = (Language(language, is_nobody_followed=each)("people", times) for each in (False, True))
+    assert people not in said.words
+    assert attendances in said.words or mode != "none"
+    assert (Language(language)("people", 1) in said.words) is (mode != "none")
+    assert (
+        Language(language)("people_head") in {cell for row in said.tables[Language(language)("rooms")] for cell in row}
+    ) is (mode != "none")
+    assert re.search(rf"\b{times} ?{Language(language)('tile_people', times)}\b", said.words) is None
