@@ -72,7 +72,7 @@ METRICS = (
         {"attendance": f"{PEOPLE} {PERSON}", "weekly": _added_up("people_count")},
         meant={
             "attendance": "Identified people in main sessions, each once over all that is asked for, be it a week or a year:"
-            " does not add up over weeks or rooms."
+            " does not add up over weeks or rooms. PII_MODE=none: once a session."
         },
     ),
     Metric(
@@ -171,7 +171,7 @@ METRICS = (
         {"attendance": f"{PEOPLE} FILTER (WHERE is_identified AND is_guest AND NOT is_breakout)"},
         meant={
             "attendance": "Identified people who came to main sessions as guests, each once over all that is asked for: does not"
-            " add up over weeks or rooms."
+            " add up over weeks or rooms. PII_MODE=none: once a session."
         },
     ),
     Metric(

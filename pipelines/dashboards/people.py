@@ -15,7 +15,7 @@ PEOPLE = Board(
             "",
             "People are shown by name and id to those alone that the database lets see them (`kaltura_analyst_pii`); everybody"
             " else sees a pseudonym for each, the same one everywhere, and no names. A person is an id: who has two counts"
-            " twice.",
+            " twice, and with `PII_MODE=none` everybody is another one in each session.",
             (
                 Row(
                     18,

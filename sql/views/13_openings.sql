@@ -120,4 +120,5 @@ COMMENT ON COLUMN analytics.openings.session_date IS
 COMMENT ON COLUMN analytics.openings.started_at IS 'When the session started.';
 COMMENT ON COLUMN analytics.openings.is_new IS
 'FALSE where the session started within five minutes of the end of an earlier one of its room, or '
-'before it, and not under another host than the last one known since such a start.';
+'before it, and not under another host than the last one known since such a start (PII_MODE=none: '
+'under whichever host).';

@@ -190,7 +190,8 @@ LEFT JOIN LATERAL (
 COMMENT ON VIEW analytics.logical_sessions IS
 'One row for each run of sessions of one room with no gap above five minutes and no change of a '
 'known host (account_id, room_id, logical_session_id): a host who dropped out and came back held '
-'one meeting, not two. A person is an id: who has two counts twice.';
+'one meeting, not two. With PII_MODE=none it is not known who hosts, and meetings of two hosts with '
+'no longer gap are one. A person is an id: who has two counts twice.';
 COMMENT ON COLUMN analytics.logical_sessions.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.logical_sessions.logical_session_id IS
 'The id of the first of the sessions stitched.';
@@ -225,8 +226,8 @@ COMMENT ON COLUMN analytics.logical_sessions.is_attendance_loaded IS
 COMMENT ON COLUMN analytics.logical_sessions.is_provisional IS
 'Whether the figures of one of the sessions may still grow.';
 COMMENT ON COLUMN analytics.logical_sessions.people_count IS
-'Identified people in any of the sessions, each counted once; NULL where attendees of one of them '
-'are not loaded.';
+'Identified people in any of the sessions, each counted once (PII_MODE=none: once a session); NULL '
+'where attendees of one of them are not loaded.';
 COMMENT ON COLUMN analytics.logical_sessions.total_minutes IS
 'Time that all attendees spent in the sessions, in minutes; 0 where no attendees are listed, '
 'NULL where attendees of one of them are not loaded, or no time is given for any of those listed.';

@@ -204,7 +204,8 @@ COMMENT ON VIEW analytics.hosts IS
 'A person is an id: who has two counts twice.';
 COMMENT ON COLUMN analytics.hosts.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.hosts.host_id IS
-'The user id of the host, or the pseudonym where you may not see who people are. Personal data.';
+'The user id of the host, or the pseudonym where you may not see who people are (PII_MODE=none: '
+'another one in each session). Personal data.';
 COMMENT ON COLUMN analytics.hosts.session_count IS 'Main sessions held.';
 COMMENT ON COLUMN analytics.hosts.unknown_attendance_session_count IS
 'How many of session_count have no attendees loaded: they are in no figure of people or minutes.';
@@ -219,8 +220,8 @@ COMMENT ON COLUMN analytics.hosts.first_session_at IS
 'Start of the host''s first session that was loaded.';
 COMMENT ON COLUMN analytics.hosts.last_session_at IS 'Start of the host''s newest session.';
 COMMENT ON COLUMN analytics.hosts.people_count IS
-'Identified people in these sessions, each counted once; the host too, where listed as an '
-'attendee. NULL where no attendees are loaded.';
+'Identified people in these sessions, each counted once (PII_MODE=none: once a session); the host '
+'too, where listed as an attendee. NULL where no attendees are loaded.';
 COMMENT ON COLUMN analytics.hosts.mean_people_count IS
 'Identified people a session, on average over those whose attendees are loaded.';
 COMMENT ON COLUMN analytics.hosts.total_minutes IS

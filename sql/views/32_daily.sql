@@ -196,7 +196,8 @@ COMMENT ON COLUMN analytics.daily.session_count IS
 COMMENT ON COLUMN analytics.daily.breakout_session_count IS 'Breakout sessions that started.';
 COMMENT ON COLUMN analytics.daily.room_count IS 'Main rooms that had a session.';
 COMMENT ON COLUMN analytics.daily.host_count IS
-'People who hosted a main session, each counted once; unknown hosts do not count.';
+'People who hosted a main session, each counted once (PII_MODE=none: once a session); unknown '
+'hosts do not count.';
 COMMENT ON COLUMN analytics.daily.session_minutes IS
 'How long the main sessions ran in all, in minutes; those without a known end do not count, and '
 'NULL where all are such.';
@@ -204,7 +205,8 @@ COMMENT ON COLUMN analytics.daily.attendance_count IS
 'Attendances of main sessions: an identified person in a session. NULL, as all figures of people '
 'are, unless reports 6001 and 6000 are loaded, which tells main rooms from breakouts.';
 COMMENT ON COLUMN analytics.daily.people_count IS
-'Identified people in main sessions, each counted once a day: does not add up over days.';
+'Identified people in main sessions, each counted once a day (PII_MODE=none: once a session): does '
+'not add up over days.';
 COMMENT ON COLUMN analytics.daily.guest_count IS 'How many of people_count came as guests.';
 COMMENT ON COLUMN analytics.daily.total_minutes IS
 'Time that all attendees spent in main sessions, in minutes; NULL also where no time is given for '

@@ -165,14 +165,16 @@ COMMENT ON COLUMN analytics.weekly.session_count IS 'Main sessions that started.
 COMMENT ON COLUMN analytics.weekly.breakout_session_count IS 'Breakout sessions that started.';
 COMMENT ON COLUMN analytics.weekly.room_count IS 'Main rooms that had a session.';
 COMMENT ON COLUMN analytics.weekly.host_count IS
-'People who hosted a main session, each counted once; unknown hosts do not count.';
+'People who hosted a main session, each counted once (PII_MODE=none: once a session); unknown '
+'hosts do not count.';
 COMMENT ON COLUMN analytics.weekly.session_minutes IS
 'How long the main sessions ran in all, in minutes; those without a known end do not count, and '
 'NULL where all are such.';
 COMMENT ON COLUMN analytics.weekly.attendance_count IS
 'Attendances of main sessions: an identified person in a session.';
 COMMENT ON COLUMN analytics.weekly.people_count IS
-'Identified people in main sessions, each counted once a week: does not add up over weeks.';
+'Identified people in main sessions, each counted once a week (PII_MODE=none: once a session): '
+'does not add up over weeks.';
 COMMENT ON COLUMN analytics.weekly.guest_count IS 'How many of people_count came as guests.';
 COMMENT ON COLUMN analytics.weekly.total_minutes IS
 'Time that all attendees spent in main sessions, in minutes; NULL also where no time is given for '
