@@ -115,11 +115,10 @@ _TOLD = re.compile("nothing was (changed|restored)", re.IGNORECASE)
 
 
 def _what_stands(error: BaseException) -> str:
+    from resources.postgres.known_of import what_stands
     from resources.postgres.session import has_committed
 
-    return getattr(error, "what_stands", "") or (
-        "What it changed stands." if has_committed() else "Nothing was changed."
-    )
+    return what_stands(error) or ("What it changed stands." if has_committed() else "Nothing was changed.")
 
 
 class FrontDoor(click.Group):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psycopg
 
 from resources.errors import ConfigurationError
+from resources.postgres.known_of import note_waited_for
 from resources.postgres.refusals import CANCELLED, LOCK_TIMEOUT
 from resources.runtime.printable import printable
 
@@ -102,7 +103,7 @@ def _wait_for(connection: psycopg.Connection, lock: Lock) -> None:
     except psycopg.Error as error:
         if error.sqlstate in (CANCELLED, LOCK_TIMEOUT):
             holders = _holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | lock.number)
-            error.waited_for = f"{lock.what} ({holders})"  # type: ignore[attr-defined]
+            note_waited_for(error, f"{lock.what} ({holders})")
         raise
 
 

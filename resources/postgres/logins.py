@@ -3,14 +3,19 @@
 import psycopg
 from psycopg import sql
 
+from resources.postgres.refusals import NOT_ALLOWED
 from resources.postgres.roles import RolesError
-from resources.postgres.session import connect, transaction
+from resources.postgres.session import connect, refused, transaction
 
 _AWAY = ("NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE", "NOREPLICATION", "NOBYPASSRLS")  # no role that is made has one
 _ATTRIBUTES = (
     "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls"
     " FROM pg_catalog.pg_roles WHERE rolname = %s"
 )
+_ADVICE = {
+    NOT_ALLOWED: "it wants the right to make roles (CREATEROLE), and that to give the role (ADMIN OPTION)",
+    "42704": "run `make roles` first, then this again",
+}
 PEOPLE_LOGIN = "kaltura_dashboards_people"
 
 
@@ -34,7 +39,4 @@ def make_login(url: str, name: str, role: str, password: str) -> None:
                 )
                 connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
         except psycopg.Error as error:
-            raise RolesError(
-                f"The login {name} can't be made: {error.diag.message_primary or type(error).__name__}. It wants the right "
-                "to make roles (CREATEROLE)."
-            ) from None
+            raise RolesError(f"The login {name} can't be made: {refused(error, _ADVICE)}") from None

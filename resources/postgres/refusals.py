@@ -1,15 +1,23 @@
 """What the database says when it refuses or breaks off, by its SQLSTATE, and what to do about it.
 
-Whether waiting helps is said in `outages`. Detail and context quote rows, and rows belong in no log: of them
-only the relation's name is told.
+Whether waiting helps is said in `outages`. Rows belong in no log. Detail and context quote them, and so does the message
+where a value is not of its type: of those only the relation's name is told.
 """
 
 import re
+from collections.abc import Mapping
 
 import psycopg
 
+from resources.postgres.known_of import waited_for
+
 CANCELLED = "57014"
 LOCK_TIMEOUT = "55P03"
+NOT_ALLOWED = "42501"
+DEPENDENTS = "2BP01"
+# Their messages quote the value, in the server's language.
+_VALUES = frozenset(("22003", "22007", "22008", "22P02"))
+_NOT_OF_THE_TYPE = "a value is not of the type that is wanted, or out of its range"
 
 _ADVICE = {
     LOCK_TIMEOUT: "lock_timeout is over. See who holds the lock in pg_stat_activity and pg_locks, or raise the role's "
@@ -20,7 +28,7 @@ _ADVICE = {
     "25P04": "transaction_timeout is over. Raise it: ALTER ROLE ... SET transaction_timeout = 0",
     "57P05": "idle_session_timeout is over. Raise it: ALTER ROLE ... SET idle_session_timeout = 0",
     "25006": "the server or the role is read only. Check that DATABASE_URL names the primary, and a role that writes",
-    "42501": "the role may not do this. `make roles` gives kaltura_loader its rights: GRANT kaltura_loader TO it",
+    NOT_ALLOWED: "the role may not do this. `make roles` gives kaltura_loader its rights: GRANT kaltura_loader TO it",
     "53100": "the server's disk is full. Make room there",
     "53200": "the server is out of memory",
     "53300": "the server takes no more connections. Close some, or raise max_connections",
@@ -33,18 +41,21 @@ _BY_EITHER = (
 )
 
 
-def explained(error: psycopg.Error) -> str:
-    """The server's words, its SQLSTATE, what was at issue, and what to do. No row and no statement."""
+def explained(error: psycopg.Error, advice_for: Mapping[str, str] | None = None) -> str:
+    """The server's words, its SQLSTATE, what was at issue, and what to do. No row and no statement.
+
+    `advice_for`: by SQLSTATE, in the place of the advice to whoever loads days.
+    """
     said = error.diag
+    state = error.sqlstate or ""
     relation = re.search(r'relation "([^"]+)"', said.context or "")
     named = (said.table_name or (relation and relation.group(1)), said.constraint_name)
     where = "".join(f", at {name}" for name in named if name)
-    waited = getattr(error, "waited_for", "")
-    advice = (
-        _cancelled(said.message_primary or "") if error.sqlstate == CANCELLED else _ADVICE.get(error.sqlstate or "")
-    )
+    waited = waited_for(error)
+    words = _NOT_OF_THE_TYPE if state in _VALUES else said.message_primary
+    advice = _cancelled(words or "") if state == CANCELLED else {**_ADVICE, **(advice_for or {})}.get(state)
     return (
-        f"{said.message_primary} (SQLSTATE {error.sqlstate}){where}"
+        f"{words} (SQLSTATE {state}){where}"
         + (f", waiting for {waited}" if waited else "")
         + (f": {advice}" if advice else "")
     )

@@ -35,6 +35,7 @@ from resources.postgres.backup import (
 )
 from resources.postgres.locks import keep_loads_off, take_schema_lock
 from resources.postgres.migrations import MigrationError, Migrations, files
+from resources.postgres.refusals import NOT_ALLOWED
 from resources.postgres.session import commit, refused
 from resources.postgres.views import DependentLost
 from resources.table import Table
@@ -63,6 +64,9 @@ DELETE FROM kaltura.migrations WHERE name LIKE 'views/%' OR name = 'roles.sql';
 """
 # They are of the server that the backup was taken from. An older version had none before it is migrated.
 _NO_ROW_VERSIONS = "UPDATE kaltura.loads SET row_versions = NULL WHERE row_versions IS NOT NULL"
+_WHO_RESTORES = {
+    NOT_ALLOWED: "restoring wants the owner of the schemas kaltura, university and analytics, who may make schemas"
+}
 _NO_RIGHTS = "Rights (GRANT) are not in a backup: `make roles` gives the roles theirs."
 _HOW_TO_TRUST = (
     "A backup is SQL that runs as the owner of the warehouse: restore none that you do not trust. "
@@ -119,8 +123,7 @@ def restore(
             keeper.after(connection)
             rights = _rights_again(connection) if had_roles else _NO_RIGHTS
         except psycopg.Error as error:
-            said = error.diag.message_primary or type(error).__name__  # its detail would quote rows
-            raise BackupError(f"nothing was restored. {said}") from None
+            raise BackupError(f"nothing was restored: {refused(error, _WHO_RESTORES)}") from None
         except (MigrationError, DependentLost) as error:
             raise BackupError(f"nothing was restored. {error}") from None
         _commit(connection)

@@ -5,7 +5,8 @@ import psycopg
 from resources.errors import ConfigurationError
 from resources.postgres.locks import take_schema_lock
 from resources.postgres.migrations import FOLDER, File, Migrations
-from resources.postgres.session import connect, transaction
+from resources.postgres.refusals import NOT_ALLOWED
+from resources.postgres.session import connect, refused, transaction
 
 NAME = "roles.sql"
 FILE = FOLDER / NAME
@@ -18,6 +19,13 @@ WHERE
     (rolname = 'kaltura_loader' AND has_schema_privilege(oid, 'kaltura', 'USAGE'))
     OR (rolname IN ('kaltura_analyst', 'kaltura_analyst_pii') AND has_schema_privilege(oid, 'analytics', 'USAGE'))
 """
+
+
+_NO_SCHEMA = "run `make migrate` first, then this again"
+_ADVICE = {
+    NOT_ALLOWED: "it wants the owner of the schemas, with the right to make roles (CREATEROLE)",
+    **dict.fromkeys(("3F000", "42P01", "42883"), _NO_SCHEMA),  # a schema, a relation or a function is not there
+}
 
 
 class RolesError(ConfigurationError):
@@ -68,7 +76,4 @@ def _file() -> File:
 
 
 def _refused(error: psycopg.Error) -> RolesError:
-    return RolesError(
-        f"sql/roles.sql: {error.diag.message_primary or error}. It wants the owner of the schemas, with the right to make "
-        "roles (CREATEROLE), after `make migrate`."
-    )
+    return RolesError(f"sql/roles.sql: {refused(error, _ADVICE)}")

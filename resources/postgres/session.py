@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from resources.errors import ConfigurationError
 from resources.postgres import refusals
+from resources.postgres.known_of import note_what_stands, what_stands
 from resources.postgres.outages import is_outage
 from resources.postgres.url import libpq_url
 
@@ -49,9 +50,7 @@ _SET = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', '{value}', TRUE)"
 
 
 class DatabaseError(ConfigurationError):
-    """The database can't be used as it is; the message says what to do. `what_stands`: of a transaction that it ended."""
-
-    what_stands = ""
+    """The database can't be used as it is; the message says what to do."""
 
 
 class DatabaseUnreachable(DatabaseError):
@@ -158,7 +157,7 @@ def ended(connection: psycopg.Connection) -> Iterator[None]:
 
 
 def commit(connection: psycopg.Connection, sending: Callable[[], None] = nothing) -> None:
-    """What `sending` writes goes in the same round trip. An error in here says in `what_stands` that nobody knows."""
+    """What `sending` writes goes in the same round trip. `what_stands` of an error in here says that nobody knows."""
     if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
         return
     try:
@@ -168,7 +167,7 @@ def commit(connection: psycopg.Connection, sending: Callable[[], None] = nothing
         _has_committed.set()
     except BaseException as error:
         if not isinstance(error, psycopg.Error) or error.sqlstate is None or is_outage(error):
-            error.what_stands = IN_DOUBT  # type: ignore[attr-defined]
+            note_what_stands(error, IN_DOUBT)
         raise
 
 
@@ -181,18 +180,18 @@ def unreachable(error: BaseException | None, when: str = "") -> DatabaseUnreacha
     lines = str(error).strip().splitlines()
     reason = lines[0] if lines else type(error).__name__
     described = DatabaseUnreachable(f"the database can't be reached{when}: {reason}. Check DATABASE_URL.")
-    described.what_stands = getattr(error, "what_stands", "")
+    note_what_stands(described, what_stands(error))
     return described
 
 
-def refused(error: psycopg.Error) -> DatabaseError:
-    """What the database says of its own accord. Detail and context quote the row, and rows belong in no log."""
+def refused(error: psycopg.Error, advice_for: Mapping[str, str] | None = None) -> DatabaseError:
+    """What the database says of its own accord, and what to do, by SQLSTATE: `refusals` has it for whoever loads days."""
     if error.sqlstate is None:  # not the server's word: the connection broke
         return unreachable(error, " any more")
     # It may have been shutting down.
     kind = DatabaseUnreachable if is_outage(error) else DatabaseError
-    described = kind(f"the database refused: {refusals.explained(error)}.")
-    described.what_stands = getattr(error, "what_stands", "")
+    described = kind(f"the database refused: {refusals.explained(error, advice_for)}.")
+    note_what_stands(described, what_stands(error))
     return described
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from resources.postgres import refusals
 from resources.settings import CHECKOUT
 
 QUERIES = CHECKOUT / "sql" / "queries"
@@ -55,7 +56,7 @@ class DependentLost(Exception):
         self.relation = relation
         super().__init__(
             f"{relation.name} is built on the views that change, and can't be made anew on them: "
-            f"{error.diag.message_primary}. It is not this project's. Keep its definition (\\d+ {relation.name} in psql), "
+            f"{refusals.explained(error)}. It is not this project's. Keep its definition (\\d+ {relation.name} in psql), "
             f"then: DROP {relation.kind} {relation.name}; and run `make migrate` again."
         )
 

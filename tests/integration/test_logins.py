@@ -1,10 +1,12 @@
 """The logins by which dashboards ask: each in its role alone, with a password that no log holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 import run_folder
+from pipeline import wait_until
 
 from resources.postgres.logins import make_login
 from resources.postgres.roles import RolesError, apply_roles
@@ -40,19 +42,54 @@ def test_the_analysts_login_can_not_become_the_other(database: str, logins: psyc
                 connection.execute(f"SELECT set_config('role', '{role}', FALSE)")
 
 
+def comes_in(database: str, password: str = "") -> bool:
+    try:
+        psycopg.connect(database, user=ANALYST, password=password).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@pytest.fixture
+def asked_for_a_password(database: str, logins: psycopg.Connection) -> Iterator[None]:
+    """As from another machine: the tests' server asks nobody whom it meets on its socket."""
+    [[place]] = logins.execute("SHOW hba_file").fetchall()
+    rules = Path(place)
+    before = rules.read_text("utf-8")
+    rules.write_text(f"local all {ANALYST} scram-sha-256\n{before}", "utf-8")
+    logins.execute("SELECT pg_reload_conf()")
+    wait_until(lambda: not comes_in(database))
+    yield
+    rules.write_text(before, "utf-8")
+    logins.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.usefixtures("asked_for_a_password")
 def test_making_it_again_changes_the_password_and_nothing_else(database: str, logins: psycopg.Connection) -> None:
-    told = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
-    before = logins.execute(told, [ANALYST]).fetchone()
+    rest = "SELECT to_jsonb(pg_roles) FROM pg_roles WHERE rolname = %s"
+    before = logins.execute(rest, [ANALYST]).fetchone()
+    assert comes_in(database, PASSWORD)
     make_login(database, ANALYST, "kaltura_analyst", "change-me")
-    after = logins.execute(told, [ANALYST]).fetchone()
-    assert before != after
-    assert all(row and row[0].startswith("SCRAM-SHA-256$") for row in (before, after))
+    assert comes_in(database, "change-me")
+    assert not comes_in(database, PASSWORD)
+    assert logins.execute(rest, [ANALYST]).fetchone() == before
+    [[verifier]] = logins.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [ANALYST]).fetchall()
+    assert verifier.startswith("SCRAM-SHA-256$")
 
 
-def test_who_may_make_no_roles_is_told_so(database: str, logins: psycopg.Connection) -> None:
+def test_who_may_make_no_roles_is_told_so_and_not_that_where_another_thing_is_lacking(
+    database: str, logins: psycopg.Connection
+) -> None:
     url = database.replace("postgres@", f"{ANALYST}@", 1)
-    with pytest.raises(RolesError, match="CREATEROLE"):
+    with pytest.raises(RolesError, match=r"42501\): it wants .*CREATEROLE"):
         make_login(url, "test_third", "kaltura_analyst", PASSWORD)
+    with pytest.raises(RolesError, match=r"42704\): run `make roles` first, then this again\.$"):
+        make_login(database, "test_third", "no_such_role", PASSWORD)
+
+
+def test_rights_in_a_schema_that_is_not_there_want_it_to_be_made_first(new_database: Callable[[str], str]) -> None:
+    with run_folder.alone("roles"), pytest.raises(RolesError, match=r"run `make migrate` first, then this again\.$"):
+        apply_roles(new_database("template0"))
 
 
 def test_who_may_make_roles_and_is_no_superuser_makes_a_login_and_makes_it_again(

@@ -141,6 +141,52 @@ def test_each_file_of_views_makes_the_one_view_that_it_is_named_for() -> None:
     }
 
 
+ADA = "Ada Lovelace"
+FAILS_ON_A_ROW = {
+    "a column that may not be empty": "CREATE TABLE p (name text, n int NOT NULL); INSERT INTO p VALUES (ADA, NULL);",
+    "a check": "CREATE TABLE p (name text CHECK (length(name) < 5)); INSERT INTO p VALUES (ADA);",
+    "a row twice": "CREATE TABLE p (name text); INSERT INTO p VALUES (ADA), (ADA); CREATE UNIQUE INDEX ON p (name);",
+    "a foreign key": "CREATE TABLE q (name text PRIMARY KEY); CREATE TABLE p (name text REFERENCES q);"
+    " INSERT INTO p VALUES (ADA);",
+    "no partition": "CREATE TABLE p (name text) PARTITION BY LIST (name); INSERT INTO p VALUES (ADA);",
+    "an exclusion": "CREATE TABLE p (name text, EXCLUDE (name WITH =)); INSERT INTO p VALUES (ADA), (ADA);",
+    "a number": "CREATE TABLE p (name text); INSERT INTO p VALUES (ADA); ALTER TABLE p ALTER name TYPE int USING name::int;",
+    "a time": "CREATE TABLE p (name text); INSERT INTO p VALUES (ADA); ALTER TABLE p ALTER name TYPE date USING name::date;",
+    "a large number": "CREATE TABLE p (name text); INSERT INTO p VALUES ('991815121852');"
+    " ALTER TABLE p ALTER name TYPE int USING name::int;",
+    "JSON": "CREATE TABLE p (name text); INSERT INTO p VALUES (ADA); ALTER TABLE p ALTER name TYPE json USING name::json;",
+    "a kind": "CREATE TYPE k AS ENUM ('a'); CREATE TABLE p (name text); INSERT INTO p VALUES (ADA);"
+    " ALTER TABLE p ALTER name TYPE k USING name::k;",
+}
+
+
+@pytest.mark.parametrize("kind", FAILS_ON_A_ROW)
+def test_a_migration_that_fails_on_a_row_says_where_and_nothing_of_the_row(
+    kind: str, sql: psycopg.Connection, tmp_path: Path
+) -> None:
+    text = FAILS_ON_A_ROW[kind].replace("ADA", f"'{ADA}'")
+    folder = changed_copy(tmp_path, "42_restated_sessions.sql", "")
+    (folder / "migrations" / "9999_bad.sql").write_text(f"CREATE SCHEMA bad; SET LOCAL search_path = bad; {text}")
+
+    with pytest.raises(MigrationError, match=r"sql/migrations/9999_bad\.sql: .*\(SQLSTATE 2") as told:
+        Migrations(sql, folder).apply(TABLES)
+
+    assert not any(part in str(told.value) for part in ("Ada", "Lovelace", "991815121852"))
+    assert told.value.__cause__ is None
+    assert told.value.__suppress_context__
+
+
+def test_what_depends_on_a_view_is_named(sql: psycopg.Connection, database: str) -> None:
+    sql.execute(
+        "CREATE FUNCTION public.reads() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM analytics.rooms; END"
+    )
+    outdated(sql)
+    with pytest.raises(
+        MigrationError, match=r"SQLSTATE 2BP01\).*function public\.reads\(\) depends on view analytics\.rooms"
+    ):
+        migrate(database, TABLES)
+
+
 def test_migrations_wait_for_another_s_for_a_bounded_time_and_say_who_it_is(
     database: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
