@@ -23,6 +23,7 @@ import psycopg
 
 from assets import reports
 from bench import installation, pages
+from pipelines.schedules import DAILY_PULL, SWEEP_DAYS, WEEKLY_SWEEP
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT, Settings
@@ -34,8 +35,6 @@ COMMAND = "python -m bench.scale"
 FIRST = dt.date(2026, 2, 2)  # a Monday in term
 DAYS = 28
 PULLS = 2
-SWEEP_DAYS = 30
-JOB = "__anonymous_asset_job_daily_pull"  # of the schedule: it plans no checks
 DAYS_A_YEAR = 365
 ACCOUNTS = (1, 100, 1000)
 RUNS_AT_ONCE = 20  # of deploy/k8s/values.yaml
@@ -66,7 +65,7 @@ def _measured(url: str, kaltura: str, folder: Path) -> dict[str, float]:
     last = FIRST + dt.timedelta(days=DAYS - 1)
     with psycopg.connect(url, autocommit=True) as database:
         before = _bytes(database)
-        backfill = _run(environment, FIRST, last)
+        backfill = _run(environment, FIRST, last, DAILY_PULL.name)
         rows = _rows(database)
         after = _bytes(database)
         found = {
@@ -82,9 +81,9 @@ def _measured(url: str, kaltura: str, folder: Path) -> dict[str, float]:
         pulls, history = [], _size_of(home)
         for number in range(PULLS):
             day = last + dt.timedelta(days=number + 1)
-            pulls.append(_run(environment, day - dt.timedelta(days=days - 1), day))
+            pulls.append(_run(environment, day - dt.timedelta(days=days - 1), day, DAILY_PULL.name))
         after_pulls = _size_of(home)
-        sweep = _run(environment, day - dt.timedelta(days=SWEEP_DAYS - 1), day)
+        sweep = _run(environment, day - dt.timedelta(days=SWEEP_DAYS - 1), day, WEEKLY_SWEEP.name)
     return found | {
         "daily pull: days": days,
         "daily pull: CPU seconds": sum(pull["cpu"] for pull in pulls) / PULLS,
@@ -99,8 +98,8 @@ def _measured(url: str, kaltura: str, folder: Path) -> dict[str, float]:
     }
 
 
-def _run(environment: Mapping[str, str], first: dt.date, last: dt.date) -> dict[str, float]:
-    """A run as the schedule launches it, with its own start. CPU is the run's, not the database's."""
+def _run(environment: Mapping[str, str], first: dt.date, last: dt.date, job: str) -> dict[str, float]:
+    """A run of the schedule's job, with its own start. CPU is the run's, not the database's."""
     url = environment["DATABASE_URL"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
@@ -108,7 +107,7 @@ def _run(environment: Mapping[str, str], first: dt.date, last: dt.date) -> dict[
         newest = database.execute("SELECT coalesce(max(id), 0) FROM kaltura.loads").fetchone()
     command = [str(Path(sys.executable).with_name("dagster")), "job", "execute", "-m", "pipelines.definitions"]
     tags = {f"dagster/asset_partition_range_{end}": str(day) for end, day in (("start", first), ("end", last))}
-    words = ["-j", JOB, "--tags", json.dumps(tags)]
+    words = ["-j", job, "--tags", json.dumps(tags)]
     done = subprocess.run(
         [*command, *words], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
     )
