@@ -3,7 +3,7 @@
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.query import Filter
-from resources.table import Column, Kind, Table
+from resources.table import UNKNOWN_IN_WORDS, Column, Kind, Table
 
 _CUE_POINT_IDS = Filter("cue_point_ids", "cue_point_id")
 
@@ -26,7 +26,8 @@ ATTENDEES = Report(
             Column(
                 "user_id",
                 Kind.TEXT,
-                "The person; empty for all that Kaltura could not resolve, together. May also read Unknown or 0.",
+                "The person; empty for all that Kaltura could not resolve, together. May also read "
+                f"{UNKNOWN_IN_WORDS}, each for such people, too.",
                 nullable=False,
                 person=True,
                 empty_is_a_value=True,

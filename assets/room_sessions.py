@@ -2,7 +2,7 @@
 
 from assets.report import ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
 from resources.kaltura.query import Filter
-from resources.table import Column, Kind, Merge, Table
+from resources.table import UNKNOWN_IN_WORDS, Column, Kind, Merge, Table
 
 _ENTRY_IDS = Filter("entry_ids", "entry_id")
 
@@ -36,8 +36,8 @@ ROOM_SESSIONS = Report(
             Column(
                 "cue_point_id",
                 Kind.TEXT,
-                "The session: an id that Kaltura gives each opening of a room. Unique within a room; may read Unknown or "
-                "0 where Kaltura has lost the session.",
+                "The session: an id that Kaltura gives each opening of a room. Unique within a room. Rows of a session that "
+                "Kaltura has lost name none, and are in rejects.",
                 nullable=False,
             ),
             Column(
@@ -56,7 +56,7 @@ ROOM_SESSIONS = Report(
             Column(
                 "session_host_user_id",
                 Kind.TEXT,
-                "The user id of the host. May read Unknown.",
+                f"The user id of the host. May read {UNKNOWN_IN_WORDS}.",
                 person=True,
                 stays_known=True,
             ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 # How Kaltura writes the id of a session, a room or a person that it does not know, and each of their times.
 UNKNOWN = ("", "0", "Unknown", "Error")
-
+UNKNOWN_IN_WORDS = f"{', '.join(UNKNOWN[1:-1])} or {UNKNOWN[-1]}"  # but for the empty one
 
 # Unix seconds at which a session can have started, 2000 to 2100. Milliseconds taken for seconds give the year 58132.
 EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0

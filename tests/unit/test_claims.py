@@ -27,6 +27,7 @@ LISTS = "integration/test_university.py::test_"
 ROOM_VIEWS = "integration/test_room_views.py::test_"
 BY_EMAIL = "integration/test_erased_by_email.py::test_"
 ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
+HISTORY = "integration/test_history.py::test_"
 BY_SQL, TIED = "integration/test_lists_by_sql.py::test_", "integration/test_listed_pseudonyms.py::test_"
 PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
@@ -78,6 +79,9 @@ CLAIMS = {
         f"{WEB}an_order_in_the_address_of_a_picture_is_refused_whatever_the_browser",
         f"{WEB}a_name_that_somebody_pointed_at_this_machine_is_refused",
     ],
+    "Runs and their logs go after": [
+        f"{HISTORY}the_nightly_job_goes_by_the_databases_clock_and_says_what_it_took", f"{HISTORY}no_day_changes_its_colour",
+    ],
     "No token, name or e-mail address.": [
         f"{PRIVACY}nobody_is_in_what_dagster_stores_or_prints_though_the_database_quoted_a_row",
         f"{CLIENT}people_asked_for_are_repeated_in_a_replys_header_and_in_no_log",
@@ -123,7 +127,7 @@ CLAIMS = {
     ],
     "A pseudonym is `p_` and": [f"{PEOPLE}a_pseudonym_is_an_hmac_of_account_and_id"],
     "It is made in Python at load": [f"{PRIVACY}the_key_is_nowhere"],
-    "Empty ids, `0` and `Unknown`": [f"{PEOPLE}people_whom_kaltura_does_not_know_stay_as_they_are"],
+    "Empty ids, `0`, `Unknown` and `Error`": [f"{PEOPLE}people_whom_kaltura_does_not_know_stay_as_they_are"],
     "`PII_KEY` is needed for": [f"{PRIVACY}erase_refuses", f"{PEOPLE}settings_that_can_not_be_used_are_named_with_what_would_do"],
     "**whoever has it and a list": [f"{PRIVACY}the_key_is_nowhere", f"{PEOPLE}the_key_is_in_no_representation"],
     "An error of the database is told": [
@@ -232,7 +236,7 @@ CLAIMS = {
 # What Kaltura or Dagster do, what to do oneself, and where to read on.
 NO_CLAIMS = (
     "**Backups.** A backup is SQL", "**Dagster's UI.** `make ui` listens", "**Supply chain.**", "`make check` runs pip-audit",
-    "Counts, times, windows", "Runs and their logs", "Report 6001 says", "Three things decide", "`PII_MODE` says what",
+    "Counts, times, windows", "Report 6001 says", "Three things decide", "`PII_MODE` says what",
     "Each claim on this page", "Report 6002 names who", "Make one with", "Dagster stores the config", "The warehouse remembers",
     "The private Postgres of a checkout has them", "`SELECT analytics.shows_people()`", "**A name that others have too**",
     "The schedule is on by default", "By hand:", "`python -m pipelines retention`, with",

@@ -25,6 +25,7 @@ from resources.privacy.pseudonyms import (
     withheld,
 )
 from resources.settings import CHECKOUT, SettingError, privacy_settings
+from resources.table import UNKNOWN
 
 KEY = "an invented key of the tests, long enough for them"
 PSEUDONYMOUS, NONE = (Privacy(mode, KEY).of_account(4711) for mode in (Mode.PSEUDONYMOUS, Mode.NONE))
@@ -36,6 +37,7 @@ REPLY = f"""{HEADER}
 1_room,1_a,,,,,10,0.5,
 1_room,1_a,0,,,,10,0.5,
 1_room,1_a,Unknown,,,,10,0.5,
+1_room,1_a,Error,,,,10,0.5,
 """
 
 
@@ -68,7 +70,7 @@ def test_names_and_unknown_columns_that_were_sent_all_the_same_are_dropped(peopl
 
 @pytest.mark.parametrize("people", [PSEUDONYMOUS, NONE], ids=["pseudonymous", "none"])
 def test_people_whom_kaltura_does_not_know_stay_as_they_are(people: object) -> None:
-    assert typed(people)["user_id"].tolist()[3:] == ["", "0", "Unknown"]
+    assert typed(people)["user_id"].tolist()[3:] == list(UNKNOWN)
 
 
 def test_a_person_is_the_same_in_every_session_in_mode_pseudonymous() -> None:
