@@ -284,7 +284,7 @@ class _Run:
         told, metadata = [], {}
         if self.failed:
             days = sorted(self.failed)
-            told = [f"{len(days)} of the run's days could not be loaded; all others are.", *reasons.lines(self.failed)]
+            told = [reasons.headline(len(days)), *reasons.lines(self.failed)]
             metadata["failed days"] = dg.MetadataValue.json([str(day) for day in days])
         if self.not_checked:
             errors.append(self.not_checked)

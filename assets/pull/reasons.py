@@ -8,9 +8,20 @@ from resources.kaltura.windows import stretches
 
 LINES = 20
 STRETCHES_IN_A_LINE = 5
+_NOT_LOADED = "of the run's days could not be loaded"
 
 _STRETCH = r"\d{4}-\d\d-\d\d(?: to \d{4}-\d\d-\d\d)?"
 _LINE = re.compile(rf"({_STRETCH}(?:, {_STRETCH})*(?: and \d+ more days)?): (.*)")
+
+
+def headline(count: int) -> str:
+    """What a run that leaves so many days in red begins with."""
+    return f"{count} {_NOT_LOADED}; all others are."
+
+
+def names_days(text: str) -> bool:
+    """Whether it is of a run that left days in red: those tell what there is to tell."""
+    return _NOT_LOADED in text
 
 
 def lines(failed: Mapping[dt.date, Exception]) -> list[str]:

@@ -16,7 +16,7 @@ from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from assets.checks import checks
-from assets.pull.reasons import reason
+from assets.pull.reasons import names_days, reason
 from assets.reports import REPORTS
 from assets.university import list_key
 from pipelines.run_days import days_of
@@ -208,7 +208,7 @@ def _failed_runs(
         if days & found.red:
             continue  # another run was at them since, in vain: the days themselves are told
         text = reasons.of(run_id)
-        if "dagster/auto_retry_run_id" not in record.dagster_run.tags and "days could not be loaded" not in text:
+        if "dagster/auto_retry_run_id" not in record.dagster_run.tags and not names_days(text):
             are_in = " All its days are in now." if days and days <= found.loaded else ""
             found.once.append(("a run failed", Incident(ERROR, said(text) + are_in, (), run_id)))
 

@@ -17,6 +17,7 @@ from dagster._core.events import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.pull.reasons import headline
 from assets.reports import REPORTS
 from pipelines.sensors import incidents
 from pipelines.sensors.alerts import AlertState, digest
@@ -60,7 +61,7 @@ class History:
                 self.rows.add(day)
             self.truth[day] = (day - FIRST).days in good
         bad = [day for day in days if not self.truth[day]]
-        why = "Kaltura refuses" if refused else "\n".join([f"{len(bad)} days could not be loaded", *map(str, bad)])
+        why = "Kaltura refuses" if refused else "\n".join([headline(len(bad)), *map(str, bad)])
         if ends is dg.DagsterRunStatus.FAILURE:
             self.instance.report_run_failed(run, why)
         elif ends is dg.DagsterRunStatus.CANCELED:

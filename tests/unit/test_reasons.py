@@ -5,7 +5,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.pull.reasons import LINES, lines, reason
+from assets.pull.reasons import LINES, headline, lines, names_days, reason
 
 FIRST = dt.date(2026, 1, 1)
 
@@ -32,7 +32,8 @@ def test_each_day_is_counted_once_and_a_day_that_is_named_is_told_its_own_reason
     failed = {day(n): Exception(f"reason {kind}: 2026-01-01: see there") for n, kind in of.items()}
     told = lines(failed)
     assert len(told) <= LINES + 1
-    text = "\n".join([f"{len(failed)} of the run's days could not be loaded", *told])
+    text = "\n".join([headline(len(failed)), *told])
+    assert names_days(text)
     for when, error in failed.items():
         others = {str(each) for each in failed.values()}
         assert reason(text, when) in others
@@ -42,4 +43,5 @@ def test_each_day_is_counted_once_and_a_day_that_is_named_is_told_its_own_reason
 
 def test_a_text_that_names_no_day_is_its_first_line() -> None:
     assert reason("Kaltura refuses\nIt is not retried", FIRST) == "Kaltura refuses"
+    assert not names_days("Kaltura refuses\nIt is not retried")
     assert reason("", FIRST) == ""
