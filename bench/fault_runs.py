@@ -27,7 +27,7 @@ from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura import client
 from resources.kaltura.complete import FULLNESS
-from resources.kaltura.errors import RateLimited, SessionInvalid
+from resources.kaltura.errors import SessionInvalid
 from resources.kaltura.resource import Kaltura
 from resources.kaltura.windows import Days
 from resources.warehouse.resource import Postgres
@@ -266,14 +266,8 @@ class Backfills:
         return int(row[0]) if row else 0
 
     def _note_pause(self, details: RetryDetails) -> None:
-        if isinstance(details.caused_by, SessionInvalid):
-            return
-        if isinstance(details.caused_by, RateLimited):
-            self._pauses.append(client.RATE_LIMIT_PAUSE_SECONDS)
-            return
-        least = client.FIRST_PAUSE_SECONDS * client.PAUSE_GROWTH ** (details.retry_num - 1)
-        longest = client.LONGEST_PAUSE_SECONDS
-        self._pauses.append((min(longest, least), min(longest, least + client.PAUSE_JITTER_SECONDS)))
+        if not isinstance(details.caused_by, SessionInvalid):
+            self._pauses.append(client.pause_bounds(details.caused_by, details.retry_num - 1))
 
 
 def backfill(base_url: str, database_url: str, row_cap: int) -> dg.JobDefinition:

@@ -284,6 +284,17 @@ class Client:
             ) from None
 
 
+def pause_bounds(error: BaseException, pauses: int) -> tuple[float, float]:
+    """The least and the most seconds before the next try, after so many pauses.
+
+    Each time longer, and drawn: so that many clients that met the same trouble do not come back at the same moment.
+    """
+    if isinstance(error, RateLimited):
+        return RATE_LIMIT_PAUSE_SECONDS
+    low = min(FIRST_PAUSE_SECONDS * PAUSE_GROWTH**pauses, LONGEST_PAUSE_SECONDS)
+    return low, low + PAUSE_JITTER_SECONDS
+
+
 class _RetryPolicy:
     """What stamina asks after each failure of one question: whether to try again. It makes the pause before that itself.
 
@@ -324,12 +335,7 @@ class _RetryPolicy:
         return isinstance(error, Unavailable)
 
     def _pause(self, error: KalturaError) -> float:
-        """Each time longer: so that many clients that met the same trouble do not come back at the same moment."""
-        if isinstance(error, RateLimited):
-            low, high = RATE_LIMIT_PAUSE_SECONDS
-        else:
-            low = min(FIRST_PAUSE_SECONDS * PAUSE_GROWTH**self._pauses, LONGEST_PAUSE_SECONDS)
-            high = low + PAUSE_JITTER_SECONDS
+        low, high = pause_bounds(error, self._pauses)
         self._pauses += 1
         return random.uniform(low, high) * self._pause_scale  # noqa: S311 - no secret hangs on it
 
