@@ -4,7 +4,6 @@ import dataclasses
 import datetime as dt
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import warm
 from click.testing import CliRunner, Result
+from conftest import client_of
 
 from assets.reports import REPORTS
 from pipelines.command_line import front_door
@@ -23,6 +23,7 @@ from resources.kaltura.doctor import reports as report_checks
 from resources.kaltura.doctor.account import settings_findings
 from resources.kaltura.doctor.doctor import Doctor
 from resources.kaltura.doctor.probe import Finding, ReportUnderTest
+from resources.kaltura.errors import Refused
 from resources.kaltura.session import Credentials
 from resources.local import kaltura as standin
 from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, University, User, View, serving
@@ -211,11 +212,25 @@ def test_ignored_filters_fail_every_report(kaltura: Running) -> None:
     assert "ignored: entry_ids, virtual_event_ids" in found.one("6000 filters").found
 
 
-def test_a_clock_that_is_far_off_differs_and_everything_else_goes_on(kaltura: Running) -> None:
-    found = examined(kaltura, 6000, clock=lambda: time.time() + 300)
-    assert found.that_are("failed", "differs") == ["clock", "oldest day"]
-    assert re.search(r"0:0[45]:\d\d ahead of the server", found.one("clock").found)
+@pytest.mark.parametrize(
+    ("ahead", "verdict"), [(300, "differs"), (-300, "differs"), (700, "failed"), (-7000, "failed")]
+)
+def test_a_clock_that_is_off_is_told_as_a_pull_would_and_everything_else_goes_on(ahead: int, verdict: str) -> None:
+    with serving(world(), clock_ahead_seconds=-ahead) as kaltura:
+        found = examined(kaltura, 6000)
+        with client_of(kaltura) as client:
+            client.post("system", "ping", {}, about="system.ping")
+            if verdict == "failed":
+                with pytest.raises(Refused, match="the clock of this machine is") as refused:
+                    client.clock.require_agreement()
+                assert found.one("clock").found.rpartition(":")[0] in refused.value.what  # but for the seconds
+            else:
+                client.clock.require_agreement()
+    assert found.one("clock").verdict == verdict
+    assert found.that_are("failed") == (["clock"] if verdict == "failed" else [])
     assert "NTP" in found.one("clock").advice
+    assert "refused" in found.one("clock").advice
+    assert found.that_are("ok")[-1] not in ("host", "clock")
 
 
 def test_an_empty_account_says_what_it_can_not_tell(kaltura: Running) -> None:

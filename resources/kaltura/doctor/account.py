@@ -1,13 +1,12 @@
 """The account, before any report: its settings, its host, the clock, the credentials."""
 
-import datetime as dt
-import email.utils
 import json
 import re
 from collections.abc import Iterator, Mapping
 
 import httpx
 
+from resources.kaltura.clock import SAID_FROM_SECONDS, STOPS_FROM_SECONDS, Clock, difference
 from resources.kaltura.doctor.probe import Finding, Requests
 from resources.kaltura.errors import Unavailable
 from resources.kaltura.reply import Raw, http_error
@@ -15,7 +14,6 @@ from resources.kaltura.session import LIFETIME_SECONDS
 from resources.kaltura.windows import HOUR_SECONDS
 from resources.settings import SettingError, Settings
 
-CLOCK_TOLERANCE_SECONDS = 60
 SECRET_SETTINGS = ("KALTURA_APP_TOKEN", "KALTURA_ADMIN_SECRET", "KALTURA_KS")
 REGIONS = {
     "www.kaltura.com": "US",
@@ -30,9 +28,10 @@ REGIONS = {
 def host(requests: Requests) -> Iterator[Finding]:
     """`system.ping` needs no session; even a version of the API that lacks it answers with a document."""
     url = httpx.URL(requests.client.base_url)
-    started = requests.clock()
+    steady = requests.client.clock.steady
+    started = steady()
     raw = _ping(requests)
-    ended = requests.clock()
+    ended = steady()
     if not 200 <= raw.status < 300:
         raise http_error(raw, f"{url.host}")
     region = REGIONS.get(url.host, "a self-hosted Kaltura or a stand-in")
@@ -46,7 +45,7 @@ def host(requests: Requests) -> Iterator[Finding]:
         yield Finding("", "differs", f"{found}, unencrypted", advice, raw.kaltura_session)
     else:
         yield Finding("", "ok", found, kaltura_session=raw.kaltura_session)
-    yield _clock_finding(raw, (started + ended) / 2)
+    yield _clock_finding(requests.client.clock)
 
 
 def _ping(requests: Requests) -> Raw:
@@ -56,21 +55,19 @@ def _ping(requests: Requests) -> Raw:
         return requests.client.post("system", "ping", {}, about="system.ping")
 
 
-def _clock_finding(raw: Raw, here: float) -> Finding:
-    try:
-        there = email.utils.parsedate_to_datetime(raw.headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError):  # as Clock.heard: a date that is none, or out of all years
+def _clock_finding(clock: Clock) -> Finding:
+    ahead = clock.ahead_seconds
+    if ahead is None:
         return Finding("clock", "unknown", "the server tells no time")
-    ahead = here - there
-    if abs(ahead) <= CLOCK_TOLERANCE_SECONDS:
-        return Finding("clock", "ok", f"this machine and the server differ by {abs(ahead):.0f} s")
-    side = "ahead of" if ahead > 0 else "behind"
-    return Finding(
-        "clock",
-        "differs",
-        f"this machine is {dt.timedelta(seconds=round(abs(ahead)))} {side} the server",
-        "Set the clock (NTP): it decides which hours are asked for and when the session token is renewed.",
-    )
+    if abs(ahead) <= SAID_FROM_SECONDS:
+        return Finding("clock", "ok", f"this machine's clock and Kaltura's differ by {abs(ahead):.0f} s")
+    found = f"the clock of this machine is {difference(ahead)} Kaltura's"
+    minutes = f"{STOPS_FROM_SECONDS / 60:.0f} minutes"
+    if abs(ahead) > STOPS_FROM_SECONDS:
+        advice = f"Set the clock (NTP): more than {minutes} off, a pull is refused, as it may ask for days that are not over."
+        return Finding("clock", "failed", found, advice)
+    advice = f"Set the clock (NTP). Figures go by Kaltura's; from {minutes} on a pull is refused."
+    return Finding("clock", "differs", found, advice)
 
 
 def credentials(requests: Requests) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ class Doctor:
         for title, check in (("host", account.host), ("credentials", account.credentials)):
             failed = False
             for finding in requests.guarded(title, lambda check=check: check(requests)):  # type: ignore[misc]
-                failed = failed or finding.verdict == "failed"
+                failed = failed or (finding.check == title and finding.verdict == "failed")
                 yield finding
             if failed:
                 yield Finding("reports", "unknown", f"not examined: first the {title}")

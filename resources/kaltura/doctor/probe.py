@@ -21,7 +21,7 @@ from resources.kaltura.windows import Window
 
 SESSIONS, ATTENDEES, BREAKOUTS = 6000, 6001, 6002
 DAY_SECONDS = 86_400
-TRIES = 3  # with pauses of 8 s at most between them
+TRIES = 3  # with pauses of 8 s at most together, or of two minutes where Kaltura limits requests
 
 Verdict = Literal["ok", "differs", "failed", "unknown"]
 
