@@ -12,14 +12,15 @@
     │   ├── CutOff         the reply holds as many rows as the server ever sends
     │   ├── PerhapsCut     rows may be missing, as the server drops some after it has cut the others off
     │   ├── TimedOut       the server gave the query up
+    │   ├── TooWide        more days than may lie in memory in parts: whoever chose them chooses fewer
     │   └── EmptyReply     an empty report against which something speaks: asked for in parts, it may have rows
     └── BadReply           the reply is whole, but not what was asked for
         ├── ColumnMissing  a column that the table needs is not in the header
         ├── FilterIgnored  rows came back that the filter should have kept out
         └── Unsplittable   too much even for a single session or room
 
-`client.py` raises them after docs/kaltura-api.md section 5; `complete.py` answers `TooMuch`; everything else ends a day
-with its message.
+`reply.py` and `client.py` raise them after docs/kaltura-api.md section 5; `complete.py` answers `TooMuch`; everything else
+ends a day with its message.
 A message never holds a token: `redacted` is the one place that takes them out.
 """
 
@@ -119,8 +120,8 @@ class UnknownCode(Refused):
 class GivenUp(Refused):
     default_advice = "Run it again to go on."
 
-    def __init__(self, *, about: str = "") -> None:
-        super().__init__("the run was stopped before an answer came", about=about)
+    def __init__(self, what: str = "the run was stopped before an answer came", **more: str) -> None:
+        super().__init__(what, **more)
 
 
 class SessionInvalid(KalturaError):

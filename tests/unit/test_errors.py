@@ -7,57 +7,50 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from resources.kaltura import errors
 from resources.kaltura.errors import (
-    BadReply,
-    ColumnMissing,
     CutOff,
     EmptyReply,
-    FilterIgnored,
     GivenUp,
     KalturaError,
     RateLimited,
     Refused,
-    ServerFault,
-    SessionInvalid,
     TimedOut,
     TooMuch,
     Unavailable,
-    UnknownCode,
-    Unsplittable,
     redacted,
 )
-
-EVERY_ERROR = [
-    Refused,
-    UnknownCode,
-    SessionInvalid,
-    Unavailable,
-    UnknownCode,
-    RateLimited,
-    ServerFault,
-    CutOff,
-    EmptyReply,
-    TimedOut,
-    BadReply,
-    ColumnMissing,
-    FilterIgnored,
-    Unsplittable,
-]
-SECRET = 'short+secret/with "odd" signs=='
-
-
-@pytest.mark.parametrize("error", EVERY_ERROR)
-def test_every_error_says_where_what_and_what_to_do(error: type[KalturaError]) -> None:
-    text = str(error("it broke", about="report 6000, events in [a, b)", kaltura_session="123, X-Me front"))
-    assert text.startswith("report 6000, events in [a, b): it broke (X-Kaltura-Session 123, X-Me front). ")
-    assert error.default_advice
-    assert text.endswith(error.default_advice)
 
 
 def descendants(kind: type[KalturaError]) -> Iterator[type[KalturaError]]:
     yield kind
     for each in kind.__subclasses__():
         yield from descendants(each)
+
+
+EVERY_ERROR = sorted(
+    (each for each in set(descendants(KalturaError)) if each.__module__ == errors.__name__),
+    key=lambda each: (each is not KalturaError, each.__name__),
+)
+SECRET = 'short+secret/with "odd" signs=='
+
+
+def test_the_tree_at_the_head_of_the_module_is_that_of_the_classes() -> None:
+    drawn, above = {}, [""]
+    for line in (errors.__doc__ or "").splitlines():
+        if found := re.match(r"    ((?:[│ ]   )*(?:[├└]── )?)([A-Z]\w+)(?:  |$)", line):
+            depth = len(found.group(1)) // 4
+            above = [*above[: depth + 1], found.group(2)]
+            drawn[found.group(2)] = above[depth]
+    assert drawn == {each.__name__: "" if each is KalturaError else each.__base__.__name__ for each in EVERY_ERROR}
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR[1:])
+def test_every_error_says_where_what_and_what_to_do(error: type[KalturaError]) -> None:
+    text = str(error("it broke", about="report 6000, events in [a, b)", kaltura_session="123, X-Me front"))
+    assert text.startswith("report 6000, events in [a, b): it broke (X-Kaltura-Session 123, X-Me front). ")
+    assert error.default_advice
+    assert text.endswith(error.default_advice)
 
 
 @pytest.mark.parametrize("error", sorted(set(descendants(KalturaError)) - {KalturaError}, key=str))
@@ -74,7 +67,7 @@ def test_advice_for_the_case_at_hand_takes_the_place_of_the_general() -> None:
     assert str(Refused("it broke.", advice="Mend it.")) == "it broke. Mend it."
 
 
-@pytest.mark.parametrize("error", [RateLimited, ServerFault])
+@pytest.mark.parametrize("error", [RateLimited, errors.ServerFault])
 def test_what_only_needs_another_try_is_unavailable(error: type[KalturaError]) -> None:
     assert issubclass(error, Unavailable)
 
