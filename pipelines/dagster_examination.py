@@ -73,7 +73,7 @@ EXPECTED = (
     Expected(
         "the client's log",
         lambda instance: "kaltura" in instance.managed_python_loggers,
-        "retries of requests, pauses and halved windows are not in the runs' logs",
+        "retries of requests, their pauses and days that are asked for in parts are not in the runs' logs",
         "python_logs: {managed_python_loggers: [kaltura], python_log_level: INFO}",
     ),
     Expected(

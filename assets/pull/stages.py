@@ -23,7 +23,9 @@ FIRST_DAY, LAST_DAY = "first_day", "last_day"  # the days that the reply was ask
 # Dated: whose row it is.
 DAY = "partition_date"  # the local day of its session; missing where it can't be tied to one
 ENDS_AT = "ends_at"  # when its session ended, or is not followed any more
-COUNTED_ON = "counted_on"  # the day that counts a row which belongs to no day of the pull: the first of its reply
+COUNTED_ON = (
+    "counted_on"  # the day that counts the row: its own, or, of one that is no day's of its reply, the reply's first
+)
 DISPOSITION = "disposition"
 KEPT, NEIGHBOUR, REPLACED = "kept", "neighbour", "replaced"
 
@@ -43,11 +45,6 @@ class Stage:
         if missing:
             raise TypeError(f"a frame that is {self.name} lacks {missing}")
         return frame
-
-    def other_types(self, frame: pd.DataFrame) -> dict[str, str]:
-        """The columns that have another type than the stage says, with that which they have."""
-        types = {name: str(frame[name].dtype) for name in self.columns}
-        return {name: found for name, found in types.items() if found != self.columns[name]}
 
 
 NORMALIZED = Stage("normalized", {LINE: "int64", EXTRA: _TEXT, REASON: _TEXT, REPAIR: _TEXT, COLUMN: _TEXT})

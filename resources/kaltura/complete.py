@@ -14,6 +14,7 @@ A report that the server thins after its query may be cut and yet short (section
 that can have been dropped are fewer than the cap; else it is asked for in parts like one that is too much.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ from resources.kaltura.errors import (
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.runtime.counted import counted
+
+log = logging.getLogger("kaltura")
 
 FULLNESS = 0.5  # of the cap, that a window is planned to fill: days differ, a cut reply is a request for nothing
 WIDEST_IN_PARTS = 7  # days, each of which may be as much as a reply holds: they lie in memory together
@@ -141,6 +144,7 @@ class Completion:
         return reply
 
     def _in_parts(self, days: Days, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
+        log.info("%s Its %d days are asked for in parts.", error.what_and_where, len(days))
         if isinstance(error, CutOff | PerhapsCut):
             parts = self._one_day_first(days, known_ids)
         else:
@@ -167,6 +171,7 @@ class Completion:
         return parts
 
     def _by_ids(self, days: Days, window: Window, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
+        log.info("%s The day is asked for by %s.", error.what_and_where, self.source.split_by.name)
         try:
             ids = known_ids(days) if known_ids else sorted(self._ids_in_halves(window, error))
             replies = self.of_ids(window, ids, have_rows=True) or [self._nothing(window)]

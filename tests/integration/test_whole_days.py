@@ -51,6 +51,12 @@ def kaltura() -> Iterator[Running]:
     stamina.set_testing(False)
 
 
+def other_types(stage: Stage, frame: pd.DataFrame) -> dict[str, str]:
+    """The columns that have another type than the stage says, with that which they have."""
+    types = {name: str(frame[name].dtype) for name in stage.columns}
+    return {name: found for name, found in types.items() if found != stage.columns[name]}
+
+
 @pytest.fixture(autouse=True)
 def stages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """In every case of this file, each frame is of its stage: with all columns, each of its type."""
@@ -58,7 +64,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     of = Stage.of
 
     def checked(stage: Stage, frame: pd.DataFrame) -> pd.DataFrame:
-        seen.setdefault(stage.name, {}).update(stage.other_types(of(stage, frame)))
+        seen.setdefault(stage.name, {}).update(other_types(stage, of(stage, frame)))
         return frame
 
     monkeypatch.setattr(Stage, "of", checked)
@@ -358,7 +364,10 @@ def test_rooms_that_no_report_lists_are_asked_for_in_any_number_and_the_day_is_g
 # --- more than one reply holds -----------------------------------------------------------------------------------
 
 
-def test_a_range_over_the_cap_is_split_by_days_and_a_day_over_it_by_ids(place: Place) -> None:
+def test_a_range_over_the_cap_is_split_by_days_and_a_day_over_it_by_ids(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="kaltura")
     for day in range(3):
         for number in range(3):
             start = 24 * day + 9 + number
@@ -367,6 +376,9 @@ def test_a_range_over_the_cap_is_split_by_days_and_a_day_over_it_by_ids(place: P
     place.pull(0, 2)
     assert_equal(place.tables, place.truth(0, 1, 2))
     assert any("cue_point_ids" in request.params for request in place.kaltura.requests)
+    said = [record.getMessage() for record in caplog.records if record.name == "kaltura"]
+    assert any("report 6001" in line and line.endswith("Its 3 days are asked for in parts.") for line in said)
+    assert any("report 6001" in line and line.endswith("The day is asked for by cue_point_ids.") for line in said)
 
 
 def test_sessions_and_breakouts_over_the_cap_are_split_by_rooms_that_narrower_windows_tell(place: Place) -> None:
