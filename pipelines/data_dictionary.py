@@ -55,7 +55,6 @@ _LINKS = (
     ("people", "|o--o{", "room_sessions", "session_host_user_id"),
     ("people", "|o--o{", "breakout_sessions", "session_initiator"),
 )
-STANDING_ALONE = {"migrations", "privacy", "suppressions", "calendars"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Column:
 
 
 def columns(connection: psycopg.Connection) -> list[Column]:
-    """Every column of both schemas, in the order of the page."""
+    """Every column of the three schemas, in the order of the page."""
     with connection.cursor(row_factory=class_row(Column)) as cursor:
         return cursor.execute(_COLUMNS).fetchall()
 

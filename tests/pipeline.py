@@ -57,18 +57,6 @@ class Pipeline:
         """In a process of its own, which need not import other people's packages first."""
         return warm.Process([str(PROGRAMS / command[0]), *command[1:]], self.environment)
 
-    def start_cold(self, *command: str) -> "subprocess.Popen[str]":
-        """As a shell starts it."""
-        return subprocess.Popen(
-            [str(PROGRAMS / command[0]), *command[1:]],
-            cwd=CHECKOUT,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
     def run(self, *command: str, succeeds: bool = True, seconds: float = 240) -> str:
         """What the command printed. Its exit code has to be as expected."""
         process = self.start(*command)
