@@ -2,7 +2,8 @@
 
 Commands live in `pipelines/commands`, a file each, and are imported when they are called: `stop` and `psql-url` answer
 at once, because neither Dagster nor pandas is imported for them. Each ends with 0, with 1 where it says what went wrong,
-with 2 where its words can't be read, or with 130 after Ctrl-C.
+with 2 where its words can't be read, or with 130 after Ctrl-C; `postgres status` with 3 where the server does not run, and
+`home COMMAND` with 127 where there is no such program, else as that program does.
 """
 
 import datetime as dt

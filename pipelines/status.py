@@ -5,6 +5,9 @@
 A failover, a restored backup or a wiped history leave the two apart, and neither notices by itself: a day that is green
 and not there is left out by every backfill of missing days. Reads only; `mend.py` is what mends the
 marks. Exit code 1 where something is to be mended.
+
+*Provisional* is narrower here than in `analytics.calendar`: a day that was pulled before it was over everywhere. There
+a day counts too of which a session is not yet known to its end.
 """
 
 import datetime as dt
@@ -89,7 +92,7 @@ class Status:
         lines.append(f"size of the warehouse: {self.warehouse_bytes / 1e6:,.0f} MB")
         if self.history_bytes is not None:
             lines.append(f"size of Dagster's history: {self.history_bytes / 1e6:,.0f} MB")
-        lines.append("Nothing is wrong." if self.is_well else "Days are to be mended: see above.")
+        lines.append("Nothing is to be mended." if self.is_well else "Days are to be mended: see above.")
         return lines
 
 

@@ -1,4 +1,6 @@
-"""`status`: what the warehouse holds against what Dagster says. Exit code 1: the two differ, or days are missing."""
+"""`status`: what the warehouse holds against what Dagster says. Exit code 1: the two differ, or days are missing, or have been
+provisional for too long.
+"""
 
 import json
 

@@ -1,5 +1,6 @@
 -- Days of which anything was loaded, and whether a report of the day was last pulled before it was over everywhere.
--- Which of them are not loaded whole is told by sql/checks/missing_days.sql.
+-- Which of them are not loaded whole is told by sql/checks/missing_days.sql; analytics.calendar also calls those
+-- provisional of which a session is not yet known to its end.
 SELECT
     partition_date,
     min(pulled_at)

@@ -135,7 +135,7 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
         for days in (usual, *missing):
             assert dagster.pull(days).success
         code, text = said()
-        assert "Nothing is wrong." in text
+        assert "Nothing is to be mended." in text
         assert code == 0
 
 
