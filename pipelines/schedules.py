@@ -65,8 +65,8 @@ _NO_FULL_DAY = f"START_DATE is {SETTINGS.start_date}: there is no full day yet."
     job=DAILY_PULL,
     description=(
         f"Yesterday, and again the {SETTINGS.lookback_days} days before it (LOOKBACK_DAYS). Besides, of the days that "
-        f"are missing since the first load, or were never pulled after they were over, the oldest {SETTINGS.catch_up_days} "
-        "(CATCH_UP_DAYS)."
+        "are missing since the first load or mark, or were never pulled after they were over, the oldest "
+        f"{SETTINGS.catch_up_days} (CATCH_UP_DAYS)."
     ),
 )
 def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> list[dg.RunRequest] | dg.SkipReason:

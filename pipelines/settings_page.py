@@ -67,14 +67,19 @@ def page(text: str) -> str:
     """The whole page."""
     parts = [_HEAD]
     for section in sections(text):
-        words = f"{section.words[:1].upper()}{section.words[1:]}"
+        words = _linked(f"{section.words[:1].upper()}{section.words[1:]}")
         parts.append("\n".join(filter(None, [f"## {section.title}", words and f"\n{words}"])) + "\n")
         parts.append("| setting | default | what it means |\n|---|---|---|\n" + "".join(map(_row, section.settings)))
     return "\n".join([*parts, _FOOT])
 
 
+def _linked(words: str) -> str:
+    """With a link in the place of each page that is named from the checkout on, as `docs/lists.md`, whatever its first letter."""
+    return re.sub(r"\b[dD]ocs/([\w-]+\.md)", r"[\1](\1)", words)
+
+
 def _row(setting: Setting) -> str:
     default = f"`{setting.default}`" if setting.default else ""
     secret = " *secret*" if setting.name in SECRETS else ""
-    words = setting.words.replace("|", "\\|").replace("<", "&lt;")
+    words = _linked(setting.words.replace("|", "\\|").replace("<", "&lt;"))
     return f"| `{setting.name}`{secret} | {default} | {words} |\n"

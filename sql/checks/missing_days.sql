@@ -1,6 +1,7 @@
 -- Days that are not loaded whole: of a report at least there was no pull, or none but pulls restricted to other ids than those
 -- that the installation keeps to.
--- The days are those from START_DATE or the account's first load, whichever is later: before it nothing is missing.
+-- The days are those from the account's first load, or the first day that Dagster has marked where that is earlier, and
+-- never from before START_DATE: before them nothing is missing.
 WITH loaded AS (
     SELECT
         partition_date,

@@ -1,5 +1,7 @@
 """Each setting stands in `.env.example`, in the docs' settings page and in the list that tests clear; with words of its own."""
 
+import re
+
 import pytest
 
 from pipelines.commands.docs import SETTINGS_PAGE
@@ -28,6 +30,12 @@ def test_what_the_page_says_is_what_the_example_says_now() -> None:
 @pytest.mark.parametrize("name", sorted(KNOWN_NAMES - {f"{secret}_FILE" for secret in SECRETS}))
 def test_every_name_that_is_known_is_on_the_page(name: str) -> None:
     assert f"| `{name}`" in page(TEXT)
+
+
+def test_every_page_that_is_named_is_there_beside_it() -> None:
+    named = re.findall(r"[\w/.-]+\.md", page(TEXT))
+    assert len(named) > 2
+    assert [name for name in named if not (SETTINGS_PAGE.parent / name).exists()] == []
 
 
 def test_the_defaults_that_are_told_are_those_that_hold() -> None:
