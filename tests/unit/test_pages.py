@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.command_line import NAMES
 from resources.settings import CHECKOUT
 
 PAGES = [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")]
@@ -14,6 +15,15 @@ PAGES = [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")]
 def test_every_page_that_a_page_names_is_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_readme_names_every_command_and_every_folder_of_resources() -> None:
+    readme = (CHECKOUT / "README.md").read_text("utf-8")
+    targets = re.findall(r"^([a-z][a-z-]*):.*##", (CHECKOUT / "Makefile").read_text("utf-8"), re.M)
+    lacking = [f"make {name}" for name in targets if name != "help" and not re.search(rf"make {name}[`\s]", readme)]
+    lacking += [name for name in NAMES if not re.search(rf"`(make )?{name}[`\s]", readme)]
+    folders = [path.name for path in (CHECKOUT / "resources").iterdir() if (path / "__init__.py").exists()]
+    assert lacking + [name for name in folders if f"{name}/" not in readme] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
