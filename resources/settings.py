@@ -1,4 +1,8 @@
-"""The environment, read once: every setting of `.env.example`, checked, with the error that says how to mend it."""
+"""Settings: their names, `.env` and files of secrets read into the environment, and what days and people's data go by, checked.
+
+Each error says how to mend it. Kaltura's own settings are read in `resources/kaltura/resource.py`, the database's in
+`resources/postgres/url.py`, those of alerts in `pipelines/sensors/channels.py`, each where it is used.
+"""
 
 import datetime as dt
 import os
@@ -106,10 +110,11 @@ def _read_secret_files(environment: MutableMapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """How days are cut, and how much is pulled at once.
+    """How days are cut, how far back is pulled and kept, how much at once, and what of people.
 
     `start_date` is the first partition, in `timezone`. `grace_hours` is how long past midnight a session may run
-    before it has to be asked for by itself; `catch_up_days` is how many missing days the daily schedule asks for, beside
+    before it has to be asked for by itself; `lookback_days` how many days before yesterday the daily schedule pulls again;
+    `catch_up_days` is how many missing days the daily schedule asks for, beside
     the usual ones; `history_days` is how long Dagster's runs are kept, 0 for good; `days_per_run` 0 means a whole backfill
     is one run; `max_concurrency` is how many requests may be under way at once; `privacy` what is kept of people;
     `asset_prefix` stands before the keys of the assets. `terms` are when there are courses; none: always.

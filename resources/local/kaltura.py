@@ -8,7 +8,6 @@ one in the foreground, for whoever wants an address.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import threading
 from contextlib import ExitStack
 from functools import cache
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from resources.errors import ConfigurationError
 from resources.kaltura.session import Credentials
-from resources.settings import partner_id
+from resources.settings import Settings, partner_id
 
 if TYPE_CHECKING:
     from simulator import University
@@ -66,7 +65,7 @@ def write_lists(folder: Path, first: dt.date, last: dt.date) -> None:
 def _university() -> University:
     from simulator import University  # a second of importing, which no account needs
 
-    return University(SEED, os.environ.get("PARTITION_TIMEZONE", "").strip() or "UTC", ROOMS)
+    return University(SEED, str(Settings.from_environment().timezone), ROOMS)
 
 
 def _served() -> str:
