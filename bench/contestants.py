@@ -23,7 +23,7 @@ from assets.pull.normalize import normalize
 from bench.replies import Canned, Replies
 from resources.kaltura import csv
 from resources.warehouse.provenance import Provenance
-from resources.warehouse.statements import PARTNER, Merge
+from resources.warehouse.statements import PARTNER, TableStatements
 from resources.warehouse.warehouse import Warehouse
 
 KEY = [PARTNER, *ATTENDEES.table.key]
@@ -96,7 +96,7 @@ class Floor:
 
     @property
     def _columns(self) -> str:
-        names = Merge(ATTENDEES.table).columns
+        names = TableStatements(ATTENDEES.table).columns
         return ", ".join([*KEY, *(name for name in names if name not in KEY)])
 
 

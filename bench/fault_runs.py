@@ -25,6 +25,7 @@ from assets.pull.windows import FIRST_WINDOW_DAYS
 from assets.report import Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
+from pipelines.range_tags import range_tags
 from resources.kaltura import client
 from resources.kaltura.complete import FULLNESS
 from resources.kaltura.errors import SessionInvalid
@@ -46,7 +47,7 @@ CAP_THAT_IS_REACHED = 0.93  # of the first window's rows: the windows of 6001 th
 LONG_MEETING_HOURS = 24
 
 TABLES = ("room_sessions", "attendees", "breakout_sessions")
-BOOKS = ("loads", "changes", "rejects")
+BOOKKEEPING = ("loads", "changes", "rejects")
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ class Backfills:
         """A history of runs, and tables, that are empty."""
         self.kaltura.faults.clear()
         with psycopg.connect(self.url) as connection:
-            connection.execute(f"TRUNCATE {', '.join(f'kaltura.{name}' for name in (*TABLES, *BOOKS))}".encode())
+            connection.execute(f"TRUNCATE {', '.join(f'kaltura.{name}' for name in (*TABLES, *BOOKKEEPING))}".encode())
         hooks = get_on_retry_hooks()
         set_on_retry_hooks([self._note_pause])
         logging.getLogger("kaltura").setLevel(logging.CRITICAL)
@@ -232,10 +233,7 @@ class Backfills:
             self._job,
             instance,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={
-                "dagster/asset_partition_range_start": str(DAYS[0]),
-                "dagster/asset_partition_range_end": str(DAYS[-1]),
-            },
+            tags=range_tags(DAYS[0], DAYS[-1]),
             reexecution_options=dg.ReexecutionOptions.from_failure(parent, instance) if parent else None,
         )
         marked = [instance.get_materialized_partitions(report.key) for report in REPORTS]

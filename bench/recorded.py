@@ -22,6 +22,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from bench import pages
 from bench.years.installation import Installation, installed
+from pipelines.range_tags import range_tags
 from resources.settings import CHECKOUT
 
 MEASURED = Path(__file__).parent / "recorded.json"
@@ -107,10 +108,7 @@ def record(first: int, last: int) -> None:
 
 
 def _range(today: dt.date, days: int) -> dict[str, str]:
-    return {
-        "dagster/asset_partition_range_start": str(max(START, today - days * DAY)),
-        "dagster/asset_partition_range_end": str(today - DAY),
-    }
+    return range_tags(max(START, today - days * DAY), today - DAY)
 
 
 def _as_of(instance: dg.DagsterInstance, run: dg.DagsterRun, on: dt.date, job: str) -> None:

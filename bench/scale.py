@@ -23,6 +23,7 @@ import psycopg
 
 from assets import reports
 from bench import installation, pages
+from pipelines.range_tags import range_tags
 from pipelines.schedules import DAILY_PULL, SWEEP_DAYS, WEEKLY_SWEEP
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
@@ -106,8 +107,7 @@ def _run(environment: Mapping[str, str], first: dt.date, last: dt.date, job: str
     with psycopg.connect(url) as database:
         newest = database.execute("SELECT coalesce(max(id), 0) FROM kaltura.loads").fetchone()
     command = [str(Path(sys.executable).with_name("dagster")), "job", "execute", "-m", "pipelines.definitions"]
-    tags = {f"dagster/asset_partition_range_{end}": str(day) for end, day in (("start", first), ("end", last))}
-    words = ["-j", job, "--tags", json.dumps(tags)]
+    words = ["-j", job, "--tags", json.dumps(range_tags(first, last))]
     done = subprocess.run(
         [*command, *words], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
     )

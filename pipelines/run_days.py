@@ -6,6 +6,7 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from assets.reports import REPORTS
+from pipelines.range_tags import FIRST_DAY, LAST_DAY
 
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -31,7 +32,7 @@ def days_of(run: dg.DagsterRun) -> set[dt.date]:
     """The days that the run pulls. A run of a week's report pulls none: its partition, a Monday, stands for the week."""
     if not pulls(run):
         return set()
-    first, last = (run.tags.get(f"dagster/asset_partition_range_{end}", "") for end in ("start", "end"))
+    first, last = (run.tags.get(tag, "") for tag in (FIRST_DAY, LAST_DAY))
     one = run.tags.get("dagster/partition", "")
     try:
         start, end = dt.date.fromisoformat(first or one), dt.date.fromisoformat(last or one)

@@ -13,6 +13,7 @@ from assets.report import GROUP
 from assets.room_report.asset import room_report
 from assets.room_sessions import ROOM_SESSIONS
 from pipelines import catch_up, run_days
+from pipelines.range_tags import range_tags
 from resources.errors import ProjectError
 from resources.kaltura.windows import Days
 from resources.local import kaltura as local_kaltura
@@ -47,13 +48,7 @@ def _days_up_to(last: dt.date, count: int) -> Days | None:
 
 def _request(days: Days) -> dg.RunRequest:
     """One run over the days. Dagster wants a key of each where a tick asks for more than one run."""
-    return dg.RunRequest(
-        run_key=str(days),
-        tags={
-            "dagster/asset_partition_range_start": str(days.first),
-            "dagster/asset_partition_range_end": str(days.last),
-        },
-    )
+    return dg.RunRequest(run_key=str(days), tags=range_tags(days.first, days.last))
 
 
 _NO_FULL_DAY = f"START_DATE is {SETTINGS.start_date}: there is no full day yet."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from assets.pull import usable
-from assets.pull.normalize import DEVICES_AT_ONCE, NO_KEY, normalize
+from assets.pull.normalize import most_minutes_in, normalize
 from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, names_column
 from assets.report import Report
 from resources.kaltura.csv import Rows
@@ -25,15 +25,14 @@ FAILS = (
 IS_SET_ASIDE = (
     "Nothing to do: such rows go to kaltura.rejects, and of those that lack only a figure the rest is loaded."
 )
-MINUTES_A_SECOND = 1 / 60
 
 
 def judge(rows: Rows, report: Report, window: Window) -> Iterator[Finding]:
     """The verdict on the rows as a whole, with what is wrong with each column."""
-    frame = normalize(rows, report, most_minutes=(window.end - window.start) * MINUTES_A_SECOND * DEVICES_AT_ONCE)
+    frame = normalize(rows, report, most_minutes=most_minutes_in(window))
     found = list(_wrong(frame, rows, report))
     if not found:
-        of_no_session = int(_is_of_no_session(frame).sum())
+        of_no_session = int(usable.is_of_no_session(frame[REASON]).sum())
         good = f"{rows.received - of_no_session:,} of {rows.received:,} rows can be used"
         note = f"; {of_no_session:,} are of no session that Kaltura knows" if of_no_session else ""
         yield Finding("", "ok", good + note)
@@ -53,17 +52,13 @@ def _fails(frame: pd.DataFrame, report: Report) -> bool:
     return False
 
 
-def _is_of_no_session(frame: pd.DataFrame) -> pd.Series:
-    return frame[REASON].str.endswith(NO_KEY).fillna(False).astype(bool)
-
-
 _A_DAY = dt.date(2000, 1, 1)  # any: the rows are judged as those of one day
 
 
 def _wrong(frame: pd.DataFrame, rows: Rows, report: Report) -> Iterator[str]:
     if rows.rejects:
         yield _wrong_lines(rows)
-    unreadable = (frame[REASON].notna() & ~_is_of_no_session(frame)) | frame[REPAIR].notna()
+    unreadable = (frame[REASON].notna() & ~usable.is_of_no_session(frame[REASON])) | frame[REPAIR].notna()
     for column in report.table.columns:
         which = unreadable & names_column(frame[COLUMN], column.name)
         if column.name not in rows.frame or not which.any():

@@ -1,7 +1,7 @@
-"""Which rows belong to which day: whole sessions, each on its own local day, from as wide a window as it takes.
+"""Some days out of Kaltura's reports: asked for in one window, long sessions again, and handed over day by day.
 
-A reply to a window holds the window's days and fragments of their neighbours; this module keeps the ones and counts the
-others. A session that ends after its day's window is pulled again by its ids, with a window that covers it.
+A session that ends after its day's window is pulled again by its ids, with a window that covers it (`covers`). Which row
+is whose day's is said in `assign`.
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ from assets.pull.by_day import by_day
 from assets.pull.covers import FOLLOWED, covers
 from assets.pull.doubt import AgainstEmpty, Doubt, Seen, nothing_known
 from assets.pull.filters import Filters
-from assets.pull.normalize import AHEAD_SECONDS, DEVICES_AT_ONCE, normalize
+from assets.pull.normalize import AHEAD_SECONDS, most_minutes_in, normalize
 from assets.pull.stages import (
     COLUMN,
     COUNTED_ON,
@@ -300,8 +300,7 @@ class _Pull:
     def _received(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
         """A reply's rows, typed, with the window that they are known in and the day that counts what has no day."""
         window = reply.query.window
-        most_minutes = (window.end - window.start) / 60 * DEVICES_AT_ONCE
-        frame = normalize(reply.rows, report, self.people, most_minutes, self.now + AHEAD_SECONDS)
+        frame = normalize(reply.rows, report, self.people, most_minutes_in(window), self.now + AHEAD_SECONDS)
         frame[LINE] += self.lines[report.report_id].add(reply.rows)
         frame[WINDOW_START] = pd.Timestamp(window.starts_at).as_unit("us")
         frame[WINDOW_END] = pd.Timestamp(self._known_until(window)).as_unit("us")

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from assets.pull.stages import COLUMN, EXTRA, LINE, NORMALIZED, REASON, REPAIR, names_column
 from assets.report import Report
 from resources.kaltura.csv import Rows
+from resources.kaltura.windows import Window
 from resources.privacy.pseudonyms import EVERYTHING, People
 from resources.table import EARLIEST, LATEST, UNKNOWN, Column, Kind
 
@@ -27,6 +28,11 @@ DEVICES_AT_ONCE = 1000  # under one user id: each counts its own minutes
 NO_KEY = "is empty or unknown"
 AHEAD = "is in the future"
 AHEAD_SECONDS = 86_400.0  # what is ahead by less may be a clock: a session that has begun stays in
+
+
+def most_minutes_in(window: Window) -> float:
+    """Of one user id: more is no figure."""
+    return (window.end - window.start) / 60 * DEVICES_AT_ONCE
 
 
 def normalize(

@@ -36,10 +36,9 @@ def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
     if frame[REASON].isna().all() and frame[REPAIR].isna().all():
         return
     received = frame[frame[DISPOSITION] != REPLACED]
-    reasons = received[REASON]
-    is_of_no_session = reasons.str.endswith(NO_KEY).fillna(False).astype(bool) | (reasons == NO_SESSION).fillna(False)
+    of_no_session = is_of_no_session(received[REASON])
     kept = received[received[DISPOSITION] == KEPT]
-    unreadable = kept[REASON].notna() & ~is_of_no_session[kept.index]
+    unreadable = kept[REASON].notna() & ~of_no_session[kept.index]
     _require(received, unreadable, report, days)
     tells_no_day = kept[DAY].isna() & unreadable
     # Else one line of a Monday morning, a comma too many, would fail the empty Sunday before it for good.
@@ -48,6 +47,11 @@ def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
         is_of_day = kept[DAY] == pd.Timestamp(day)
         if is_of_day.any() or not are_few:
             _require(kept[is_of_day | tells_no_day], unreadable, report, Days(day, day))
+
+
+def is_of_no_session(reasons: pd.Series) -> pd.Series:
+    """Of rows that can't be used, those that could be read well, and whose session Kaltura does not know."""
+    return reasons.str.endswith(NO_KEY).fillna(False).astype(bool) | (reasons == NO_SESSION).fillna(False)
 
 
 def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Days) -> None:

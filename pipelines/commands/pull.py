@@ -82,13 +82,14 @@ def _pull_and_show(chosen: Callable[[dt.date], tuple[dt.date, dt.date]], *, acce
         from assets.reports import REPORTS
         from pipelines import launch
         from pipelines.last_full_day import last_full_day
+        from pipelines.range_tags import range_tags
 
         first, last = chosen(last_full_day(url))
 
     days, started = (last - first).days + 1, time.monotonic()
     result = launch.launch(
         [report.key for report in REPORTS],
-        tags={"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)},
+        tags=range_tags(first, last),
         pull_config={"accept_empty": True} if accept_empty else None,
         watch=lambda instance, run_id: _progress(console, instance, run_id, days),
     )

@@ -1,4 +1,4 @@
-"""Runs whose process is gone, ended: Dagster's own launcher does not notice, and such a run would keep its place for good.
+"""Marks runs as failed whose process has died: Dagster's launcher does not notice, and they would hold their slot for ever.
 
 A run is executed by a process beside the code server. Killed together with it, or ended while Dagster's storage was
 away, it can't report its end. This sensor is evaluated in the code server, so it sees the processes. What it ends as
@@ -23,8 +23,7 @@ CHECK_EVERY_SECONDS = 15
 SILENT_SECONDS = 120
 # Of a local run on another host. One question to Kaltura may take an hour, with all its tries; a lock, fifteen minutes.
 SILENT_ELSEWHERE_SECONDS = 6 * 3600
-RANGE_TAG = "dagster/asset_partition_range_start"
-UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+EXECUTING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 REASON = "The process that executed the run is gone. The days it marked are loaded."
 REASON_ELSEWHERE = (
@@ -41,7 +40,7 @@ REASON_ELSEWHERE = (
 def abandoned_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     location = context.code_location_origin.location_name if context.code_location_origin else None
     ended = end_abandoned_local_runs(context.instance)
-    for record in context.instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY)):
+    for record in context.instance.get_run_records(dg.RunsFilter(statuses=EXECUTING)):
         is_ours = location is not None and _location_of(record.dagster_run) == location
         if is_ours and _is_abandoned(record) and _ended(context.instance, record, REASON):
             ended.append(record.dagster_run.run_id)
@@ -78,7 +77,7 @@ def _last_heard_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> float:
 def _ended(instance: dg.DagsterInstance, record: dg.RunRecord, reason: str) -> bool:
     """Whether the run was still under way, and so was ended: its process may have reported its end, and then have gone."""
     run = instance.get_run_by_id(record.dagster_run.run_id)
-    if run is None or run.status not in UNDER_WAY:
+    if run is None or run.status not in EXECUTING:
         return False
     instance.report_run_failed(run, reason)
     return True
@@ -97,13 +96,10 @@ def _is_abandoned(record: dg.RunRecord) -> bool:
     if state is not ProcessState.UNKNOWN:
         return state is not ProcessState.ALIVE
     is_silent = time.time() - record.update_timestamp.timestamp() > SILENT_SECONDS
-    return is_silent and (record.dagster_run.status is dg.DagsterRunStatus.STARTING or _is_a_pull(record.dagster_run))
+    if not is_silent or record.dagster_run.status is dg.DagsterRunStatus.STARTING:
+        return is_silent
+    from pipelines.run_days import (
+        pulls,  # the code server has it; `make run` does without until its settings are checked
+    )
 
-
-def _is_a_pull(run: dg.DagsterRun) -> bool:
-    """Whether the run would say which process it is. Others may be anything, and take as long as they like."""
-    from assets.reports import REPORTS  # the code server has it; `make run` does without until its settings are checked
-
-    if run.asset_selection is None:  # as a schedule's run, whose job says which assets; ranges of days are pulls
-        return RANGE_TAG in run.tags
-    return not {report.key for report in REPORTS}.isdisjoint(run.asset_selection)
+    return pulls(record.dagster_run)  # which would say which process it is; others may take as long as they like

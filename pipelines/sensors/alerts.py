@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from assets.checks import checks
+from assets.pull.reasons import STRETCHES_IN_A_LINE
 from pipelines.sensors.channels import HOW_TO, channels, deliver, titled
 from pipelines.sensors.incidents import ERROR, LOAD, WARNING, Collected, Day, Incident, collect
 from resources.kaltura.windows import stretches
@@ -23,7 +24,6 @@ REMIND_AFTER_SECONDS = 24 * 3600 - 600  # once a day, and not ten minutes later 
 FORGET_WARNINGS_AFTER_SECONDS = 60 * 24 * 3600  # of days that nobody pulled again
 MARKS_REMEMBERED = 500  # subjects times moments, some 40 kB; the oldest are forgotten, and told again if bad still
 LINES_IN_A_MESSAGE = 25
-DAYS_IN_A_LINE = 5
 
 
 @dataclass
@@ -156,9 +156,9 @@ def _is_well(subject: str, day: Day, found: Collected) -> bool:
 
 def _what(subject: str, days: Sequence[Day], incident: Incident | None = None) -> str:
     dated = stretches(day for day in days if day)
-    shown = ", ".join(str(each).replace("...", " to ") for each in dated[:DAYS_IN_A_LINE])
-    if len(dated) > DAYS_IN_A_LINE:
-        shown += f" and {sum(len(each) for each in dated[DAYS_IN_A_LINE:])} more days"
+    shown = ", ".join(str(each).replace("...", " to ") for each in dated[:STRETCHES_IN_A_LINE])
+    if len(dated) > STRETCHES_IN_A_LINE:
+        shown += f" and {sum(len(each) for each in dated[STRETCHES_IN_A_LINE:])} more days"
     if subject == LOAD:
         tables = f" ({', '.join(incident.tables)})" if incident and incident.tables else ""
         if incident and incident.has_rows:

@@ -30,7 +30,7 @@ from resources.table import Table
 
 FOLDER = CHECKOUT / "sql"
 
-_BOOKS = """
+_HISTORY_TABLE = """
 CREATE SCHEMA IF NOT EXISTS kaltura;
 CREATE TABLE IF NOT EXISTS kaltura.migrations (
     name text PRIMARY KEY,
@@ -221,14 +221,14 @@ class Migrations:
 
         `apply` goes on from there. Raises `MigrationError`.
         """
-        self._run(_BOOKS, "kaltura.migrations")
+        self._run(_HISTORY_TABLE, "kaltura.migrations")
         for file in self._migrations:
             if file.name in names:
                 self._execute(file)
 
     def _apply_files(self) -> list[str]:
         with self._locked():
-            self._run(_BOOKS, "kaltura.migrations")
+            self._run(_HISTORY_TABLE, "kaltura.migrations")
         done = []
         while name := self._apply_next():
             done.append(name)
@@ -265,7 +265,7 @@ class Migrations:
     def _views_of(self, applied: Mapping[str, Applied]) -> Views:
         return Views(self._connection, [_made_by(name) for name in applied if name.startswith("views/")])
 
-    def _has_books(self) -> bool:
+    def _has_history(self) -> bool:
         row = self._connection.execute("SELECT to_regclass('kaltura.migrations') IS NOT NULL").fetchone()
         return row == (True,)
 
@@ -286,7 +286,7 @@ class Migrations:
         )
 
     def _applied(self) -> dict[str, Applied]:
-        if not self._has_books():
+        if not self._has_history():
             return {}
         return _told(ask_applied(self._connection))
 

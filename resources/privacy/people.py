@@ -48,7 +48,7 @@ _KINDS = {"partner_id": Kind.NUMBER, "user_id": Kind.TEXT, "pseudonym": Kind.TEX
 _COPY = sql.SQL("COPY kaltura.people (partner_id, user_id, pseudonym) FROM STDIN (FORMAT binary)").format()
 _NO_IDS = (None, *NOBODY)
 
-# Who takes people out holds it alone.
+# Erasure, retention and conversion take it exclusively.
 LOADS_SHARE = Lock(PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
 
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from resources.arrivals import Pull
 from resources.postgres import copy as copying
 from resources.table import Column, Kind, Table
-from resources.warehouse.statements import PARTITION_DATE, Merge
+from resources.warehouse.statements import PARTITION_DATE, TableStatements
 from resources.warehouse.unnamed import unnamed
 
 _REACH = ("window_end", "ends_at")  # a session's rows are known up to the earlier of the two
@@ -96,12 +96,12 @@ class Difference:
         arrived: pa.Table,
         existing: pa.Table,
         listed: Sequence[pd.DataFrame],
-        merge: Merge,
+        merge: TableStatements,
         day: dt.date,
         *,
         knows_people: bool,
     ) -> "Difference":
-        """`existing` is what `Merge.existing_rows` returned for the sessions of `arrived`.
+        """`existing` is what `TableStatements.existing_rows` returned for the sessions of `arrived`.
 
         `knows_people`: whether those whom it names stay where they came as nobody.
         """

@@ -27,7 +27,7 @@ from resources.warehouse.comparison import Difference, Resolution, joined, known
 from resources.warehouse.kept_to import KeptTo, is_whole
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.rejects import RejectsLoad
-from resources.warehouse.statements import DAY, EXTRA, PARTITION_DATE, PARTNER, PEOPLE, Merge
+from resources.warehouse.statements import DAY, EXTRA, PARTITION_DATE, PARTNER, PEOPLE, TableStatements
 
 LOADS_BEFORE = CHECKOUT / "sql" / "queries" / "loads_before.sql"
 
@@ -75,7 +75,7 @@ class TableLoad:
         # A pull that keeps to some rooms, say, has the sessions that it lists whole; one that keeps to people has not.
         self.is_of_everybody = PEOPLE_FILTER not in (arrivals.filters or ())
         self.table = arrivals.table
-        self.merge = Merge(arrivals.table)
+        self.merge = TableStatements(arrivals.table)
         self.lock = Lock(self.table.report_id, f"another load of {self.table.name}")
         self.rejects = RejectsLoad(day, arrivals, provenance, kept_to)
         self._arrived_sessions = self._sessions(copying.as_arrow(arrivals.frame[list(self.table.session_key)]))

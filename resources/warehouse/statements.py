@@ -32,7 +32,7 @@ BOOKKEEPING = ("load_id", "first_loaded_at", "changed_at")
 
 
 @dataclass(frozen=True)
-class Merge:
+class TableStatements:
     """The statements for one table. Their parameters: `load_id`, `partner_id`, and for each column of a key an array."""
 
     table: Table

@@ -15,6 +15,7 @@ from dagster._core.events import DagsterEvent
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from assets.reports import REPORTS
+from pipelines.run_days import PULLS
 from pipelines.sensors import abandoned_runs as abandoned
 from resources.runtime.processes import ProcessState, execution_tag
 from resources.settings import CHECKOUT
@@ -147,7 +148,7 @@ def test_a_pull_that_never_said_which_process_it_is_is_ended(
 
 @pytest.mark.usefixtures("all_are_silent")
 def test_a_schedules_pull_which_selects_no_assets_is_ended_too(instance: dg.DagsterInstance) -> None:
-    run = add_run(instance, tags={**GRPC, abandoned.RANGE_TAG: "2026-05-04"}, selection=None)
+    run = add_run(instance, tags={**GRPC, **PULLS}, selection=None)
     look(instance)
     assert status(instance, run) is FAILURE
 

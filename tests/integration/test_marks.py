@@ -62,15 +62,15 @@ def home(
 
 
 @pytest.fixture
-def books(home: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def records(home: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """A warehouse that `status` finds by the settings, and a Dagster of the same installation."""
     monkeypatch.setenv("DATABASE_URL", database)
     with psycopg.connect(database, autocommit=True) as sql, dg.DagsterInstance.get() as instance:
         yield SimpleNamespace(sql=sql, url=database, instance=instance)
 
 
-def load(books: SimpleNamespace, report_id: int, day: dt.date) -> None:
-    books.sql.execute(
+def load(records: SimpleNamespace, report_id: int, day: dt.date) -> None:
+    records.sql.execute(
         "INSERT INTO kaltura.loads (partner_id, report_id, partition_date, window_start, window_end, pulled_at,"
         " requests, rows_received, rows_merged, rows_rejected, rows_other_days, inserted, updated, unchanged, removed)"
         " VALUES (%s, %s, %s, now(), now(), now(), 1, 0, 0, 0, 0, 0, 0, 0, 0)",
@@ -78,13 +78,13 @@ def load(books: SimpleNamespace, report_id: int, day: dt.date) -> None:
     )
 
 
-def mark(books: SimpleNamespace, key: dg.AssetKey, day: dt.date) -> None:
-    books.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=str(day)))
+def mark(records: SimpleNamespace, key: dg.AssetKey, day: dt.date) -> None:
+    records.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=str(day)))
 
 
-def green(books: SimpleNamespace, key: dg.AssetKey) -> set[str]:
+def green(records: SimpleNamespace, key: dg.AssetKey) -> set[str]:
     """The days that the UI shows as materialized, and leaves out by "only missing and failed"."""
-    value = get_and_update_asset_status_cache_value(books.instance, key, PARTITIONS)
+    value = get_and_update_asset_status_cache_value(records.instance, key, PARTITIONS)
     if value is None:
         return set()
     return set(value.deserialize_materialized_partition_subsets(PARTITIONS).get_partition_keys())
@@ -97,15 +97,15 @@ def said(*words: str) -> tuple[int, str]:
 
 @pytest.mark.deep
 def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_nothing_is_wrong(
-    books: SimpleNamespace, tmp_path: Path
+    records: SimpleNamespace, tmp_path: Path
 ) -> None:
     there, lost = Days(WEEK.first, WEEK.first + 2 * DAY), Days(WEEK.first + 3 * DAY, LAST)
     with (
         serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
-        installed(kaltura, books.url, books.instance) as dagster,
+        installed(kaltura, records.url, records.instance) as dagster,
     ):
         assert dagster.pull(there).success
-        back_up(books.url, tmp_path / "old.dump", Console(quiet=True))
+        back_up(records.url, tmp_path / "old.dump", Console(quiet=True))
         assert dagster.pull(lost).success
         assert said() == (0, said()[1])
         restored = CliRunner().invoke(front_door, ["restore", str(tmp_path / "old.dump"), "--trust", "--replace"])
@@ -125,12 +125,12 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
         assert NOT_THERE not in text
         assert NOT_MARKED not in text
         for report in REPORTS:
-            assert green(books, report.key) == {str(day) for day in there}
-            newest = books.instance.fetch_materializations(report.key, limit=1).records[0].asset_materialization
+            assert green(records, report.key) == {str(day) for day in there}
+            newest = records.instance.fetch_materializations(report.key, limit=1).records[0].asset_materialization
             assert {"inserted", "window", MARKED_BY} <= newest.metadata.keys()
 
         usual = Days(LAST - DAY, LAST)
-        missing = catch_up.days_to_pull(books.instance, Postgres(url=books.url), ACCOUNT, usual)
+        missing = catch_up.days_to_pull(records.instance, Postgres(url=records.url), ACCOUNT, usual)
         assert missing == [Days(lost.first, usual.first - DAY)]
         for days in (usual, *missing):
             assert dagster.pull(days).success
@@ -139,10 +139,12 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
         assert code == 0
 
 
-def test_after_a_wiped_history_the_days_that_are_there_are_marked_and_nothing_is_wrong(books: SimpleNamespace) -> None:
+def test_after_a_wiped_history_the_days_that_are_there_are_marked_and_nothing_is_wrong(
+    records: SimpleNamespace,
+) -> None:
     for day in WEEK:
         for report in REPORTS:
-            load(books, report.report_id, day)
+            load(records, report.report_id, day)
     code, text = said()
     assert code == 1
     assert f"{NOT_MARKED}: 7 days" in text
@@ -152,28 +154,28 @@ def test_after_a_wiped_history_the_days_that_are_there_are_marked_and_nothing_is
     assert document["is_well"]
     assert document["mended"] == {"marked": [[str(WEEK.first), str(WEEK.last)]], "unmarked": [], "forgotten": []}
     assert json.loads(said("--mend", "--json")[1])["mended"] == {"marked": [], "unmarked": [], "forgotten": []}
-    assert all(green(books, report.key) == {str(day) for day in WEEK} for report in REPORTS)
+    assert all(green(records, report.key) == {str(day) for day in WEEK} for report in REPORTS)
 
 
 def test_marks_that_are_all_that_is_left_of_a_lost_history_bring_it_back_until_they_are_taken_away(
-    books: SimpleNamespace,
+    records: SimpleNamespace,
 ) -> None:
     for report in REPORTS:
-        load(books, report.report_id, LAST)
+        load(records, report.report_id, LAST)
         for day in WEEK:
-            mark(books, report.key, day)
+            mark(records, report.key, day)
     lost = Days(WEEK.first, LAST - DAY)
     code, text = said()
     assert code == 1
     assert f"{NOT_THERE}: 6 days: {lost.first} to {lost.last}" in text
-    asked = catch_up.days_to_pull(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST))
+    asked = catch_up.days_to_pull(records.instance, Postgres(url=records.url), ACCOUNT, Days(LAST, LAST))
     assert asked == [lost]
 
     _, text = said("--mend")
 
     assert f"nothing brings back by itself, as no load is known before them: {lost.first} to {lost.last}" in text
     assert f"python -m pipelines pull --from {lost.first} --to {lost.last}" in text
-    assert catch_up.days_to_pull(books.instance, Postgres(url=books.url), ACCOUNT, Days(LAST, LAST)) == []
+    assert catch_up.days_to_pull(records.instance, Postgres(url=records.url), ACCOUNT, Days(LAST, LAST)) == []
 
 
 some_days = st.lists(st.sets(st.integers(0, 6)), min_size=len(REPORTS), max_size=len(REPORTS))
@@ -183,54 +185,54 @@ some_days = st.lists(st.sets(st.integers(0, 6)), min_size=len(REPORTS), max_size
 @settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
 @given(some_days, some_days)
 def test_each_assets_marks_are_the_days_that_the_warehouse_holds_of_it(
-    books: SimpleNamespace, there: list[set[int]], marked: list[set[int]]
+    records: SimpleNamespace, there: list[set[int]], marked: list[set[int]]
 ) -> None:
-    books.sql.execute("TRUNCATE kaltura.loads CASCADE")
-    books.instance.wipe()
+    records.sql.execute("TRUNCATE kaltura.loads CASCADE")
+    records.instance.wipe()
     for report, held, marks in zip(REPORTS, there, marked, strict=True):
         for n in held:
-            load(books, report.report_id, WEEK.first + n * DAY)
+            load(records, report.report_id, WEEK.first + n * DAY)
         for n in marks:
-            mark(books, report.key, WEEK.first + n * DAY)
+            mark(records, report.key, WEEK.first + n * DAY)
 
-    mended = mend(books.sql, books.instance, ACCOUNT)
+    mended = mend(records.sql, records.instance, ACCOUNT)
 
     for report, held in zip(REPORTS, there, strict=True):
-        assert green(books, report.key) == {str(WEEK.first + n * DAY) for n in held}
+        assert green(records, report.key) == {str(WEEK.first + n * DAY) for n in held}
     added = {n for held, marks in zip(there, marked, strict=True) for n in held - marks}
     taken = {n for held, marks in zip(there, marked, strict=True) for n in marks - held}
     assert {day for days in mended.marked for day in days} == {WEEK.first + n * DAY for n in added}
     assert {day for days in mended.unmarked for day in days} == {WEEK.first + n * DAY for n in taken}
-    after = status(books.sql, books.instance, ACCOUNT)
+    after = status(records.sql, records.instance, ACCOUNT)
     assert after.days[NOT_THERE] == after.days[NOT_MARKED] == []
 
 
 def test_a_day_that_a_run_loads_meanwhile_keeps_its_mark(
-    books: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    records: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for report in REPORTS:
-        load(books, report.report_id, WEEK.first)
-        mark(books, report.key, WEEK.first)
-        mark(books, report.key, LAST)
+        load(records, report.report_id, WEEK.first)
+        mark(records, report.key, WEEK.first)
+        mark(records, report.key, LAST)
     wipe = dg.DagsterInstance.wipe_assets
 
     def run_ends_then_wipe(instance: dg.DagsterInstance, keys: list[dg.AssetKey]) -> None:
         for report in REPORTS:
-            load(books, report.report_id, WEEK.first + DAY)
-            mark(books, report.key, WEEK.first + DAY)
+            load(records, report.report_id, WEEK.first + DAY)
+            mark(records, report.key, WEEK.first + DAY)
         wipe(instance, keys)
 
     monkeypatch.setattr(dg.DagsterInstance, "wipe_assets", run_ends_then_wipe)
-    mend(books.sql, books.instance, ACCOUNT)
+    mend(records.sql, records.instance, ACCOUNT)
     for report in REPORTS:
-        assert green(books, report.key) == {str(WEEK.first), str(WEEK.first + DAY)}
+        assert green(records, report.key) == {str(WEEK.first), str(WEEK.first + DAY)}
 
 
-def test_nothing_is_mended_in_a_schema_of_a_newer_version(books: SimpleNamespace) -> None:
-    load(books, 6000, WEEK.first)
-    mark(books, REPORTS[0].key, LAST)
-    books.sql.execute("INSERT INTO kaltura.migrations (name, checksum) VALUES ('migrations/9999_later.sql', 'x')")
+def test_nothing_is_mended_in_a_schema_of_a_newer_version(records: SimpleNamespace) -> None:
+    load(records, 6000, WEEK.first)
+    mark(records, REPORTS[0].key, LAST)
+    records.sql.execute("INSERT INTO kaltura.migrations (name, checksum) VALUES ('migrations/9999_later.sql', 'x')")
     code, text = said("--mend")
     assert code == 1
     assert "9999_later.sql" in text
-    assert green(books, REPORTS[0].key) == {str(LAST)}
+    assert green(records, REPORTS[0].key) == {str(LAST)}

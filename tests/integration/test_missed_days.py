@@ -20,6 +20,7 @@ from assets.checks import missing_days as check
 from assets.reports import REPORTS
 from pipelines import catch_up
 from pipelines.definitions import defs
+from pipelines.range_tags import FIRST_DAY, LAST_DAY
 from pipelines.run_days import PULLS
 from pipelines.schedules import DAILY_PULL, daily_pull
 from resources.kaltura.windows import DAY, Days, stretches
@@ -28,7 +29,6 @@ from simulator import DEMO, University, serving
 
 ACCOUNT = DEMO.partner_id
 FIRST = dt.date(2026, 3, 2)
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "ours"), "__ASSET_JOB")
 KEYS = [report.key for report in REPORTS]
 
@@ -78,9 +78,7 @@ def tick(instance: dg.DagsterInstance, url: str, day: dt.date) -> list[Days]:
     ) as context:
         requests = daily_pull.evaluate_tick(context).run_requests
     assert len({request.run_key for request in requests}) == len(requests)  # else Dagster takes them for one
-    return [
-        Days(*(dt.date.fromisoformat(request.tags[end]) for end in (RANGE_START, RANGE_END))) for request in requests
-    ]
+    return [Days(*(dt.date.fromisoformat(request.tags[end]) for end in (FIRST_DAY, LAST_DAY))) for request in requests]
 
 
 def test_a_server_that_was_off_for_a_hundred_days_gets_them_back_oldest_first_31_a_tick(books: SimpleNamespace) -> None:
@@ -218,7 +216,7 @@ def test_a_warehouse_that_is_away_leaves_the_usual_days_and_is_said(
 def _run(
     instance: dg.DagsterInstance, days: Days, status: dg.DagsterRunStatus, keys: Collection[dg.AssetKey] = KEYS
 ) -> None:
-    tags = {RANGE_START: str(days.first), RANGE_END: str(days.last)}
+    tags = {FIRST_DAY: str(days.first), LAST_DAY: str(days.last)}
     if len(days) == 1:
         tags = {"dagster/partition": str(days.first)}
     instance.add_run(
@@ -272,7 +270,7 @@ def test_days_of_a_schedules_run_are_not_asked_for_twice_and_those_of_another_ac
     load(books, [FIRST])
     ours, theirs = Days(FIRST + DAY, FIRST + 5 * DAY), Days(FIRST + 6 * DAY, FIRST + 9 * DAY)
     for days, tags in ((ours, DAILY_PULL.tags), (theirs, {name: f"another/{DAILY_PULL.tags[name]}" for name in PULLS})):
-        asked = {**tags, RANGE_START: str(days.first), RANGE_END: str(days.last)}
+        asked = {**tags, FIRST_DAY: str(days.first), LAST_DAY: str(days.last)}
         queued = dg.DagsterRunStatus.QUEUED
         run = dg.DagsterRun("daily_pull", str(uuid.uuid4()), status=queued, tags=asked, remote_job_origin=ORIGIN)
         books.instance.add_run(run)

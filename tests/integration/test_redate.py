@@ -388,10 +388,10 @@ def test_the_refusal_of_another_zone_names_the_command_that_does_it_and_pulls_go
     account.pull("Asia/Kolkata")
     with psycopg.connect(configured) as connection:
         assert recorded_timezone(connection, PARTNER) == "Asia/Kolkata"
-        books = connection.execute(
+        recorded = connection.execute(
             "SELECT timezone, timezone_before FROM kaltura.calendars ORDER BY partner_id"
         ).fetchall()
-        assert books == [("America/New_York", None), ("Asia/Kolkata", "America/New_York")]
+        assert recorded == [("America/New_York", None), ("Asia/Kolkata", "America/New_York")]
     command.main([], standalone_mode=False)
     assert "already. Nothing was changed" in capsys.readouterr().out
 

@@ -121,7 +121,7 @@ def _columns(requests: Requests, probe: Probe) -> Iterator[Finding]:
         yield Finding("", "ok", f"all {len(expected)} are there, and no other", kaltura_session=session)
     if missing:
         found = f"missing: {', '.join(_with_candidates(missing, more))}"
-        advice = "No day of this report can be loaded. Ask Kaltura's support for the columns, with what --json prints."
+        advice = NO_DAY
         yield Finding("", "failed", found, advice, session)
     if more:
         shown = [name if NAME_OF_COLUMN.fullmatch(name) else "one that is no name" for name in more]
