@@ -72,7 +72,7 @@ CLAIMS = {
         f"{ALONE}what_an_earlier_version_left_keeps_its_data_and_is_closed_at_the_next_start"
     ],
     "**Files.** What Dagster": [
-        "unit/test_home.py::test_what_dagster_and_its_runs_write_is_for_their_user_alone",
+        "unit/test_dagster_home.py::test_what_dagster_and_its_runs_write_is_for_their_user_alone",
         f"{BACKUP}a_backup_is_written_over_none_and_only_its_owner_reads_it",
     ],
     "Dagster's webserver takes orders": [

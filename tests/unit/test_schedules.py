@@ -9,10 +9,9 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from pipelines.definitions import defs
+from pipelines.range_tags import FIRST_DAY, LAST_DAY
 from pipelines.schedules import daily_pull, nightly_check, weekly_sweep
 from resources.warehouse.resource import Postgres
-
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +38,17 @@ def requested(schedule: dg.ScheduleDefinition, at: dt.datetime, instance: dg.Dag
 
 def test_the_daily_pull_covers_yesterday_and_the_three_days_before_it_in_one_run(instance: dg.DagsterInstance) -> None:
     tags = requested(daily_pull, dt.datetime(2026, 3, 10, 4, 30, tzinfo=dt.UTC), instance)
-    assert (tags[RANGE_START], tags[RANGE_END]) == ("2026-03-06", "2026-03-09")
+    assert (tags[FIRST_DAY], tags[LAST_DAY]) == ("2026-03-06", "2026-03-09")
 
 
 def test_the_weekly_sweep_covers_the_last_thirty_days(instance: dg.DagsterInstance) -> None:
     tags = requested(weekly_sweep, dt.datetime(2026, 3, 15, 5, 30, tzinfo=dt.UTC), instance)
-    assert (tags[RANGE_START], tags[RANGE_END]) == ("2026-02-13", "2026-03-14")
+    assert (tags[FIRST_DAY], tags[LAST_DAY]) == ("2026-02-13", "2026-03-14")
 
 
 def test_a_look_back_over_the_start_date_stops_there(instance: dg.DagsterInstance) -> None:
     tags = requested(daily_pull, dt.datetime(2025, 1, 3, 4, 30, tzinfo=dt.UTC), instance)
-    assert (tags[RANGE_START], tags[RANGE_END]) == ("2025-01-01", "2025-01-02")
+    assert (tags[FIRST_DAY], tags[LAST_DAY]) == ("2025-01-01", "2025-01-02")
 
 
 def test_before_the_first_full_day_there_is_nothing_to_pull(instance: dg.DagsterInstance) -> None:
