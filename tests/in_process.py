@@ -49,6 +49,16 @@ def installed(kaltura: Running, database: str, instance: dg.DagsterInstance | No
             entries = dagster.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
             return [each.dagster_event.asset_check_evaluation_data for each in entries if each.dagster_event]
 
+        def marked() -> set[str]:
+            """Days that each of the tables is marked for."""
+            return set.intersection(*(dagster.get_materialized_partitions(key) for key in kaltura_rooms.keys))
+
         yield SimpleNamespace(
-            pull=pull, evaluations=evaluations, sql=connection.execute, kaltura=kaltura, database=database, defs=defs
+            pull=pull,
+            evaluations=evaluations,
+            marked=marked,
+            sql=connection.execute,
+            kaltura=kaltura,
+            database=database,
+            defs=defs,
         )

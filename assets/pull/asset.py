@@ -48,6 +48,8 @@ NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 NOT_LOADED = f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
+Metadata = Mapping[str, int | str | dg.MetadataValue]
+
 
 class PullConfig(dg.Config):
     """What a run can be restricted to; by default to the `KALTURA_*_IDS` settings.
@@ -186,9 +188,13 @@ class _Run:
         return [day for day in days if day not in loaded]
 
     def against_empty(self, report: Report, days: Days, *, all_are_empty: bool) -> str:
-        account = self.people.partner_id
         return self.warehouse.against_empty(
-            account, report.report_id, days.first, days.last, all_are_empty=all_are_empty
+            self.people.partner_id,
+            report.report_id,
+            days.first,
+            days.last,
+            all_are_empty=all_are_empty,
+            kept_to=self.people.kept_to(self.filters.names_of(report)),
         )
 
     def pull(self, days: Sequence[dt.date], client: Client, *, accepts_empty: bool) -> None:
@@ -309,23 +315,33 @@ class _Run:
             root_run_id=self.root_run_id,
             timezone=CALENDAR.timezone,
         )
-        arrivals = extracted.by_day[day]
         try:
-            loads = self.warehouse.upsert(day, arrivals, provenance)
-        except ConfigurationError as error:
+            marks = self._loaded(day, extracted, provenance)
+        except Exception as error:  # whatever a day does to us, the others go on
             self.failed_loads_in_a_row += 1
             self._fail(day, error)
             return
         self.failed_loads_in_a_row = 0
+        for report, metadata in marks:
+            self._mark(report, day, metadata)
+
+    def _loaded(
+        self, day: dt.date, extracted: Extract, provenance: Provenance
+    ) -> list[tuple[Report, Metadata]]:
+        """Writes the day. What its marks say of each report."""
+        arrivals = extracted.by_day[day]
+        loads = self.warehouse.upsert(day, arrivals, provenance)
         self.has_written |= any(load.inserted or load.updated or load.removed for load in loads)
         by_table = {load.table: load for load in loads}
+        marks: list[tuple[Report, Metadata]] = []
         for report, arrived in zip(self.reports, arrivals, strict=True):
             window = f"{arrived.window_start:%Y-%m-%d %H:%M} to {arrived.window_end:%Y-%m-%d %H:%M} UTC"
             drawn = picture(arrived.frame)
             shown = {"picture": drawn} if drawn else {}
-            self._mark(report, day, {**_counts(by_table[report.table.name]), "window": window, **shown})
+            marks.append((report, {**_counts(by_table[report.table.name]), "window": window, **shown}))
+        return marks
 
-    def _mark(self, report: Report, day: dt.date, metadata: Mapping[str, int | str | dg.MetadataValue]) -> None:
+    def _mark(self, report: Report, day: dt.date, metadata: Metadata) -> None:
         """Tell Dagster that the table's day is there."""
         self._tell(dg.AssetMaterialization(report.key, partition=str(day), metadata=metadata))
         self.marked.add(day)

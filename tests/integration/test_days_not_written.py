@@ -3,13 +3,16 @@
 import datetime as dt
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from in_process import installed
 
+from assets.pull import asset
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, FIRST_WINDOW_DAYS, WIDEST_WINDOW_DAYS
 from assets.reports import REPORTS
 from resources.kaltura.windows import DAY, Days
+from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 
 FIRST = dt.date(2025, 2, 3)
@@ -52,3 +55,38 @@ def test_days_that_can_not_be_written_here_and_there_stop_nothing(dagster: Simpl
     assert dagster.sql("SELECT DISTINCT partition_date FROM kaltura.loads ORDER BY 1").fetchall() == [
         (day,) for day in good
     ]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, MemoryError], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("where", ["before it is written", "once it is written"])
+def test_an_error_that_nobody_thought_of_costs_the_day_that_it_meets(
+    where: str, error: type[Exception], dagster: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five days the second. Its own text may quote a row: it is not told."""
+    days = Days(FIRST, FIRST + 4 * DAY)
+    bad, others = FIRST + DAY, [FIRST, *Days(FIRST + 2 * DAY, days.last)]
+    upsert, picture = Warehouse.upsert, asset.picture
+    loading: list[dt.date] = []
+
+    def upserted(warehouse: Warehouse, day: dt.date, *more: Any) -> Any:
+        loading[:] = [day]
+        if day == bad and where == "before it is written":
+            raise error("ann@example.org")
+        return upsert(warehouse, day, *more)
+
+    def drawn(*more: Any) -> Any:
+        if loading == [bad] and where == "once it is written":
+            raise error("ann@example.org")
+        return picture(*more)
+
+    monkeypatch.setattr(Warehouse, "upsert", upserted)
+    monkeypatch.setattr(asset, "picture", drawn)
+    run = dagster.pull(days)
+    assert not run.success
+    assert {str(day) for day in others} == dagster.marked()
+    [failure] = [event.step_failure_data for event in run.all_events if event.is_step_failure]
+    said = failure.user_failure_data.description
+    assert "1 of the run's days could not be loaded; all others are." in said
+    assert f"{bad}: {error.__name__} in test_days_not_written.py, line " in said
+    assert "example.org" not in said
+    assert dagster.evaluations(run), "the days that are in are checked"
