@@ -1,8 +1,9 @@
 """Days that nobody pulled while nothing ran come back: some of them at each tick of `daily_pull`, the oldest first.
 
 Dagster makes up for one tick that was missed, and the look-back is a few days: what is missing longer is asked for here, and
-so are the last days before nothing ran, which were pulled with events outstanding. Which days those are is told by the
-warehouse. Marks in Dagster outlive the days where a backup is restored: they tell since when there ought to be some.
+so are the last days before nothing ran, which were pulled with events outstanding, and days of which a session still ran when
+they were last pulled, once it is over: at the latest after a week, as it is followed no longer. Which days those are is told
+by the warehouse. Marks in Dagster outlive the days where a backup is restored: they tell since when there ought to be some.
 """
 
 import datetime as dt
@@ -27,7 +28,7 @@ def days_to_pull(
 ) -> list[Days]:
     """Missing and provisional days before the `usual` ones that no run is at, `most` of them (CATCH_UP_DAYS).
 
-    A pull makes a provisional day final, so that none is asked for again and again. Raises `ProjectError`.
+    A pull makes each of them final, so that none is asked for again and again. Raises `ProjectError`.
 
     Days whose last attempt failed come after those that nobody has tried: if Kaltura no longer has the oldest ones, the
     others get their turn all the same.
@@ -37,7 +38,8 @@ def days_to_pull(
         return []
     with warehouse.opened() as opened, opened.connection() as connection, query.reading(connection, TIMEOUT_SECONDS):
         found = {*missing(connection, account, usual.last, first_marked(instance))}
-        found |= {day for day, is_provisional in days_with_loads(connection, account).items() if is_provisional}
+        loaded = days_with_loads(connection, account).items()
+        found |= {day for day, known in loaded if known.is_provisional and not known.may_still_run}
     wanted = {day for day in found if day < usual.first} - days_under_way(instance)
     return stretches(_chosen(wanted, _failed(instance), most))
 

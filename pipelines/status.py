@@ -14,6 +14,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 import psycopg
@@ -41,9 +42,10 @@ _BY_ITSELF = (
     else "nothing brings them back by itself, as CATCH_UP_DAYS is 0: "
 )
 MENDS = {
-    PROVISIONAL: "pulled before they were over everywhere: daily_pull, which asks again for the days before yesterday "
-    "(LOOKBACK_DAYS), makes them final",
-    OVERDUE: f"pulled before they were over everywhere, and not since, so figures may be too low; {_BY_ITSELF}{PULL}",
+    PROVISIONAL: "pulled before they were over everywhere, or while a session of theirs ran: daily_pull, which asks again for "
+    "the days before yesterday (LOOKBACK_DAYS), or once the session is over, makes them final",
+    OVERDUE: "pulled before they were over everywhere, or while a session of theirs ran, and not since, so figures may be too "
+    f"low; {_BY_ITSELF}{PULL}",
     MISSING: f"{_BY_ITSELF}{PULL}",
     NEVER: f"nobody has asked for them. For a history that begins earlier: {PULL}",
     NOT_THERE: f"Dagster shows them green and the warehouse lacks them; {_BY_ITSELF}{PULL}. `python -m pipelines status "
@@ -114,10 +116,11 @@ def compared(
     missing: Collection[dt.date],
     marked: Collection[dt.date],
     asked_again_from: dt.date = dt.date.min,
+    unsettled: Collection[dt.date] = (),
 ) -> dict[str, list[Days]]:
     """The wanted days by what is known of them; `loaded` says of each day that is there whole if it is provisional.
 
-    Days before `asked_again_from` no pull asks for by itself but to catch up.
+    Days before `asked_again_from` no pull asks for by itself but to catch up. Those that are `unsettled` no pull makes final.
     """
     marks = set(marked)
     kinds: dict[str, list[dt.date]] = {
@@ -125,7 +128,7 @@ def compared(
     }
     for day in sorted({*wanted, *loaded, *missing, *marks}):
         if day in loaded:
-            late = PROVISIONAL if day >= asked_again_from else OVERDUE
+            late = PROVISIONAL if day >= asked_again_from or day in unsettled else OVERDUE
             kinds[NOT_MARKED if day not in marks else late if loaded[day] else LOADED].append(day)
         else:
             kinds[NOT_THERE if day in marks else MISSING if day in missing else NEVER].append(day)
@@ -137,12 +140,13 @@ class Warehouse:
     """What the account's warehouse holds, since START_DATE.
 
     `loaded` days are there whole, and may be provisional; of `missing` days some reports may be there. `empty` are
-    those of the loaded days of which all reports came without a row.
+    those of the loaded days of which all reports came without a row, `unsettled` those of which a session may still run.
     """
 
     loaded: Mapping[dt.date, bool]
     missing: Mapping[dt.date, frozenset[int]]
     empty: frozenset[dt.date] = frozenset()
+    unsettled: frozenset[dt.date] = frozenset()
 
     def days_of(self, report: Report) -> set[dt.date]:
         """Days of which the report is there, whole."""
@@ -158,15 +162,24 @@ def held(connection: psycopg.Connection, account: int, marked_from: dt.date | No
     expect_none_but(connection, account, CALENDAR.timezone)
     last = _partitions()[-1] if _partitions() else SETTINGS.start_date
     lacking = missing_days.missing(connection, account, last, marked_from)
-    loaded = {day: late for day, late in days_with_loads(connection, account).items() if day not in lacking}
+    there = {day: known for day, known in days_with_loads(connection, account).items() if day not in lacking}
+    loaded = {day: known.is_provisional for day, known in there.items()}
+    unsettled = frozenset(day for day, known in there.items() if known.may_still_run)
     empty = connection.execute(_EMPTY.read_bytes(), {"partner_id": account}).fetchall()
-    return Warehouse(loaded, lacking, frozenset(day for (day,) in empty if day in loaded))
+    return Warehouse(loaded, lacking, frozenset(day for (day,) in empty if day in loaded), unsettled)
 
 
-def days_with_loads(connection: psycopg.Connection, account: int) -> dict[dt.date, bool]:
-    """Since START_DATE, and whether each is provisional. Which of them are not whole is told by `missing_days`."""
+class Known(NamedTuple):
+    """Of a day of which anything is loaded: whether it is provisional, and whether no pull makes it final yet."""
+
+    is_provisional: bool
+    may_still_run: bool
+
+
+def days_with_loads(connection: psycopg.Connection, account: int) -> dict[dt.date, Known]:
+    """Since START_DATE. Which of them are not whole is told by `missing_days`."""
     days = connection.execute(_LOADED.read_bytes(), {"partner_id": account}).fetchall()
-    return {day: late for day, late in days if day >= SETTINGS.start_date}
+    return {day: Known(*known) for day, *known in days if day >= SETTINGS.start_date}
 
 
 def marks(instance: dg.DagsterInstance) -> dict[int, set[dt.date]]:
@@ -191,7 +204,7 @@ def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account
         [account],
     ).fetchall()[0]
     in_both = set.intersection(*marked.values())
-    days = compared(_partitions(), there.loaded, there.missing, in_both, _asked_again_from())
+    days = compared(_partitions(), there.loaded, there.missing, in_both, _asked_again_from(), there.unsettled)
     return Status(account, days, stretches(there.empty), newest, size, _bytes_in(instance))
 
 

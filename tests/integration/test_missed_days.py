@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from hypothesis import given
+from depth import examples
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from in_process import installed
 
@@ -23,6 +24,7 @@ from pipelines.definitions import defs
 from pipelines.range_tags import FIRST_DAY, LAST_DAY
 from pipelines.run_days import PULLS
 from pipelines.schedules import DAILY_PULL, daily_pull
+from pipelines.status import days_with_loads, held
 from resources.kaltura.windows import DAY, Days, stretches
 from resources.warehouse.resource import Postgres
 from simulator import DEMO, University, serving
@@ -166,7 +168,7 @@ def test_a_day_that_lacks_one_report_or_was_pulled_for_some_people_alone_is_miss
 def test_the_last_days_before_nothing_ran_are_asked_for_again_until_they_are_pulled_whole(
     books: SimpleNamespace,
 ) -> None:
-    """Each was pulled the next morning; all but the last were pulled again. One has a session without an end."""
+    """Each was pulled the next morning; all but the last were pulled again. Two have a session without an end."""
     load(books, Days(FIRST, FIRST + 9 * DAY), hours_later=28)
     load(books, Days(FIRST, FIRST + 8 * DAY), hours_later=28 + 24)
     books.sql.execute(
@@ -175,6 +177,7 @@ def test_the_last_days_before_nothing_ran_are_asked_for_again_until_they_are_pul
         " FROM unnest(%s::date[]) AS day",
         [ACCOUNT, [FIRST, FIRST + 9 * DAY]],
     )
+    load(books, [FIRST], hours_later=28 + 24 * 7)
     today = FIRST + 50 * DAY
     _, first, *_ = tick(books.instance, books.url, today)
     assert first.first == FIRST + 9 * DAY
@@ -185,6 +188,53 @@ def test_the_last_days_before_nothing_ran_are_asked_for_again_until_they_are_pul
     assert tick(books.instance, books.url, today)[1].first == FIRST + 10 * DAY
     load(books, Days(FIRST + 10 * DAY, today - DAY))
     assert tick(books.instance, books.url, today) == [Days(today - 4 * DAY, today - DAY)]
+
+
+NEVER_OVER = 100_000  # hours
+ended = st.none() | st.integers(1, 120)  # after how many hours
+pulls = st.lists(st.integers(25, 300), min_size=1, max_size=3)  # so many hours after midnight
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), ended, pulls), min_size=1, max_size=4))
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([(2, 72, [40])])
+@example([(2, None, [52]), (3, None, [200])])
+@example([(2, NEVER_OVER, [40]), (2, 72, [40])])
+def test_days_of_which_a_session_ran_when_they_were_last_pulled_come_back_once_and_calendar_and_status_agree(
+    books: SimpleNamespace, drawn: list[tuple[int, int | None, list[int]]]
+) -> None:
+    """Days on which sessions begin, and after them nothing ran for long."""
+    books.sql.execute("TRUNCATE kaltura.loads, kaltura.room_sessions")
+    load(books, Days(FIRST, FIRST + 9 * DAY), hours_later=60)
+    for number, (at, hours, pulls) in enumerate(drawn):
+        day = FIRST + at * DAY
+        books.sql.execute("DELETE FROM kaltura.loads WHERE partition_date = %s", [day])
+        for later in pulls:
+            load(books, [day], hours_later=later)
+        begins, known_until = (_begins(day) + dt.timedelta(hours=each) for each in (20, max(pulls)))
+        ends = begins + dt.timedelta(hours=hours) if hours else None
+        books.sql.execute(
+            "INSERT INTO kaltura.room_sessions (partner_id, entry_id, cue_point_id, session_start_time, session_end_time,"
+            " partition_date, window_start, window_end, load_id) VALUES (%s, 'r', %s, %s, %s, %s, %s, %s, 1)",
+            [ACCOUNT, str(number), begins, ends, day, begins, known_until],
+        )
+    today = FIRST + 30 * DAY
+    for _ in range(3):
+        calendar = "SELECT session_date FROM analytics.calendar WHERE is_provisional AND is_session_loaded ORDER BY 1"
+        provisional = [day for (day,) in books.sql.execute(calendar)]
+        known = days_with_loads(books.sql, ACCOUNT)
+        assert [day for day in known if known[day].is_provisional] == provisional
+        usual, *asked = tick(books.instance, books.url, today)
+        if not asked:
+            break
+        for days in (usual, *asked):
+            load(books, days)
+        today += DAY
+    assert asked == []
+    assert provisional == sorted({FIRST + at * DAY for at, hours, _ in drawn if hours == NEVER_OVER})
+    assert held(books.sql, ACCOUNT).unsettled == {*provisional}, (
+        "no pull makes them final, so `status` does not ask for one"
+    )
 
 
 def test_another_accounts_loads_fill_no_gap(books: SimpleNamespace) -> None:

@@ -33,12 +33,17 @@ WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))
 a_day = st.integers(0, 20).map(lambda n: dt.date(2026, 3, 1) + dt.timedelta(days=n))
 
 
-@given(st.sets(a_day), st.dictionaries(a_day, st.booleans()), st.sets(a_day), st.sets(a_day), a_day)
+@given(st.sets(a_day), st.dictionaries(a_day, st.booleans()), st.sets(a_day), st.sets(a_day), a_day, st.sets(a_day))
 def test_each_day_is_said_once_and_as_it_is(
-    wanted: set[dt.date], loaded: dict[dt.date, bool], missing: set[dt.date], marked: set[dt.date], usual: dt.date
+    wanted: set[dt.date],
+    loaded: dict[dt.date, bool],
+    missing: set[dt.date],
+    marked: set[dt.date],
+    usual: dt.date,
+    unsettled: set[dt.date],
 ) -> None:
     missing -= loaded.keys()
-    found = compared(wanted, loaded, missing, marked, usual)
+    found = compared(wanted, loaded, missing, marked, usual, unsettled)
     said = [(day, kind) for kind, runs in found.items() for run in runs for day in run]
     assert sorted(day for day, _ in said) == sorted({*wanted, *loaded, *missing, *marked})
     for day, kind in said:
@@ -46,7 +51,7 @@ def test_each_day_is_said_once_and_as_it_is(
         assert (day in marked) is (kind in (LOADED, PROVISIONAL, OVERDUE, NOT_THERE))
         assert (day in missing - marked) is (kind == MISSING)
         assert (loaded.get(day, False) and day in marked) is (kind in (PROVISIONAL, OVERDUE))
-        assert kind != (OVERDUE if day >= usual else PROVISIONAL)
+        assert kind != (OVERDUE if day >= usual or day in unsettled else PROVISIONAL)
 
 
 def test_days_that_a_failover_took_are_said_to_be_marked_and_not_there_and_days_of_a_wiped_history_not_marked(
