@@ -1,6 +1,7 @@
 -- Days with rows that could not be used, or not wholly, by reason, where they are over 0.5 percent of all rows of the days
 -- that were asked for together. Not of a day alone: a row that tells no day counts to the first of them. Its line may have
--- come with earlier days already, and stands in rejects by those: it is found by the window that it is known to come in.
+-- come with earlier days already, and stands in rejects by those: it is found by the window that it is known to come in. A pull of
+-- other ids than the installation keeps to changes no verdict.
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
@@ -12,6 +13,7 @@ WITH newest AS (
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
+        AND is_whole
         AND partition_date BETWEEN %(first)s AND %(last)s
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),

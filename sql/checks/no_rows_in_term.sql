@@ -1,5 +1,6 @@
 -- Days on which the report was empty although the same weekday had rows in at least 3 of the 4 weeks before it.
 -- That is what makes a day one in term: nobody has to enter the university's calendar.
+-- A pull of other ids than the installation keeps to says nothing of a day.
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
@@ -9,6 +10,7 @@ WITH newest AS (
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
+        AND is_whole
         AND partition_date BETWEEN %(first)s::date - 28 AND %(last)s
     ORDER BY partition_date ASC, pull DESC, id DESC
 )

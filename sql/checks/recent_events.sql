@@ -1,5 +1,5 @@
--- Days go on being loaded, and nothing happens on them: how many loaded days of a term in a row, up to the run's last
--- one, are without any row. More than 3 is longer than a long weekend, more than 7 is an error unless it is a vacation. What
+-- Days go on being loaded, and nothing happens on them: how many loaded days of a term in a row, up to the newest that is
+-- loaded, are without any row. Not up to the run's last one: who pulls some days of a silence again ends none. More than 3 is longer than a long weekend, more than 7 is an error unless it is a vacation. What
 -- it finds is of the first silent day, so that it stays one finding for as long as the silence lasts.
 -- Without TERM_DATES the dates of the university's courses say when there is a vacation: between them. What lies before the
 -- first of them and after the last one may well be a term whose courses are not loaded.
@@ -22,6 +22,12 @@ terms AS (
     FROM of_courses
 ),
 
+until AS (
+    SELECT greatest(%(last)s::date, max(partition_date)) AS last_date
+    FROM kaltura.loads
+    WHERE partner_id = %(partner_id)s AND report_id = %(report_id)s AND is_whole
+),
+
 newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
@@ -31,7 +37,7 @@ newest AS (
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
         AND is_whole
-        AND partition_date BETWEEN %(last)s::date - 366 AND %(last)s
+        AND partition_date >= (SELECT until.last_date - 366 FROM until)
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),
 
@@ -49,9 +55,10 @@ SELECT
     count(*) > 7 AS is_error
 FROM events
 CROSS JOIN terms
+CROSS JOIN until
 WHERE
     (events.newest_event_day IS NULL OR events.partition_date > events.newest_event_day)
     AND terms.days @> events.partition_date
-    AND terms.days @> %(last)s::date
+    AND terms.days @> until.last_date
 GROUP BY events.newest_event_day
 HAVING count(*) > 3

@@ -1,6 +1,7 @@
 -- Days with less than half or more than twice the rows that the same weekday had at the median of the 8 weeks before
 -- it. Rows are those that the report held when last pulled. A gap of 20 rows or fewer is no finding, nor is a day
--- with fewer than 3 such weekdays before it, or one without any row: no_rows_in_term judges that.
+-- with fewer than 3 such weekdays before it, or one without any row: no_rows_in_term judges that. Nor is a
+-- pull of other ids than the installation keeps to.
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
@@ -10,6 +11,7 @@ WITH newest AS (
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
+        AND is_whole
         AND partition_date BETWEEN %(first)s::date - 56 AND %(last)s
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -418,6 +418,77 @@ def test_of_a_silence_of_months_an_alert_speaks_once_a_level_and_when_it_is_over
         "RECOVERED: recent_events of room_sessions",
     ]
     assert {line.split(", ")[1][:10] for line in lines} == {str(WEEK.last + dt.timedelta(days=1))}
+
+
+@pytest.mark.parametrize("silent_days", [3, 4, 8, 11])
+def test_whichever_days_of_a_silence_are_pulled_again_the_verdict_on_it_stays(silent_days: int, week) -> None:
+    silent = [WEEK.last + dt.timedelta(days=n) for n in range(1, silent_days + 1)]
+    _loads(week, dict.fromkeys(silent, 0))
+    selected = {dg.AssetCheckKey(SESSIONS, "recent_events")}
+    days = [*WEEK, *silent]
+    told: AlertState | None = None
+    with closing(Warehouse(week.database)) as warehouse:
+        for first, last in [(silent[-1], silent[-1]), *((a, b) for a in days[::3] for b in days if a <= b)]:
+            [found] = checks.results(selected, (), Days(first, last), ACCOUNT, warehouse, has_all_attendees=True)
+            lines, after = _judged([found], told or AlertState())
+            assert found.passed is (silent_days <= 3)
+            assert found.passed or found.metadata["bad days"].value == [str(silent[0])]
+            assert found.passed or found.severity is (
+                dg.AssetCheckSeverity.ERROR if silent_days > 7 else dg.AssetCheckSeverity.WARN
+            )
+            assert told is None or lines == [], f"{first} to {last}"
+            told = after
+
+
+def _judged(evaluations: Iterable[dg.AssetCheckEvaluation], told: AlertState) -> tuple[list[str], AlertState]:
+    """The lines of an alert on them, after what was told."""
+    found = incidents.Collected()
+    for evaluation in evaluations:
+        incidents._judge(evaluation, "run", found)
+    what, after = digest(found, told, 0)
+    return what.lines(""), after
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"virtual_event_ids": ["other"]}, {"entry_ids": ["1_other"], "parent_entry_ids": ["1_other"]}],
+    ids=lambda config: " and ".join(config),
+)
+def test_a_pull_of_something_else_changes_no_verdict_on_a_day_and_no_recovery_is_told(
+    config: dict[str, list[str]], kaltura, week
+) -> None:
+    week.sql("UPDATE kaltura.loads SET people_kept = 50 WHERE report_id = 6001 AND partition_date = %s", [DAY])
+    week.sql(
+        "UPDATE kaltura.loads SET rows_received = rows_received + 50, rows_rejected = rows_rejected + 50"
+        " WHERE report_id = 6001 AND partition_date = %s",
+        [DAY],
+    )
+    week.sql(
+        "UPDATE kaltura.loads SET inserted = 0, updated = 0, unchanged = 0, rows_received = 0, rows_merged = 0"
+        " WHERE report_id = 6002 AND partition_date = %s",
+        [DAY],
+    )
+    for report_id in (6000, 6002):
+        _loads(week, _weeks_before(DAY, 900, 900, 900, 900), report_id)
+    bad = {
+        ("attendees", "people_stay_known"),
+        ("attendees", "few_rejects"),
+        ("room_sessions", "usual_row_count"),
+        ("breakout_sessions", "no_rows_in_term"),
+    }
+    before = failed(week.database, Days(DAY, DAY))
+    assert bad <= set(before)
+    lines, told = _judged(before.values(), AlertState())
+    assert len(lines) >= len(bad)
+
+    with installed(kaltura, week.database) as dagster:
+        run = dagster.pull(Days(DAY, DAY), run_config={"ops": {"kaltura_rooms": {"config": config}}})
+    assert run.success
+    after = by_key(run)
+    assert [key for key in bad if after[key].passed] == []
+    assert {key: after[key].description for key in bad} == {key: before[key].description for key in bad}
+    lines, _ = _judged(after.values(), told)
+    assert [line for line in lines if line.startswith("RECOVERED")] == []
 
 
 @pytest.mark.parametrize("setting", [31, 0], ids=["come back", "stay away"])
