@@ -325,9 +325,7 @@ class _Run:
         for report, metadata in marks:
             self._mark(report, day, metadata)
 
-    def _loaded(
-        self, day: dt.date, extracted: Extract, provenance: Provenance
-    ) -> list[tuple[Report, Metadata]]:
+    def _loaded(self, day: dt.date, extracted: Extract, provenance: Provenance) -> list[tuple[Report, Metadata]]:
         """Writes the day. What its marks say of each report."""
         arrivals = extracted.by_day[day]
         loads = self.warehouse.upsert(day, arrivals, provenance)

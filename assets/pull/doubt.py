@@ -2,7 +2,8 @@
 
 Where one report comes empty, the others of the same days tell whether that can be. Where all of them do, each is asked
 for once more in halves, and what the warehouse knows of the days around counts too. What an earlier reply of the run
-had rows of is not empty later. Of days of which nothing is known, reports that stay empty are believed.
+had rows of is not empty later. Of days of which nothing is known, reports that stay empty are believed; and so is one
+that is restricted more than the others, which have rows: it is asked for twice, as these may be none of its own.
 """
 
 from collections import defaultdict
@@ -47,7 +48,7 @@ class Seen:
 
 @dataclass
 class Doubt:
-    """Of one pull. `knows` is asked of a report where no filter keeps rows away that the warehouse may hold."""
+    """Of one pull. `knows` tells what pulls that were restricted to just the same ids have brought."""
 
     witnesses: Witnesses
     knows: AgainstEmpty
@@ -62,9 +63,11 @@ class Doubt:
     def of(self, report: Report, days: Days) -> str:
         """What speaks against an empty `report` for these days; empty if nothing does."""
         against = self.by_replies(report, days) or self._told_by_halves.get(report.report_id, "")
-        if against or self.witnesses.filters_of(report):
-            return against
-        return self.knows(report, days, all_are_empty=self._all_are_empty)
+        return against or self.knows(report, days, all_are_empty=self._all_are_empty)
+
+    def asks_twice(self, report: Report, days: Days) -> bool:
+        """Whether an empty `report` is likely enough to be a failure, though it may well be true."""
+        return bool(self.witnesses.against(report, days, for_sure=False))
 
     def all_came_empty(self, days: Days, asking: Sequence[Completion], calendar: Calendar) -> Sequence[Days]:
         """How the days are asked for once more. Of a single day, each half of its window is asked for first."""

@@ -193,7 +193,7 @@ class _Pull:
         came = rows[report.table.name]
         there = set(came.frame[FIRST_DAY].unique())
         empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
-        if not any(self.doubt.by_replies(report, days) for days in empty):
+        if not any(self.doubt.by_replies(report, days) or self.doubt.asks_twice(report, days) for days in empty):
             return False
         rows[report.table.name] = came = asked_again(came, self.sessions(report))
         self.witnesses.heard(report, came.frame)
@@ -291,6 +291,7 @@ class _Pull:
             self.filters.of(report),
             self.people.excluded(report.table.personal_columns),
             doubt=lambda days: self.doubt.of(report, days),
+            asks_twice=lambda days: self.doubt.asks_twice(report, days),
             most_dropped=self.thinning.most_dropped,
             named=self.witnesses.names(report, self.client, self.stats[report.report_id]),
             accepts_empty=self.accepts_empty,

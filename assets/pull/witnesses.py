@@ -67,11 +67,14 @@ class Witnesses:
         names, held = ({filter_.name for filter_ in self.filters_of(each)} for each in (of, witness))
         return names <= held
 
-    def against(self, report: Report, days: Days) -> str:
-        """What speaks against an empty `report` for these days; empty if nothing does."""
+    def against(self, report: Report, days: Days, *, for_sure: bool = True) -> str:
+        """What speaks against an empty `report` for these days; empty if nothing does.
+
+        Not `for_sure`: by the rows of reports too that are restricted less than this one.
+        """
         for witness in WITNESSES.get(report.table.name, ()):
             frame = self._frames.get(witness.table.name)
-            if frame is None or frame.empty or not self.may_tell(witness, of=report):
+            if frame is None or frame.empty or (for_sure and not self.may_tell(witness, of=report)):
                 continue
             count = int(_telling(frame, witness, report, days).sum())
             if count:

@@ -56,6 +56,10 @@ def no_doubt(days: Days) -> str:
     return ""
 
 
+def believes_at_once(days: Days) -> bool:
+    return False
+
+
 MostDropped = Callable[[Window, int], int]
 """How many rows the server can have dropped at most from a report that has so many rows in this window."""
 
@@ -104,6 +108,7 @@ class Completion:
     ids: Ids
     excluded_columns: tuple[str, ...] = ()
     doubt: Doubt = field(default=no_doubt)
+    asks_twice: Callable[[Days], bool] = field(default=believes_at_once)  # before an empty report is believed
     most_dropped: MostDropped = field(default=nothing_dropped)
     named: Named = field(default=names_nothing)
     accepts_empty: bool = False  # whatever speaks against it
@@ -136,7 +141,7 @@ class Completion:
         """A reply with rows, or an empty one against which nothing speaks. Raises `EmptyReply` for one that stays so."""
         reply = self._ask(window, self.ids)
         against = "" if reply.rows.received else self.doubt(days)
-        if reply.rows.received or not (against or is_part):
+        if reply.rows.received or not (against or is_part or self.asks_twice(days)):
             return reply
         reply = self._ask(window, self.ids)
         if against and not reply.rows.received:
@@ -240,8 +245,10 @@ class Completion:
         asked = sorted({*ids, beside}) if beside else ids
         for _ in range(2):
             reply = self._ask(window, {**self.ids, self.source.split_by: asked})
-            if reply.rows.received or not have_rows or self.is_narrowed or self.accepts_empty:
+            if reply.rows.received or not have_rows or self.accepts_empty:
                 return reply
+        if self.is_narrowed:
+            return reply
         whose = f"{self.source.split_by.name} {beside}" if beside else f"all {len(ids):,} {self.source.split_by.name}"
         against = f"other replies have rows of {whose} that were asked for"
         raise EmptyReply(f"the report is empty, though {against}", about=str(reply.query))

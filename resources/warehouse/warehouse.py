@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from resources.arrivals import Arrivals
 from resources.postgres import outages, session
@@ -200,13 +201,27 @@ class Warehouse:
         return int(row[0])
 
     def against_empty(
-        self, partner_id: int, report_id: int, first: dt.date, last: dt.date, *, all_are_empty: bool
+        self,
+        partner_id: int,
+        report_id: int,
+        first: dt.date,
+        last: dt.date,
+        *,
+        all_are_empty: bool,
+        kept_to: KeptTo | None = None,
     ) -> str:
         """What speaks against an empty report for these days; empty if nothing does. An outage is waited for.
 
-        Where all reports are empty, the same weekday of any week around tells: of one report it says too little.
+        Where all reports are empty, the same weekday of any week around tells: of one report it says too little. Of a report
+        that is restricted, loads tell that were `kept_to` the same.
         """
-        asked = {"partner_id": partner_id, "report_id": report_id, "first": first, "last": last}
+        asked = {
+            "partner_id": partner_id,
+            "report_id": report_id,
+            "first": first,
+            "last": last,
+            "kept_to": Jsonb(kept_to) if kept_to else None,
+        }
         for attempt in outages.attempts(_is_outage):
             with attempt, self.reading() as connection:
                 days = connection.execute(ROWS_EXPECTED.read_bytes(), asked).fetchall()

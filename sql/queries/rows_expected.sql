@@ -1,6 +1,8 @@
 -- What speaks against an empty report, by day: rows that the warehouse holds of the day, and those that the day's weekday
 -- had at the median of the 8 weeks before it (where there are 3 such days or more), and of the 8 weeks before and after
--- it. Nothing does where the day's newest load was empty: that was believed, or accepted, and stays so.
+-- it. Nothing does where the day's newest load was empty: that was believed, or accepted, and stays so. Loads are those that
+-- were restricted to just the same ids. Which of the warehouse's rows are of these ids only such a load can tell: what the day
+-- holds is then what the newest of them brought.
 WITH newest AS (
     SELECT DISTINCT ON (partition_date)
         partition_date,
@@ -10,7 +12,7 @@ WITH newest AS (
     WHERE
         partner_id = %(partner_id)s
         AND report_id = %(report_id)s
-        AND filters IS NULL
+        AND filters - 'user_ids' IS NOT DISTINCT FROM %(kept_to)s::jsonb
         AND partition_date BETWEEN %(first)s::date - 56 AND %(last)s::date + 56
     ORDER BY partition_date ASC, pull DESC, id DESC
 ),
@@ -36,16 +38,21 @@ held AS (
 ),
 
 days AS (
-    SELECT %(first)s::date + day_number AS partition_date
+    SELECT
+        %(first)s::date + day_number AS partition_date,
+        %(kept_to)s::jsonb IS NOT NULL AS is_restricted
     FROM generate_series(0, %(last)s::date - %(first)s::date) AS numbers (day_number)
 )
 
 SELECT
     days.partition_date,
-    (
-        SELECT count(*) FROM held
-        WHERE held.partition_date = days.partition_date
-    ) AS held_row_count,
+    CASE
+        WHEN days.is_restricted THEN coalesce(newest.row_count, 0)
+        ELSE (
+            SELECT count(*) FROM held
+            WHERE held.partition_date = days.partition_date
+        )
+    END AS held_row_count,
     weeks.median_before,
     weeks.median_around
 FROM days

@@ -12,17 +12,26 @@ from assets.pull.doubt import Seen
 from assets.pull.extract import Extract
 from assets.pull.filters import Filters
 from assets.pull.windows import Fetched, Windows
-from assets.report import USER_IDS, Report
+from assets.report import ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.errors import EmptyReply
 from resources.kaltura.windows import Days
+from resources.privacy.pseudonyms import FULL
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, Fault, ListedWorld, Running, Session, View, serving
-from tests.integration.test_whole_days import PEOPLE, Place
+from tests.integration.test_whole_days import NO_FILTERS, PEOPLE, Place
 from tests.truth import assert_equal
 
 WITNESS = {6000: "report 6002 has", 6001: "report 6000 has", 6002: "report 6000 has"}
+EVENT = "event"
+RESTRICTED = {  # to all that takes place here
+    "nothing": NO_FILTERS,
+    "rooms": Filters({ENTRY_IDS: ["1_main", "1_other", "1_group"], PARENT_ENTRY_IDS: ["1_main"]}),
+    "an event": Filters({VIRTUAL_EVENT_IDS: [EVENT]}),
+    "people": Filters({USER_IDS: [person.user_id for person in PEOPLE]}),
+}
+restricted = pytest.mark.parametrize("campus", RESTRICTED, indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +46,7 @@ class Campus(Place):
     def __init__(self, kaltura: Running, warehouse: Warehouse) -> None:
         super().__init__(kaltura, warehouse)
         self.accepts_empty = False
+        self.filters = NO_FILTERS
 
     def holds(self, *days: int, people: int = 3) -> None:
         for day in days:
@@ -47,11 +57,18 @@ class Campus(Place):
             self.breakouts.append(Breakout("1_main", "Room", group[0], "Group", group[1], "host", group[2], group[3]))
             self.views.append(View(group[0], group[1], PEOPLE[0], group[2], group[3]))
 
-    def asked(self, first: int, last: int | None = None, **more: Any) -> Extract:
-        def known(report: Report, days: Days, *, all_are_empty: bool) -> str:
-            return self.warehouse.against_empty(1, report.report_id, days.first, days.last, all_are_empty=all_are_empty)
+    def asked(self, first: int, last: int | None = None, filters: Filters | None = None, **more: Any) -> Extract:
+        filters = filters or self.filters
+        self.sessions = [replace(each, virtual_event_id=EVENT) for each in self.sessions]
+        self.breakouts = [replace(each, virtual_event_id=EVENT) for each in self.breakouts]
 
-        return self.bring(first, last, against_empty=known, accepts_empty=self.accepts_empty, **more)
+        def known(report: Report, days: Days, *, all_are_empty: bool) -> str:
+            kept_to = FULL.of_account(1).kept_to(filters.names_of(report))
+            of_days = (1, report.report_id, days.first, days.last)
+            return self.warehouse.against_empty(*of_days, all_are_empty=all_are_empty, kept_to=kept_to)
+
+        more = {"against_empty": known, "accepts_empty": self.accepts_empty, **more}
+        return self.bring(first, last, filters=filters, **more)
 
     def load(self, extracted: Extract) -> None:
         self.write(extracted)
@@ -78,10 +95,13 @@ class Campus(Place):
 
 
 @pytest.fixture
-def campus(kaltura: Running, warehouse: Warehouse) -> Campus:
-    return Campus(kaltura, warehouse)
+def campus(kaltura: Running, warehouse: Warehouse, request: pytest.FixtureRequest) -> Campus:
+    campus = Campus(kaltura, warehouse)
+    campus.filters = RESTRICTED[getattr(request, "param", "nothing")]
+    return campus
 
 
+@restricted
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_store_that_could_not_be_read_once_is_asked_again_where_another_report_has_rows(
     campus: Campus, report: Report
@@ -181,6 +201,7 @@ def test_a_count_that_is_lost_at_the_cap_loses_no_row(campus: Campus, report: Re
     assert_equal(campus.tables, campus.truth(0, 1, 2))
 
 
+@restricted
 def test_all_three_reports_empty_are_not_believed_where_the_warehouse_holds_rows(campus: Campus) -> None:
     campus.holds(0)
     campus.load(campus.asked(0))
@@ -189,6 +210,7 @@ def test_all_three_reports_empty_are_not_believed_where_the_warehouse_holds_rows
         campus.asked(0)
 
 
+@restricted
 def test_a_weekday_that_has_rows_every_week_is_not_believed_empty_unless_a_run_accepts_it_and_then_stays_so(
     campus: Campus,
 ) -> None:
@@ -236,6 +258,7 @@ def test_a_count_that_is_lost_at_the_cap_of_all_three_reports_is_seen_by_asking_
     assert_equal(campus.tables, campus.truth(*range(last + 1)))
 
 
+@restricted
 @pytest.mark.parametrize("loaded", [0, 14], ids=["before", "after"])
 def test_three_empty_reports_are_not_believed_where_a_week_around_has_rows_on_that_weekday(
     campus: Campus, loaded: int
@@ -310,3 +333,21 @@ def test_a_person_who_attended_nothing_is_believed(campus: Campus) -> None:
     at = REPORTS.index(ATTENDEES)
     assert extracted.by_day[campus.day(0)][at].received == 0
     assert extracted.by_day[campus.day(0)][REPORTS.index(ROOM_SESSIONS)].received == 2
+
+
+def test_people_of_whom_the_warehouse_holds_rows_are_not_believed_to_have_attended_nothing(campus: Campus) -> None:
+    campus.holds(0, 1)
+    campus.filters = Filters({USER_IDS: [PEOPLE[0].user_id]})
+    campus.load(campus.asked(0))
+    campus.kaltura.faults.add(Fault("unreadable_store", report_id=6001, times=None))
+    with pytest.raises(EmptyReply, match="report 6001, .*the warehouse holds 2 rows of"):
+        campus.asked(0)
+    assert campus.asked(1).by_day[campus.day(1)][REPORTS.index(ATTENDEES)].received == 0, "of that day nothing is known"
+
+
+@pytest.mark.parametrize("before", RESTRICTED)
+def test_rows_of_other_ids_say_nothing_of_those_that_a_pull_is_restricted_to(campus: Campus, before: str) -> None:
+    campus.holds(0)
+    campus.load(campus.asked(0, filters=RESTRICTED[before]))
+    campus.filters = Filters({ENTRY_IDS: ["1_quiet"], PARENT_ENTRY_IDS: ["1_quiet"]})
+    assert [each.received for each in campus.asked(0).by_day[campus.day(0)]] == [0, 0, 0]

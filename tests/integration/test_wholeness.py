@@ -33,6 +33,7 @@ from assets.reports import REPORTS
 from resources.arrivals import Arrivals
 from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.windows import Calendar, Days
+from resources.privacy.pseudonyms import FULL
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
@@ -327,7 +328,7 @@ class Store:
                 pull.filters,
                 number=number,
                 now=lambda: kaltura.clock,
-                against_empty=self.against_empty,
+                against_empty=partial(self.against_empty, pull.filters),
                 seen=seen,
                 accepts_empty=pull.accepts_empty,
             )
@@ -336,10 +337,10 @@ class Store:
         outcomes = [fetched.outcome for fetched in Windows(asked, pull.row_cap).fetched(days)]
         return [outcome for outcome in outcomes if isinstance(outcome, Extract)]
 
-    def against_empty(self, report: Report, days: Days, *, all_are_empty: bool) -> str:
-        return self.warehouse.against_empty(
-            PARTNER_ID, report.report_id, days.first, days.last, all_are_empty=all_are_empty
-        )
+    def against_empty(self, filters: Filters, report: Report, days: Days, *, all_are_empty: bool) -> str:
+        of_days = (PARTNER_ID, report.report_id, days.first, days.last)
+        kept_to = FULL.of_account(PARTNER_ID).kept_to(filters.names_of(report))
+        return self.warehouse.against_empty(*of_days, all_are_empty=all_are_empty, kept_to=kept_to)
 
     def load(self, extracted: Extract, pull: Pull) -> list[Load]:
         provenance = Provenance(PARTNER_ID, extracted.pull)
