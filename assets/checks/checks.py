@@ -135,6 +135,15 @@ CHECKS = (
         is_reminded=False,
     ),
     Check(
+        "people_stay_listed",
+        (ATTENDEES,),
+        WARN,
+        "A pull takes no more than 5 % of a day's people, or 4, out of their sessions.",
+        "Days on which pulls of the last 14 days took people out of their sessions",
+        "Kaltura listed them before, and does not now: pull these days again, which puts back whom it lists again. What they "
+        "had is in kaltura.changes. If it stays, ask Kaltura's support about these sessions.",
+    ),
+    Check(
         "usual_row_count",
         REPORTS,
         WARN,
