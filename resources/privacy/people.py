@@ -216,9 +216,12 @@ class DayPrivacy:
             arrived = [self._aged(each) for each in arrived]
         elif self.privacy.is_full:
             return self._known(arrived, registry)
-        if not self.suppressions or self.privacy.mode is Mode.NONE:
+        if self.privacy.mode is Mode.NONE:
+            return [replace(each, unread=_without_sessions(each)) for each in arrived]
+        if not self.suppressions:
             return arrived
-        return self._without(arrived, self.suppressions.erased({person: person for person in _ids(arrived)}))
+        there = _ids(arrived) | _unread_ids(arrived)
+        return self._without(arrived, self.suppressions.erased({person: person for person in there}))
 
     def filters(self, asked_for: Mapping[str, Sequence[str]] | None) -> Mapping[str, Sequence[str] | str] | None:
         """A pull's filters as they are recorded: not even there does an erased person stand."""
@@ -233,7 +236,8 @@ class DayPrivacy:
 
     def _known(self, arrived: Sequence[Arrivals], registry: PersonRegistry) -> list[Arrivals]:
         """Who is in `kaltura.people` has not been erased: only those who are new have to be looked at."""
-        new = registry.unknown(self.connection, self.partner_id, self.removals, _ids(arrived))
+        there = _ids(arrived)
+        new = registry.unknown(self.connection, self.partner_id, self.removals, there)
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
         erased = self.suppressions.erased(pseudonyms)
         erased |= self._erased_by_email(arrived, pseudonyms.keys() - erased.keys())
@@ -242,7 +246,10 @@ class DayPrivacy:
             self.added = set(added)
             rows = pa.table({"user_id": list(added), "pseudonym": list(added.values())})
             copying.rows_in(self.connection, _COPY, rows, _KINDS, {"partner_id": self.partner_id})
-        return self._without(arrived, erased) if self.suppressions else list(arrived)
+        if not self.suppressions:
+            return list(arrived)
+        refused = {user_id: self.people.pseudonym(user_id) for user_id in _unread_ids(arrived) - there}
+        return self._without(arrived, erased | self.suppressions.erased(refused))
 
     def _beside_emails(self, arrived: Sequence[Arrivals]) -> set[tuple[str, str]]:
         """Ids, and the e-mails that they come with, of people who have not been erased."""
@@ -333,8 +340,22 @@ def _without_ids(each: Arrivals, erased: Mapping[str, str]) -> pd.DataFrame:
     return unread
 
 
+def _without_sessions(each: Arrivals) -> pd.DataFrame:
+    """Keys that could not be used: where a pseudonym is one session's, that of a session that is not known is nobody's."""
+    is_unknown = each.unread[list(each.table.session_key)].isna().any(axis=1)
+    return each.unread.assign(**{name: each.unread[name].mask(is_unknown) for name in each.table.keyed_by_person})
+
+
 def _ids(arrived: Iterable[Arrivals]) -> set[str]:
-    columns = (each.frame[name] for each in arrived for name in each.table.person_columns)
+    return _ids_in(each.frame[name] for each in arrived for name in each.table.person_columns)
+
+
+def _unread_ids(arrived: Iterable[Arrivals]) -> set[str]:
+    """Of people in rows that can't be used: an erasure holds for these, too."""
+    return _ids_in(each.unread[name] for each in arrived for name in each.table.keyed_by_person)
+
+
+def _ids_in(columns: Iterable[pd.Series]) -> set[str]:
     return {user_id for column in columns for user_id in distinct(column) if user_id not in _NO_IDS}
 
 

@@ -21,6 +21,8 @@ from assets.report import CUE_POINT_IDS, ENTRY_IDS, USER_IDS
 from resources.arrivals import Arrivals
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
+from resources.privacy.erasure import erase
+from resources.privacy.pseudonyms import Mode, Privacy
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
@@ -30,6 +32,9 @@ from tests.truth import assert_equal
 
 TABLES = ("room_sessions", "attendees", "breakout_sessions")
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+KEY = "an invented key of the tests, long enough for them"
+WITH_KEY, PSEUDONYMOUS, NONE = Privacy(Mode.FULL, KEY), Privacy(Mode.PSEUDONYMOUS, KEY), Privacy(Mode.NONE, KEY)
+AGED = replace(WITH_KEY, retention_days=30)
 NAMES_THAT_BREAK_READERS = [
     "x\n\\.\ny", "\n\\.\n", "\\.", "\\N", "\\", '"', '""', 'a"b\n', "\r", "a\rb", "\u2028", "\x0b", "\x85", "N\0ul", "NULL",
     "null", "NA", "\U0001f389", "\ufeff", " ", "\t",
@@ -303,20 +308,61 @@ def test_what_a_line_that_can_not_be_used_may_stand_for_is_not_removed(place: Pl
     place.meets("1_other", 12, 13, entry="1_room")
     load(place, place.bring(0))
     place.at(60 * 24 + 1)
-    changed = place.bring_changed(
-        0,
-        ATTENDEES,
-        lambda sent: (
-            line if sent.startswith("1_room,1_a,user1,") else None if sent.startswith("1_room,1_a,user2,") else sent
-        ),
-    )
-    load(place, changed)
+    load_with_line_of_user1(place, line)
     assert {key[2] for key in place.tables["attendees"] if key[1] == "1_a"} == stay
     if stay != {"user0"}:
         return
     place.at(60 * 24 + 2)
     load(place, place.bring(0))
     assert user_ids(place) == ["user0", "user0", "user1", "user2"]
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True], ids=["there alone", "there and elsewhere"])
+@pytest.mark.parametrize(
+    ("line", "stay_if_known", "stay_if_not"),
+    [
+        ("1_room,Unknown,user1,User,30,0.5", {"user0", "user1"}, {"user0", "user1", "user2"}),
+        ("1_room,1_a,user1,User,thirty,half", {"user0", "user1"}, {"user0", "user1"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("privacy", "is_erased"),
+    [(PSEUDONYMOUS, False), (NONE, False), (WITH_KEY, True), (PSEUDONYMOUS, True), (AGED, True)],
+    ids=["pseudonymous", "none", "full, erased", "pseudonymous, erased", "past retention, erased"],
+)
+def test_nor_is_it_where_people_are_known_by_pseudonyms_which_may_be_their_sessions(
+    place: Place,
+    privacy: Privacy,
+    is_erased: bool,
+    line: str,
+    stay_if_known: set[str],
+    stay_if_not: set[str],
+    is_elsewhere: bool,
+) -> None:
+    """Where no session is known, a pseudonym that each session has its own of can't be made: it may be anybody."""
+    place.warehouse.privacy = privacy
+    place.meets("1_other", 12, 13, [(12, 13)] * (1 + is_elsewhere), entry="1_room")
+    load(place, place.bring(0))
+    if is_erased:
+        with place.warehouse.connection() as connection:
+            assert erase(connection, privacy.of_account(1), declared.TABLES, "user1")
+    there = "SELECT user_id, meeting_view_time::integer FROM kaltura.attendees WHERE cue_point_id = '1_a'"
+    known_as = {user_id: {60: "user0", 30: "user1", 45: "user2"}[minutes] for user_id, minutes in rows(place, there)}
+    place.at(60 * 24 + 1)
+    load_with_line_of_user1(place, line.replace(",User", ",Ann,,User") if privacy.is_full else line)
+    stay = stay_if_not if is_erased or privacy is NONE else stay_if_known
+    assert {known_as[user_id] for user_id, _ in rows(place, there)} == stay
+
+
+def load_with_line_of_user1(place: Place, line: str) -> None:
+    """In the session, from which user2 is left out."""
+
+    def changed(sent: str) -> str | None:
+        if sent.startswith("1_room,1_a,user2,"):
+            return None
+        return line if sent.startswith("1_room,1_a,user1,") else sent
+
+    load(place, place.bring_changed(0, ATTENDEES, changed))
 
 
 # --- rejects -----------------------------------------------------------------------------------------------------

@@ -119,6 +119,7 @@ class Place:
         self.kaltura.world = ListedWorld(self.sessions, self.breakouts, self.views)
         self.kaltura.requests.clear()
         days = Days(self.day(first), self.day(first if last is None else last))
+        more.setdefault("people", self.warehouse.privacy.of_account(1))
         with client_of(self.kaltura, pause_scale=0) as client:
             number = self.warehouse.next_pull()
             now = lambda: self.kaltura.clock  # noqa: E731
