@@ -36,7 +36,7 @@ class Arrivals:
     `rejects`: `raw`, `reason`, `column_name`, `is_repaired` (the row is in `frame`, without a figure) and `is_undated` (the
     row belongs to no day; where `tells_undated`, all such rows of the window are here). `unread`: keys of rows that came
     and can't be used, null as far as they can't be read. `filters`: the ids that the report was restricted to, by the
-    setting's name.
+    setting's name. `unknown_columns`: names of those that the replies had and the table lacks, as far as they are names.
     """
 
     table: Table
@@ -51,6 +51,7 @@ class Arrivals:
     tells_undated: bool = True
     filters: Mapping[str, Sequence[str]] | None = None
     kaltura_session: str = ""
+    unknown_columns: Sequence[str] = ()
 
     @property
     def received(self) -> int:

@@ -173,7 +173,8 @@ CHECKS = (
         WARN,
         "Kaltura sends no columns that this version does not know.",
         "Days and columns that are new",
-        "nothing is lost, their values are in the column extra. Look for a newer version of this pipeline.",
+        "nothing is lost in PII_MODE=full, where their values are in the column extra; the other modes do not keep them. Look "
+        "for a newer version of this pipeline.",
     ),
     Check(
         "recent_events",

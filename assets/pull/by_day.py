@@ -9,11 +9,13 @@ import pandas as pd
 from assets.pull import usable
 from assets.pull.assign import Lines, Received
 from assets.pull.merge import merged
+from assets.pull.normalize import unknown_columns
 from assets.pull.rejected import rejects, unread
 from assets.pull.stages import COLUMN, COUNTED_ON, DISPOSITION, KEPT, LOADED, NEIGHBOUR, REASON, REPLACED
 from assets.report import Report
 from resources.arrivals import Arrivals
 from resources.kaltura.client import RequestStats
+from resources.kaltura.header import shown
 from resources.kaltura.windows import Days, Window
 
 
@@ -30,13 +32,12 @@ def by_day(
     """Every row that was received, on the day that loads it or counts it. Raises what `usable.require` raises."""
     frame = rows.frame
     usable.require(frame, report, days)
-    is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
     loaded = [*report.table.column_names, *LOADED.columns]
-    good = _by_counting_day(frame if is_good.all() else frame[is_good], [*loaded, COLUMN])
+    good = _by_counting_day(_good(frame), [*loaded, COLUMN])
     bad = rejects(frame, lines)
     rejected = _by_counting_day(bad, bad.columns.drop(COUNTED_ON))
     elsewhere = _not_kept(frame)
-    not_read = unread(rows, report, lines)
+    not_read, unknown = unread(rows, report, lines), _unknown(lines, report)
     arrivals = {}
     for day in days:
         of_day = good(day)
@@ -55,8 +56,18 @@ def by_day(
             other_days=elsewhere.get((NEIGHBOUR, pd.Timestamp(day)), 0),
             filters=filters,
             kaltura_session=stats.kaltura_session,
+            unknown_columns=unknown,
         )
     return arrivals
+
+
+def _good(frame: pd.DataFrame) -> pd.DataFrame:
+    is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
+    return frame if is_good.all() else frame[is_good]
+
+
+def _unknown(lines: Lines, report: Report) -> list[str]:
+    return sorted({name for reply in lines.replies for name in shown(unknown_columns(reply.frame, report))})
 
 
 def _not_kept(frame: pd.DataFrame) -> Mapping[Any, int]:

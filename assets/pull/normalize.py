@@ -191,9 +191,14 @@ def _finish_times(frame: pd.DataFrame, problems: _Problems) -> None:
         frame["duration"] = seconds.mask(problems.has_repaired("duration"))
 
 
+def unknown_columns(sent: pd.DataFrame, report: Report) -> list[str]:
+    """Those that Kaltura sent beyond the table's."""
+    return [name for name in sent.columns if name not in report.table.column_names]
+
+
 def _extra(sent: pd.DataFrame, report: Report) -> pd.Series:
     """What Kaltura sent beyond the table's columns, as one JSON object a row."""
-    unknown = [name for name in sent.columns if name not in report.table.column_names]
+    unknown = unknown_columns(sent, report)
     if not unknown or sent.empty:
         return pd.Series(pd.NA, index=sent.index, dtype="str")
     lines = sent[unknown].to_json(orient="records", lines=True, force_ascii=False).rstrip("\n").split("\n")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from resources.kaltura.errors import redacted
 
 SHOWN_CHARACTERS = 60
+NAME_OF_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")  # anything else in a header may be a row's value
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -31,6 +32,11 @@ def in_place_of_header(line: str, expected: Sequence[str]) -> str:
 
 def names_in(line: str, separator: str = ",") -> list[str]:
     return [name.strip().strip('"') for name in line.split(separator)]
+
+
+def shown(names: Iterable[str]) -> list[str]:
+    """Those of a header's names that can be nobody's as they are, and what stands in the place of the others."""
+    return [name if NAME_OF_COLUMN.fullmatch(name) else "one that is no name" for name in names]
 
 
 def friendly_names(came: Iterable[str], expected: Iterable[str]) -> dict[str, str]:

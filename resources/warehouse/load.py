@@ -271,6 +271,7 @@ class TableLoad:
             "run_id": self.provenance.run_id,
             "root_run_id": self.provenance.root_run_id,
             "kaltura_session": self.arrivals.kaltura_session or None,
+            "unknown_columns": list(self.arrivals.unknown_columns) if load.received else None,
             "content": self.content,
             "row_versions": self.row_versions,
         }

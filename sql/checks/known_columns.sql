@@ -1,41 +1,22 @@
--- Columns that Kaltura sent and this version does not know. Their values are kept in `extra`.
-WITH extras AS (
-    SELECT
+-- Columns that Kaltura sent and this version does not know, by the newest pull of each day that brought rows of it.
+WITH newest AS (
+    SELECT DISTINCT ON (partition_date)
         partition_date,
-        extra
-    FROM kaltura.room_sessions
+        pulled_at,
+        unknown_columns
+    FROM kaltura.loads
     WHERE
-        %(report_id)s = 6000
+        report_id = %(report_id)s
         AND partner_id = %(partner_id)s
         AND partition_date BETWEEN %(first)s AND %(last)s
-        AND extra IS NOT NULL
-    UNION ALL
-    SELECT
-        partition_date,
-        extra
-    FROM kaltura.attendees
-    WHERE
-        %(report_id)s = 6001
-        AND partner_id = %(partner_id)s
-        AND partition_date BETWEEN %(first)s AND %(last)s
-        AND extra IS NOT NULL
-    UNION ALL
-    SELECT
-        partition_date,
-        extra
-    FROM kaltura.breakout_sessions
-    WHERE
-        %(report_id)s = 6002
-        AND partner_id = %(partner_id)s
-        AND partition_date BETWEEN %(first)s AND %(last)s
-        AND extra IS NOT NULL
+        AND unknown_columns IS NOT NULL
+    ORDER BY partition_date ASC, pull DESC, id DESC
 )
 
 SELECT
-    extras.partition_date,
+    newest.partition_date,
     names.column_name,
-    count(*) AS row_count
-FROM extras
-CROSS JOIN LATERAL jsonb_object_keys(extras.extra) AS names (column_name)
-GROUP BY extras.partition_date, names.column_name
-ORDER BY extras.partition_date, names.column_name
+    newest.pulled_at
+FROM newest
+CROSS JOIN LATERAL unnest(newest.unknown_columns) AS names (column_name)
+ORDER BY newest.partition_date, names.column_name

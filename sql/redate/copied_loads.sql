@@ -4,7 +4,7 @@ INSERT INTO kaltura.loads (
     id, partner_id, report_id, partition_date, window_start, window_end, filters, is_whole, pull,
     pulled_at, loaded_at, clock_ahead_seconds, requests, rows_received, rows_merged, rows_rejected,
     rows_repaired, rows_other_days, rows_superseded, inserted, updated, unchanged, removed,
-    people_kept, kaltura_session, redated_from
+    people_kept, kaltura_session, unknown_columns, redated_from
 )
 SELECT
     parts.id,
@@ -32,6 +32,7 @@ SELECT
     0 AS removed,
     loads.people_kept,
     loads.kaltura_session,
+    loads.unknown_columns,
     %(timezone)s AS redated_from
 FROM kaltura.loads
 INNER JOIN pg_temp.redate_parts AS parts ON loads.id = parts.load_id

@@ -148,7 +148,7 @@ def test_an_attendee_without_a_session_is_an_error_with_its_session_and_no_perso
 
 
 def test_the_query_in_the_metadata_can_be_pasted_as_it_is(week) -> None:
-    week.sql('UPDATE kaltura.room_sessions SET extra = \'{"mood": "5"}\' WHERE partition_date = %s', [DAY])
+    week.sql("UPDATE kaltura.loads SET unknown_columns = '{mood}' WHERE partition_date = %s", [DAY])
     result = failed(week.database)["room_sessions", "known_columns"]
     pasted = result.metadata["query"].value.split("```sql\n")[1].split("```")[0]
     rows = week.sql(pasted).fetchall()
@@ -508,7 +508,8 @@ def test_days_that_are_missing_since_the_first_load_are_counted_and_told_how_the
 
 
 def test_another_accounts_rows_are_not_looked_at(week) -> None:
-    week.sql("UPDATE kaltura.room_sessions SET partner_id = 4711, extra = '{\"x\": 1}'")
+    week.sql("UPDATE kaltura.room_sessions SET partner_id = 4711")
+    week.sql("UPDATE kaltura.loads SET partner_id = 4711, unknown_columns = '{x}' WHERE report_id = 6000")
     found = failed(week.database)
     assert ("room_sessions", "known_columns") not in found
     assert ("attendees", "attendees_have_sessions") in found

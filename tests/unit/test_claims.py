@@ -24,6 +24,7 @@ ALONE, STANDS = "integration/test_local_postgres_alone.py::test_", "integration/
 HOSTILE, SECRETS = "unit/test_hostile_names.py::test_", "integration/test_secrets.py::test_"  # pragma: allowlist secret
 BACKUP, WEB = "integration/test_backup.py::test_", "integration/test_webserver.py::test_"
 LISTS = "integration/test_university.py::test_"
+UNKNOWN = "integration/test_unknown_columns.py::test_"
 ROOM_VIEWS = "integration/test_room_views.py::test_"
 BY_EMAIL = "integration/test_erased_by_email.py::test_"
 ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
@@ -103,6 +104,10 @@ CLAIMS = {
         f"{LISTS}mode_none_refuses_enrolments_and_takes_the_rest",
     ],
     "| `extra`: columns that": [f"{PEOPLE}names_and_unknown_columns_that_were_sent_all_the_same_are_dropped"],
+    "| `loads.unknown_columns`": [
+        f"{UNKNOWN}a_new_column_is_told_in_every_mode_until_a_pull_of_the_day_comes_without_it",
+        f"{UNKNOWN}what_is_no_name_of_a_column_is_not_repeated",
+    ],
     "| `rejects.raw`: lines": [f"{PEOPLE}a_withheld_line_tells_its_length_alone"],
     "| `loads.filters`, where": [f"{PRIVACY}a_pull_of_one_person_leaves_no_trace_of_whom_it_was_for"],
     "| `people` in it, and in `calendars.kept_to`": [

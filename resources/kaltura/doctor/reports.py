@@ -18,7 +18,7 @@ from resources.kaltura.doctor.probe import (
     failed,
 )
 from resources.kaltura.errors import KalturaError, Refused, TooMuch, Unavailable
-from resources.kaltura.header import friendly_names, in_place_of_header
+from resources.kaltura.header import friendly_names, in_place_of_header, shown
 from resources.kaltura.query import Filter, Query
 from resources.kaltura.windows import HOUR_SECONDS, Window
 from resources.table import EARLIEST, LATEST, UNKNOWN
@@ -30,7 +30,6 @@ LONG_AGO = Window.around(1_262_304_000, 1_262_304_000)  # an hour of 2010, befor
 NO_SUCH_ID = "0_nosuchid"
 HASH = r"[0-9A-F]{32}"
 NO_DAY = "No day of this report can be loaded. Ask Kaltura's support for the columns, with what --json prints."
-NAME_OF_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")  # anything else in a header may be a row's value
 
 Probes = dict[int, Probe]
 
@@ -124,9 +123,8 @@ def _columns(requests: Requests, probe: Probe) -> Iterator[Finding]:
         advice = NO_DAY
         yield Finding("", "failed", found, advice, session)
     if more:
-        shown = [name if NAME_OF_COLUMN.fullmatch(name) else "one that is no name" for name in more]
-        advice = "Nothing to do: values of columns that are not known are kept under `extra`."
-        yield Finding("", "differs", f"additional: {', '.join(shown)}", advice, session)
+        advice = "Nothing to do: values of columns that are not known are kept under `extra`, in PII_MODE=full."
+        yield Finding("", "differs", f"additional: {', '.join(shown(more))}", advice, session)
 
 
 def _limit(requests: Requests, probe: Probe) -> Iterator[Finding]:
