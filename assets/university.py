@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.partitions import SETTINGS
+from assets.partitions import CALENDAR
 from assets.report import OWNERS, asset_key
 from resources.errors import ProjectError
 from resources.local import kaltura as standin
@@ -15,7 +15,7 @@ from resources.warehouse.resource import Postgres
 
 SCHEMA = GROUP = "university"
 # In the metadata of a load.
-FILE_VERSION, ACCOUNT, ROWS = "file version", "account", "dagster/row_count"
+FILE_VERSION, ACCOUNT, ROWS, LOCAL_TIMES = "file version", "account", "dagster/row_count", "local times"
 
 
 def list_key(wanted: UniversityList) -> dg.AssetKey:
@@ -69,7 +69,7 @@ def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList, account: in
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.connection() as connection:
-            return load(connection, path, wanted, account, opened.privacy, SETTINGS.timezone)
+            return load(connection, path, wanted, account, opened.privacy, CALENDAR.timezone)
 
 
 def _folder() -> Path:
@@ -79,14 +79,16 @@ def _folder() -> Path:
     return folder
 
 
-def _metadata(done: Loaded) -> dict[str, int]:
-    return {
+def _metadata(done: Loaded) -> dict[str, int | str]:
+    times = {LOCAL_TIMES: done.local_times} if done.local_times else {}
+    return times | {
         ROWS: done.rows,
         "inserted": done.inserted,
         "removed": done.removed,
         "left out (erased people)": done.erased,
         "left out (courses whose names were taken out)": done.aged,
         "courses that are not in the list of courses": done.unknown_courses,
+        "planned rooms that course_rooms does not have for their course": done.unknown_rooms,
     }
 
 

@@ -13,10 +13,11 @@ import argparse
 import errno
 import hmac
 import os
+import re
 import secrets
 import sys
 from collections.abc import Set
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 DEPLOY = Path(__file__).resolve().parent
@@ -57,7 +58,7 @@ def main() -> int:
     if problem:
         sys.stderr.write(f"{problem}\n")
     elif not given.demo:
-        sys.stderr.write(_without_effect(settings))
+        sys.stderr.write(_without_effect(settings) + _without_lists(settings))
     return 1 if problem else 0
 
 
@@ -109,6 +110,24 @@ def _without_effect(settings: Path) -> str:
     values = read_env_file(settings, KNOWN_NAMES)
     names = [name for name in SET_BY_COMPOSE if values.get(name, "").strip()]
     return f"{settings} sets {', '.join(names)}: docker-compose.yml has its own, which count.\n" if names else ""
+
+
+def _without_lists(settings: Path) -> str:
+    """A line that says so where the containers do not have the folder of the university's lists; nothing where they may.
+
+    No file of Compose mounts anything there then, or above, be it one that `COMPOSE_FILE` adds.
+    """
+    folder = read_env_file(settings, KNOWN_NAMES).get("UNIVERSITY_DIR", "").strip()
+    added = os.environ.get("COMPOSE_FILE", "").split(os.environ.get("COMPOSE_PATH_SEPARATOR", os.pathsep))
+    files = [*DEPLOY.parent.glob("*compose*.y*ml"), *(DEPLOY.parent / each for each in added if each)]
+    places = [re.escape(str(place)) for place in (PurePosixPath(folder), *PurePosixPath(folder).parents) if place.name]
+    mounts = re.compile(rf"""(:|target:\s*["']?)({"|".join(places)})/?([:\s"',}}]|$)""")
+    if not folder or any(mounts.search(file.read_text("utf-8", "replace")) for file in files if file.is_file()):
+        return ""
+    return (
+        f"{settings} sets UNIVERSITY_DIR={folder}, and no container has that folder: mount it into `code` and name it as it "
+        "is called there (docs/lists.md). Until then no list is loaded, and the sensor changed_lists fails.\n"
+    )
 
 
 def _generation(folder: Path) -> str:

@@ -247,8 +247,7 @@ def output_folder(name: str) -> Path:
 
 def report_folder() -> Path:
     """Where reports are written: `REPORT_DIR`, from the checkout on, or the folder `reports` of what is written."""
-    given = os.environ.get("REPORT_DIR", "").strip()
-    return CHECKOUT / given if given else output_folder("reports")
+    return _folder("REPORT_DIR") or output_folder("reports")
 
 
 def report_language() -> str:
@@ -262,5 +261,13 @@ def report_language() -> str:
 
 def university_folder() -> Path | None:
     """Where the university's own lists are: `UNIVERSITY_DIR`, from the checkout on; None where it is not set."""
-    folder = os.environ.get("UNIVERSITY_DIR", "").strip()
-    return CHECKOUT / folder if folder else None
+    return _folder("UNIVERSITY_DIR")
+
+
+def _folder(name: str) -> Path | None:
+    """What a setting names, from the checkout on, and `~` as in a shell. None where it is not set. Raises `SettingError`."""
+    given = os.environ.get(name, "").strip()
+    try:
+        return CHECKOUT / Path(given).expanduser() if given else None
+    except RuntimeError:
+        raise SettingError(f"{name}={given!r}: where that home is, is not known. Write the whole path.") from None

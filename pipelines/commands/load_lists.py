@@ -34,13 +34,14 @@ def command(folder: Path | None, accept_empty: bool, database_url: str) -> None:
     from rich.console import Console
 
     from resources.local import kaltura as standin
-    from resources.university.lists import LISTS
+    from resources.university.folder import has_none, lists_in
 
-    there = [each for each in LISTS if (folder / each.file_name).exists()]
+    there = lists_in(folder)
     if not there:
-        raise SettingError(f"{folder} has none of {', '.join(each.file_name for each in LISTS)}.")
+        raise SettingError(has_none(folder))
     account = standin.account()
     console = Console()
+    console.print(f"The lists of {folder} for account {account}:", highlight=False, markup=False, soft_wrap=True)
     at = database_url or url.database_url()
     refused = [_loaded(console, at, folder, each, account, settings, accept_empty=accept_empty) for each in there]
     if problems := [problem for problem in refused if problem]:
@@ -90,5 +91,10 @@ def _said(done: Loaded) -> str:
     if done.unknown_courses:
         lines.append(
             f"  {done.unknown_courses:,} of its courses are not in the list of courses: what it says of them is in no view"
+        )
+    if done.unknown_rooms:
+        lines.append(
+            f"  {done.unknown_rooms:,} rooms that it plans for a course are not in course_rooms for that course: what is held"
+            " there counts as held, and in none of the course's other views"
         )
     return "\n".join(lines)

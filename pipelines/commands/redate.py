@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(account: int | None, dry_run: bool) -> None:
     """Move every row of the account to its day in PARTITION_TIMEZONE, in one transaction. Nothing is pulled.
 
-    The way: stop the schedules, set the new PARTITION_TIMEZONE, `redate`, start them again.
+    The way: stop the schedules, set the new PARTITION_TIMEZONE, `redate`, load the timetable again, start them again.
     """
     timezone = Settings.from_environment().timezone
     from rich.console import Console
@@ -32,6 +32,8 @@ def command(account: int | None, dry_run: bool) -> None:
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
     from resources.privacy.people import lock_exclusively
+    from resources.university.lists import LISTS
+    from resources.university.load import filled
     from resources.warehouse.redate import redate
 
     console = Console()
@@ -42,16 +44,17 @@ def command(account: int | None, dry_run: bool) -> None:
             keep_loads_off(connection, "the rest of that run would be refused, as it cuts days in the zone before")
         lock_exclusively(connection)
         done = redate(connection, account, timezone, TABLES)
+        has_times = not {each.name for each in LISTS if each.has_times}.isdisjoint(filled(connection, account))
         if dry_run:
             connection.rollback()
     if done is None:
         console.print(f"The days of account {account} are cut in {timezone} already. Nothing was changed.")
         return
     print_counts(console, done.moved, dry_run=dry_run)
-    click.echo("\n".join(_said(account, done, dry_run=dry_run)))
+    click.echo("\n".join(_said(account, done, has_times=has_times, dry_run=dry_run)))
 
 
-def _said(account: int, done: Redated, *, dry_run: bool) -> list[str]:
+def _said(account: int, done: Redated, *, has_times: bool, dry_run: bool) -> list[str]:
     from pipelines.status import shown
 
     lines = [
@@ -61,6 +64,11 @@ def _said(account: int, done: Redated, *, dry_run: bool) -> list[str]:
         lines.append(
             f"Not loaded whole {'then' if dry_run else 'any more'}: {shown(done.not_whole)}. Their rows stay; `daily_pull` "
             "brings the rest back as it does missing days, or `python -m pipelines pull --from DAY --to DAY`."
+        )
+    if has_times:
+        lines.append(
+            f"The timetable's times without an offset {'stay' if dry_run else 'are still'} those of {done.before}, until it is "
+            "loaded again: by the sensor `changed_lists` where UNIVERSITY_DIR is set, else `python -m pipelines load-lists`."
         )
     lines.append(
         "Dagster knows days by their names: `python -m pipelines status --mend` takes the marks of days away that are not "

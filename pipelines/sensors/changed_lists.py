@@ -2,27 +2,32 @@
 
 What is loaded is told by each list's newest load and by the warehouse, and not by what was asked for: a run that was
 killed, or met a database that was away, is asked for again. So is a list that was refused, once a day, or as soon as its
-file changes.
+file changes. One with times is loaded again once the days are cut in another time zone, and not while that is not the one
+of the settings.
 """
 
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import psycopg
 
 from assets.checks import query
-from assets.university import ACCOUNT, FILE_VERSION, ROWS, UNIVERSITY, file_version, list_key
+from assets.partitions import CALENDAR
+from assets.university import ACCOUNT, FILE_VERSION, LOCAL_TIMES, ROWS, UNIVERSITY, file_version, list_key
 from pipelines.catch_up import TIMEOUT_SECONDS
 from pipelines.run_days import UNDER_WAY
 from resources.errors import ProjectError
 from resources.local import kaltura as local_kaltura
-from resources.settings import university_folder
+from resources.settings import SettingError, university_folder
 from resources.university import load
-from resources.university.lists import COURSES, LISTS, UniversityList
+from resources.university.folder import has_none, lists_in
+from resources.university.lists import COURSES, UniversityList
+from resources.warehouse import calendars
 from resources.warehouse.resource import Postgres
 
 NAME = "changed_lists"
@@ -48,13 +53,19 @@ def changed_lists(context: dg.SensorEvaluationContext, warehouse: Postgres) -> d
         return dg.SkipReason(str(error))
     now = _now()
     asked: dict[str, tuple[str, float]] = json.loads(context.cursor or "{}")
-    there = {each: version for each in LISTS if (version := _settled(folder / each.file_name, now))}
-    marks = {each: _newest(context.instance, each) for each in there}
-    lost = _lost(marks, account, warehouse, context.log)
-    reasons = {each: _reason(version, account, marks[each], each in lost) for each, version in there.items()}
+    found = _found(folder)
+    if not found:
+        return dg.SkipReason(f"UNIVERSITY_DIR: {has_none(folder)}")
+    there = {each: version for each in found if (version := _settled(folder / each.file_name, now))}
+    held = _held(account, warehouse, context.log) if there else Held()
+    reasons = {
+        each: _reason(each, f"{version} of account {account}", _newest(context.instance, each), held)
+        for each, version in there.items()
+        if not (each.has_times and held.other_zone)
+    }
     waiting = [each for each, reason in reasons.items() if reason and _is_due(asked.get(each.name), reason, now)]
     if not waiting:
-        return dg.SkipReason("No list has changed.")
+        return dg.SkipReason(held.other_zone or "No list has changed.")
     if context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, tags={"dagster/sensor_name": NAME}), limit=1):
         return dg.SkipReason("Lists are being loaded. What has changed since is loaded after that.")
     # Alone: were it refused in a run with the others, Dagster would begin none of them.
@@ -64,12 +75,20 @@ def changed_lists(context: dg.SensorEvaluationContext, warehouse: Postgres) -> d
     return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
 
 
+def _found(folder: Path) -> list[UniversityList]:
+    """The lists that are there. A folder that can't be looked into fails the tick: nothing would change in it for good."""
+    try:
+        return lists_in(folder)
+    except SettingError as error:
+        raise SettingError(f"UNIVERSITY_DIR: {error}") from None
+
+
 @dataclass(frozen=True)
 class Mark:
-    """What Dagster says of the newest load of a list."""
+    """What Dagster says of the newest load of a list: of which file and account, and how its times were read."""
 
-    version: str
-    account: int
+    file: str
+    local_times: str
     rows: int
     run_id: str
 
@@ -82,37 +101,55 @@ def _newest(instance: dg.DagsterInstance, wanted: UniversityList) -> Mark | None
     said = {name: value.value for name, value in event.asset_materialization.metadata.items()}
     if not {FILE_VERSION, ACCOUNT, ROWS} <= said.keys():
         return None
-    return Mark(str(said[FILE_VERSION]), int(str(said[ACCOUNT])), int(str(said[ROWS])), event.run_id)
+    file = f"{said[FILE_VERSION]} of account {said[ACCOUNT]}"
+    return Mark(file, str(said.get(LOCAL_TIMES, "")), int(str(said[ROWS])), event.run_id)
 
 
-def _lost(
-    marks: Mapping[UniversityList, Mark | None], account: int, warehouse: Postgres, log: logging.Logger
-) -> set[UniversityList]:
-    """The lists whose newest load left rows of the account, of which the warehouse has none any more.
+@dataclass(frozen=True)
+class Held:
+    """What the warehouse says of the account, which no mark tells: it was emptied, is another one, or was restored.
 
-    It was emptied, or is another one, or was restored: of that no mark tells.
+    `filled`: the lists that it has rows of; None where it can't be asked. `other_zone`: that its days are not cut in the
+    zone of the settings.
     """
-    filled = {each for each, mark in marks.items() if mark and mark.account == account and mark.rows}
-    if not filled:
-        return set()
+
+    filled: Set[str] | None = None
+    local_times: str = ""
+    other_zone: str = ""
+
+
+def _held(account: int, warehouse: Postgres, log: logging.Logger) -> Held:
     try:
         with (
             warehouse.opened() as opened,
             opened.connection() as connection,
             query.reading(connection, TIMEOUT_SECONDS),
         ):
-            there = load.filled(connection, account)
+            filled = load.filled(connection, account)
+            return Held(filled, *_times(connection, account))
     except ProjectError as error:
         log.warning(f"Whether the warehouse still has the lists is not known: {error}")
-        return set()
-    return {each for each in filled if each.name not in there}
+        return Held()
 
 
-def _reason(version: str, account: int, mark: Mark | None, is_lost: bool) -> str:
+def _times(connection: psycopg.Connection, account: int) -> tuple[str, str]:
+    timezone = CALENDAR.timezone
+    try:
+        calendars.expect_none_but(connection, account, timezone)
+    except calendars.CalendarError as error:
+        return "", str(error)
+    return calendars.local_times(connection, account, timezone), ""
+
+
+def _reason(wanted: UniversityList, file: str, mark: Mark | None, held: Held) -> str:
     """Why the list is to be loaded; empty where it is. Another one after each load that was lost again."""
-    if mark is None or (mark.version, mark.account) != (version, account):
-        return f"{version} of account {account}"
-    return f"lost since run {mark.run_id}" if is_lost else ""
+    is_known = held.filled is not None
+    times = held.local_times if wanted.has_times and is_known else ""
+    if mark is None or mark.file != file or (is_known and mark.local_times != times):
+        return f"{file}, times of {times}" if times else file
+    if held.filled is not None and mark.rows and wanted.name not in held.filled:
+        return f"lost since run {mark.run_id}"
+    return ""
 
 
 def _is_due(before: tuple[str, float] | None, reason: str, now: float) -> bool:
@@ -128,9 +165,9 @@ def _now() -> float:
 
 
 def _settled(path: Path, now: float) -> str:
-    """The file's version; empty where there is none, or it was written just now."""
+    """The file's version; empty where it has gone, or was written just now."""
     try:
         version = file_version(path)
         return version if abs(now - path.stat().st_mtime) > SETTLED_SECONDS else ""
-    except OSError:
+    except FileNotFoundError:  # since the folder was looked into
         return ""

@@ -39,6 +39,11 @@ class UniversityList:
         return [column.name for column in self.columns]
 
     @property
+    def has_times(self) -> bool:
+        """Whether what it says depends on the time zone that local times are read in."""
+        return any(column.kind is Kind.TIME for column in self.columns)
+
+    @property
     def required_columns(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if not column.optional)
 

@@ -18,9 +18,10 @@ from resources.privacy.listed_pseudonyms import forget_unlisted
 from resources.privacy.people import first_day_kept, require_mode
 from resources.privacy.pseudonyms import People, Privacy
 from resources.privacy.roster import Named, aged_enrolments, stored
-from resources.university.lists import ACCOUNT, COURSES, LISTS, PERSON_EMAIL, PERSON_ID, UniversityList
-from resources.university.read import ListRefused
+from resources.university.lists import ACCOUNT, COURSES, LISTS, PERSON_EMAIL, PERSON_ID, TIMETABLE, UniversityList
+from resources.university.read import refused
 from resources.university.validate import validated
+from resources.warehouse import calendars
 
 STAGED = sql.Identifier("pg_temp", "staged")
 
@@ -30,7 +31,8 @@ class Loaded:
     """What the load of one list did. `erased`: lines left out, of people who have been erased.
 
     `aged`: lines left out for what is held of their course since its names were taken out (RETENTION_DAYS).
-    `unknown_courses`: how many of the courses that it names are not in the list of courses.
+    `unknown_courses`: how many of the courses that it names are not in the list of courses; `unknown_rooms`: how many
+    rooms it plans for courses that are, and `course_rooms` does not have for them. `local_times`: see `calendars`.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Loaded:
     erased: int
     aged: int
     unknown_courses: int
+    unknown_rooms: int = 0
+    local_times: str = ""
 
 
 def load(
@@ -54,22 +58,20 @@ def load(
 ) -> Loaded:
     """Make the account's rows of the list those of the file. The caller's transaction.
 
-    Raises `ListRefused` where the file can't be used, `OSError` where it can't be read, `PrivacyError` where the
-    warehouse is filled with other settings.
+    Raises `ListRefused` where the file can't be used, or has times and the days are cut in another zone than `timezone`;
+    `OSError` where it can't be read, `PrivacyError` where the warehouse is filled with other settings.
     """
     frame = validated(path, wanted, account, privacy, timezone)
     take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
     require_mode(connection, privacy)
+    local_times = _local_times(connection, path, account, timezone) if wanted.has_times else ""
     target = sql.Identifier("university", wanted.name)
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
     erased = aged = 0
     if wanted.names_people:
         frame, erased, aged = _people_stored(connection, privacy.of_account(account), frame)
     if frame.empty and not accept_empty and _has_rows(connection, target, account):
-        raise ListRefused(
-            f"{path.name} was refused, and what was loaded of it before stays: it has no rows. Where that is meant: "
-            "`python -m pipelines load-lists --accept-empty`."
-        )
+        raise refused(path, "it has no rows. Where that is meant: `python -m pipelines load-lists --accept-empty`.")
     _stage(connection, target, wanted, account, frame)
     rows, inserted, removed = _made_equal(connection, target, wanted, account)
     if wanted.names_people and removed:
@@ -77,7 +79,17 @@ def load(
     if inserted or removed:  # a view over a table that has just been filled takes seconds, until autovacuum has seen it
         connection.execute("SET LOCAL client_min_messages = error")  # a login that does not own it is merely ignored
         connection.execute(sql.SQL("ANALYZE {}").format(target))
-    return Loaded(wanted.name, rows, inserted, removed, erased, aged, _unknown(connection, wanted, account))
+    unknown = _unknown_courses(connection, wanted, account), _unknown_rooms(connection, wanted, account)
+    return Loaded(wanted.name, rows, inserted, removed, erased, aged, *unknown, local_times)
+
+
+def _local_times(connection: psycopg.Connection, path: Path, account: int, timezone: ZoneInfo) -> str:
+    """Under the people lock: no pull records a zone, and no `redate` another, before what was read is there."""
+    try:
+        calendars.expect_none_but(connection, account, timezone)
+    except calendars.CalendarError as error:
+        raise refused(path, str(error)) from None
+    return calendars.local_times(connection, account, timezone)
 
 
 def _people_stored(
@@ -166,13 +178,29 @@ def _made_equal(
     return int(row[0]) if row else 0, inserted, removed
 
 
-def _unknown(connection: psycopg.Connection, wanted: UniversityList, account: int) -> int:
+def _unknown_courses(connection: psycopg.Connection, wanted: UniversityList, account: int) -> int:
     if wanted is COURSES:
         return 0
     row = connection.execute(
         sql.SQL(
             "SELECT count(DISTINCT listed.course_id) FROM {} AS listed WHERE NOT EXISTS (SELECT FROM university.courses"
             " WHERE courses.account_id = %s AND courses.course_id = listed.course_id)"
+        ).format(STAGED),
+        [account],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _unknown_rooms(connection: psycopg.Connection, wanted: UniversityList, account: int) -> int:
+    """Each course's by itself: a plan is held by what is on in its room, and the course's register has rooms of its own."""
+    if wanted is not TIMETABLE:
+        return 0
+    row = connection.execute(
+        sql.SQL(
+            "SELECT count(*) FROM (SELECT DISTINCT course_id, room_id FROM {}) AS listed"
+            " INNER JOIN university.courses ON courses.account_id = %s AND courses.course_id = listed.course_id"
+            " WHERE NOT EXISTS (SELECT FROM university.course_rooms AS held WHERE held.account_id = courses.account_id"
+            " AND held.course_id = listed.course_id AND held.room_id = listed.room_id)"
         ).format(STAGED),
         [account],
     ).fetchone()

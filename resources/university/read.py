@@ -39,12 +39,17 @@ class Lines:
     numbers: list[int]
 
 
-def refused(path: Path, faults: list[Fault]) -> ListRefused:
+def refused(path: Path, why: str) -> ListRefused:
+    """The file whole, for what the message says."""
+    return ListRefused(f"{printable(path.name)} was refused, and what was loaded of it before stays: {why}")
+
+
+def refused_lines(path: Path, faults: list[Fault]) -> ListRefused:
     """The first faults, by line, and how many more there are."""
     told = [f"line {fault.line}: {fault.reason}" for fault in faults[:SHOWN]]
     if len(faults) > SHOWN:
         told.append(f"and {len(faults) - SHOWN:,} more")
-    return _refused(path, "; ".join(told) + ".")
+    return refused(path, "; ".join(told) + ".")
 
 
 def read(path: Path, known: list[str], required: tuple[str, ...]) -> Lines:
@@ -68,7 +73,7 @@ def read(path: Path, known: list[str], required: tuple[str, ...]) -> Lines:
         for name, value in zip(names, fields, strict=False):
             columns[name].append(value.strip())
     if faults:
-        raise refused(path, faults)
+        raise refused_lines(path, faults)
     return Lines(columns, numbers)
 
 
@@ -88,25 +93,25 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error:
-            raise refused(path, [Fault(number, "a quote is not closed, or stands inside a field")]) from None
+            raise refused_lines(path, [Fault(number, "a quote is not closed, or stands inside a field")]) from None
         yield number, row
 
 
 def _text(path: Path) -> str:
     size = path.stat().st_size
     if size > MOST_BYTES:
-        raise _refused(path, f"it has {size:,} bytes, and {MOST_BYTES:,} is the most.")
+        raise refused(path, f"it has {size:,} bytes, and {MOST_BYTES:,} is the most.")
     raw = path.read_bytes()
     if raw[:2] in _UTF_16 or raw[1:2] == b"\0":
-        raise _refused(path, f"it is UTF-16, and UTF-8 is needed. {_SAVE_AS}")
+        raise refused(path, f"it is UTF-16, and UTF-8 is needed. {_SAVE_AS}")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         words = f"line {line} is not UTF-8: the file may be Latin-1 (Windows-1252). {_SAVE_AS}"
-        raise _refused(path, words) from None
+        raise refused(path, words) from None
     if "\0" in text:
-        raise _refused(path, f"line {text.count(chr(10), 0, text.index(chr(0))) + 1} holds a NUL: it is no text.")
+        raise refused(path, f"line {text.count(chr(10), 0, text.index(chr(0))) + 1} holds a NUL: it is no text.")
     return text
 
 
@@ -114,14 +119,10 @@ def _expect_header(path: Path, names: list[str], known: list[str], required: tup
     """What is not known is named only where the rest makes sure that this is a header, and nobody's row."""
     lacking = [name for name in required if name not in names]
     if lacking:
-        raise _refused(path, f"line 1 has to name the columns, and lacks {', '.join(lacking)}.")
+        raise refused(path, f"line 1 has to name the columns, and lacks {', '.join(lacking)}.")
     unknown = [name for name in names if name not in known]
     if unknown:
         shown = ", ".join(printable(name[:40]) or "a column without a name" for name in unknown)
-        raise _refused(path, f"line 1 has {shown}. The columns that there are: {', '.join(known)}.")
+        raise refused(path, f"line 1 has {shown}. The columns that there are: {', '.join(known)}.")
     if len(set(names)) < len(names):
-        raise _refused(path, "line 1 names a column twice.")
-
-
-def _refused(path: Path, why: str) -> ListRefused:
-    return ListRefused(f"{printable(path.name)} was refused, and what was loaded of it before stays: {why}")
+        raise refused(path, "line 1 names a column twice.")

@@ -19,7 +19,7 @@ from resources.privacy.pseudonyms import NOBODY
 from resources.privacy.settings import Mode, Privacy
 from resources.table import Column, Kind
 from resources.university.lists import ACCOUNT, DEFAULTS, PERSON_EMAIL, PERSON_ID, ROLE, ROLES, UniversityList
-from resources.university.read import Fault, ListRefused, read, refused
+from resources.university.read import Fault, ListRefused, read, refused_lines
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?) ?(Z|[+-]\d\d(?::?\d\d)?)?")
@@ -73,7 +73,7 @@ def _expect(path: Path, schema: pa.DataFrameSchema, frame: pd.DataFrame) -> None
         Fault(int(line), f"{column} is empty" if check == "not_nullable" else str(check))
         for line, column, check in zip(cases["index"], cases["column"], cases["check"], strict=True)
     }
-    raise refused(path, sorted(found, key=lambda fault: (fault.line, fault.reason))) from None
+    raise refused_lines(path, sorted(found, key=lambda fault: (fault.line, fault.reason))) from None
 
 
 def _schema(wanted: UniversityList, account: int, privacy: Privacy, timezone: ZoneInfo) -> pa.DataFrameSchema:

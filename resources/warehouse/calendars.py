@@ -68,12 +68,25 @@ def expect_recorded(asked: psycopg.Cursor, partner_id: int, timezone: ZoneInfo) 
 
 
 def expect_none_but(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo) -> None:
-    """For what reads the account's days and changes nothing. Raises `CalendarError` where another zone is recorded."""
+    """For what reads the account's days, or brings local times to them, and leaves the zone as it is.
+
+    Raises `CalendarError` where the days are cut in another. An account without rows takes any.
+    """
     if connection.execute("SELECT to_regclass('kaltura.calendars') IS NULL").fetchone() == (True,):
         return  # not migrated yet
     recorded = recorded_timezone(connection, partner_id)
-    if recorded is not None and recorded != str(timezone):
+    if recorded not in (None, str(timezone)) and is_filled(connection, partner_id):
         raise CalendarError(_other_zone(partner_id, recorded, timezone))
+
+
+def local_times(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo) -> str:
+    """In which zone local times are read now, and since when it is the days': where that is another, they mean others.
+
+    The zone alone does not tell of times that were brought in it, in another and by hand, and are to be in it again.
+    """
+    query = "SELECT recorded_at FROM kaltura.calendars WHERE partner_id = %s"
+    row = connection.execute(query, [partner_id]).fetchone()
+    return f"{timezone}, recorded {row[0].astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f} UTC" if row else str(timezone)
 
 
 def record(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo, before: str | None = None) -> None:
@@ -127,7 +140,7 @@ def _starts_a_day(calendar: Calendar, start: int) -> bool:
     return any(calendar.window(Days(each, each)).start == start for each in (day, day - dt.timedelta(days=1)))
 
 
-def _other_zone(partner_id: int, recorded: str, wanted: ZoneInfo) -> str:
+def _other_zone(partner_id: int, recorded: str | None, wanted: ZoneInfo) -> str:
     return (
         f"PARTITION_TIMEZONE={wanted}, but the days of account {partner_id} in the warehouse are cut in {recorded}: the "
         f"same day holds other sessions there. Either set PARTITION_TIMEZONE={recorded} again; or move what is there to "

@@ -222,10 +222,11 @@ COMMENT ON COLUMN analytics.planned_sessions.outcome IS
 'plan is on are not loaded, or were last pulled before the planned end, or a session of the room '
 'began in the 12 hours before the plan and its end is not known.';
 COMMENT ON COLUMN analytics.planned_sessions.session_id IS
-'The session of that room which overlaps the plan longest, as in course_sessions; where none does, '
-'one that may, as its end is not known; else NULL. One that overlaps another plan of the room '
-'longer holds this one as well only where it covers half of it, as one lecture in the place of two '
-'does, and not the one before that ran over.';
+'The session of that room which overlaps the plan longest; where none does, one that may, as its '
+'end is not known; else NULL. It is in course_sessions too, unless it is outside the course''s '
+'term or course_rooms does not have the room for the course. One that overlaps another plan of the '
+'room longer holds this one as well only where it covers half of it, as one lecture in the place '
+'of two does, and not the one before that ran over.';
 COMMENT ON COLUMN analytics.planned_sessions.started_at IS
 'When the session started; NULL where there is none.';
 COMMENT ON COLUMN analytics.planned_sessions.ended_at IS

@@ -1,10 +1,13 @@
 """The installation in containers: what docker-compose.yml promises, and what happens when parts of it are stopped."""
 
 import datetime as dt
+import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -303,6 +306,46 @@ def test_what_compose_sets_itself_is_told_where_the_settings_set_it_too(tmp_path
     [line] = done.stderr.splitlines()
     assert all(name in line for name in SET_BY_COMPOSE)
     assert prepared(tmp_path, ACCOUNT).stderr == ""
+
+
+LISTS = [
+    # named in .env, mounted by another file of Compose, whether a container has it
+    ("/srv/lists", "[]", False),
+    ("~/lists", "[]", False),
+    (".local/university", "[]", False),
+    ("/srv/lists", '["/srv/lists:/lists:ro"]', False),
+    ("/lists", '["/srv/lists:/lists:ro"]', True),
+    ("/lists/", "\n      - /srv/lists:/lists", True),
+    ("/lists", "[{type: bind, source: /srv/lists, target: /lists}]", True),
+    ("/data/university/lists", '["/srv:/data"]', True),
+    ("/data", '["/srv:/data/lists"]', False),
+    ("/list", '["/srv:/lists"]', False),
+    ("/var/lib/dagster/lists", "[]", True),
+]
+
+
+@pytest.mark.parametrize(("named", "mounted", "is_there"), LISTS)
+@pytest.mark.parametrize("file", ["docker-compose.override.yml", "elsewhere.yaml"])
+def test_a_folder_of_lists_that_no_container_has_is_told(
+    named: str, mounted: str, is_there: bool, file: str, tmp_path: Path
+) -> None:
+    checkout = tmp_path / "checkout"
+    for name in ("deploy/prepare.py", "docker-compose.yml", "resources"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
+        copy(CHECKOUT / name, checkout / name)
+    (checkout / file).write_text(f"services:\n  code:\n    volumes: {mounted}\n")
+    (checkout / ".env").write_text(f"{ACCOUNT}UNIVERSITY_DIR={named}\n")
+    added = {} if "override" in file else {"COMPOSE_FILE": f"docker-compose.yml:{file}"}
+    done = subprocess.run(
+        [sys.executable, str(checkout / "deploy/prepare.py")],
+        env={**os.environ, **added}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert (done.stderr == "") is is_there
+    if not is_there:
+        [line] = done.stderr.splitlines()
+        assert f"UNIVERSITY_DIR={named}" in line
 
 
 # ------------------------------------------------------------------------------------- a server of somebody's own

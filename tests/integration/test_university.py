@@ -133,6 +133,22 @@ def test_courses_that_are_not_in_the_list_of_courses_are_counted(database: str, 
     assert loaded(database, tmp_path, ENROLMENTS).unknown_courses == 2
 
 
+def test_rooms_that_are_planned_for_a_course_and_not_among_its_rooms_are_counted(settings: Path) -> None:
+    header = CONTENT["timetable"].splitlines()[0]
+    planned = "".join(
+        f"{course},{room},2026-10-{day} 08:15,2026-10-{day} 09:45\n"
+        for course, room in [("c1", "1_room"), ("c1", "1_bio"), ("c2", "elsewhere"), ("c9", "elsewhere")]
+        for day in (14, 21)
+    )
+    written(settings, timetable=f"{header}\n{planned}")
+    said = CliRunner().invoke(front_door, ["load-lists"]).stdout
+    assert said.startswith(f"The lists of {settings} for account 1:\n")
+    assert "1 of its courses are not in the list of courses" in said
+    assert "2 rooms that it plans for a course are not in course_rooms for that course" in said
+    written(settings)
+    assert "rooms that it plans" not in CliRunner().invoke(front_door, ["load-lists"]).stdout
+
+
 # --- people -------------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,12 @@ ALLOWED = {
         "resources.kaltura.windows",
     ),
     "resources.export": (*SHARED, "resources.postgres"),
-    "resources.university": (*SHARED, "resources.privacy", "resources.postgres"),
+    "resources.university": (  # times of a list are local ones, as the days are
+        *SHARED,
+        "resources.privacy",
+        "resources.postgres",
+        "resources.warehouse.calendars",
+    ),
     "resources.warehouse.redate": (*SHARED, "resources.warehouse", "resources.kaltura.windows"),
     "resources.privacy": (*SHARED, "resources.postgres"),
     "resources.postgres": (*SHARED, "resources.local"),
