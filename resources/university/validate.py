@@ -15,7 +15,8 @@ import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
 
-from resources.privacy.pseudonyms import NOBODY
+from resources.privacy.identity import identity
+from resources.privacy.pseudonyms import NOBODY, People, pseudonym_of
 from resources.privacy.settings import Mode, Privacy
 from resources.table import Column, Kind
 from resources.university.lists import ACCOUNT, DEFAULTS, PERSON_EMAIL, PERSON_ID, ROLE, ROLES, UniversityList
@@ -28,6 +29,8 @@ _NO_PEOPLE = (
     "{} was refused: with PII_MODE=none people have another pseudonym in each session, so nobody could be found on it. "
     "It needs PII_MODE full or pseudonymous."
 )
+
+_ONE_PERSON = "ids that differ in case, or in what nobody sees, are one person's"
 
 _Reader = Callable[[str], Any]
 
@@ -58,7 +61,7 @@ def validated(path: Path, wanted: UniversityList, account: int, privacy: Privacy
             typed[column.name] = pd.Series(
                 [None if value is None else reader(value) for value in typed[column.name]], typed.index, dtype="object"
             )
-    _expect(path, _row_schema(wanted), typed)
+    _expect(path, _row_schema(wanted, account, privacy), typed)
     return typed
 
 
@@ -108,14 +111,12 @@ def _checks(column: Column, privacy: Privacy, timezone: ZoneInfo) -> list[pa.Che
     return checks
 
 
-def _row_schema(wanted: UniversityList) -> pa.DataFrameSchema:
+def _row_schema(wanted: UniversityList, account: int, privacy: Privacy) -> pa.DataFrameSchema:
     """What columns say together, once each can be read."""
-    checks = [
-        pa.Check(
-            lambda frame: ~frame.duplicated(list(wanted.key), keep="first"),
-            error=f"has the same {', '.join(wanted.key)} as a line before",
-        )
-    ]
+    same = f"has the same {', '.join(wanted.key)} as a line before"
+    if wanted.names_people:
+        same += f" ({_ONE_PERSON})"
+    checks = [pa.Check(partial(_is_first_of_its_key, wanted, privacy.of_account(account)), error=same)]
     if wanted.in_order:
         first, last = wanted.in_order
         checks.append(pa.Check(partial(_in_order, first, last), error=_out_of_order(wanted)))
@@ -127,6 +128,15 @@ def _row_schema(wanted: UniversityList) -> pa.DataFrameSchema:
             )
         )
     return pa.DataFrameSchema({}, checks=checks, name=wanted.name)
+
+
+def _is_first_of_its_key(wanted: UniversityList, people: People, frame: pd.DataFrame) -> pd.Series:
+    """Whatever two lines of one person are stored under, in the end one row holds what both say, and the other is lost."""
+    keys = frame[list(wanted.key)]
+    if wanted.names_people:
+        known_as = identity if people.privacy.is_full else partial(pseudonym_of, people)
+        keys = keys.assign(**{PERSON_ID: keys[PERSON_ID].map(known_as, na_action="ignore")})
+    return ~keys.duplicated(keep="first")
 
 
 def _in_order(first: str, last: str, frame: pd.DataFrame) -> pd.Series:

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from resources.privacy.identity import identity
+from resources.privacy.pseudonyms import pseudonym_of
 from resources.privacy.settings import Mode, Privacy
 from resources.university.lists import COURSE_ROOMS, COURSES, ENROLMENTS, LISTS, TIMETABLE, UniversityList
-from resources.university.read import ListRefused, read
+from resources.university.read import SHOWN, ListRefused, read
 from resources.university.validate import validated
 from simulator import University, lists
 
@@ -153,6 +155,42 @@ def test_a_file_that_cannot_be_used_is_refused_by_line_and_reason_and_without_an
     assert str(refused.value).startswith(wanted.file_name)
     assert len(str(refused.value).splitlines()) == 1
     assert SECRET not in str(refused.value)
+
+
+SPELLINGS = ["ann", "Ann", "ANN", "bo\u0308b", "b\u00f6b", "B\u00d6B", "a\u200bnn", "\u202aann\u202c", "cy"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    lines=st.lists(
+        st.tuples(
+            st.sampled_from(["c1", "c2"]),
+            st.sampled_from([*SPELLINGS, PSEUDONYMOUS.of_account(101).pseudonym("ann")]),
+            st.sampled_from(["student", "teacher"]),
+            st.sampled_from(["", "2026-10-01"]),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    privacy=st.sampled_from([FULL, PSEUDONYMOUS]),
+)
+def test_somebody_who_is_on_a_list_twice_under_two_spellings_of_the_id_is_refused_with_the_line(
+    lines: list[tuple[str, str, str, str]], privacy: Privacy, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Stored under one pseudonym they would be one row, and whatever the other line says lost."""
+    content = "course_id,person_id,role,from_date\n" + "".join(",".join(line) + "\n" for line in lines)
+    people = privacy.of_account(101)
+    known_as = identity if privacy.is_full else lambda each: pseudonym_of(people, each)
+    keys = [(course, known_as(person), first) for course, person, _, first in lines]
+    again = [number for number, key in enumerate(keys, 2) if key in keys[: number - 2]]
+    try:
+        stored = rows(tmp_path_factory.mktemp("lists"), ENROLMENTS, content, privacy)
+    except ListRefused as refused:
+        told = [int(number) for number in re.findall(r"line (\d+): has the same course_id, person_id", str(refused))]
+        assert told == again[:SHOWN] != []
+    else:
+        assert again == []
+        assert len(stored) == len(lines)
 
 
 def test_of_many_faults_the_first_are_told_and_the_rest_counted(tmp_path: Path) -> None:
