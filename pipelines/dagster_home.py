@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import re
 import sys
@@ -32,11 +33,9 @@ storage:
       username: {env: DAGSTER_POSTGRES_USER}
       password: {env: DAGSTER_POSTGRES_PASSWORD}
 """
-SQLITE_STORAGE = """
-storage:
-  sqlite:
-    base_dir: {folder}
-"""
+# How every dagster.yaml begins that this project has written, of whatever version. The rest of that line may change: a file
+# that is not known for ours is never brought up to date again.
+OURS_BEGINS = b"# Dagster's instance. `python -m pipelines"
 SQLITE_FILES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 DEFAULT_HISTORY = "history"  # in a home whose dagster.yaml names no storage, as ours always does
 HISTORY_ADVICE = (
@@ -160,15 +159,23 @@ def _said_once() -> Iterator[None]:
 
 def _is_ours(folder: Path) -> bool:
     """Whether the file is ours to write: it is one of ours already, or no Dagster has been there."""
+    has_history_by_default = (folder / DEFAULT_HISTORY).exists()
     try:
         there = (folder / "dagster.yaml").read_bytes()
     except FileNotFoundError:
-        return not (folder / DEFAULT_HISTORY).exists()
+        return not has_history_by_default
     if (folder / "dagster.yaml").resolve() == CHECKOUT / "dagster.yaml":
         return False
+    if not there.strip(b"\0"):
+        return _was_cut_off(folder) and not has_history_by_default
     is_a_copy = b"\nstorage:" not in there  # of ours, by somebody whose history is where Dagster has it by default
-    first_line = _project_text().partition("\n")[0].encode()
-    return there.partition(b"\n")[0] == first_line and not (is_a_copy and (folder / DEFAULT_HISTORY).exists())
+    return there.startswith(OURS_BEGINS) and not (is_a_copy and has_history_by_default)
+
+
+def _was_cut_off(folder: Path) -> bool:
+    """Whether an empty file is what a power cut has left of ours: beside it is what our settings make."""
+    made = "" if os.environ.get("DAGSTER_POSTGRES_HOST") else SQLITE_FILES[0]
+    return (folder / "storage" / made).exists()
 
 
 def _project_text() -> str:
@@ -190,7 +197,14 @@ def _make_files(folder: Path) -> None:
 
 def _storage(folder: Path) -> str:
     if not os.environ.get("DAGSTER_POSTGRES_HOST"):
-        return SQLITE_STORAGE.format(folder=folder / "storage")
+        return _sqlite_storage(folder / "storage")
     for name, default in (("PORT", "5432"), ("DB", "dagster"), ("USER", "dagster"), ("PASSWORD", "")):
         os.environ.setdefault(f"DAGSTER_POSTGRES_{name}", default)
     return POSTGRES_STORAGE
+
+
+def _sqlite_storage(folder: Path) -> str:
+    """Quoted where it has to be: in a path, ` #` would begin a comment, and `: ` a mapping."""
+    import yaml
+
+    return "\n" + yaml.safe_dump({"storage": {"sqlite": {"base_dir": str(folder)}}}, width=math.inf)

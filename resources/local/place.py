@@ -14,6 +14,7 @@ from pathlib import Path
 
 from resources.local.account import account_for, private_folder, reaches
 from resources.local.errors import LocalPostgresError
+from resources.runtime.whole_file import whole_file
 from resources.settings import LOCAL
 
 PORT = 5432  # names the socket's file; the folder it stands in is what tells two servers apart
@@ -63,10 +64,9 @@ def remember(server: Server) -> None:
     def said(path: Path) -> str:
         return str(path.relative_to(server.folder) if path.is_relative_to(server.folder) else path)
 
-    new = server.folder / "location.json.new"
-    new.write_text(json.dumps({"home": said(server.home), "sockets": said(server.sockets)}) + "\n", encoding="utf-8")
-    new.chmod(0o644)  # whatever the umask: for the folder's owner, where root has started the server
-    new.replace(server.folder / "location.json")
+    with whole_file(server.folder / "location.json") as draft:
+        draft.write_text(json.dumps({"home": said(server.home), "sockets": said(server.sockets)}) + "\n", "utf-8")
+        draft.chmod(0o644)  # for the folder's owner, where root has started the server
 
 
 def planned(folder: Path) -> tuple[Server, pwd.struct_passwd | None]:

@@ -1,15 +1,28 @@
 """Dagster's home: whose `dagster.yaml` it is, and commands that start with it."""
 
 import os
+import string
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines import dagster_home as home
+from resources.runtime.whole_file import whole_file
 from resources.settings import CHECKOUT
+
+# With which dagster.yaml of any version has begun. Who changes its first line leaves the old ones here.
+FIRST_LINES = [
+    f"# Dagster's instance. `python -m pipelines{name}` puts it into DAGSTER_HOME (.local/dagster by default) and adds"
+    " the storage:"
+    for name in (".home", ".dagster_home", " home")
+]
 
 
 def test_the_instance_is_written_anew_when_the_storage_changes(tmp_path: Path, monkeypatch) -> None:
@@ -52,6 +65,91 @@ def test_a_dagster_that_keeps_its_history_where_dagster_does_by_default_still_sh
         assert [run.job_name for run in instance.get_runs()] == ["theirs"]
     there = (tmp_path / "dagster.yaml").read_text() if (tmp_path / "dagster.yaml").exists() else None
     assert there == content
+
+
+def with_history(folder: Path, content: str | bytes) -> Path:
+    """A home of ours: its history is where our settings have it. `prepare` takes the files to be good."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in home.SQLITE_FILES:
+        (folder / "storage" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "storage" / name).touch()
+    (folder / "dagster.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder / "dagster.yaml"
+
+
+def test_the_file_begins_as_the_list_of_first_lines_says() -> None:
+    assert (CHECKOUT / "dagster.yaml").read_text().partition("\n")[0] in FIRST_LINES
+
+
+@pytest.mark.parametrize("postgres", ["", "db"])
+@pytest.mark.parametrize(
+    "content",
+    [*(f"{line}\nold: 1\n\nstorage:\n  sqlite: {{base_dir: x}}\n" for line in FIRST_LINES), "", "\0" * 99],
+    ids=[*range(len(FIRST_LINES)), "empty", "zeros"],
+)
+def test_a_file_that_any_version_wrote_or_a_power_cut_left_empty_is_brought_up_to_date(
+    content: str, postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_POSTGRES_HOST", postgres)
+    for name in ("PORT", "DB", "USER", "PASSWORD"):
+        monkeypatch.setenv(f"DAGSTER_POSTGRES_{name}", "of another test")
+    file = with_history(tmp_path, content)
+    home.prepare()
+    text = file.read_text()
+    assert text.startswith((CHECKOUT / "dagster.yaml").read_text())
+    assert ("postgresql+psycopg2" in text) is bool(postgres)
+
+
+@pytest.mark.parametrize("begins", ["# Dagster's instance.\n", " ", "---\n", "telemetry: {enabled: false}\n"])
+def test_a_strangers_file_stays_as_it_is_also_beside_a_history_like_ours(
+    begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    theirs = f"{begins}# {FIRST_LINES[-1]}\nstorage: {{sqlite: {{base_dir: x}}}}\n"
+    file = with_history(tmp_path, theirs)
+    home.prepare()
+    assert file.read_text() == theirs
+
+
+def test_an_empty_file_beside_both_histories_is_whoever_put_it_there(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    file = with_history(tmp_path, "")
+    (tmp_path / home.DEFAULT_HISTORY).mkdir()
+    home.prepare()
+    assert file.read_text() == ""
+
+
+printable = st.one_of(st.sampled_from(string.punctuation + "  "), st.characters(categories=("L", "N", "P", "S", "Zs")))
+names = st.text(printable.filter(lambda each: each != "/"), min_size=1, max_size=40).filter(
+    lambda name: name.strip(".") != ""
+)
+
+
+@settings(max_examples=60)
+@given(names)
+def test_dagsters_history_is_in_its_home_whatever_folders_are_called(name: str) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / name / "dagster"
+        patch.setenv("DAGSTER_HOME", str(folder))
+        file = with_history(folder, FIRST_LINES[0])
+        home.prepare()
+        assert yaml.safe_load(file.read_text())["storage"]["sqlite"]["base_dir"] == str(folder / "storage")
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut may leave it empty."""
+    file, flush = tmp_path / "file", os.fsync
+    flushed: list[tuple[bytes, bool]] = []
+
+    def fsync(handle: int) -> None:
+        flush(handle)
+        flushed.append((os.pread(handle, 99, 0), file.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with whole_file(file) as draft:
+        draft.write_text("all of it")
+    assert flushed == [(b"all of it", False)]
 
 
 def test_an_empty_file_in_a_home_that_was_never_used_stays_as_it_is(tmp_path: Path, monkeypatch) -> None:
