@@ -85,7 +85,7 @@ deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: n
 	docker compose $(if $(call on,DEMO),--profile demo) $(if $(call on,DASHBOARDS),--profile dashboards) up --detach --build
 
 stop:  ## stop what `make run`, `make ui` and `make dashboards` left running; data stay
-	@if [ -d .local ]; then $(MAKE) -s .venv/run && $(BIN)/python -m pipelines stop; \
+	@if [ -d .local -o -e .venv/run ]; then $(MAKE) -s .venv/run && $(BIN)/python -m pipelines stop; \
 	else echo "Nothing runs here: nothing was started in this checkout."; fi
 
 test: .venv/dev  ## the tests, on a real Postgres, real HTTP and a real Dagster instance (ONLY=tests/unit for some)
@@ -157,7 +157,7 @@ LOCK := --generate-hashes --no-emit-index-url --universal --no-strip-extras --py
 # Works where nothing was installed, or was half installed, and can be repeated: it installs what stops the servers only where
 # some may run. It deletes what it names. A folder of .local that it does not name may hold the only copy of something.
 clean:  ## delete the private Postgres, Dagster's history and the environment (backups, exports, reports, Superset's charts stay)
-	@if [ -d .local ] && [ -d .venv -o -d .local/postgres -o -d .local/dagster ]; then \
+	@if [ -e .venv/run -o -d .local/postgres -o -d .local/dagster ]; then \
 	  $(MAKE) -s stop && $(BIN)/python -m pipelines postgres remove; fi
 	rm -rf .local/postgres .local/dagster $(SUPERSET) .venv
 	@find .local -depth -type d -empty -delete 2>/dev/null || true

@@ -242,6 +242,24 @@ def test_clean_deletes_what_can_be_made_again_and_nothing_that_a_person_made(use
     assert all(f".local/{name}" in kept for name in ("backups", "exports", "reports", "superset", "university"))
 
 
+@pytest.mark.parametrize("target", ["stop", "clean"])
+@pytest.mark.parametrize(
+    ("gone", "runs"), [("nothing", True), (".local", True), (".venv", True), (".local .venv", False)]
+)
+def test_what_may_run_is_stopped_wherever_its_files_are(target: str, gone: str, runs: bool, used: Path) -> None:
+    """`.local` is not made where DAGSTER_HOME and DATABASE_URL point elsewhere. An environment is installed for it."""
+    environment = used / ".venv"
+    for name in gone.split():
+        if name == ".local":
+            subprocess.run(["rm", "-r", str(used / name)], check=True)
+        elif name == ".venv":
+            (environment / "run").unlink()
+            (used / "Makefile").write_text((used / "Makefile").read_text() + "\n.venv/run:\n\t@touch $@\n")
+    subprocess.run(["make", target], cwd=used, capture_output=True, text=True, check=True)
+    called = (used / "called").read_text().splitlines() if (used / "called").exists() else []
+    assert ("-m pipelines stop" in called) is runs
+
+
 def test_clean_leaves_no_empty_folder_installs_nothing_and_can_be_repeated(used: Path) -> None:
     for name in ("backups", "exports", "reports", "superset", "university"):
         subprocess.run(["rm", "-r", str(used / ".local" / name)], check=True)
