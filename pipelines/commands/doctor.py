@@ -45,7 +45,28 @@ def command(ctx: click.Context, wants_json: bool, of_dagster: bool) -> None:
     if wants_json:
         click.echo(json.dumps(examination.document(findings), indent=2))
     console.print(f"\n{counted(findings)}; {len(examination.asked)} report requests", highlight=False)
+    if said := _invented():
+        console.print(said, highlight=False, soft_wrap=True)
     ctx.exit(exit_code(findings))
+
+
+def _invented() -> str:
+    """What a warehouse that can be asked at once holds of the stand-in; the examination is of the account."""
+    import psycopg
+
+    from pipelines.invented import invented_beside
+    from resources.errors import ProjectError
+    from resources.local import postgres as local_postgres
+    from resources.postgres.session import opened
+    from resources.postgres.url import database_url, is_private
+
+    try:
+        if is_private() and not local_postgres.is_running(local_postgres.default_folder()):
+            return ""
+        with opened(database_url()) as connection:
+            return invented_beside(connection)
+    except (ProjectError, psycopg.Error):
+        return ""
 
 
 def examine_dagster(console: "Console", *, wants_json: bool) -> int:

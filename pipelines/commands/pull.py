@@ -102,6 +102,7 @@ def _pull_and_show(chosen: Callable[[dt.date], tuple[dt.date, dt.date]], *, acce
     try:
         _load_invented_lists(url, first, last)
         _print_what_landed(url, result.run_id, first, last, console)
+        _print_invented(url, console)
     except ProjectError as error:
         console.print(f"What landed can't be shown: {escape(str(error))}\n", highlight=False)
     if not result.success:
@@ -130,7 +131,7 @@ def _made_ready(status: Status) -> str:
 
 def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
     """The stand-in's university has lists of its own, for whoever has not set another folder of them."""
-    from resources.kaltura.resource import is_standin
+    from resources.local.kaltura import is_standin
     from resources.settings import university_folder
 
     if not is_standin() or university_folder():
@@ -172,6 +173,15 @@ def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, con
         print_first_look(console, rows_as_dicts, run_id, first, last)
 
 
+def _print_invented(url: str, console: Console) -> None:
+    from pipelines.invented import invented_beside
+    from resources.postgres.session import opened
+
+    with opened(url) as connection:
+        if said := invented_beside(connection):
+            console.print(f"{said}\n", highlight=False, soft_wrap=True)
+
+
 def _print_findings(run: Launched, console: Console) -> None:
     """What the checks found; nothing where all is well."""
     from rich.text import Text
@@ -188,7 +198,7 @@ def _print_findings(run: Launched, console: Console) -> None:
 
 def _whats_next(url: str) -> str:
     """Where the data is and what to type; the password of a database of one's own is left out."""
-    from resources.kaltura.resource import is_standin
+    from resources.local.kaltura import is_standin
     from resources.postgres.url import is_private
 
     lines = ["[bold]A prompt on it[/]   make psql"]

@@ -41,7 +41,7 @@ def command(day: dt.date | None, again: bool, no_open: bool) -> None:
 
     console = Console()
     with console.status("Reading ...", spinner=spinner(console)):
-        known, today = _accounts_and_today()
+        known, today, invented = _accounts_and_today()
         week = _monday(day) if day else newest_week(known, today)
         _require_week(week, known, settings, today)
     from assets.room_report.asset import is_current
@@ -53,6 +53,8 @@ def command(day: dt.date | None, again: bool, no_open: bool) -> None:
             _write(week)
     for path in paths:
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+    if invented:
+        console.print(invented, highlight=False, markup=False, soft_wrap=True)
     if not no_open and _can_open():
         webbrowser.open(paths[0].as_uri())
 
@@ -83,15 +85,21 @@ def _monday(day: dt.date) -> dt.date:
     return day - dt.timedelta(days=day.weekday())
 
 
-def _accounts_and_today() -> tuple[list[Account], dt.date]:
-    """The accounts in the warehouse, which is started and brought up to date where it is private; the day by its clock."""
+def _accounts_and_today() -> tuple[list[Account], dt.date, str]:
+    """The accounts in the warehouse, the configured one first; the day by its clock; and what is to say of invented ones.
+
+    The warehouse is started and brought up to date where it is private.
+    """
     from assets.reports import TABLES
     from assets.room_report.figures import accounts
+    from pipelines.invented import invented_beside
     from pipelines.last_full_day import last_full_day
+    from resources.local import kaltura as local_kaltura
     from resources.postgres.migrations import migrate
     from resources.postgres.url import database_url, is_private
     from resources.warehouse.warehouse import Warehouse
 
+    configured = None if local_kaltura.is_standin() else local_kaltura.account()
     url = database_url()
     if is_private():
         migrate(url, TABLES)
@@ -99,10 +107,11 @@ def _accounts_and_today() -> tuple[list[Account], dt.date]:
     try:
         warehouse.require_current_schema()
         with warehouse.reading() as connection:
-            known = accounts(connection)
+            known = sorted(accounts(connection), key=lambda each: each.account_id != configured)
+            invented = invented_beside(connection)
     finally:
         warehouse.close()
-    return known, last_full_day(url) + dt.timedelta(days=1)
+    return known, last_full_day(url) + dt.timedelta(days=1), invented
 
 
 def _path(account: Account, week: dt.date) -> Path:

@@ -20,19 +20,22 @@ from pipelines.command_line import Command
 def command(as_json: bool, mends: bool) -> None:
     """What the warehouse holds, against what Dagster says, by ranges of days, with the command that mends each."""
     from pipelines import dagster_home
+    from pipelines.invented import invented_beside
     from pipelines.mend import mend
     from pipelines.status import status
     from resources.local import kaltura as local_kaltura
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
 
+    account = local_kaltura.account()
     with opened(database_url()) as connection, dagster_home.instance() as instance:
-        account = local_kaltura.account()
         mended = mend(connection, instance, account) if mends else None
         found = status(connection, instance, account)
+        invented = invented_beside(connection)
     if as_json:
-        click.echo(json.dumps({**found.document(), **({"mended": mended.document()} if mended else {})}, indent=2))
+        document = found.document() | ({"mended": mended.document()} if mended else {})
+        click.echo(json.dumps(document | ({"invented": invented} if invented else {}), indent=2))
     else:
-        click.echo("\n".join([*(mended.lines() if mended else []), *found.lines()]))
+        click.echo("\n".join([*(mended.lines() if mended else []), *found.lines(), *([invented] if invented else [])]))
     if not found.is_well:
         raise click.exceptions.Exit(1)

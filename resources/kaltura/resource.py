@@ -13,6 +13,7 @@ from resources.kaltura.client import REPORT_ROW_CAP, Client
 from resources.kaltura.errors import Refused
 from resources.kaltura.session import Credentials
 from resources.local import kaltura as standin
+from resources.local.kaltura import expect_account_or_demo, is_standin
 from resources.settings import Settings
 
 DEFAULT_BASE_URL = "https://www.kaltura.com"
@@ -27,21 +28,6 @@ _SETTINGS = {
     "user_id": "KALTURA_USER_ID",
     "ks": "KALTURA_KS",
 }
-
-
-def is_standin() -> bool:
-    """Whether the settings name no account."""
-    return not os.environ.get("KALTURA_PARTNER_ID", "").strip()
-
-
-def expect_account_or_demo() -> None:
-    """Raises `Refused` where invented data would get into a database that is somebody's own."""
-    has_own_database = bool(os.environ.get("DATABASE_URL", "").strip())
-    if is_standin() and has_own_database and os.environ.get("KALTURA_DEMO", "").strip() != "1":
-        raise Refused(
-            "DATABASE_URL is set and KALTURA_PARTNER_ID is not: invented data would be loaded into that database",
-            advice="Set KALTURA_PARTNER_ID and the account's credentials or, where invented data is wanted, KALTURA_DEMO=1.",
-        )
 
 
 def account_name() -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.errors import ConfigurationError
+from resources.kaltura.errors import Refused
 from resources.kaltura.session import Credentials
 from resources.settings import Settings, partner_id
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from simulator import University
 
 SEED, ROOMS = 7, 60
+ACCOUNT = 9999  # of `simulator.tokens.DEMO`, whose import no account needs
 
 _lock = threading.Lock()
 _open = ExitStack()  # until the process ends: its thread ends with it
@@ -35,9 +37,25 @@ def credentials() -> Credentials:
     return Credentials(str(DEMO.partner_id), app_token_id=DEMO.app_token_id, app_token=DEMO.app_token)
 
 
+def is_standin() -> bool:
+    """Whether the settings name no account."""
+    return not os.environ.get("KALTURA_PARTNER_ID", "").strip()
+
+
+def expect_account_or_demo() -> None:
+    """Raises `Refused` where the stand-in would be taken for the account of a database that is somebody's own."""
+    has_own_database = bool(os.environ.get("DATABASE_URL", "").strip())
+    if is_standin() and has_own_database and os.environ.get("KALTURA_DEMO", "").strip() != "1":
+        raise Refused(
+            "DATABASE_URL is set and KALTURA_PARTNER_ID is not: the account would be the stand-in's, of invented data",
+            advice="Set KALTURA_PARTNER_ID and the account's credentials or, where invented data is wanted, KALTURA_DEMO=1.",
+        )
+
+
 def account() -> int:
-    """The partner id that is set, or the stand-in's. Raises `SettingError`."""
-    return partner_id(lambda: credentials().partner_id)
+    """The partner id that is set, or the stand-in's. Raises `SettingError`, or as `expect_account_or_demo` does."""
+    expect_account_or_demo()
+    return partner_id(lambda: str(ACCOUNT))
 
 
 class StandinError(ConfigurationError):

@@ -37,7 +37,8 @@ CASES = [(name, value, command) for name, (value, commands) in BAD.items() for c
 
 
 def invoked(command: str, tmp_path: Path, **settings: str) -> Result:
-    environment = {"DATABASE_URL": NOWHERE, "DAGSTER_HOME": str(tmp_path), "PII_KEY": "k" * 32, **settings}
+    environment = {"DATABASE_URL": NOWHERE, "DAGSTER_HOME": str(tmp_path), "PII_KEY": "k" * 32}
+    environment |= {"KALTURA_DEMO": "1", **settings}  # the stand-in's account in a database of one's own, on purpose
     environment["SUPERSET_DIR"] = str(tmp_path)
     if "DATABASE_URL_FILE" in settings:
         del environment["DATABASE_URL"]
@@ -103,6 +104,37 @@ def test_dagsters_postgres_that_goes_away_while_it_is_used_is_a_sentence_with_it
     assert "hidden" not in said
 
 
+# Each that takes its account from the settings, and words with which it goes as far as that.
+OF_THE_ACCOUNT: dict[str, list[str]] = {
+    "pull": [],
+    "status": ["--mend"],
+    "erase": ["--user-id", "ada", "--yes"],
+    "redate": [],
+    "retention": [],
+    "load-lists": ["."],
+}
+
+
+@pytest.mark.parametrize("command", OF_THE_ACCOUNT)
+def test_without_an_account_nothing_is_done_in_a_database_of_ones_own(command: str, tmp_path: Path) -> None:
+    (tmp_path / "courses.csv").write_text("course_id\nc\n")
+    words = [str(tmp_path) if word == "." else word for word in OF_THE_ACCOUNT[command]]
+    home = tmp_path / "home"
+    environment = {"DATABASE_URL": NOWHERE, "DAGSTER_HOME": str(home), "PII_KEY": "k" * 32, "RETENTION_DAYS": "9"}
+    done = CliRunner().invoke(front_door, [command, *words], env=environment)
+    assert_one_line(done)
+    assert "KALTURA_PARTNER_ID" in done.stderr
+    assert not home.exists()
+
+
+def test_every_command_that_takes_its_account_from_the_settings_is_tried_without_one() -> None:
+    asks = {path for path in (CHECKOUT / "pipelines/commands").glob("*.py") if ".account()" in path.read_text()}
+    names = {path.stem.replace("_", "-") for path in asks}
+    assert names - {"report", "restore"} == OF_THE_ACCOUNT.keys() - {
+        "pull"
+    }  # of those two it decides nothing that is done
+
+
 def test_a_backup_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert_one_line(invoked("restore", tmp_path))
 
@@ -142,7 +174,6 @@ def test_ctrl_c_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("resources.postgres.migrations.migrate", interrupted)
-    monkeypatch.setenv("KALTURA_DEMO", "1")  # invented data in a database of one's own only on purpose
     for command in ("migrate", "pull"):
         done = invoked(command, tmp_path)
         assert done.exit_code == 130

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from resources.env_file import EnvFileError, expect_known_names, read_env_file
 from resources.kaltura.errors import Refused
-from resources.kaltura.resource import Kaltura, expect_account_or_demo
+from resources.kaltura.resource import Kaltura
+from resources.local.kaltura import expect_account_or_demo
 from resources.settings import CHECKOUT, KNOWN_NAMES, NAMES
 
 SECRET = "Zq9Xv7Kw3"  # pragma: allowlist secret

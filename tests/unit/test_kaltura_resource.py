@@ -8,7 +8,7 @@ from resources.local import kaltura as standin
 
 
 def test_without_an_account_in_the_settings_it_is_the_standin() -> None:
-    assert Kaltura(pause_scale=0.5).account == int(standin.credentials().partner_id)
+    assert Kaltura(pause_scale=0.5).account == int(standin.credentials().partner_id) == standin.ACCOUNT
 
 
 def test_a_runs_own_config_that_leaves_the_account_out_is_refused_before_anything_is_started(
