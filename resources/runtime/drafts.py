@@ -48,10 +48,13 @@ def draft_folder(file: Path) -> Iterator[tuple[Path, int]]:
 
 
 def remove_left_drafts(folder: Path) -> None:
-    """Remove the drafts of processes that were killed: they take room, and hold rows with names in them."""
-    with suppress(PermissionError):  # a folder that may be written to and not read
+    """Remove the drafts of processes that were killed: they take room, and hold rows with names in them.
+
+    No write fails over it: what is wrong with the folder itself, the write says.
+    """
+    with suppress(OSError):  # a folder that may be written to and not read
         for path in folder.iterdir():
-            with suppress(FileNotFoundError, PermissionError):  # just removed by its process, or another user's
+            with suppress(OSError):  # another user's, or just removed by its process, on this machine or another
                 if not path.name.startswith(".") or path.is_symlink():
                     continue
                 if path.is_dir() and _is_left(path):

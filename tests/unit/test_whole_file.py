@@ -1,9 +1,11 @@
 """A file is there whole or not at all, whoever else writes into its folder, and what was killed there leaves nothing for good."""
 
+import errno
 import fcntl
 import os
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -41,6 +43,25 @@ def test_of_one_that_fails_nothing_is_left_and_the_file_is_as_it_was(has_one_bef
     with pytest.raises(ZeroDivisionError):
         fail()
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"] * has_one_before
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.ENOENT, errno.EIO])
+def test_no_file_fails_over_a_draft_of_another_that_can_not_be_looked_at(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that another machine has just removed from a folder that both have mounted."""
+    (tmp_path / ".people.csv.abcd_123.draft").mkdir()
+    look = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path != tmp_path:
+            raise OSError(number, os.strerror(number))
+        return look(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with whole_file(tmp_path / "report.html") as draft:
+        draft.write_text("x")
+    assert (tmp_path / "report.html").read_text() == "x"
 
 
 @pytest.mark.parametrize("is_old", [False, True])
