@@ -51,13 +51,18 @@ class InstanceError(ConfigurationError):
     """Dagster can make no instance of what its home holds; the message says why, and what to do."""
 
 
+def home_folder() -> Path:
+    """`DAGSTER_HOME`, or `.local/dagster` in the checkout."""
+    return Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster").absolute()
+
+
 def prepare() -> Path:
     """Make the folder ready, point `DAGSTER_HOME` at it and return it. Safe to repeat, also while Dagster runs.
 
     From here on, files of this process and of those that it starts are its own user's alone. A Dagster that was there
     before stays as it is: its owner, or a Helm chart, has set it up, be it with an empty file or with none.
     """
-    folder = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster").absolute()
+    folder = home_folder()
     if folder.is_relative_to(LOCAL):
         LOCAL.mkdir(exist_ok=True)  # before the umask: root's private Postgres, which is another account's, has to pass
     os.umask(0o077)

@@ -1,9 +1,9 @@
-"""The processes that Dagster's UI is made of, told from all others, and their end."""
+"""The processes that Dagster's UI or Superset is made of, told from all others, and their end."""
 
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,9 +16,30 @@ STOP_SECONDS = 20
 Found = Callable[[], list[psutil.Process]]
 
 
-def of_home(folder: Path) -> list[psutil.Process]:
-    """The living processes of the UI of this DAGSTER_HOME, also where the `ui` that started them is gone."""
-    return _living(lambda process: process.environ().get(MARK) == str(folder.resolve()))
+def of_home(folder: Path, mark: str = MARK) -> list[psutil.Process]:
+    """The living processes of the UI of this DAGSTER_HOME, also where the `ui` that started them is gone.
+
+    By another mark those of something else, of its folder.
+    """
+    return _living(lambda process: process.environ().get(mark) == str(folder.resolve()))
+
+
+def served_at(processes: Sequence[psutil.Process]) -> str | None:
+    """Where the UI listens whose processes these are, as far as one of them says."""
+    for process in processes:
+        with suppress(psutil.Error, OSError, ValueError, IndexError):
+            words = process.cmdline()
+            if "webserver" in words:
+                host, port = (words[words.index(option) + 1] for option in ("-h", "-p"))
+                return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return None
+
+
+def heed_ends(interrupt: Callable[..., None]) -> None:
+    """SIGTERM ends the command as Ctrl-C does, and so does a terminal that goes away; not where `nohup` had that ignored."""
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
 
 
 def of_group(number: int) -> list[psutil.Process]:

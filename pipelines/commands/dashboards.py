@@ -3,7 +3,6 @@ that: the bundle as a zip, and the logins.
 """
 
 import os
-import signal
 import subprocess
 import tempfile
 import time
@@ -66,12 +65,13 @@ def _write(file: Path, url: str, timezone: str) -> None:
 
 def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
     from pipelines.commands.ui import ignore_interrupts, is_free
+    from pipelines.ui_processes import heed_ends
 
     superset.require()
     if not is_free("127.0.0.1", port):
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make dashboards PORT=8089")
     is_new = superset.make_secrets()
-    signal.signal(signal.SIGTERM, _interrupt)
+    heed_ends(_interrupt)
     process = None
     try:
         superset.pid_file.write_text(str(os.getpid()))

@@ -1,6 +1,5 @@
 """`stop`: ends what `pull`, `ui` and `dashboards` left running: the UI, Superset and the private Postgres. Data stay."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -8,10 +7,11 @@ import click
 import psutil
 
 from pipelines.command_line import Command
+from pipelines.dagster_home import home_folder
 from pipelines.ui_processes import end, of_home
 from resources.local import postgres as local_postgres
+from resources.local.superset import MARK as SUPERSET_MARK
 from resources.local.superset import Superset
-from resources.settings import LOCAL
 
 STOP_SECONDS = 90  # the UI gives each of its three processes 20
 
@@ -19,13 +19,17 @@ STOP_SECONDS = 90  # the UI gives each of its three processes 20
 @click.command(cls=Command)
 def command() -> None:
     """Stop what a checkout runs for itself: the UI, Superset and the private Postgres. Data stay."""
-    home = Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster")
+    home = home_folder()
     was_up = _stopped(home / "ui.pid", "ui")
     left = of_home(home)  # by a `ui` that was killed
     end(partial(of_home, home))
     if was_up or left:
         click.echo("stopped Dagster's UI, daemon and code server")
-    if _stopped(Superset().pid_file, "dashboards"):
+    superset = Superset()
+    was_up = _stopped(superset.pid_file, "dashboards")
+    left = of_home(superset.folder, SUPERSET_MARK)  # by a `dashboards` that was killed
+    end(partial(of_home, superset.folder, SUPERSET_MARK))
+    if was_up or left:
         click.echo("stopped Superset")
     folder = local_postgres.default_folder()
     was_running = local_postgres.is_running(folder)

@@ -21,7 +21,7 @@ import click
 
 from pipelines import dagster_home as home
 from pipelines.command_line import Command, Stopped
-from pipelines.ui_processes import MARK, end, of_group
+from pipelines.ui_processes import MARK, end, heed_ends, of_group, of_home, served_at
 from resources.settings import CHECKOUT, Settings, listening_port
 
 PORT = 3000
@@ -43,6 +43,7 @@ def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
     """Dagster's UI, daemon and code server, until Ctrl-C."""
     Settings.from_environment()  # the code server reads them; what is wrong with them is said here
     port = port or listening_port(PORT)
+    _expect_none()
     if not _is_this_machine(host):
         click.echo(f"On {host} everybody who reaches this machine has the UI, which knows no passwords.", err=True)
     try:
@@ -53,7 +54,7 @@ def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make ui PORT=3001")
     folder = home.prepare()
     home.expect_usable()
-    signal.signal(signal.SIGTERM, _interrupt)
+    heed_ends(_interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         (folder / "ui.pid").write_text(str(os.getpid()))
@@ -67,9 +68,19 @@ def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
         (folder / "ui.pid").unlink(missing_ok=True)
 
 
+def _expect_none() -> None:
+    """Raises `Stopped` where a UI of this home runs: of two daemons, both would start each run and each tick."""
+    if running := of_home(home.home_folder()):
+        where = served_at(running)
+        raise Stopped(
+            f"Dagster's UI of {home.home_folder()} runs already{f', on {where}' if where else ''}. `make stop` ends it, also "
+            "where its terminal is gone. Another one beside it takes a DAGSTER_HOME of its own."
+        )
+
+
 def ignore_interrupts() -> None:
     """While processes are ended, which takes a bounded time: a second Ctrl-C would leave the rest of them running."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 

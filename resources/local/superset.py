@@ -19,6 +19,8 @@ from resources.settings import CHECKOUT, LOCAL
 CODE = CHECKOUT / "dashboards"
 SECRETS = ("superset_secret_key", "superset_admin_password", "analyst_password", "people_password")
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+# In the environment of each process that is started and of all that these start: the folder that they are of.
+MARK = "KALTURA_ROOMS_SUPERSET"
 _THREADS = 8
 _LAST_LINES = 15
 
@@ -114,6 +116,7 @@ class Superset:
         """Next to nothing of ours: it holds other passwords."""
         return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
             "SUPERSET_HOME": str(self.folder),
+            MARK: str(self.folder.resolve()),
             "DASHBOARDS_SECRETS": str(self.secrets),
             "SUPERSET_CONFIG_PATH": str(self.settings),
             "FLASK_APP": "superset.app:create_app()",
