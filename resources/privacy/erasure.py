@@ -1,8 +1,8 @@
 """Takes one person out of the tables for good, and again out of a backup that is restored later.
 
 The person is known by the id in any spelling (`identity.py`), by the pseudonym, and by the names and e-mails that the
-tables have beside the id. Rows and figures stay, under another pseudonym in each session. The caller's transaction, and
-the people lock of `people.py`.
+tables have beside the id. Rows and figures stay, under another pseudonym in each session; of a host in each meeting, see
+`meetings.py`. The caller's transaction, and the people lock of `people.py`.
 """
 
 import datetime as dt
@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from resources.privacy import roster
 from resources.privacy.identity import identity
 from resources.privacy.ids import beside_emails, everybody, whose_email
+from resources.privacy.meetings import Key, hosted_as
 from resources.privacy.pseudonymise import Counts, note_removal, refiltered, target_of
 from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, pseudonym_of, withheld
 from resources.privacy.suppressions import Suppressions
@@ -96,11 +97,13 @@ class _Erasure:
         spellings = {each for each in there if identity(each) == identity(spelled)} | {spelled}
         self.known_as = [*spellings | {pseudonym} | {*filter(None, map(people.as_spelled, spellings))}]
         self.suppressions = Suppressions(connection, people) if suppressions is None else suppressions
+        self.hosted: dict[Key, str] = {}
         self.names: set[str] = set()
         self.days: set[dt.date] = set()
 
     def run(self) -> Counts:
         counts: Counts = {}
+        self.hosted = hosted_as(self.connection, self.people, self.pseudonym, self.known_as)
         for table in self.tables:
             for column in table.person_columns:
                 counts[f"{table.name}.{column}"] = self._rows(table, column)
@@ -137,11 +140,17 @@ class _Erasure:
             is_twin = (
                 number > 0 and list(there[number - 1][:width]) == session
             )  # two spellings of the id in one session
-            made.append(self.people.in_session(self.pseudonym, [*session, str(number)] if is_twin else session))
+            made.append(
+                self.people.in_session(self.pseudonym, [*session, str(number)]) if is_twin else self._made(session)
+            )
         return self.connection.execute(
             self._update(table, column, names),
             [*([row[at] for row in there] for at in range(width + 1)), made, self.people.partner_id],
         ).rowcount
+
+    def _made(self, session: Sequence[str]) -> str:
+        room, cue = session
+        return self.hosted.get((room, cue)) or self.people.in_session(self.pseudonym, session)
 
     @staticmethod
     def _update(table: Table, column: str, names: Sequence[str]) -> sql.Composed:
@@ -187,7 +196,7 @@ class _Erasure:
         """A row as JSON without the person."""
         if side is None:
             return None
-        made = self.people.in_session(self.pseudonym, session)
+        made = self._made(session)
         hit = {name: made for name in table.person_columns if side.get(name) in self.known_as}
         row_is_theirs = any(key.get(name) in self.known_as for name in table.person_columns)
         gone = [name for name in (*table.personal_columns, EXTRA) if (hit or row_is_theirs) and name in side]

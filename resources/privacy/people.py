@@ -21,6 +21,7 @@ from resources.postgres import copy as copying
 from resources.postgres.locks import PEOPLE_LOCK, Lock, take_lock
 from resources.privacy import listed_pseudonyms
 from resources.privacy.listed_pseudonyms import USER_EMAIL
+from resources.privacy.meetings import Key, arriving_hosts
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import (
     EMAIL_HAS,
@@ -288,7 +289,8 @@ class DayPrivacy:
     def _without(self, arrived: Sequence[Arrivals], erased: Mapping[str, str]) -> list[Arrivals]:
         """The rows of those who were erased as the erasure left them, and nobody else's rows that name them."""
         self._learn(arrived, erased)
-        return [self._without_in(each, erased) for each in arrived]
+        hosts = arriving_hosts(self.connection, self.people, self.day, arrived, erased) if erased else {}
+        return [self._without_in(each, erased, hosts) for each in arrived]
 
     def _learn(self, arrived: Sequence[Arrivals], erased: Mapping[str, str]) -> None:
         """An erased person who comes under another name, or another spelling of the id, is known by it from now on."""
@@ -300,14 +302,16 @@ class DayPrivacy:
                     self.suppressions.include(None, new)
                     self.suppressions.save()
 
-    def _without_in(self, each: Arrivals, erased: Mapping[str, str]) -> Arrivals:
+    def _without_in(
+        self, each: Arrivals, erased: Mapping[str, str], hosts: Mapping[str, Mapping[Key, str]]
+    ) -> Arrivals:
         frame, table = each.frame, each.table
         for column in table.person_columns:
             theirs = frame[column].isin(list(erased))
             if not theirs.any():
                 continue
             frame = frame.assign(**{column: replaced(frame[column], erased)})
-            frame[column] = self.people.by_session(frame, table, column, theirs)
+            frame[column] = self.people.by_session(frame, table, column, theirs, hosts)
             gone = [EXTRA, *(table.personal_columns if column in table.keyed_by_person else ())]
             frame.loc[theirs, gone] = None
         for column in (EXTRA, *table.loose_personal_columns):

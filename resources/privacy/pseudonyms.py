@@ -97,10 +97,23 @@ class People:
             frame[column] = replaced(ids, made)
         return frame
 
-    def by_session(self, frame: pd.DataFrame, table: Table, column: str, which: pd.Series) -> pd.Series:
-        """The column, with the pseudonyms in the rows of `which` made those of the row's session."""
+    def by_session(
+        self,
+        frame: pd.DataFrame,
+        table: Table,
+        column: str,
+        which: pd.Series,
+        hosts: Mapping[str, Mapping[tuple[str, str], str]] | None = None,
+    ) -> pd.Series:
+        """The column, with the pseudonyms in the rows of `which` made those of the row's session.
+
+        `hosts`: of who hosts sessions, the one to take in each of them (`meetings.py`).
+        """
         rows = frame.loc[which, [*table.session_key, column]].fillna("")
-        made = [self.in_session(person, session) for *session, person in rows.itertuples(index=False, name=None)]
+        made = [
+            (hosts or {}).get(person, {}).get((room, cue)) or self.in_session(person, (room, cue))
+            for room, cue, person in rows.itertuples(index=False, name=None)
+        ]
         result = frame[column].copy()
         result.loc[which] = pd.Series(made, index=rows.index, dtype="str")
         return result

@@ -230,7 +230,8 @@ FROM known;
 COMMENT ON VIEW analytics.rooms IS
 'One row for each room that had a session (account_id, room_id), breakout rooms included: keep to '
 'NOT is_breakout before adding up. '
-'A person is an id: who has two counts twice.';
+'A person is an id: who has two counts twice, '
+'and who was erased once a session.';
 COMMENT ON COLUMN analytics.rooms.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.rooms.room_id IS 'The room: the id of its Kaltura entry.';
 COMMENT ON COLUMN analytics.rooms.room_name IS 'The room''s name at its newest session.';

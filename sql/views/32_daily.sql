@@ -187,7 +187,8 @@ COMMENT ON VIEW analytics.daily IS
 'One row for each account and day from the first to the last that was loaded (account_id, '
 'session_date). Figures are 0 where nothing happened and NULL where the report that they come '
 'from is not loaded for the day. '
-'A person is an id: who has two counts twice.';
+'A person is an id: who has two counts twice, '
+'and who was erased once a session.';
 COMMENT ON COLUMN analytics.daily.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.daily.session_date IS 'The local day on which the sessions started.';
 COMMENT ON COLUMN analytics.daily.session_count IS

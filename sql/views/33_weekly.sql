@@ -158,7 +158,8 @@ COMMENT ON VIEW analytics.weekly IS
 'One row for each account and week, Monday to Sunday, from the first to the last of which a day '
 'was loaded (account_id, week_date). Figures add up the days that are loaded: '
 'missing_session_day_count and missing_attendance_day_count say how many are not. NULL where none '
-'is. A person is an id: who has two counts twice.';
+'is. A person is an id: who has two counts twice, '
+'and who was erased once a session.';
 COMMENT ON COLUMN analytics.weekly.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.weekly.week_date IS 'The Monday that begins the week, in local days.';
 COMMENT ON COLUMN analytics.weekly.session_count IS 'Main sessions that started.';
