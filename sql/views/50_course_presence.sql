@@ -74,7 +74,7 @@ came AS (
         meetings.open_minutes,
         meetings.is_attendance_loaded,
         meetings.is_provisional,
-        -- Whom the list names by the id that the reports have, by an id of which they have the pseudonym, or by e-mail.
+        -- Whom the list names by the id that the reports have, by another spelling of it or its pseudonym, or by e-mail.
         -- Most are named by an id, which the key finds: without it, the whole list of the course is read for each of them.
         coalesce(
             (
@@ -100,12 +100,23 @@ came AS (
                 WHERE
                     listed.account_id = meetings.account_id
                     AND listed.course_id = meetings.course_id
-                    AND listed.person = (
-                        SELECT min(people.user_id)
-                        FROM kaltura.people
-                        WHERE
-                            people.partner_id = meetings.account_id
-                            AND people.pseudonym = attendees.user_id
+                    AND listed.person = any(
+                        array(
+                            SELECT unnest(ARRAY[people.user_id, people.pseudonym])
+                            FROM kaltura.people
+                            WHERE
+                                people.partner_id = meetings.account_id
+                                AND people.pseudonym = coalesce(
+                                    (
+                                        SELECT own.pseudonym
+                                        FROM kaltura.people AS own
+                                        WHERE
+                                            own.partner_id = meetings.account_id
+                                            AND own.user_id = attendees.user_id
+                                    ),
+                                    attendees.user_id
+                                )
+                        )
                     )
             ),
             (

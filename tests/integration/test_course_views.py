@@ -9,6 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.reports import TABLES
+from resources.privacy.pseudonymise import pseudonymise
+from tests.integration.test_privacy import WITH_KEY
+from tests.integration.test_room_views import with_privacy
+
 ACCOUNT = 1
 FIRST = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)
 LENGTH = 60.0
@@ -208,3 +213,31 @@ def test_a_session_that_is_running_still_was_not_completed_by_more_people(connec
         ' \'{"session_end_time": null, "meeting_view_period_unique_users": 20}\' FROM kaltura.loads'
     )
     assert connection.execute("SELECT is_completion FROM analytics.restated_sessions").fetchall() == [(False,)]
+
+
+SPELLED = ["ada", "ADA", " Ada "]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    came=st.lists(st.sampled_from(SPELLED), min_size=1, max_size=5),
+    listed=st.sampled_from(SPELLED),
+    aged=st.integers(0, 5),
+)
+def test_however_an_id_is_spelled_the_register_is_the_same_before_and_after_the_names_go(
+    connection: psycopg.Connection, came: list[str], listed: str, aged: int
+) -> None:
+    register = "SELECT session_id, person_id, role, attended_minutes, is_attended FROM analytics.course_presence"
+    with connection.transaction(force_rollback=True):
+        connection.execute("DELETE FROM kaltura.people")
+        with_privacy(connection, WITH_KEY, {listed, *came})
+        connection.execute(
+            "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (1, 'c', %s)", [listed]
+        )
+        for day, spelled in enumerate(came):
+            held(connection, day, [(spelled, LENGTH)])
+        before = connection.execute(f"{register} ORDER BY started_at").fetchall()
+        pseudonymise(connection, WITH_KEY, TABLES, 1, end=(FIRST + dt.timedelta(days=aged)).date())
+        after = connection.execute(f"{register} ORDER BY started_at").fetchall()
+    assert before == [(f"s{day}", listed, "student", LENGTH, True) for day in range(len(came))]
+    assert after == before

@@ -101,7 +101,9 @@ def emptied(place: Place) -> None:
         connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
 
 
-@settings(max_examples=40 if depth.DEEP else 3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40 if depth.DEEP else 3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     sessions=meetings,
     minute=st.sampled_from([20, 100, 600]),
