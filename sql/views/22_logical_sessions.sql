@@ -22,6 +22,50 @@ SELECT
     stitched.is_running,
     stitched.is_attendance_loaded,
     stitched.is_provisional,
+    -- Not in audience, which looks at all of them: most often the first or the second is somebody else.
+    CASE
+        WHEN stitched.is_attendance_loaded
+            THEN NOT EXISTS (
+                SELECT FROM kaltura.attendees
+                WHERE
+                    attendees.partner_id = openings.account_id
+                    AND attendees.entry_id = openings.room_id
+                    AND attendees.cue_point_id = any(stitched.session_ids)
+                    AND (
+                        analytics.is_nobody(attendees.user_id)
+                        OR NOT EXISTS (
+                            SELECT FROM kaltura.room_sessions AS parts
+                            WHERE
+                                parts.partner_id = openings.account_id
+                                AND parts.entry_id = openings.room_id
+                                AND parts.cue_point_id = any(stitched.session_ids)
+                                AND (
+                                    lower(parts.session_host_user_id) = lower(attendees.user_id)
+                                    -- By pseudonym, as days past RETENTION_DAYS have nothing else.
+                                    OR coalesce(
+                                        (
+                                            SELECT people.pseudonym
+                                            FROM kaltura.people
+                                            WHERE
+                                                people.partner_id = openings.account_id
+                                                AND people.user_id = parts.session_host_user_id
+                                        ),
+                                        parts.session_host_user_id
+                                    ) = coalesce(
+                                        (
+                                            SELECT people.pseudonym
+                                            FROM kaltura.people
+                                            WHERE
+                                                people.partner_id = openings.account_id
+                                                AND people.user_id = attendees.user_id
+                                        ),
+                                        attendees.user_id
+                                    )
+                                )
+                        )
+                    )
+            )
+    END AS is_host_alone,
     audience.people_count,
     audience.total_minutes,
     audience.unidentified_minutes,
@@ -226,6 +270,9 @@ COMMENT ON COLUMN analytics.logical_sessions.is_attendance_loaded IS
 'Whether attendees of all of the sessions are loaded.';
 COMMENT ON COLUMN analytics.logical_sessions.is_provisional IS
 'Whether the figures of one of the sessions may still grow.';
+COMMENT ON COLUMN analytics.logical_sessions.is_host_alone IS
+'Whether nobody is listed but the host, or not even they, and nobody unidentified: a test, or a '
+'room left open. NULL where attendees of one of the sessions are not loaded.';
 COMMENT ON COLUMN analytics.logical_sessions.people_count IS
 'Identified people in any of the sessions, each counted once (PII_MODE=none: once a session); NULL '
 'where attendees of one of them are not loaded.';

@@ -22,6 +22,7 @@ SELECT
     logical_sessions.is_running,
     logical_sessions.is_attendance_loaded,
     logical_sessions.is_provisional,
+    logical_sessions.is_host_alone,
     logical_sessions.people_count,
     logical_sessions.total_minutes,
     logical_sessions.unidentified_minutes
@@ -105,6 +106,7 @@ CROSS JOIN
             logical_sessions.is_running,
             logical_sessions.is_attendance_loaded,
             logical_sessions.is_provisional,
+            logical_sessions.is_host_alone,
             logical_sessions.people_count,
             logical_sessions.total_minutes,
             logical_sessions.unidentified_minutes
@@ -156,6 +158,9 @@ COMMENT ON COLUMN analytics.course_meetings.is_attendance_loaded IS
 'Whether its attendees are loaded: else the figures of people are NULL.';
 COMMENT ON COLUMN analytics.course_meetings.is_provisional IS
 'Whether the figures may still grow, as in sessions.';
+COMMENT ON COLUMN analytics.course_meetings.is_host_alone IS
+'Whether nobody is listed but the host, or not even they, and nobody unidentified: a test, or a '
+'room left open. Nobody is expected at it. NULL where is_attendance_loaded is false.';
 COMMENT ON COLUMN analytics.course_meetings.people_count IS
 'Identified people who came, enrolled or not: ids, so a person with two counts twice. NULL where '
 'is_attendance_loaded is false.';

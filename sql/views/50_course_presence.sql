@@ -45,6 +45,7 @@ meetings AS NOT MATERIALIZED (
         LATERAL (
             SELECT
                 logical_sessions.is_breakout,
+                logical_sessions.is_host_alone,
                 logical_sessions.session_ids,
                 -- Of one that was cut, a part without an end leaves the length of the whole unknown.
                 CASE
@@ -59,7 +60,8 @@ meetings AS NOT MATERIALIZED (
                 AND logical_sessions.logical_session_id = room_sessions.cue_point_id
             OFFSET 0  -- noqa: AM09
         ) AS logical_sessions
-    WHERE NOT logical_sessions.is_breakout
+    -- Where nobody came but the host, nobody was expected: a test, or a room opened the evening before.
+    WHERE NOT logical_sessions.is_breakout AND logical_sessions.is_host_alone IS NOT TRUE
 ),
 
 came AS (
@@ -329,7 +331,9 @@ UNION ALL
 COMMENT ON VIEW analytics.course_presence IS
 'The register of each course: one row for each of its sessions and each person who was enrolled on '
 'that day, or came (account_id, course_id, room_id, session_id, person_id). A person is one line '
-'of the university''s list, or an id of Kaltura''s for who is on none. Empty without lists.';
+'of the university''s list, or an id of Kaltura''s for who is on none. A session with nobody but '
+'its host (is_host_alone in course_sessions) has none: nobody is expected at it. In a room that '
+'several courses list each session is one of each course. Empty without lists.';
 COMMENT ON COLUMN analytics.course_presence.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.course_presence.course_id IS 'The course, as in university.courses.';
 COMMENT ON COLUMN analytics.course_presence.room_id IS 'The room: the id of its Kaltura entry.';

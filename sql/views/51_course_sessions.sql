@@ -21,6 +21,7 @@ SELECT
     course_meetings.is_running,
     course_meetings.is_attendance_loaded,
     course_meetings.is_provisional,
+    course_meetings.is_host_alone,
     register.student_count,
     CASE
         WHEN course_meetings.is_attendance_loaded THEN register.attended_count
@@ -97,8 +98,12 @@ COMMENT ON COLUMN analytics.course_sessions.is_attendance_loaded IS
 'Whether its attendees are loaded: else the figures of people are NULL.';
 COMMENT ON COLUMN analytics.course_sessions.is_provisional IS
 'Whether the figures may still grow, as in sessions.';
+COMMENT ON COLUMN analytics.course_sessions.is_host_alone IS
+'Whether nobody is listed but the host, or not even they, and nobody unidentified: a test, or a '
+'room left open. Nobody is expected at it. NULL where is_attendance_loaded is false.';
 COMMENT ON COLUMN analytics.course_sessions.student_count IS
-'Students who were enrolled on that day: lines of the list, each person once.';
+'Students who were enrolled on that day: lines of the list, each person once. 0, as the figures to '
+'not_enrolled_count, where is_host_alone.';
 COMMENT ON COLUMN analytics.course_sessions.attended_count IS
 'How many of student_count attended, for the course''s attendance_threshold at least; NULL, as the '
 'figures after it, where is_attendance_loaded is false.';

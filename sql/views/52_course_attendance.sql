@@ -203,7 +203,9 @@ COMMENT ON COLUMN analytics.course_attendance.is_student IS
 'Whether the list has the person as a student, on whatever days: then session_count, the counts of '
 'it and attendance_ratio are of those days alone, whatever else the person was before or after.';
 COMMENT ON COLUMN analytics.course_attendance.session_count IS
-'Sessions held while the person was enrolled; of who was a student (is_student), while a student.';
+'Sessions held while the person was enrolled; of who was a student (is_student), while a student. '
+'Those with nobody but their host (is_host_alone in course_sessions) do not count; those that '
+'another course held in a room of both do.';
 COMMENT ON COLUMN analytics.course_attendance.unknown_session_count IS
 'How many of session_count are in neither count that follows: attendees are not loaded, or the '
 'person came and the session''s length is not known.';

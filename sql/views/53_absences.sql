@@ -30,7 +30,8 @@ ORDER BY CASE WHEN NOT (SELECT analytics.shows_people()) THEN course_presence.pe
 COMMENT ON VIEW analytics.absences IS
 'One row for each student and each session of their course that they did not attend, while '
 'enrolled (account_id, course_id, room_id, session_id, person_id). A session whose attendees are '
-'not loaded has none. Empty without lists.';
+'not loaded, or with nobody but its host, has none. In a room that several courses list each '
+'session is one of each course: students are absent from the others'' too. Empty without lists.';
 COMMENT ON COLUMN analytics.absences.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.absences.course_id IS 'The course, as in university.courses.';
 COMMENT ON COLUMN analytics.absences.course_name IS 'What the course is called.';

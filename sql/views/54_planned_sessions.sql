@@ -220,7 +220,8 @@ COMMENT ON COLUMN analytics.planned_sessions.planned_end_at IS
 COMMENT ON COLUMN analytics.planned_sessions.outcome IS
 'held, not held, or held without a plan; NULL where it is not known: sessions of a day that the '
 'plan is on are not loaded, or were last pulled before the planned end, or a session of the room '
-'began in the 12 hours before the plan and its end is not known.';
+'began in the 12 hours before the plan and its end is not known. Any overlap is held, also a '
+'minute of a host alone (is_host_alone in course_sessions).';
 COMMENT ON COLUMN analytics.planned_sessions.session_id IS
 'The session of that room which overlaps the plan longest; where none does, one that may, as its '
 'end is not known; else NULL. It is in course_sessions too, unless it is outside the course''s '

@@ -159,7 +159,8 @@ COMMENT ON COLUMN analytics.department_weekly.unknown_attendance_session_count I
 COMMENT ON COLUMN analytics.department_weekly.session_minutes IS
 'How long the sessions were open in all, in minutes; NULL where no end is known.';
 COMMENT ON COLUMN analytics.department_weekly.student_count IS
-'Students who were enrolled in a course on a day with a session, each counted once.';
+'Students who were enrolled in a course on a day with a session, each counted once; one '
+'with nobody but its host is in session_count and in none of the counts of students.';
 COMMENT ON COLUMN analytics.department_weekly.active_student_count IS
 'How many of student_count came to a session, for however long.';
 COMMENT ON COLUMN analytics.department_weekly.attended_count IS

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from assets.reports import TABLES
 from resources.privacy.pseudonymise import pseudonymise
 from tests.integration.test_privacy import WITH_KEY
+from tests.integration.test_room_views import held as meeting
 from tests.integration.test_room_views import with_privacy
 
 ACCOUNT = 1
@@ -52,13 +53,13 @@ def connection(database: str) -> Iterator[psycopg.Connection]:
 
 
 def held(connection: psycopg.Connection, day: int, visits: list[tuple[str, float | None]]) -> None:
-    """A session a day, with Ada in it for so many minutes under each id."""
+    """A session a day, with Ada in it for so many minutes under each id, and somebody unnamed: no host is alone in it."""
     start = FIRST + dt.timedelta(days=day)
     said = {"date": start.date(), "start": start, "known": start + dt.timedelta(days=3)}
     connection.execute(SESSION, {**said, "id": f"s{day}", "end": start + dt.timedelta(minutes=LENGTH)})
     connection.execute(LOADS, said)
-    for user_id, minutes in dict(visits).items():
-        email = None if user_id in LISTED_BY_ID[1:] or user_id == EMAIL else EMAIL.upper()
+    for user_id, minutes in {"": 5.0, **dict(visits)}.items():
+        email = None if user_id in ("", *LISTED_BY_ID[1:], EMAIL) else EMAIL.upper()
         row = [f"s{day}", user_id, email, minutes, start.date(), start, said["known"]]
         connection.execute(ATTENDEE, row)
 
@@ -119,6 +120,7 @@ def test_a_meeting_that_a_lost_connection_cut_in_two_is_one_session_for_its_peop
     start = FIRST + dt.timedelta(minutes=LENGTH + gap_minutes)
     said = {"id": "again", "start": start, "end": start + dt.timedelta(minutes=10), "date": start.date()}
     connection.execute(SESSION, {**said, "known": start + dt.timedelta(days=3)})
+    connection.execute(ATTENDEE, ["again", "", None, 5.0, start.date(), start, start])  # no host alone
     rows = connection.execute(
         "SELECT session_id, attended_minutes, round(attended_ratio::numeric, 2)::float FROM analytics.course_presence"
         " ORDER BY started_at"
@@ -240,4 +242,48 @@ def test_however_an_id_is_spelled_the_register_is_the_same_before_and_after_the_
         pseudonymise(connection, WITH_KEY, TABLES, 1, end=(FIRST + dt.timedelta(days=aged)).date())
         after = connection.execute(f"{register} ORDER BY started_at").fetchall()
     assert before == [(f"s{day}", listed, "student", LENGTH, True) for day in range(len(came))]
+    assert after == before
+
+
+HOSTS = ["host", "HOST"]
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    history=st.lists(
+        st.tuples(st.sets(st.sampled_from([*HOSTS, "", "Error", "ada", "bob"])), st.booleans()), min_size=1, max_size=6
+    ),
+    aged=st.integers(0, 6),
+)
+def test_nobody_is_absent_from_a_session_with_nobody_but_its_host(
+    connection: psycopg.Connection, history: list[tuple[set[str], bool]], aged: int
+) -> None:
+    """Each day a session with these people in it, whose attendees are loaded or not."""
+    sessions = (
+        "SELECT is_host_alone, student_count, absent_count FROM analytics.course_sessions ORDER BY started_at",
+        "SELECT session_id FROM analytics.absences ORDER BY started_at",
+        "SELECT session_count, unknown_session_count, absence_count FROM analytics.course_attendance WHERE is_enrolled",
+    )
+    ask = lambda: [connection.execute(query.encode()).fetchall() for query in sessions]  # noqa: E731
+    with connection.transaction(force_rollback=True):
+        connection.execute("DELETE FROM kaltura.people")
+        with_privacy(connection, WITH_KEY, [*HOSTS, "ada", "bob"])
+        connection.execute(
+            "INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (1, 'c', 'ada')"
+        )
+        for day, (people, is_loaded) in enumerate(history):
+            meeting(connection, day, FIRST + dt.timedelta(days=day), 30, people, loaded=is_loaded)
+        before = ask()
+        pseudonymise(connection, WITH_KEY, TABLES, 1, end=(FIRST + dt.timedelta(days=aged)).date())
+        after = ask()
+    alone = [people <= {*HOSTS} if is_loaded else None for people, is_loaded in history]
+    absent = [
+        None if is_alone is None else int(not is_alone and "ada" not in people)
+        for is_alone, (people, _) in zip(alone, history, strict=True)
+    ]
+    assert before[0] == [
+        (is_alone, int(not is_alone), was_absent) for is_alone, was_absent in zip(alone, absent, strict=True)
+    ]
+    assert before[1] == [(f"s{day}",) for day, was_absent in enumerate(absent) if was_absent]
+    assert before[2] == [(len(alone) - alone.count(True), alone.count(None), absent.count(1))]
     assert after == before
