@@ -1,5 +1,5 @@
 -- The rooms with the most time spent in them; time in breakout rooms is not added to it. People are counted a room at
--- once, and not anew for each of its sessions.
+-- once, and not anew for each of its sessions; by pseudonym, as days past RETENTION_DAYS have nothing else.
 WITH visitors AS (
     SELECT
         entry_id AS room_id,
@@ -18,7 +18,18 @@ WITH visitors AS (
 audiences AS (
     SELECT
         room_id,
-        count(*) FILTER (WHERE NOT analytics.is_nobody(user_id)) AS people,
+        count(
+            DISTINCT coalesce(
+                (
+                    SELECT people.pseudonym
+                    FROM kaltura.people
+                    WHERE
+                        people.partner_id = %(partner_id)s
+                        AND people.user_id = visitors.user_id
+                ),
+                user_id
+            )
+        ) FILTER (WHERE NOT analytics.is_nobody(user_id)) AS people,
         sum(engaged_minutes) / nullif(sum(rated_minutes), 0) AS engagement
     FROM visitors
     GROUP BY room_id

@@ -176,8 +176,8 @@ COMMENT ON COLUMN analytics.attendance.started_at IS
 'known to any report.';
 COMMENT ON COLUMN analytics.attendance.person_id IS
 'The person''s user id, or the pseudonym where you may not see who people are '
-'(kaltura_analyst_pii), PII_MODE keeps no ids, or the day is past RETENTION_DAYS; empty, 0 or '
-'Unknown for all that Kaltura could not name, together. Personal data.';
+'(kaltura_analyst_pii), PII_MODE keeps no ids, or the day is past RETENTION_DAYS; empty, 0, '
+'Unknown or Error for all that Kaltura could not name, together. Personal data.';
 COMMENT ON COLUMN analytics.attendance.person_name IS
 'First and last name, or the user id again, when last pulled; NULL where you may not see it or '
 'it is not kept. Personal data.';

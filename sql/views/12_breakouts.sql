@@ -152,8 +152,11 @@ LEFT JOIN LATERAL (
         AND attendees.entry_id = tied_to_own.breakout_entry_id
         AND attendees.cue_point_id
         = coalesce(tied_to_own.own_session_id, tied_to_own.cue_point_id)
-    -- Without attendees loaded, no row: their figures are unknown, and not 0.
-    HAVING loaded_days.attendance_pulled_at IS NOT NULL
+    -- Without attendees loaded, no row: their figures are unknown, and not 0. So they are where the breakout's own session is
+    -- not known and nobody is listed under the reported id, which may be that of the main session.
+    HAVING
+        loaded_days.attendance_pulled_at IS NOT NULL
+        AND (tied_to_own.own_session_id IS NOT NULL OR count(*) > 0)
 ) AS audience ON TRUE;
 
 COMMENT ON VIEW analytics.breakouts IS
@@ -193,11 +196,12 @@ COMMENT ON COLUMN analytics.breakouts.duration_minutes IS
 COMMENT ON COLUMN analytics.breakouts.estimated_people_count IS
 'How many people took part, by Kaltura''s estimate.';
 COMMENT ON COLUMN analytics.breakouts.people_count IS
-'Identified people who took part; 0 where no attendees are listed, NULL where they are not loaded.';
+'Identified people who took part; 0 where no attendees are listed. NULL where they are not loaded, '
+'or not found, as session_id is not known.';
 COMMENT ON COLUMN analytics.breakouts.total_minutes IS
 'Time that all attendees spent in the breakout, in minutes. Usually part of the main session''s '
-'minutes: not to be added to them. NULL where attendees are not loaded or no time is given for any '
-'of them.';
+'minutes: not to be added to them. NULL as people_count is, or where no time is given for any of '
+'the attendees.';
 COMMENT ON COLUMN analytics.breakouts.unidentified_minutes IS
 'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
 'such people are listed and no time is given for any.';

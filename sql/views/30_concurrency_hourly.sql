@@ -239,8 +239,9 @@ COMMENT ON COLUMN analytics.concurrency_hourly.session_minutes IS
 'How long these sessions were open in the hour, in minutes: divided by 60, the mean number open.';
 COMMENT ON COLUMN analytics.concurrency_hourly.people_at_most_count IS
 'At most so many people were in a session in the hour: everybody listed for a session that was '
-'open in it, or Kaltura''s estimate where that is larger. NULL where attendees of one of them '
-'are not loaded.';
+'open in it, or Kaltura''s estimate where that is larger. Those whom Kaltura could not name share '
+'a row and count as one, so that with several of them there may have been more. NULL where '
+'attendees of one of the sessions are not loaded.';
 COMMENT ON COLUMN analytics.concurrency_hourly.peak_people_at_most_count IS
 'At most so many people were in sessions at the same moment of the hour: everybody of the '
 'sessions that were open then. NULL as for people_at_most_count.';

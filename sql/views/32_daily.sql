@@ -10,7 +10,11 @@ WITH session_days AS (
         count(*) FILTER (WHERE is_breakout) AS breakout_session_count,
         count(DISTINCT room_id) FILTER (WHERE NOT is_breakout) AS room_count,
         count(DISTINCT host_id) FILTER (WHERE NOT is_breakout) AS host_count,
-        sum(duration_minutes) FILTER (WHERE NOT is_breakout) AS session_minutes,
+        -- Of an end that is not known, the minutes are not: 0 is where nothing was held.
+        CASE
+            WHEN count(*) FILTER (WHERE NOT is_breakout) = 0 THEN 0
+            ELSE sum(duration_minutes) FILTER (WHERE NOT is_breakout)
+        END AS session_minutes,
         bool_or(is_provisional) AS is_provisional
     FROM analytics.sessions
     GROUP BY account_id, session_date
@@ -154,7 +158,10 @@ SELECT
         AS breakout_session_count,
     CASE WHEN bool_or(is_session_loaded) THEN coalesce(max(room_count), 0) END AS room_count,
     CASE WHEN bool_or(is_session_loaded) THEN coalesce(max(host_count), 0) END AS host_count,
-    CASE WHEN bool_or(is_session_loaded) THEN max(session_minutes) END AS session_minutes,
+    CASE
+        WHEN bool_or(is_session_loaded)
+            THEN CASE WHEN count(session_count) = 0 THEN 0 ELSE max(session_minutes) END
+    END AS session_minutes,
     CASE
         WHEN bool_or(is_attendance_loaded) THEN coalesce(max(attendance_count), 0)
     END AS attendance_count,
@@ -200,8 +207,8 @@ COMMENT ON COLUMN analytics.daily.host_count IS
 'People who hosted a main session, each counted once (PII_MODE=none: once a session); unknown '
 'hosts do not count.';
 COMMENT ON COLUMN analytics.daily.session_minutes IS
-'How long the main sessions ran in all, in minutes; those without a known end do not count, and '
-'NULL where all are such.';
+'How long the main sessions ran in all, in minutes; 0 where there were none. Those without a known '
+'end do not count, and NULL where all are such.';
 COMMENT ON COLUMN analytics.daily.attendance_count IS
 'Attendances of main sessions: an identified person in a session. NULL, as all figures of people '
 'are, unless reports 6001 and 6000 are loaded, which tells main rooms from breakouts.';

@@ -50,7 +50,11 @@ LEFT JOIN LATERAL (  -- noqa: ST05
         count(*) FILTER (WHERE sessions.is_breakout) AS breakout_session_count,
         count(DISTINCT sessions.room_id) FILTER (WHERE NOT sessions.is_breakout) AS room_count,
         count(DISTINCT sessions.host_id) FILTER (WHERE NOT sessions.is_breakout) AS host_count,
-        sum(sessions.duration_minutes) FILTER (WHERE NOT sessions.is_breakout) AS session_minutes,
+        -- Of an end that is not known, the minutes are not: 0 is where nothing was held.
+        CASE
+            WHEN count(*) FILTER (WHERE NOT sessions.is_breakout) = 0 THEN 0
+            ELSE sum(sessions.duration_minutes) FILTER (WHERE NOT sessions.is_breakout)
+        END AS session_minutes,
         bool_or(sessions.is_provisional) AS is_provisional
     -- OFFSET: what is asked of a row several times is worked out once.
     FROM (
@@ -169,8 +173,8 @@ COMMENT ON COLUMN analytics.weekly.host_count IS
 'People who hosted a main session, each counted once (PII_MODE=none: once a session); unknown '
 'hosts do not count.';
 COMMENT ON COLUMN analytics.weekly.session_minutes IS
-'How long the main sessions ran in all, in minutes; those without a known end do not count, and '
-'NULL where all are such.';
+'How long the main sessions ran in all, in minutes; 0 where there were none. Those without a known '
+'end do not count, and NULL where all are such.';
 COMMENT ON COLUMN analytics.weekly.attendance_count IS
 'Attendances of main sessions: an identified person in a session.';
 COMMENT ON COLUMN analytics.weekly.people_count IS

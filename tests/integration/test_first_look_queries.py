@@ -18,3 +18,17 @@ def test_who_came_to_several_sessions_without_being_enrolled_is_one_guest(databa
         ).fetchall()
     assert told["visits"] == 3
     assert courses["bio-b"]["guests"] == 2
+
+
+def test_who_came_to_a_room_before_and_after_the_names_of_a_day_went_is_one_of_its_people(database: str) -> None:
+    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as connection:
+        fill(connection)
+        shown = {"first": "2026-10-01", "last": "2026-10-31", "partner_id": 101}
+        before = _query(connection, "busiest_rooms", **shown)
+        aged = connection.execute(
+            "UPDATE kaltura.attendees SET user_id = pseudonym FROM kaltura.people"
+            " WHERE attendees.partner_id = people.partner_id AND attendees.user_id = people.user_id"
+            " AND partition_date < '2026-10-08'"
+        ).rowcount
+        assert aged > 0
+        assert _query(connection, "busiest_rooms", **shown) == before

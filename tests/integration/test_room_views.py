@@ -250,3 +250,34 @@ def test_the_main_room_of_a_breakout_is_the_one_that_any_report_names(
         ).fetchall()
     is_named = "main" in (named, own and own[0], another and another[0])
     assert found == [("main", "m", "time") if is_named else (None, None, None)]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    breakouts=st.lists(
+        st.tuples(st.booleans(), st.sets(st.sampled_from(["ann", "bob", ""])), st.booleans()), min_size=1, max_size=5
+    )
+)
+def test_figures_of_a_breakout_whose_own_session_is_not_known_are_unknown_and_never_smaller(
+    connection: psycopg.Connection, breakouts: list[tuple[bool, set[str], bool]]
+) -> None:
+    """Of each: whether report 6002 gives its own id, or that of the main session; who came; whether report 6000 loses it."""
+    figures = "SELECT people_count, total_minutes, unidentified_minutes FROM analytics.breakouts ORDER BY started_at"
+    with connection.transaction(force_rollback=True):
+        for number, (by_own_id, people, _) in enumerate(breakouts):
+            start = FIRST + dt.timedelta(days=number)
+            end, known = start + dt.timedelta(minutes=20), start + dt.timedelta(days=9)
+            span = (start, end, start.date(), start, known)
+            connection.execute(ROOM_SESSION, ["breakout", f"own{number}", "main", *span])
+            connection.execute(BREAKOUT, ["main", f"own{number}" if by_own_id else f"main{number}", *span])
+            connection.execute(LOAD, [6001, start.date(), start, known, known])
+            for person in people:
+                row = [f"own{number}", person, start.date(), start, known]
+                connection.execute(ATTENDEE.replace("'room'", "'breakout'").encode(), row)
+        before = connection.execute(figures).fetchall()
+        lost = [f"own{number}" for number, (*_, is_lost) in enumerate(breakouts) if is_lost]
+        connection.execute("DELETE FROM kaltura.room_sessions WHERE cue_point_id = ANY(%s)", [lost])
+        after = connection.execute(figures).fetchall()
+    for (by_own_id, people, is_lost), was, told in zip(breakouts, before, after, strict=True):
+        assert was[0] == len(people - {""})
+        assert told == ((None, None, None) if is_lost and not (by_own_id and people) else was)

@@ -4,7 +4,7 @@ A sum is 0 where nobody is listed, NULL where people are listed and none has min
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 
 import psycopg
@@ -21,6 +21,7 @@ DAYS = 56  # the two windows of `rooms`
 MAIN = {"s1": 1, "s2": 2, "s40": 40, "s55": 55}
 BREAKOUT = {"b1": 1, "b40": 40}
 DAY = MAIN | BREAKOUT
+LENGTH = 40
 PEOPLE = ("ann", "bob")
 NOBODIES = ("", "Unknown")
 
@@ -63,7 +64,7 @@ def fill(connection: psycopg.Connection, visits: Visits) -> None:
     connection.execute(COURSE)
     for session, day in DAY.items():
         start = dt.datetime.combine(MONDAY + dt.timedelta(days=day), dt.time(8), dt.UTC)
-        end = start + dt.timedelta(minutes=40)
+        end = start + dt.timedelta(minutes=LENGTH)
         room, parent = ("breakout", "room") if session in BREAKOUT else ("room", None)
         row = [ACCOUNT, room, parent, session, start, end, start.date(), start, end]
         connection.execute(SESSION, row)
@@ -73,6 +74,11 @@ def fill(connection: psycopg.Connection, visits: Visits) -> None:
         date = MONDAY + dt.timedelta(days=DAY[session])
         room = "breakout" if session in BREAKOUT else "room"
         connection.execute(ATTENDEE, [ACCOUNT, room, session, person, minutes, date, date, date])
+
+
+def lasted(by: Mapping[object, Sequence[str]]) -> Values:
+    """0 where none was held."""
+    return {key: float(LENGTH * len(sessions)) for key, sessions in by.items()}
 
 
 class Truth:
@@ -120,6 +126,7 @@ class Truth:
         }
         each, rooms = {session: [session] for session in DAY}, {"room": MAIN, "breakout": BREAKOUT}
         held = {session: [session] for session in MAIN}
+        expected = [session for session in MAIN if any(session == visited for visited, _ in self.visits)]
         seen = {person for _, person in self.visits} & set(PEOPLE)
         recent = {room: [s for s in of if DAY[s] >= 28] for room, of in rooms.items()}
         previous = {room: [s for s in of if DAY[s] < 28] for room, of in rooms.items()}
@@ -145,9 +152,16 @@ class Truth:
                 "total_minutes": {person: self.total(MAIN, [person]) for person in seen},
                 "breakout_minutes": {person: self.total(BREAKOUT, [person]) for person in seen},
             },
-            "daily": self.both(by_day) | {"breakout_minutes": {date: self.total(of) for date, of in aside.items()}},
+            "daily": self.both(by_day)
+            | {
+                "breakout_minutes": {date: self.total(of) for date, of in aside.items()},
+                "session_minutes": lasted(by_day),
+            },
             "weekly": self.both(weeks)
-            | {"breakout_minutes": {week: self.total(of) for week, of in weeks_aside.items()}},
+            | {
+                "breakout_minutes": {w: self.total(of) for w, of in weeks_aside.items()},
+                "session_minutes": lasted(weeks),
+            },
             "course_meetings": self.both(held),
             "course_sessions": self.both(held),
             "course_weekly": of_weeks,
@@ -155,12 +169,16 @@ class Truth:
             "course_presence": {
                 "attended_minutes": {
                     f"{session} {person}": self.total([session], [person])
-                    for session in MAIN
+                    for session in expected
                     for person in (*PEOPLE, "zed")
                     if person != "bob" or (session, "bob") in self.visits
                 }
             },
-            "course_attendance": {"attended_minutes": {person: self.added_up(MAIN, [person]) for person in in_course}},
+            "course_attendance": {
+                "attended_minutes": {
+                    person: self.added_up(expected, [person]) if expected else None for person in in_course
+                }
+            },
         }
 
 
@@ -188,7 +206,7 @@ OTHERS = {
     *((view, "open_minutes") for view in ("logical_sessions", "course_meetings", "course_sessions")),
     *(
         (view, "session_minutes")
-        for view in ("rooms", "hosts", "daily", "weekly", "concurrency_hourly", "course_weekly", "department_weekly")
+        for view in ("rooms", "hosts", "concurrency_hourly", "course_weekly", "department_weekly")
     ),
     ("planned_sessions", "late_minutes"),
     ("restated_sessions", "after_end_minutes"),
