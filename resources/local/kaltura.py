@@ -8,6 +8,7 @@ one in the foreground, for whoever wants an address.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 from contextlib import ExitStack
 from functools import cache
