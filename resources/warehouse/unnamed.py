@@ -2,7 +2,9 @@
 
 Kaltura looks people up when it is asked. Of a user who has been deleted there, or where a look-up failed, all four fields
 come empty, and the minutes are in the row of nobody. Who is known stays known: the row stays as it is, and nobody's has
-its minutes no more. Who is not listed any more, without nobody having more minutes than before, is gone.
+its minutes no more. Who is not listed any more, without nobody having more minutes than before, is gone; so is who came
+under another id, with the same name and e-mail. Where others were there unknown meanwhile, for as long, and no name tells,
+nobody can say which it was: the known one stays, the minutes add up, and it is said (`people_kept`).
 """
 
 import math
@@ -19,8 +21,8 @@ from resources.table import Merge, Table
 
 ROUNDING_MINUTES = 5 / 60  # Kaltura counts views in events of ten seconds: half of one is none
 
-MINUTES, RATIO, PLACE, GROWN, TAKEN = "minutes", "ratio", "place", "grown", "taken"
-BEFORE = " before"
+MINUTES, RATIO, PLACE, GROWN, IS_THEIRS = "minutes", "ratio", "place", "grown", "is theirs"
+BEFORE, IS_NEW = " before", "is new"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,12 @@ def unnamed(arrived: pa.Table, existing: pa.Table, gone: pa.Table, table: Table)
     there = _read(existing, gone, table)
     lost = there.merge(gone.select(key).to_pandas(), on=key)
     lost = lost[~lost[person].isin(NOBODY)].fillna({MINUTES: 0.0})
-    now = _read(arrived, gone, table)
-    now = now[now[person].isin(NOBODY)].merge(there[[*key, MINUTES, RATIO]], on=key, how="left", suffixes=("", BEFORE))
+    now = _read(arrived, gone, table).merge(
+        there[[*key, MINUTES, RATIO]], "left", key, indicator=IS_NEW, suffixes=("", BEFORE)
+    )
+    now[IS_NEW] = now[IS_NEW] == "left_only"
+    lost = lost[~_came_under_another_id(lost, now[now[IS_NEW]], table)]
+    now = now[now[person].isin(NOBODY)]
     # Where it is not known how many minutes nobody has, they may be anybody's.
     now[GROWN] = now[MINUTES].fillna(math.inf) - now[MINUTES + BEFORE].fillna(0.0)
     before = there[there[person].isin(NOBODY)].groupby(session)[MINUTES].sum()
@@ -64,7 +70,8 @@ def _read(rows: pa.Table, gone: pa.Table, table: Table) -> pd.DataFrame:
     wanted = pc.is_in(rows[of_session].cast(pa.large_string()), gone[of_session].cast(pa.large_string()))
     places = pc.indices_nonzero(wanted)
     minutes, ratio = _figures(table)
-    frame: pd.DataFrame = rows.select([*table.key, minutes, ratio]).take(places).to_pandas()
+    names = [*table.key, *table.personal_columns, minutes, ratio]
+    frame: pd.DataFrame = rows.select(names).take(places).to_pandas()
     return frame.rename(columns={minutes: MINUTES, ratio: RATIO}).assign(**{PLACE: places.to_numpy()})
 
 
@@ -74,19 +81,34 @@ def _figures(table: Table) -> Sequence[str]:
     return next(([each.weighted_by, each.name] for each in table.columns if each.weighted_by in adds_up), [])
 
 
+def _came_under_another_id(lost: pd.DataFrame, new: pd.DataFrame, table: Table) -> pd.Series:
+    """Whether somebody who is new in the session has the name and e-mail. Of who has neither nothing is told."""
+    names = list(table.personal_columns)
+    named = new[new[names].notna().any(axis=1)]
+    known_by = [*table.session_key, *names]
+    theirs, found = (pd.MultiIndex.from_frame(rows[known_by].fillna("")) for rows in (lost, named))
+    return pd.Series(theirs.isin(found), index=lost.index)
+
+
 def _taken_up(people: pd.DataFrame, growth: float, key: Sequence[str]) -> pd.DataFrame:
-    """As many of the people as have their minutes in what nobody has more than before, those with the fewest first."""
-    if growth < ROUNDING_MINUTES:
-        return people.iloc[:0]
+    """As many of the people as have their minutes in what nobody has more than before, those with the fewest first.
+
+    Who has none may be among nobody at any time.
+    """
     in_order = people.sort_values([MINUTES, *key])
-    return in_order[in_order[MINUTES].cumsum() <= growth + ROUNDING_MINUTES]
+    return in_order[in_order[MINUTES].cumsum() <= max(growth, 0.0) + ROUNDING_MINUTES]
 
 
 def _less(nobodies: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    """The rows of nobody without the people's minutes: what has grown most gives first. What is not known stays so."""
+    """The rows of nobody without the people's minutes: what has grown most gives first. What is not known stays so.
+
+    What such a row has, be it nothing, is that of people who stay: some was taken, or they had none.
+    """
     left = math.fsum(people[MINUTES])
     engaged = math.fsum((people[MINUTES] * people[RATIO]).fillna(0.0)) / left if left else 0.0
-    rows = nobodies.sort_values(GROWN, ascending=False).assign(**{TAKEN: 0.0})
+    rows = nobodies.sort_values(GROWN, ascending=False).assign(
+        **{IS_THEIRS: bool((people[MINUTES] < ROUNDING_MINUTES).any())}
+    )
     for at, row in rows.iterrows():
         taken = 0.0 if math.isnan(row[MINUTES]) else min(left, row[MINUTES])
         rest = row[MINUTES] - taken
@@ -94,7 +116,9 @@ def _less(nobodies: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
             rest, rows.loc[at, RATIO] = row[MINUTES + BEFORE], row[RATIO + BEFORE]
         elif taken and rest > 0:
             rows.loc[at, RATIO] = min(max((row[MINUTES] * row[RATIO] - taken * engaged) / rest, 0.0), 1.0)
-        rows.loc[at, [MINUTES, TAKEN]] = rest, taken
+        rows.loc[at, MINUTES] = rest
+        if taken:
+            rows.loc[at, IS_THEIRS] = True
         left -= taken
     return rows
 
@@ -106,5 +130,5 @@ def _changed(arrived: pa.Table, less: pd.DataFrame, table: Table) -> pa.Table:
         column[less[PLACE]] = values
         arrived = arrived.set_column(arrived.schema.get_field_index(name), name, pa.array(column, from_pandas=True))
     has_more = np.ones(arrived.num_rows, "bool")
-    has_more[less.loc[(less[TAKEN] > 0) & (less[MINUTES] < ROUNDING_MINUTES), PLACE]] = False
+    has_more[less.loc[less[IS_NEW] & less[IS_THEIRS] & (less[MINUTES] < ROUNDING_MINUTES), PLACE]] = False
     return arrived.filter(pa.array(has_more))

@@ -252,8 +252,8 @@ COMMENT ON COLUMN analytics.rooms.first_session_at IS
 'Start of the room''s first session that was loaded.';
 COMMENT ON COLUMN analytics.rooms.last_session_at IS 'Start of the room''s newest session.';
 COMMENT ON COLUMN analytics.rooms.people_count IS
-'Identified people who ever attended, each counted once (PII_MODE=none: once a session); NULL where '
-'no attendees are loaded.';
+'Identified people who ever attended, each counted once (PII_MODE=none: once a session); NULL '
+'where no attendees are loaded.';
 COMMENT ON COLUMN analytics.rooms.total_minutes IS
 'Time that all attendees spent in the room, in minutes; NULL where no attendees are loaded, or no '
 'time is given for any of those listed.';

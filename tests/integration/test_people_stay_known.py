@@ -1,6 +1,6 @@
 """Somebody whom the table knows, and whom Kaltura counts as nobody in a later pull: deleted there, or not looked up."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import dagster as dg
@@ -17,6 +17,7 @@ from assets.report import ENTRY_IDS
 from assets.reports import TABLES
 from resources.kaltura.windows import Days
 from resources.privacy.erasure import erase
+from resources.privacy.pseudonyms import Mode, Privacy
 from resources.warehouse.load import Load
 from resources.warehouse.warehouse import Warehouse
 from simulator import Running, User, View
@@ -45,6 +46,22 @@ def unnamed(place: Place, numbers: Collection[int], as_whom: str = "") -> None:
         if view.user.number in numbers
         else view
         for view in place.views
+    ]
+
+
+def has_another_id(view: View) -> View:
+    """Of the same name."""
+    user = view.user
+    return replace(view, user=replace(user, number=50 + user.number, user_id=f"new{user.user_id}"))
+
+
+def come_unknown(place: Place, minutes: int) -> None:
+    """One more, whom Kaltura never knew."""
+    number = 200 + len(place.views)
+    joined = place.second(9)
+    place.views = [
+        *place.views,
+        View("1_room", "1_a", replace(NOBODY, number=number), joined, joined + 60 * minutes),
     ]
 
 
@@ -125,18 +142,67 @@ def test_who_is_gone_while_nobody_has_no_more_minutes_is_removed(place: Place) -
     assert warned(place) == []
 
 
-def test_who_has_another_id_is_removed_under_the_old_one(place: Place) -> None:
-    """Though one more is unknown, who has fewer minutes than any of them."""
+@pytest.mark.parametrize("late", [1, 60], ids=["for less time than any of them", "for as long as several of them"])
+def test_who_has_another_id_is_removed_under_the_old_one(place: Place, late: int) -> None:
+    """Though one more is unknown."""
     pulled(place)
-    place.views = [
-        replace(view, user=replace(view.user, number=50 + view.user.number, user_id=f"new{view.user.number}"))
-        for view in place.views
-    ]
-    joined = place.second(9)
-    place.views.append(View("1_room", "1_a", NOBODY, joined, joined + 60))
+    place.views = [has_another_id(view) for view in place.views]
+    come_unknown(place, late)
     told = pulled(place)
     assert (told.people_kept, told.removed, told.inserted) == (0, COUNT, COUNT + 1)
     assert_equal(place.tables, place.truth(0))
+
+
+def test_who_has_another_id_and_no_name_stays_where_it_may_be_they_who_are_unknown_and_it_is_said(place: Place) -> None:
+    """The minutes add up all the same."""
+    place.warehouse.privacy = Privacy(Mode.PSEUDONYMOUS, "an invented key of the tests, long enough for them")
+    pulled(place)
+    before = minutes(place)
+    place.views = [has_another_id(view) if view.user.number == 5 else view for view in place.views]
+    come_unknown(place, 40)
+    told = pulled(place)
+    assert (told.people_kept, told.removed, told.inserted) == (1, 0, 2)
+    after = minutes(place)
+    assert before.items() <= after.items()
+    assert sum(after.values()) == pytest.approx(sum(before.values()) + 40)
+    assert warned(place) == [{"partition_date": str(place.monday), "people_became_unknown": 1}]
+
+
+@pytest.mark.parametrize(
+    ("unknown_before", "unknown_now", "without_minutes"),
+    [
+        ([], [3], [3]),
+        ([], [3, 4], [3]),
+        ([], [3, 4], [3, 4]),
+        ([0], [0, 3], [3]),
+        ([0], [0, 3], [0, 3]),
+        ([0], [0, 3, 4], [0, 3]),
+    ],
+)
+def test_who_is_known_without_minutes_stays_as_well(
+    place: Place, unknown_before: list[int], unknown_now: list[int], without_minutes: list[int]
+) -> None:
+    """And nobody has a row for them that says nothing else."""
+
+    def changed(unknown: list[int]) -> Callable[[str], str]:
+        def of(line: str) -> str:
+            entry, cue, user_id, name, email, kind, stayed, ratio = line.split(",")
+            number = int(user_id.removeprefix("user"))
+            if number in without_minutes:
+                stayed, ratio = "0", "0"
+            if number in unknown:
+                user_id = name = email = kind = ""
+            return ",".join((entry, cue, user_id, name, email, kind, stayed, ratio))
+
+        return of
+
+    loaded(place, place.bring_changed(0, ATTENDEES, changed(unknown_before)))
+    before, written = place.tables, versions(place)
+    for _ in range(2):
+        told = loaded(place, place.bring_changed(0, ATTENDEES, changed(unknown_now)))
+        assert (told.people_kept, told.removed) == (len(set(unknown_now) - set(unknown_before)), 0)
+        assert place.tables == before
+        assert versions(place) == written
 
 
 def test_whoever_was_unknown_from_the_first_pull_on_is_nobody_until_kaltura_knows_who_it_was(place: Place) -> None:
@@ -207,29 +273,45 @@ def test_a_pull_names_no_erased_person_anew_and_leaves_what_the_erasure_left(pla
     assert whole == [(0,)]
 
 
+_steps = st.lists(
+    st.tuples(st.sets(st.integers(0, COUNT - 1)), st.sets(st.integers(0, COUNT - 1)), st.integers(0, 60)),
+    min_size=1,
+    max_size=5,
+)
+
+
 @pytest.mark.larger
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sets(st.integers(0, COUNT - 1)), min_size=1, max_size=5))
-def test_whoever_is_unknown_when_nobody_loses_minutes_and_who_was_named_stays_named(
-    place: Place, unknown: Sequence[Collection[int]]
+@given(_steps)
+def test_whoever_is_unknown_when_and_whatever_ids_they_get_nobody_loses_minutes_or_is_there_twice_and_who_was_named_stays(
+    place: Place, steps: Sequence[tuple[Collection[int], Collection[int], int]]
 ) -> None:
+    """Who is unknown at each pull, who has another id, and for how many minutes somebody else was there unknown."""
     with place.warehouse.connection() as connection:
         connection.execute("TRUNCATE kaltura.room_sessions, kaltura.attendees, kaltura.loads, kaltura.changes")
-    everybody = place.views
-    of_all = sum(5.0 * (number + 1) for number in range(COUNT))
-    known: set[str] = set()
-    for numbers in unknown:
+    first = everybody = place.views
+    known: set[int] = set()
+    try:
+        for unknown, renamed, late in steps:
+            place.views = everybody
+            come_unknown(place, late)
+            everybody = place.views
+            place.views = [has_another_id(view) if view.user.number in renamed else view for view in everybody]
+            of_all = sum((view.left_at - view.joined_at) / 60 for view in everybody)
+            now = {n: f"newuser{n}" if n in renamed else f"user{n}" for n in range(COUNT) if n not in unknown}
+            unnamed(place, {*unknown, *(50 + n for n in unknown)})
+            told = pulled(place)
+            found = minutes(place)
+            assert sum(found.values()) == pytest.approx(of_all)
+            assert {n: found.get(user_id) for n, user_id in now.items()} == pytest.approx({n: 5 * (n + 1) for n in now})
+            there = [int(user_id.removeprefix("new").removeprefix("user")) for user_id in found.keys() - {""}]
+            assert len(there) == len(set(there))
+            if not now.keys() - known:  # else nobody has less by those who are named now
+                assert known <= {*there}
+                assert told.people_kept == len(known - now.keys())
+            known = {*there}
         place.views = everybody
-        unnamed(place, numbers)
-        told = pulled(place)
-        found = minutes(place)
-        named = {PEOPLE[number].user_id for number in range(COUNT) if number not in numbers}
-        assert sum(found.values()) == pytest.approx(of_all)
-        assert named <= found.keys()
-        if not named - known:  # else who is lost may have got another id
-            assert known <= found.keys()
-            assert told.people_kept == len(known - named)
-        known = found.keys() - {""}
-    place.views = everybody
-    pulled(place)
-    assert_equal(place.tables, place.truth(0))
+        pulled(place)
+        assert_equal(place.tables, place.truth(0))
+    finally:
+        place.views = first
