@@ -273,7 +273,7 @@ presence AS NOT MATERIALIZED (
         CASE
             WHEN NOT is_attendance_loaded THEN NULL
             WHEN NOT has_come THEN FALSE
-            WHEN attendance_threshold = 0 THEN TRUE
+            WHEN attendance_threshold = 0 THEN coalesce(minutes <> 0, TRUE)  -- as is_present
             -- Of who came for a time that is not known, what is known may be enough.
             WHEN minutes >= attendance_threshold * nullif(open_minutes, 0) THEN TRUE
             WHEN NOT is_partly_unknown AND nullif(open_minutes, 0) IS NOT NULL THEN FALSE

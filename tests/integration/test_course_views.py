@@ -110,6 +110,24 @@ def was_attended(stay: list[float | None]) -> bool | None:
     return None if None in stay else False
 
 
+@pytest.mark.parametrize("visits", [[], [0.0], [None], [0.5], [60.0], [0.0, 0.5]])
+def test_with_a_threshold_of_0_to_have_attended_is_to_have_been_there(
+    visits: list[float | None], connection: psycopg.Connection
+) -> None:
+    connection.execute("UPDATE university.courses SET attendance_threshold = 0")
+    connection.execute(
+        "INSERT INTO university.enrolments (account_id, course_id, person_email) VALUES (1, 'c', %s)", [EMAIL]
+    )
+    held(connection, 0, list(zip(LISTED_BY_EMAIL, visits, strict=False)))
+    was_there = any(minutes != 0 for minutes in visits)
+    query = "SELECT is_present, is_attended FROM analytics.course_presence"
+    assert connection.execute(query).fetchall() == [(was_there, was_there)]
+    weekly = connection.execute(
+        "SELECT active_student_count, attended_count, absence_count FROM analytics.course_weekly"
+    ).fetchall()
+    assert weekly == [(was_there, was_there, not was_there)]
+
+
 @pytest.mark.parametrize("gap_minutes", [0, 3, 5, 6])
 def test_a_meeting_that_a_lost_connection_cut_in_two_is_one_session_for_its_people(
     gap_minutes: int, connection: psycopg.Connection
