@@ -80,9 +80,10 @@ COMMENT ON COLUMN analytics.calendar.is_session_loaded IS
 COMMENT ON COLUMN analytics.calendar.is_attendance_loaded IS
 'Whether attendees (report 6001) were loaded whole.';
 COMMENT ON COLUMN analytics.calendar.is_breakout_loaded IS
-'Whether breakouts (report 6002) were loaded whole.';
+'Whether breakouts (report 6002) were loaded whole. Where not, a breakout room that report 6000 '
+'does not name as one counts as a main room, until any report does.';
 COMMENT ON COLUMN analytics.calendar.is_provisional IS
 'Whether the figures of the day may still grow: sessions or attendees are not loaded, a report was '
 'last pulled before noon UTC of the next day, when the day is over everywhere, or one of its '
 'sessions is not yet known to its end. Those that are loaded are provisional_dates in '
-'data_freshness.';
+'data_freshness. A day without breakouts is final all the same: is_breakout_loaded.';

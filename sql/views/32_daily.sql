@@ -230,4 +230,6 @@ COMMENT ON COLUMN analytics.daily.weighted_engagement_ratio IS
 'weigh by.';
 COMMENT ON COLUMN analytics.daily.is_provisional IS
 'Whether the figures may still grow: those of one of the sessions, breakouts included, may, the '
-'day was not over when last pulled, or one of the two reports is not loaded.';
+'day was not over when last pulled, or one of the two reports is not loaded. Without report 6002 '
+'(is_breakout_loaded in calendar) a breakout that report 6000 does not name counts as a main '
+'session.';
