@@ -240,7 +240,11 @@ register AS NOT MATERIALIZED (
         max(role) AS role,
         bool_or(has_come) AS has_come,
         bool_or(has_come AND minutes IS NULL) AS is_partly_unknown,
-        sum(minutes) AS minutes
+        -- Of who came by two ids, 0 by the one and an unknown time by the other are not 0.
+        CASE
+            WHEN sum(minutes) > 0 OR bool_or(has_come AND minutes IS NULL) IS NOT TRUE
+                THEN sum(minutes)
+        END AS minutes
     FROM marks
     GROUP BY person, session_id, room_id, course_id, account_id, session_date
 ),

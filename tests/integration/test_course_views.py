@@ -110,7 +110,7 @@ def was_attended(stay: list[float | None]) -> bool | None:
     return None if None in stay else False
 
 
-@pytest.mark.parametrize("visits", [[], [0.0], [None], [0.5], [60.0], [0.0, 0.5]])
+@pytest.mark.parametrize("visits", [[], [0.0], [None], [0.5], [60.0], [0.0, 0.5], [0.0, None]])
 def test_with_a_threshold_of_0_to_have_attended_is_to_have_been_there(
     visits: list[float | None], connection: psycopg.Connection
 ) -> None:

@@ -65,6 +65,7 @@ def home(
 def records(home: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """A warehouse that `status` finds by the settings, and a Dagster of the same installation."""
     monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("KALTURA_DEMO", "1")
     with psycopg.connect(database, autocommit=True) as sql, dg.DagsterInstance.get() as instance:
         yield SimpleNamespace(sql=sql, url=database, instance=instance)
 

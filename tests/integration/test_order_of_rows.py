@@ -94,6 +94,10 @@ def filled(postgres_folder: object) -> Iterator[psycopg.Connection]:
             "INSERT INTO university.enrolments (account_id, course_id, person_id)"
             " SELECT 1, 'c', user_id FROM kaltura.attendees ORDER BY md5('z' || user_id)"
         )
+        connection.execute(  # where nobody at all is, nobody is expected
+            "INSERT INTO kaltura.attendees (partner_id, entry_id, cue_point_id, user_id, partition_date, window_start,"
+            " window_end, load_id) VALUES (1, '1_missed', '1_none', '', '2026-03-02', now(), now(), 1)"
+        )
         connection.execute("ANALYZE")
         connection.execute(f"CREATE ROLE {READER}".encode())
         connection.execute(f"GRANT USAGE ON SCHEMA analytics TO {READER}".encode())
@@ -119,6 +123,7 @@ def test_pseudonyms_do_not_come_in_the_order_of_ids(plan: str, query: str, fille
             filled.execute(f"SET LOCAL {setting} = off".encode())
         filled.execute(f"SET LOCAL ROLE {READER}".encode())
         shown = [person for (person,) in filled.execute(QUERIES[query].encode())]
+    shown = [person for person in shown if person]  # and a row of nobody
     assert set(shown) == set(ids)
     assert 0.4 < rising([ids[each] for each in shown]) < 0.6
 
@@ -138,7 +143,7 @@ def test_no_view_with_people_in_it_tells_of_the_order_of_ids(plan: str, filled: 
         filled.execute(f"SET LOCAL ROLE {READER}".encode())
         for view, column in columns:
             query = f"SELECT {column} FROM analytics.{view} WHERE {column} IS NOT NULL"
-            shown = [person for (person,) in filled.execute(query.encode())]
+            shown = [person for (person,) in filled.execute(query.encode()) if person]
             assert (view, set(shown)) == (view, set(ids))
             told = [ids[person] for person, _ in itertools.groupby(shown)]  # a row a session: one after another
             assert 0.4 < rising(told) < 0.6, f"{view}.{column}"
