@@ -2,7 +2,13 @@
 
 import gc
 import os
+import signal
 import sys
+
+# What a shell begins in the background ignores SIGINT, and Dagster takes SIGTERM for SIGINT: processes that tests start, and
+# end so, would go on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Nothing looks for garbage among what is imported, nor among it while the tests run: a million objects that stay.
 gc.disable()
