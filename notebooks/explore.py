@@ -31,7 +31,7 @@ with app.setup:
     from resources.warehouse.warehouse import Warehouse
 
     load_env_file()
-    BLUE = "#0b5aa6"
+    BLUE, GREY = "#0b5aa6", "#c8cdd3"
 
 
 @app.cell
@@ -102,24 +102,38 @@ def _(account, days, rooms):
 
 
 @app.cell
-def _(account, days, rooms, table):
+def _(account, days, table):
+    calendar = table(
+        "SELECT session_date, is_session_loaded, is_session_loaded AND is_attendance_loaded AS is_loaded"
+        " FROM analytics.calendar WHERE account_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date",
+        account.value,
+        *days.value,
+    ).astype({"is_session_loaded": bool, "is_loaded": bool})
+    return (calendar,)
+
+
+@app.cell
+def _(account, calendar, days, rooms, table):
     sessions = table(
         "SELECT session_date, started_at, room_id, room_name, duration_minutes, people_count, total_minutes,"
         " weighted_engagement_ratio, is_provisional FROM analytics.sessions WHERE account_id = %s"
-        " AND session_date BETWEEN %s AND %s AND NOT is_breakout AND (%s OR room_id = ANY(%s)) ORDER BY started_at",
+        " AND session_date BETWEEN %s AND %s AND NOT is_breakout AND (%s OR room_id = ANY(%s))"
+        " AND session_date = ANY(%s) ORDER BY started_at",
         account.value,
         *days.value,
         not rooms.value,
         list(rooms.value),
+        list(calendar["session_date"][calendar["is_session_loaded"]]),
     )
     people = table(
         "SELECT session_date, count(DISTINCT person_id) AS people_count FROM analytics.attendance"
         " WHERE account_id = %s AND session_date BETWEEN %s AND %s AND NOT is_breakout AND is_identified"
-        " AND (%s OR room_id = ANY(%s)) GROUP BY session_date ORDER BY session_date",
+        " AND (%s OR room_id = ANY(%s)) AND session_date = ANY(%s) GROUP BY session_date ORDER BY session_date",
         account.value,
         *days.value,
         not rooms.value,
         list(rooms.value),
+        list(calendar["session_date"][calendar["is_loaded"]]),
     )
     return people, sessions
 
@@ -132,30 +146,35 @@ def hours(minutes: pd.Series) -> float:
 
 
 @app.cell
-def _(sessions):
+def _(calendar, sessions):
+    _missing = int((~calendar["is_loaded"]).sum())
+    _note = (
+        f"Of {_missing} of the {len(calendar)} days sessions or attendees are not loaded: what is not is in no figure."
+    )
+    if _missing:
+        print(_note)
     _hours = hours(sessions["total_minutes"])
     _provisional = int(sessions["is_provisional"].sum())
-    mo.hstack(
-        [
-            mo.stat(f"{len(sessions):,}", label="sessions"),
-            mo.stat(f"{sessions['room_id'].nunique():,}", label="rooms"),
-            mo.stat("not known" if pd.isna(_hours) else f"{_hours:,.0f}", label="hours attended"),
-            mo.stat(f"{_provisional:,}", label="sessions still provisional"),
-        ],
-        justify="start",
-        gap=2,
-    )
+    _stats = [
+        mo.stat(f"{len(sessions):,}", label="sessions"),
+        mo.stat(f"{sessions['room_id'].nunique():,}", label="rooms"),
+        mo.stat("not known" if pd.isna(_hours) else f"{_hours:,.0f}", label="hours attended"),
+        mo.stat(f"{_provisional:,}", label="sessions still provisional"),
+    ]
+    mo.vstack([mo.hstack(_stats, justify="start", gap=2), mo.md(_note if _missing else "")])
     return
 
 
 @app.function
 def bars(title: str, values: pd.Series) -> Figure:
-    """One bar a value, as a figure that no global state of matplotlib holds on to."""
+    """One bar a value, grey where there is none, as a figure that no global state of matplotlib holds on to."""
     with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False, "text.parse_math": False}):
         figure = Figure(figsize=(9, 2.6), layout="constrained")
         axes = figure.add_subplot()
-        axes.bar(list(values.index), values.to_numpy(dtype=float), color=BLUE)
-        axes.set_title(title, loc="left", fontweight="bold")
+        axes.bar(list(values.index), values.to_numpy(dtype=float, na_value=float("nan")), color=BLUE)
+        unknown = list(values.index[values.isna()])
+        axes.bar(unknown, 1, width=1, color=GREY, transform=axes.get_xaxis_transform())
+        axes.set_title(f"{title} (grey: not loaded)" if unknown else title, loc="left", fontweight="bold")
         if len(values) and isinstance(values.index[0], dt.date):
             locator = AutoDateLocator(maxticks=10)
             axes.xaxis.set_major_locator(locator)
@@ -163,14 +182,23 @@ def bars(title: str, values: pd.Series) -> Figure:
     return figure
 
 
+@app.function
+def by_day(counts: pd.Series, calendar: pd.DataFrame, loaded: str) -> pd.Series:
+    """The counts of all days: 0 where nothing was, and no number where the day is not loaded."""
+    days = pd.Index(calendar["session_date"], name="day")
+    return counts.reindex(days).fillna(0).astype("Int64").where(calendar[loaded].to_numpy())
+
+
 @app.cell
-def _(people, sessions):
-    mo.vstack(
-        [
-            bars("Sessions a day", sessions.groupby("session_date").size()),
-            bars("People a day", people.set_index("session_date")["people_count"]),
-        ]
+def _(calendar, people, sessions):
+    daily = pd.DataFrame(
+        {
+            "sessions": by_day(sessions.groupby("session_date").size(), calendar, "is_session_loaded"),
+            "people": by_day(people.set_index("session_date")["people_count"], calendar, "is_loaded"),
+        }
     )
+    print(daily.astype(object).where(daily.notna(), "not loaded").to_string())
+    mo.vstack([bars("Sessions a day", daily["sessions"]), bars("People a day", daily["people"])])
     return
 
 

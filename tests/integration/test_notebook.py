@@ -5,7 +5,10 @@ import re
 
 import psycopg
 import warm
+from psycopg.types.json import Jsonb
 from seed import fill
+
+from tests.integration.test_dashboard_days import ALL, LOAD
 
 NOTEBOOK = "notebooks/explore.py"
 
@@ -35,6 +38,36 @@ def test_hours_that_are_not_known_are_not_0(database: str) -> None:
         connection.execute("UPDATE kaltura.attendees SET meeting_view_time = NULL")
 
     assert re.search(r"Algebra I +4 +NaN +1\.5", run(database))
+
+
+def test_a_day_that_is_not_loaded_is_no_day_on_which_nothing_was_held(database: str) -> None:
+    """Of the 8th the attendees, of the 9th nothing, of the 10th what a pull of one room brought; and the 11th was empty."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        fill(connection)
+        connection.execute("DELETE FROM kaltura.loads WHERE partition_date = '2026-10-08' AND report_id = 6001")
+        connection.execute(LOAD, [None, "2026-10-11", "2026-10-11", ALL])
+        connection.execute(LOAD, [Jsonb({"entry_ids": ["r-alg"]}), "2026-10-10", "2026-10-10", ALL])
+        connection.execute(
+            "INSERT INTO kaltura.room_sessions SELECT (jsonb_populate_record(room_sessions,"
+            """ '{"partition_date": "2026-10-10", "cue_point_id": "alone"}')).* FROM kaltura.room_sessions"""
+            " WHERE cue_point_id = 's2'"
+        )
+
+    printed = run(database)
+
+    days = dict(re.findall(r"^2026-10-(\d\d) +(.+?) *$", printed, re.MULTILINE))
+    told = {day: [each.strip() for each in re.split(r"  +", figures)] for day, figures in days.items()}
+    assert told == {
+        "02": ["1", "1"],
+        **{day: ["not loaded", "not loaded"] for day in ("03", "04", "09", "10")},
+        "05": ["4", "3"],
+        "06": ["1", "3"],  # eve's session is not listed
+        "07": ["1", "1"],
+        "08": ["2", "not loaded"],
+        "11": ["0", "0"],
+        "12": ["1", "2"],
+    }
+    assert "Of 5 of the 11 days sessions or attendees are not loaded" in printed
 
 
 def test_without_data_it_stops_where_it_says_so(database: str) -> None:
