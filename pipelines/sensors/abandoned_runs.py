@@ -98,8 +98,7 @@ def _is_abandoned(record: dg.RunRecord) -> bool:
     is_silent = time.time() - record.update_timestamp.timestamp() > SILENT_SECONDS
     if not is_silent or record.dagster_run.status is dg.DagsterRunStatus.STARTING:
         return is_silent
-    from pipelines.run_days import (
-        pulls,  # the code server has it; `make run` does without until its settings are checked
-    )
+    # The code server has it; `make run` does without until its settings are checked.
+    from pipelines.run_days import pulls
 
     return pulls(record.dagster_run)  # which would say which process it is; others may take as long as they like

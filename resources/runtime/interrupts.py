@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-PAUSE_SECONDS = (
-    0.02  # until the callback in which it was lost has ended; where it has not, it is lost and sent once more
-)
+# Until the callback in which it was lost has ended; where it has not, it is lost and sent once more.
+PAUSE_SECONDS = 0.02
 
 
 @contextmanager

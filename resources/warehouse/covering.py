@@ -32,9 +32,8 @@ class DayCoverage:
     pull: int
     pulled_at: dt.datetime
     loaded_at: dt.datetime
-    people_kept: int = (
-        0  # of one of them: which of two pulls' are of this day, and whether they are the same, is not known
-    )
+    # Of one of them: which of two pulls' are of this day, and whether they are the same, is not known.
+    people_kept: int = 0
 
     @classmethod
     def of(cls, starts_at: dt.datetime, ends_at: dt.datetime, told: Iterable[LoadCoverage]) -> "DayCoverage | None":
