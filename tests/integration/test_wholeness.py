@@ -93,12 +93,15 @@ class Scene:
         return ListedWorld(self.sessions, self.breakouts, self.views)
 
     def world_before(self) -> ListedWorld:
-        """The same events while one person was not yet resolved, and rooms had other names."""
+        """The same events while one person was not yet resolved, and rooms had other names.
+
+        One without a name had none before either: a name that Kaltura does not find any more stays known.
+        """
         views = [
             replace(view, user=User(LATECOMER, "", "", "", "")) if view.user.number == LATECOMER else view
             for view in self.views
         ]
-        sessions = [replace(session, entry_name="Before") for session in self.sessions]
+        sessions = [replace(session, entry_name=session.entry_name and "Before") for session in self.sessions]
         return ListedWorld(sessions, self.breakouts, views)
 
     def truth(self, days: Collection[dt.date] | None = None) -> Tables:
