@@ -35,11 +35,11 @@ def served_at(processes: Sequence[psutil.Process]) -> str | None:
     return None
 
 
-def heed_ends(interrupt: Callable[..., None]) -> None:
+def heed_ends() -> None:
     """SIGTERM ends the command as Ctrl-C does, and so does a terminal that goes away; not where `nohup` had that ignored."""
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, interrupt)
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def of_group(number: int) -> list[psutil.Process]:

@@ -71,7 +71,7 @@ def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
     if not is_free("127.0.0.1", port):
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make dashboards PORT=8089")
     is_new = superset.make_secrets()
-    heed_ends(_interrupt)
+    heed_ends()
     process = None
     try:
         superset.pid_file.write_text(str(os.getpid()))
@@ -145,7 +145,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

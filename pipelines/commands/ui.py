@@ -54,7 +54,7 @@ def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
         raise Stopped(f"Port {port} is taken. Stop what listens there, or choose another: make ui PORT=3001")
     folder = home.prepare()
     home.expect_usable()
-    heed_ends(_interrupt)
+    heed_ends()
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         (folder / "ui.pid").write_text(str(os.getpid()))
@@ -82,10 +82,6 @@ def ignore_interrupts() -> None:
     """While processes are ended, which takes a bounded time: a second Ctrl-C would leave the rest of them running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _is_this_machine(host: str) -> bool:

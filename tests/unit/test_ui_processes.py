@@ -70,10 +70,7 @@ HEEDS = """
 import signal, sys
 from pipelines.ui_processes import heed_ends
 
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-heed_ends(interrupt)
+heed_ends()
 try:
     signal.raise_signal(signal.Signals[sys.argv[1]])
     print("goes on")
