@@ -28,18 +28,22 @@ LINES_IN_A_MESSAGE = 25
 
 @dataclass
 class AlertState:
-    """What has been told and is bad still: by subject and day, at which level and when."""
+    """What has been told and is bad still: by subject and day, at which level and when.
+
+    `runs_told` are the runs among the events after `runs_until` that were looked at.
+    """
 
     at: dict[str, dict[Day, tuple[str, int]]] = field(default_factory=dict)
     checks_until: int | None = None
     runs_until: int | None = None
+    runs_told: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, cursor: str | None) -> "AlertState":
         if not cursor:
             return cls()
         stored = json.loads(cursor)
-        told = cls(checks_until=stored["checks"], runs_until=stored["runs"])
+        told = cls(checks_until=stored["checks"], runs_until=stored["runs"], runs_told=set(stored.get("runs_told", ())))
         for subject, level, when, first, days in stored.get("marks", ()):
             for day in _days(first, days):
                 told.at.setdefault(subject, {})[day] = (level, when)
@@ -61,7 +65,14 @@ class AlertState:
                 if None in days:
                     entries.append([subject, *mark, None, "1"])
         entries.sort(key=lambda entry: entry[2])
-        return json.dumps({"checks": self.checks_until, "runs": self.runs_until, "marks": entries[-MARKS_REMEMBERED:]})
+        return json.dumps(
+            {
+                "checks": self.checks_until,
+                "runs": self.runs_until,
+                "runs_told": sorted(self.runs_told),
+                "marks": entries[-MARKS_REMEMBERED:],
+            }
+        )
 
     def failed_days(self) -> set[Day]:
         """Days that were told not to be loaded."""
@@ -120,7 +131,7 @@ class Digest:
 
 def digest(found: Collected, told: AlertState, now: int) -> tuple[Digest, AlertState]:
     """What is to be said of `found` where `told` has been said already, and what has been told once it is."""
-    after = AlertState(checks_until=found.checks_until, runs_until=found.runs_until)
+    after = AlertState(checks_until=found.checks_until, runs_until=found.runs_until, runs_told=found.runs_told)
     new: dict[tuple[str, Incident], list[Day]] = {}
     still: dict[str, list[Day]] = {}
     recovered: dict[str, list[Day]] = {}
@@ -186,7 +197,9 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReas
     told = AlertState.read(context.cursor)
     origin = context.code_location_origin
     location = origin.location_name if origin else None
-    found = collect(context.instance, told.checks_until, told.runs_until, now, told.failed_days(), location)
+    found = collect(
+        context.instance, told.checks_until, told.runs_until, now, told.failed_days(), location, told.runs_told
+    )
     what, after = digest(found, told, now)
     if not what:
         return dg.SensorResult(skip_reason=dg.SkipReason("Nothing new to tell."), cursor=after.written())

@@ -26,6 +26,9 @@ from resources.university.lists import LISTS
 # How long a run may wait for its retry, and a failure for the end of its backfill, before it is told all the same.
 HOLD_SECONDS = 6 * 3600
 EVENTS_AT_ONCE = 2000
+# Postgres numbers an event when it is written and shows it when that is committed: of runs that write at the same time, one
+# may show after another with a higher number. Events are looked at again until they are so old that none can come before.
+SETTLED_AFTER_SECONDS = 60
 TICK_SECONDS = 5.0  # of reading; what is left is read at the next tick. The daemon cuts a tick off after 60.
 REASON_LIMIT = 600  # characters
 
@@ -56,6 +59,7 @@ class Collected:
 
     `red` are days whose newest attempt did not load them, or has not yet; `loaded` those that have ever been loaded. Of
     a red day that is not `bad` nothing new is known: it was told before, a run is at it, or its reason is still unread.
+    Events up to `checks_until` and `runs_until` need not be looked at again; of those after, the runs in `runs_told` were.
     """
 
     bad: dict[str, dict[Day, Incident]] = field(default_factory=dict)
@@ -66,6 +70,7 @@ class Collected:
     once: list[tuple[str, Incident]] = field(default_factory=list)
     checks_until: int = 0
     runs_until: int = 0
+    runs_told: set[str] = field(default_factory=set)
 
 
 def collect(
@@ -75,11 +80,12 @@ def collect(
     now: float,
     told: Container[Day] = (),
     location: str | None = None,
+    runs_told: Container[str] = (),
 ) -> Collected:
     """Everything that is bad, and what of checks and runs is new since the given events. None: since now.
 
-    Days in `told` were told to have failed: why is not read again. `location`: the code location whose runs are looked at;
-    the same Dagster may serve other accounts, and other projects.
+    Days in `told` were told to have failed: why is not read again; nor of the runs in `runs_told`. `location`: the code
+    location whose runs are looked at; the same Dagster may serve other accounts, and other projects.
     """
     found = Collected()
     newest = instance.event_log_storage.get_maximum_record_id() or 0
@@ -88,12 +94,12 @@ def collect(
         checks_after, runs_after = None, 0
     reasons = _Reasons(instance, now)
     _failed_days(instance, reasons, told, found)
-    _failed_runs(instance, reasons, newest if runs_after is None else runs_after, location, found)
+    _failed_runs(reasons, newest if runs_after is None else runs_after, location, runs_told, found)
     if checks_after is None:
         _latest_checks(instance, found)
         found.checks_until = newest
     else:
-        _new_checks(instance, reasons, checks_after, found)
+        _new_checks(reasons, checks_after, found)
     _overdue(instance, found)
     return found
 
@@ -186,19 +192,23 @@ def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, told: Containe
         bad[day] = Incident(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id, day in found.loaded)
 
 
-def _failed_runs(
-    instance: dg.DagsterInstance, reasons: _Reasons, after: int, location: str | None, found: Collected
-) -> None:
+def _failed_runs(reasons: _Reasons, after: int, location: str | None, told: Container[str], found: Collected) -> None:
     """Runs that failed and left no day in red, which nobody would see otherwise; those of the university's lists too."""
     found.runs_until = after
     ours = {*(report.key for report in REPORTS), *map(list_key, LISTS)}
-    for event_id, run_id in _events(instance, dg.DagsterEventType.RUN_FAILURE, after):
+    for event_id, entry, is_settled in _events(reasons, dg.DagsterEventType.RUN_FAILURE, after):
+        run_id = entry.run_id
         if reasons.are_enough:
             break
         record = reasons.record(run_id)
         if record and reasons.is_held(run_id):
             break
-        found.runs_until = event_id
+        if is_settled:
+            found.runs_until = event_id
+        else:
+            found.runs_told.add(run_id)
+        if run_id in told:
+            continue
         if record is None or run_id in found.red_runs or not ours & set(record.dagster_run.asset_selection or ours):
             continue
         origin = record.dagster_run.remote_job_origin
@@ -220,16 +230,15 @@ def _latest_checks(instance: dg.DagsterInstance, found: Collected) -> None:
             _judge(record.event.get_dagster_event().asset_check_evaluation_data, record.run_id, found)
 
 
-def _new_checks(instance: dg.DagsterInstance, reasons: _Reasons, after: int, found: Collected) -> None:
+def _new_checks(reasons: _Reasons, after: int, found: Collected) -> None:
+    """What was evaluated since. To judge an evaluation once more, with all that followed it, changes nothing."""
     found.checks_until = after
     ours = {spec.key for spec in checks.specs()}
-    events = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
-        after, dagster_event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=EVENTS_AT_ONCE
-    )
-    for event_id, entry in sorted(events.items()):
+    for event_id, entry, is_settled in _events(reasons, dg.DagsterEventType.ASSET_CHECK_EVALUATION, after):
         if reasons.is_held(entry.run_id):
             break
-        found.checks_until = event_id
+        if is_settled:
+            found.checks_until = event_id
         evaluation = entry.get_dagster_event().asset_check_evaluation_data
         if evaluation.asset_check_key in ours:
             _judge(evaluation, entry.run_id, found)
@@ -286,12 +295,15 @@ def _overdue(instance: dg.DagsterInstance, found: Collected) -> None:
             found.good[subject] = {None}
 
 
-def _events(instance: dg.DagsterInstance, kind: dg.DagsterEventType, after: int) -> Iterator[tuple[int, str]]:
-    entries = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
+def _events(reasons: _Reasons, kind: dg.DagsterEventType, after: int) -> Iterator[tuple[int, dg.EventLogEntry, bool]]:
+    """Those of all runs with their ids, in order, and of each whether it need not be looked at again."""
+    entries = reasons.instance.event_log_storage.get_logs_for_all_runs_by_log_id(
         after, dagster_event_type=kind, limit=EVENTS_AT_ONCE
     )
+    is_settled = True
     for event_id, entry in sorted(entries.items()):
-        yield event_id, entry.run_id
+        is_settled = is_settled and reasons.now - entry.timestamp > SETTLED_AFTER_SECONDS
+        yield event_id, entry, is_settled
 
 
 def said(text: str) -> str:
