@@ -296,6 +296,7 @@ presence AS NOT MATERIALIZED (
         CASE
             WHEN NOT is_attendance_loaded THEN NULL
             WHEN NOT has_come THEN 0
+            WHEN minutes = 0 AND NOT is_partly_unknown THEN 0  -- of a session of whatever length
             WHEN minutes >= nullif(open_minutes, 0) THEN 1
             WHEN NOT is_partly_unknown THEN minutes / nullif(open_minutes, 0)
         END AS attended_ratio,
@@ -305,7 +306,8 @@ presence AS NOT MATERIALIZED (
             WHEN attendance_threshold = 0 THEN coalesce(minutes <> 0, TRUE)  -- as is_present
             -- Of who came for a time that is not known, what is known may be enough.
             WHEN minutes >= attendance_threshold * nullif(open_minutes, 0) THEN TRUE
-            WHEN NOT is_partly_unknown AND nullif(open_minutes, 0) IS NOT NULL THEN FALSE
+            WHEN NOT is_partly_unknown AND (minutes = 0 OR nullif(open_minutes, 0) IS NOT NULL)
+                THEN FALSE
         END AS is_attended,
         is_provisional
     FROM register

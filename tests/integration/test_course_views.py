@@ -226,6 +226,24 @@ def test_where_a_part_of_a_session_has_no_end_nobody_is_said_to_have_attended_a_
     assert connection.execute(query).fetchall() == [(6.0, None, None)]
 
 
+@pytest.mark.parametrize(
+    ("stays", "is_attended", "ratio"),
+    [([], False, 0), ([0.0], False, 0), ([None], None, None), ([0.0, None], None, None), ([5.0], None, None)],
+)
+def test_who_was_listed_with_0_minutes_is_absent_however_long_the_session_was(
+    stays: list[float | None], is_attended: bool | None, ratio: float | None, connection: psycopg.Connection
+) -> None:
+    opened(connection, "no end", FIRST, None)
+    connection.execute(ATTENDEE, ["no end", "", None, 5.0, FIRST.date(), FIRST, FIRST])  # no host alone
+    connection.execute(
+        "INSERT INTO university.enrolments (account_id, course_id, person_email) VALUES (1, 'c', %s)", [EMAIL]
+    )
+    for user_id, minutes in zip(LISTED_BY_EMAIL, stays, strict=False):
+        connection.execute(ATTENDEE, ["no end", user_id, EMAIL, minutes, FIRST.date(), FIRST, FIRST])
+    query = "SELECT is_present, is_attended, attended_ratio FROM analytics.course_presence"
+    assert connection.execute(query).fetchall() == [(is_attended is None, is_attended, ratio)]
+
+
 def test_a_session_that_is_running_still_was_not_completed_by_more_people(connection: psycopg.Connection) -> None:
     opened(connection, "s", FIRST, None)
     connection.execute(
@@ -238,7 +256,9 @@ def test_a_session_that_is_running_still_was_not_completed_by_more_people(connec
 
 
 SPELLED = ["ada", "ADA", " Ada "]
-REGISTER = "SELECT session_id, is_enrolled, role, is_present FROM analytics.course_presence ORDER BY started_at, person_id"
+REGISTER = (
+    "SELECT session_id, is_enrolled, role, is_present FROM analytics.course_presence ORDER BY started_at, person_id"
+)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -304,7 +324,9 @@ def test_who_is_listed_by_several_lines_is_there_once_on_each_day_by_the_line_th
         [(today,)] = connection.execute("SELECT (now() AT TIME ZONE 'UTC')::date").fetchall()
         without_old_names(connection, replace(WITH_KEY, retention_days=(today - on(aged)).days), 1)
         after = connection.execute(REGISTER).fetchall()
-    is_listed = [any(line and first <= day < (until or 9) for line, first, until in lines) for day in range(len(visits))]
+    is_listed = [
+        any(line and first <= day < (until or 9) for line, first, until in lines) for day in range(len(visits))
+    ]
     assert before == [
         (f"s{day}", listed, "student" if listed else None, bool(user_id))
         for day, (listed, user_id) in enumerate(zip(is_listed, visits, strict=True))
