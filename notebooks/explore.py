@@ -82,7 +82,7 @@ def _(account, accounts):
 @app.cell
 def _(account, days, table):
     names = table(
-        "SELECT room_id, max(room_name) AS room_name FROM analytics.sessions"
+        "SELECT room_id, (array_agg(room_name ORDER BY started_at DESC))[1] AS room_name FROM analytics.sessions"
         " WHERE account_id = %s AND session_date BETWEEN %s AND %s AND NOT is_breakout"
         " GROUP BY room_id ORDER BY room_name, room_id",
         account.value,

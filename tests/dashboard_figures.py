@@ -50,6 +50,7 @@ OF_SESSIONS = f"(SELECT {ENGAGED} FROM sa AS one WHERE {{where}})"
 UNTIL = "(SELECT max(day) FROM told AS t WHERE NOT EXISTS (SELECT FROM told WHERE day <= t.day AND NOT ({holds})))"
 STUDENT = "is_enrolled AND role = 'student'"
 HOSTED = "host IS NOT NULL"
+NEWEST_NAME = "(array_agg(s.room ORDER BY s.began DESC NULLS LAST))[1]"
 ACCOUNT = "(SELECT min(partner_id) FROM kaltura.loads)"
 _SESSIONS = """
 SELECT began::timestamp, room, entry_id, {columns}extract(epoch FROM ended - began) / 60,
@@ -104,10 +105,10 @@ QUERIES = {
         FROM (SELECT least(floor(ratio * 10), 9) AS band FROM a WHERE is_person AND minutes > 0 AND ratio IS NOT NULL) AS rated
         GROUP BY band""",
     "Busiest rooms": f"""
-        SELECT s.room, entry_id, {ACCOUNT}, sum(sa.minutes) / 60, count(DISTINCT cue_point_id),
-            {OF_SESSIONS.format(where="one.room = s.room AND one.entry_id = s.entry_id")},
+        SELECT entry_id, {ACCOUNT}, {NEWEST_NAME}, sum(sa.minutes) / 60, count(DISTINCT cue_point_id),
+            {OF_SESSIONS.format(where="one.entry_id = s.entry_id")},
             count(DISTINCT cue_point_id) FILTER (WHERE s.state = 'provisional')
-        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) GROUP BY s.room, s.entry_id""",
+        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) GROUP BY s.entry_id""",
     # --- One course
     "Sessions held": "SELECT count(*) FROM (SELECT DISTINCT course_id, room_id, session_id FROM held) AS h",
     "Attendance": f"SELECT avg(is_attended::integer) FROM c WHERE {STUDENT}",
@@ -149,9 +150,9 @@ QUERIES = {
     "Host: engagement": f"SELECT {OF_SESSIONS.format(where=HOSTED)}",
     "Host: provisional": f"SELECT count(*) FROM s WHERE state = 'provisional' AND {HOSTED}",
     "Hosts and their rooms": f"""
-        SELECT s.host, s.room, entry_id, {ACCOUNT}, count(DISTINCT cue_point_id), sum(sa.minutes) / 60,
-            {OF_SESSIONS.format(where="one.room = s.room AND one.entry_id = s.entry_id AND one.host = s.host")}
-        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) WHERE s.{HOSTED} GROUP BY s.host, s.room, s.entry_id""",
+        SELECT s.host, entry_id, {ACCOUNT}, {NEWEST_NAME}, count(DISTINCT cue_point_id), sum(sa.minutes) / 60,
+            {OF_SESSIONS.format(where="one.entry_id = s.entry_id AND one.host = s.host")}
+        FROM s LEFT JOIN sa USING (entry_id, cue_point_id) WHERE s.{HOSTED} GROUP BY s.host, s.entry_id""",
     "Host: their sessions": _SESSIONS.format(columns="host, ", where=HOSTED),
     # --- Who was there
     "People": "SELECT count(DISTINCT user_id) FROM a WHERE is_person",
@@ -164,12 +165,12 @@ QUERIES = {
             ELSE 'final' END, people
         FROM (SELECT {WEEK} AS week, count(DISTINCT user_id) AS people FROM a WHERE is_person GROUP BY 1) AS weeks""",
     "People and their time": f"""
-        SELECT pseudonym, NULL, {ACCOUNT}, sum(minutes) / 60, count(DISTINCT cue_point_id), {ENGAGED}, max(day)
+        SELECT pseudonym, {ACCOUNT}, NULL, sum(minutes) / 60, count(DISTINCT cue_point_id), {ENGAGED}, max(day)
         FROM a WHERE is_person GROUP BY pseudonym""",
     "Rooms and who was there": f"""
-        SELECT s.room, entry_id, {ACCOUNT}, count(DISTINCT user_id) FILTER (WHERE is_person), count(DISTINCT cue_point_id),
+        SELECT entry_id, {ACCOUNT}, {NEWEST_NAME}, count(DISTINCT user_id) FILTER (WHERE is_person), count(DISTINCT cue_point_id),
             sum(minutes) / 60
-        FROM a LEFT JOIN s USING (entry_id, cue_point_id) GROUP BY s.room, entry_id""",
+        FROM a LEFT JOIN s USING (entry_id, cue_point_id) GROUP BY entry_id""",
     # --- Is it complete?
     "Sessions pulled": _pulled(6000),
     "Attendees pulled": _pulled(6001),
@@ -185,7 +186,11 @@ QUERIES = {
     "Restated sessions": """
         SELECT DISTINCT partition_date, key ->> 'cue_point_id' FROM kaltura.changes
         INNER JOIN kaltura.loads ON loads.id = changes.load_id
-        WHERE table_name IN ('room_sessions', 'attendees')""",
+        WHERE table_name IN ('room_sessions', 'attendees')
+        UNION SELECT partition_date, cue_point_id FROM kaltura.room_sessions
+        WHERE first_loaded_at > (
+            SELECT min(loaded_at) FROM kaltura.loads
+            WHERE report_id = 6000 AND loads.partition_date = room_sessions.partition_date)""",
     "Days that are not final": "SELECT day, state, loaded, loaded, loaded FROM told WHERE state <> 'final'",
 }
 for _of, _where in (("Room", "TRUE"), ("Host", HOSTED)):

@@ -109,7 +109,7 @@ COMPLETE = Board(
                     60,
                     Table(
                         "Restated sessions",
-                        "Sessions that a later pull changed, the newest first.",
+                        "Sessions that a later pull changed or added, the newest first.",
                         "restated_sessions",
                         (),
                         (
@@ -117,6 +117,7 @@ COMPLETE = Board(
                             "room_name",
                             "pulled_local",
                             "is_completion",
+                            "is_addition",
                             "added_attendance_count",
                             "changed_attendance_count",
                             "removed_attendance_count",

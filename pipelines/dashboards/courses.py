@@ -214,7 +214,7 @@ ONE_HOST = Tab(
                 "Hosts and their rooms",
                 "Which host taught in which room, for how long.",
                 "sessions",
-                ("sessions", "hours", "engagement"),
+                ("newest_room_name", "sessions", "hours", "engagement"),
                 ("host_id", *A_ROOM),
                 time="session_date",
                 where=(MAIN, "host_id IS NOT NULL"),

@@ -141,7 +141,7 @@ GLANCE = Board(
                         "Busiest rooms",
                         "The ten rooms with the most time spent in them. Provisional: sessions that may still grow.",
                         "sessions",
-                        ("hours", "sessions", "engagement", "provisional"),
+                        ("newest_room_name", "hours", "sessions", "engagement", "provisional"),
                         A_ROOM,
                         time="session_date",
                         where=(MAIN,),

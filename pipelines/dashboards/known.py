@@ -18,8 +18,8 @@ KNOWN = Table(
     page=0,
 )
 ACCOUNT = Select("Account", "calendar", "account_id")
-# A name is not one room's alone, and an id is one within its account.
-A_ROOM = ("room_name", "room_id", "account_id")
+# A name is not one room's alone, nor the same for good; and an id is one within its account.
+A_ROOM = ("room_id", "account_id")
 ROOM = (
     Select("Room", "sessions", "room_name"),
     Select("Room id", "sessions", "room_id", "One of several rooms with the same name.", within=("Room",)),

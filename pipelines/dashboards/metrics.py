@@ -63,7 +63,35 @@ _PROVISIONAL_SESSION = (
     " attendees are not loaded. Kaltura may deliver events late even after that."
 )
 
+# A name is no one's for good: over days on which it was another, it is the newest.
+_ROOM_NAME = "(ARRAY_AGG(room_name ORDER BY started_at DESC NULLS LAST))[1]"
+
 METRICS = (
+    Metric(
+        "newest_room_name",
+        "Room",
+        "rooms.room_name",
+        "",
+        {"sessions": _ROOM_NAME, "attendance": _ROOM_NAME},
+        meant={
+            "sessions": "The room's name at the newest of the sessions that are asked for.",
+            "attendance": "The room's name at the newest of the sessions that are asked for.",
+        },
+    ),
+    Metric(
+        "newest_person_name",
+        "Name",
+        "people.person_name",
+        "",
+        {
+            "attendance": "(ARRAY_AGG(person_name ORDER BY started_at DESC NULLS LAST)"
+            " FILTER (WHERE person_name IS NOT NULL))[1]"
+        },
+        meant={
+            "attendance": "First and last name, or the user id again, at the newest of the sessions that are asked for; NULL"
+            " where you may not see it or it is not kept. Personal data."
+        },
+    ),
     Metric(
         "people",
         "People",

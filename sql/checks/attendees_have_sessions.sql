@@ -1,4 +1,5 @@
--- Attendees of a session that room_sessions does not hold: the views can't tell when or where they were.
+-- Attendees of a session that room_sessions does not hold on their day: the views, which find it by its day as well, can't
+-- tell when or where they were.
 SELECT
     attendees.partition_date,
     attendees.entry_id,
@@ -15,6 +16,7 @@ WHERE
             sessions.partner_id = attendees.partner_id
             AND sessions.entry_id = attendees.entry_id
             AND sessions.cue_point_id = attendees.cue_point_id
+            AND sessions.partition_date = attendees.partition_date
     )
 GROUP BY attendees.partition_date, attendees.entry_id, attendees.cue_point_id
 ORDER BY attendees.partition_date, attendees.entry_id, attendees.cue_point_id

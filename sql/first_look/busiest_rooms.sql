@@ -38,7 +38,7 @@ audiences AS (
 openings AS (
     SELECT
         room_id,
-        max(room_name) AS room,
+        (array_agg(room_name ORDER BY started_at DESC))[1] AS room,
         count(*) AS sessions,
         count(attendance_count) AS known_sessions,
         -- 0 is where nothing is unknown: of a session whose people have no time, none is known.

@@ -1,5 +1,6 @@
--- What later pulls changed in the figures of the week and the twelve before it. A session that was
--- running when first pulled is completed, not corrected. Weeks without a change have no row.
+-- What later pulls changed in the figures of the week and the twelve before it, of main sessions: who is in a breakout is in
+-- its main session as well. A session that was running when first pulled is completed, not corrected. Weeks without a
+-- change have no row.
 SELECT
     session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
     count(DISTINCT row(room_id, session_id)) AS session_count,
@@ -13,6 +14,7 @@ SELECT
 FROM analytics.restated_sessions
 WHERE
     account_id = %(account_id)s
+    AND NOT is_breakout
     AND session_date BETWEEN %(week_date)s::date - 84 AND %(week_date)s::date + 6
 GROUP BY session_date - (extract(ISODOW FROM session_date)::integer - 1)
 ORDER BY week_date

@@ -236,7 +236,8 @@ COMMENT ON COLUMN analytics.concurrency_hourly.peak_session_count IS
 'The most main sessions that were open at the same moment of the hour. A session without a known '
 'end counts for as long as its longest attendee stayed.';
 COMMENT ON COLUMN analytics.concurrency_hourly.session_minutes IS
-'How long these sessions were open in the hour, in minutes: divided by 60, the mean number open.';
+'How long these sessions were open in the hour, in minutes: divided by 60, the mean number open. '
+'(The last of a day on which the clock is set by half an hour has 30.)';
 COMMENT ON COLUMN analytics.concurrency_hourly.people_at_most_count IS
 'At most so many people were in a session in the hour: everybody listed for a session that was '
 'open in it, or Kaltura''s estimate where that is larger. Those whom Kaltura could not name share '

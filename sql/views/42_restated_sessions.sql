@@ -1,6 +1,7 @@
 -- What a later pull changed in a session's figures, and in those of its attendees. kaltura.changes
--- keeps the rows that were updated or removed. Rows that were added are known by having been loaded
--- after their session, in the transaction of the load that brought them.
+-- keeps the rows that were updated or removed. Attendees that were added are known by having been loaded
+-- after their session, in the transaction of the load that brought them; sessions, by an earlier whole load of their day
+-- that could have had them.
 
 CREATE VIEW analytics.restated_sessions AS
 WITH session_changes AS (
@@ -40,6 +41,44 @@ attendance_changes AS (
     WHERE changes.table_name = 'attendees'
 ),
 
+-- A session that had begun when its room was last asked for, and was not listed then. What brings it first of a day that
+-- is not loaded yet is no restatement.
+session_additions AS (
+    SELECT
+        room_sessions.partner_id,
+        room_sessions.partition_date,
+        loads.pulled_at,
+        room_sessions.entry_id,
+        room_sessions.cue_point_id,
+        room_sessions.first_loaded_at,
+        loads.id AS load_id
+    FROM kaltura.room_sessions
+    INNER JOIN kaltura.loads
+        ON
+            room_sessions.partner_id = loads.partner_id
+            AND room_sessions.partition_date = loads.partition_date
+            AND room_sessions.first_loaded_at = loads.loaded_at
+            AND loads.report_id = 6000
+    WHERE
+        EXISTS (
+            SELECT FROM kaltura.loads AS earlier
+            WHERE
+                earlier.partner_id = room_sessions.partner_id
+                AND earlier.report_id = 6000
+                AND earlier.partition_date = room_sessions.partition_date
+                AND earlier.is_whole
+                AND earlier.loaded_at < room_sessions.first_loaded_at
+                AND earlier.pulled_at > room_sessions.session_start_time
+                AND (
+                    earlier.filters IS NULL
+                    OR (
+                        jsonb_exists(earlier.filters -> 'entry_ids', room_sessions.entry_id)
+                        AND NOT jsonb_exists(earlier.filters, 'virtual_event_ids')
+                    )
+                )
+        )
+),
+
 -- What the first whole load of a day brings is no restatement, however late it comes.
 first_attendance_loads AS (
     SELECT
@@ -51,6 +90,28 @@ first_attendance_loads AS (
     GROUP BY partner_id, partition_date
 ),
 
+-- Those that came after their session, and those that came with one that was added.
+added_attendees AS (
+    SELECT attendees.*
+    FROM kaltura.attendees
+    INNER JOIN kaltura.room_sessions
+        ON
+            attendees.partner_id = room_sessions.partner_id
+            AND attendees.entry_id = room_sessions.entry_id
+            AND attendees.cue_point_id = room_sessions.cue_point_id
+            AND attendees.first_loaded_at > room_sessions.first_loaded_at
+    UNION ALL
+    SELECT attendees.*
+    FROM session_additions
+    INNER JOIN kaltura.attendees
+        ON
+            session_additions.partner_id = attendees.partner_id
+            AND session_additions.entry_id = attendees.entry_id
+            AND session_additions.cue_point_id = attendees.cue_point_id
+            AND session_additions.partition_date = attendees.partition_date
+            AND session_additions.first_loaded_at = attendees.first_loaded_at
+),
+
 attendance_additions AS (
     SELECT
         attendees.partner_id,
@@ -60,13 +121,7 @@ attendance_additions AS (
         attendees.cue_point_id,
         attendees.meeting_view_time AS minutes,
         loads.id AS load_id
-    FROM kaltura.attendees
-    INNER JOIN kaltura.room_sessions
-        ON
-            attendees.partner_id = room_sessions.partner_id
-            AND attendees.entry_id = room_sessions.entry_id
-            AND attendees.cue_point_id = room_sessions.cue_point_id
-            AND attendees.first_loaded_at > room_sessions.first_loaded_at
+    FROM added_attendees AS attendees
     INNER JOIN kaltura.loads
         ON
             attendees.partner_id = loads.partner_id
@@ -80,7 +135,7 @@ attendance_additions AS (
             AND attendees.first_loaded_at > first_attendance_loads.loaded_at
 ),
 
--- The three in one shape. A change of nothing but a name is none of figures, and left out.
+-- The four in one shape. A change of nothing but a name is none of figures, and left out.
 restatements AS (
     SELECT
         partner_id,
@@ -90,6 +145,7 @@ restatements AS (
         cue_point_id,
         load_id AS session_load_id,
         NULL::bigint AS attendance_load_id,
+        FALSE AS is_addition,
         ended_before_at,
         ended_after_at,
         people_before,
@@ -113,6 +169,7 @@ restatements AS (
         cue_point_id,
         NULL AS session_load_id,
         load_id AS attendance_load_id,
+        FALSE AS is_addition,
         NULL AS ended_before_at,
         NULL AS ended_after_at,
         NULL AS people_before,
@@ -141,6 +198,7 @@ restatements AS (
         cue_point_id,
         NULL AS session_load_id,
         load_id AS attendance_load_id,
+        FALSE AS is_addition,
         NULL AS ended_before_at,
         NULL AS ended_after_at,
         NULL AS people_before,
@@ -152,7 +210,29 @@ restatements AS (
         0 AS removed,
         minutes AS minutes_change
     FROM attendance_additions
+    UNION ALL
+    SELECT
+        partner_id,
+        partition_date,
+        pulled_at,
+        entry_id,
+        cue_point_id,
+        load_id AS session_load_id,
+        NULL AS attendance_load_id,
+        TRUE AS is_addition,
+        NULL AS ended_before_at,
+        NULL AS ended_after_at,
+        NULL AS people_before,
+        NULL AS people_after,
+        NULL AS ratio_before,
+        NULL AS ratio_after,
+        0 AS added,
+        0 AS changed,
+        0 AS removed,
+        NULL AS minutes_change
+    FROM session_additions
 ),
+
 
 -- One pull brings sessions and attendees in two loads: they are one restatement.
 by_pull AS (
@@ -164,6 +244,7 @@ by_pull AS (
         cue_point_id,
         max(session_load_id) AS session_load_id,
         max(attendance_load_id) AS attendance_load_id,
+        bool_or(is_addition) AS is_addition,
         max(ended_before_at) AS ended_before_at,
         max(ended_after_at) AS ended_after_at,
         max(people_before) AS people_before,
@@ -186,6 +267,12 @@ SELECT
     by_pull.cue_point_id AS session_id,
     by_pull.entry_id AS room_id,
     room_sessions.entry_name AS room_name,
+    exists(
+        SELECT FROM analytics.breakout_rooms
+        WHERE
+            breakout_rooms.account_id = by_pull.partner_id
+            AND breakout_rooms.room_id = by_pull.entry_id
+    ) AS is_breakout,
     by_pull.partition_date AS session_date,
     by_pull.pulled_at,
     by_pull.session_load_id,
@@ -198,6 +285,7 @@ SELECT
         AND by_pull.ended_before_at IS NULL
         AND by_pull.ended_after_at IS NOT NULL
     ) AS is_completion,
+    by_pull.is_addition,
     by_pull.ended_before_at,
     by_pull.ended_after_at,
     by_pull.people_before AS estimated_people_before_count,
@@ -216,20 +304,22 @@ LEFT JOIN kaltura.room_sessions
         AND by_pull.cue_point_id = room_sessions.cue_point_id;
 
 COMMENT ON VIEW analytics.restated_sessions IS
-'One row for each session and later pull that changed its figures or those of its attendees '
-'(account_id, room_id, session_id, pulled_at). A change of names alone is left out; so are '
-'breakouts as report 6002 gives them.';
+'One row for each session and later pull that changed its figures or those of its attendees, or '
+'brought it of a day that had been whole without it (account_id, room_id, session_id, pulled_at). '
+'A change of names alone is left out; so are breakouts as report 6002 gives them.';
 COMMENT ON COLUMN analytics.restated_sessions.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.restated_sessions.session_id IS 'The session, as in sessions.';
 COMMENT ON COLUMN analytics.restated_sessions.room_id IS 'The room: the id of its Kaltura entry.';
 COMMENT ON COLUMN analytics.restated_sessions.room_name IS
 'The room''s name when last pulled; NULL where report 6000 does not list the session.';
+COMMENT ON COLUMN analytics.restated_sessions.is_breakout IS
+'Whether the room is a breakout room: whose people and minutes are in the main session as well.';
 COMMENT ON COLUMN analytics.restated_sessions.session_date IS
 'The local day on which the session started.';
 COMMENT ON COLUMN analytics.restated_sessions.pulled_at IS
 'When the pull that brought the change began.';
 COMMENT ON COLUMN analytics.restated_sessions.session_load_id IS
-'The load (kaltura.loads.id) that changed the session; NULL where only attendees changed.';
+'The load (kaltura.loads.id) that changed or added the session; NULL where only attendees changed.';
 COMMENT ON COLUMN analytics.restated_sessions.attendance_load_id IS
 'The load (kaltura.loads.id) that changed attendees; NULL where only the session changed.';
 COMMENT ON COLUMN analytics.restated_sessions.after_end_minutes IS
@@ -238,21 +328,26 @@ COMMENT ON COLUMN analytics.restated_sessions.after_end_minutes IS
 COMMENT ON COLUMN analytics.restated_sessions.is_completion IS
 'Whether the session had no end before and has one now: a session that was running when first '
 'pulled, completed as expected.';
+COMMENT ON COLUMN analytics.restated_sessions.is_addition IS
+'Whether the pull brought the session itself: it had begun when its day was pulled whole before, '
+'and was not listed then. Its people are those added.';
 COMMENT ON COLUMN analytics.restated_sessions.ended_before_at IS
 'End of the session before the change; NULL where there was none, or the session itself did not '
-'change.';
+'change, or was added.';
 COMMENT ON COLUMN analytics.restated_sessions.ended_after_at IS
 'End of the session after the change; NULL as for ended_before_at.';
 COMMENT ON COLUMN analytics.restated_sessions.estimated_people_before_count IS
-'Kaltura''s estimate of people before the change; NULL where the session itself did not change.';
+'Kaltura''s estimate of people before the change; NULL where the session itself did not change, '
+'or was added.';
 COMMENT ON COLUMN analytics.restated_sessions.estimated_people_after_count IS
-'Kaltura''s estimate of people after the change; NULL where the session itself did not change.';
+'Kaltura''s estimate of people after the change; NULL where the session itself did not change, '
+'or was added.';
 COMMENT ON COLUMN analytics.restated_sessions.engagement_before_ratio IS
 'The session''s engagement before the change, 0 to 1; NULL where the session itself did not '
-'change.';
+'change, or was added.';
 COMMENT ON COLUMN analytics.restated_sessions.engagement_after_ratio IS
 'The session''s engagement after the change, 0 to 1; NULL where the session itself did not '
-'change.';
+'change, or was added.';
 COMMENT ON COLUMN analytics.restated_sessions.added_attendance_count IS
 'Attendees that the pull added. One that a still later pull removed again is not counted.';
 COMMENT ON COLUMN analytics.restated_sessions.changed_attendance_count IS

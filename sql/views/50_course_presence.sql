@@ -76,98 +76,123 @@ came AS (
         meetings.open_minutes,
         meetings.is_attendance_loaded,
         meetings.is_provisional,
-        -- Whom the list names by the id that the reports have, by another spelling of it or its pseudonym, or by e-mail.
-        -- Most are named by an id, which the key finds: without it, the whole list of the course is read for each of them.
+        -- Whom the list names by the id that the reports have, by another spelling of it or its pseudonym, or by e-mail: by a
+        -- line that holds on the day, and by any other where none does. Who is on it twice may be named differently by each
+        -- line, as retention makes a pseudonym of the one that is old. Most are named by the id, which the key finds:
+        -- without it, the whole list of the course is read for each of them.
         coalesce(
             (
-                SELECT min(enrolments.person_id)
-                FROM university.enrolments
-                WHERE
-                    enrolments.account_id = meetings.account_id
-                    AND enrolments.course_id = meetings.course_id
-                    AND enrolments.person_id = attendees.user_id
-            ),
-            (
-                SELECT min(lower(enrolments.person_email))
-                FROM university.enrolments
-                WHERE
-                    enrolments.account_id = meetings.account_id
-                    AND enrolments.course_id = meetings.course_id
-                    AND enrolments.person_id IS NULL
-                    AND lower(enrolments.person_email) = attendees.user_id
-            ),
-            (
                 SELECT min(listed.person)
                 FROM listed
                 WHERE
                     listed.account_id = meetings.account_id
                     AND listed.course_id = meetings.course_id
-                    AND listed.person = any(
-                        array(
-                            SELECT unnest(ARRAY[people.user_id, people.pseudonym])
-                            FROM kaltura.people
-                            WHERE
-                                people.partner_id = meetings.account_id
-                                AND people.pseudonym = coalesce(
-                                    (
-                                        SELECT own.pseudonym
-                                        FROM kaltura.people AS own
-                                        WHERE
-                                            own.partner_id = meetings.account_id
-                                            AND own.user_id = attendees.user_id
-                                    ),
-                                    attendees.user_id
-                                )
-                        )
-                    )
+                    AND listed.person = attendees.user_id
+                    AND meetings.session_date >= coalesce(listed.from_date, '-infinity')
+                    AND meetings.session_date <= coalesce(listed.to_date, 'infinity')
             ),
             (
-                SELECT min(listed.person)
-                FROM listed
-                WHERE
-                    listed.account_id = meetings.account_id
-                    AND listed.course_id = meetings.course_id
-                    AND listed.email = lower(attendees.user_email)
-            ),
-            -- By a pseudonym that is kept of an e-mail, where the names of the day have gone. Of an id nobody asks.
-            CASE
-                WHEN starts_with(attendees.user_id, 'p_')
-                    THEN
-                        coalesce(
-                            (
-                                SELECT min(listed.person)
-                                FROM listed
+                SELECT named.person
+                FROM (
+                    SELECT
+                        1 AS way,
+                        listed.person,
+                        listed.from_date,
+                        listed.to_date
+                    FROM listed
+                    WHERE
+                        listed.account_id = meetings.account_id
+                        AND listed.course_id = meetings.course_id
+                        AND listed.person = attendees.user_id
+                    UNION ALL
+                    SELECT
+                        2 AS way,
+                        listed.person,
+                        listed.from_date,
+                        listed.to_date
+                    FROM listed
+                    WHERE
+                        listed.account_id = meetings.account_id
+                        AND listed.course_id = meetings.course_id
+                        AND listed.person = any(
+                            array(
+                                SELECT unnest(ARRAY[people.user_id, people.pseudonym])
+                                FROM kaltura.people
                                 WHERE
-                                    listed.account_id = meetings.account_id
-                                    AND listed.course_id = meetings.course_id
-                                    AND listed.email = any(
-                                        array(
-                                            SELECT listed_pseudonyms.listed_as
-                                            FROM kaltura.listed_pseudonyms
+                                    people.partner_id = meetings.account_id
+                                    AND people.pseudonym = coalesce(
+                                        (
+                                            SELECT own.pseudonym
+                                            FROM kaltura.people AS own
                                             WHERE
-                                                listed_pseudonyms.partner_id = meetings.account_id
-                                                AND listed_pseudonyms.pseudonym = attendees.user_id
-                                        )
-                                    )
-                            ),
-                            (
-                                SELECT min(listed.person)
-                                FROM listed
-                                WHERE
-                                    listed.account_id = meetings.account_id
-                                    AND listed.course_id = meetings.course_id
-                                    AND listed.person = any(
-                                        array(
-                                            SELECT listed_pseudonyms.listed_as
-                                            FROM kaltura.listed_pseudonyms
-                                            WHERE
-                                                listed_pseudonyms.partner_id = meetings.account_id
-                                                AND listed_pseudonyms.pseudonym = attendees.user_id
-                                        )
+                                                own.partner_id = meetings.account_id
+                                                AND own.user_id = attendees.user_id
+                                        ),
+                                        attendees.user_id
                                     )
                             )
                         )
-            END,
+                    UNION ALL
+                    SELECT
+                        3 AS way,
+                        listed.person,
+                        listed.from_date,
+                        listed.to_date
+                    FROM listed
+                    WHERE
+                        listed.account_id = meetings.account_id
+                        AND listed.course_id = meetings.course_id
+                        AND listed.email = lower(attendees.user_email)
+                    -- By a pseudonym that is kept of an e-mail, where the names of the day have gone. Of an id nobody asks.
+                    UNION ALL
+                    SELECT
+                        4 AS way,
+                        listed.person,
+                        listed.from_date,
+                        listed.to_date
+                    FROM listed
+                    WHERE
+                        starts_with(attendees.user_id, 'p_')
+                        AND listed.account_id = meetings.account_id
+                        AND listed.course_id = meetings.course_id
+                        AND listed.email = any(
+                            array(
+                                SELECT listed_pseudonyms.listed_as
+                                FROM kaltura.listed_pseudonyms
+                                WHERE
+                                    listed_pseudonyms.partner_id = meetings.account_id
+                                    AND listed_pseudonyms.pseudonym = attendees.user_id
+                            )
+                        )
+                    UNION ALL
+                    SELECT
+                        5 AS way,
+                        listed.person,
+                        listed.from_date,
+                        listed.to_date
+                    FROM listed
+                    WHERE
+                        starts_with(attendees.user_id, 'p_')
+                        AND listed.account_id = meetings.account_id
+                        AND listed.course_id = meetings.course_id
+                        AND listed.person = any(
+                            array(
+                                SELECT listed_pseudonyms.listed_as
+                                FROM kaltura.listed_pseudonyms
+                                WHERE
+                                    listed_pseudonyms.partner_id = meetings.account_id
+                                    AND listed_pseudonyms.pseudonym = attendees.user_id
+                            )
+                        )
+                ) AS named
+                ORDER BY
+                    meetings.session_date >= coalesce(named.from_date, '-infinity')
+                    AND meetings.session_date <= coalesce(named.to_date, 'infinity') DESC,
+                    named.way ASC,
+                    named.from_date DESC NULLS LAST,
+                    named.person ASC
+                LIMIT 1
+            ),
             attendees.user_id
         ) AS person,
         NULL::text AS role,
@@ -271,6 +296,7 @@ presence AS NOT MATERIALIZED (
         CASE
             WHEN NOT is_attendance_loaded THEN NULL
             WHEN NOT has_come THEN 0
+            WHEN minutes = 0 AND NOT is_partly_unknown THEN 0  -- of a session of whatever length
             WHEN minutes >= nullif(open_minutes, 0) THEN 1
             WHEN NOT is_partly_unknown THEN minutes / nullif(open_minutes, 0)
         END AS attended_ratio,
@@ -280,7 +306,8 @@ presence AS NOT MATERIALIZED (
             WHEN attendance_threshold = 0 THEN coalesce(minutes <> 0, TRUE)  -- as is_present
             -- Of who came for a time that is not known, what is known may be enough.
             WHEN minutes >= attendance_threshold * nullif(open_minutes, 0) THEN TRUE
-            WHEN NOT is_partly_unknown AND nullif(open_minutes, 0) IS NOT NULL THEN FALSE
+            WHEN NOT is_partly_unknown AND (minutes = 0 OR nullif(open_minutes, 0) IS NOT NULL)
+                THEN FALSE
         END AS is_attended,
         is_provisional
     FROM register

@@ -149,15 +149,26 @@ both_kinds AS (
         coalesce(held.is_provisional, NOT loaded.is_over) AS is_provisional
     FROM held
     LEFT JOIN LATERAL (
-        -- Whether sessions of all days of the plan were pulled after its end.
+        -- Whether sessions of all days of the plan were pulled after its end, by pulls that had this room among them: days
+        -- are whole without the rooms that the settings do not keep to. Which rooms are of an event no report says.
         SELECT
-            count(*) FILTER (WHERE loaded_days.session_pulled_at >= held.planned_end_at)
+            count(DISTINCT loads.partition_date)
             = held.last_planned_date - held.planned_date + 1 AS is_over
-        FROM analytics.loaded_days
+        FROM kaltura.loads
         WHERE
-            loaded_days.account_id = held.account_id
-            AND loaded_days.session_date >= held.planned_date
-            AND loaded_days.session_date <= held.last_planned_date
+            loads.partner_id = held.account_id
+            AND loads.report_id = 6000
+            AND loads.partition_date >= held.planned_date
+            AND loads.partition_date <= held.last_planned_date
+            AND loads.is_whole
+            AND loads.pulled_at >= held.planned_end_at
+            AND (
+                loads.filters IS NULL
+                OR (
+                    jsonb_exists(loads.filters -> 'entry_ids', held.room_id)
+                    AND NOT jsonb_exists(loads.filters, 'virtual_event_ids')
+                )
+            )
     ) AS loaded ON TRUE
     UNION ALL
     SELECT
@@ -219,9 +230,10 @@ COMMENT ON COLUMN analytics.planned_sessions.planned_end_at IS
 'When it was to end; NULL where there was no plan.';
 COMMENT ON COLUMN analytics.planned_sessions.outcome IS
 'held, not held, or held without a plan; NULL where it is not known: sessions of a day that the '
-'plan is on are not loaded, or were last pulled before the planned end, or a session of the room '
-'began in the 12 hours before the plan and its end is not known. Any overlap is held, also a '
-'minute of a host alone (is_host_alone in course_sessions).';
+'plan is on are not loaded, or were last pulled before the planned end, or by pulls that did not '
+'ask for the room (KALTURA_ENTRY_IDS has others, or KALTURA_VIRTUAL_EVENT_IDS is set), or a '
+'session of the room began in the 12 hours before the plan and its end is not known. Any overlap '
+'is held, also a minute of a host alone (is_host_alone in course_sessions).';
 COMMENT ON COLUMN analytics.planned_sessions.session_id IS
 'The session of that room which overlaps the plan longest; where none does, one that may, as its '
 'end is not known; else NULL. It is in course_sessions too, unless it is outside the course''s '

@@ -144,7 +144,7 @@ def test_who_may_see_people_is_shown_them_and_no_cache_shows_them_to_others(
     for api, sees in ((people_analyst, True), (analyst, False), (served.admin, False), (people_analyst, True)):
         rows = api.get(f"/api/v1/chart/{number}/data/")["result"][0]["data"]
         assert {row["person_id"] for row in rows} <= ids if sees else not {row["person_id"] for row in rows} & ids
-        assert any(row["person_name"] in names for row in rows) is sees
+        assert any(row["newest_person_name"] in names for row in rows) is sees
 
 
 def test_a_cache_that_is_configured_keeps_what_names_nobody_for_each_and_nothing_else(

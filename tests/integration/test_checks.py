@@ -147,6 +147,21 @@ def test_an_attendee_without_a_session_is_an_error_with_its_session_and_no_perso
     }
 
 
+def test_attendees_that_were_left_on_another_day_than_their_session_are_an_error(week) -> None:
+    """As attendance has them: it finds a session on its attendees' own day alone."""
+    [(entry, cue)] = week.sql(
+        "SELECT entry_id, cue_point_id FROM kaltura.attendees WHERE partition_date = %s ORDER BY 1, 2 LIMIT 1", [DAY]
+    ).fetchall()
+    week.sql(
+        "UPDATE kaltura.room_sessions SET partition_date = partition_date + 1 WHERE entry_id = %s AND cue_point_id = %s",
+        [entry, cue],
+    )
+    result = failed(week.database)["attendees", "attendees_have_sessions"]
+    assert result.metadata["bad days"].value == [str(DAY)]
+    [record] = result.metadata["sample"].records
+    assert (record.data["entry_id"], record.data["cue_point_id"]) == (entry, cue)
+
+
 def test_the_query_in_the_metadata_can_be_pasted_as_it_is(week) -> None:
     week.sql("UPDATE kaltura.loads SET unknown_columns = '{mood}' WHERE partition_date = %s", [DAY])
     result = failed(week.database)["room_sessions", "known_columns"]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 
 import psycopg
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.reports import TABLES
+from pipelines.retention import without_old_names
 from resources.privacy.pseudonymise import pseudonymise
 from tests.integration.test_privacy import WITH_KEY
 from tests.integration.test_room_views import held as meeting
@@ -224,6 +226,24 @@ def test_where_a_part_of_a_session_has_no_end_nobody_is_said_to_have_attended_a_
     assert connection.execute(query).fetchall() == [(6.0, None, None)]
 
 
+@pytest.mark.parametrize(
+    ("stays", "is_attended", "ratio"),
+    [([], False, 0), ([0.0], False, 0), ([None], None, None), ([0.0, None], None, None), ([5.0], None, None)],
+)
+def test_who_was_listed_with_0_minutes_is_absent_however_long_the_session_was(
+    stays: list[float | None], is_attended: bool | None, ratio: float | None, connection: psycopg.Connection
+) -> None:
+    opened(connection, "no end", FIRST, None)
+    connection.execute(ATTENDEE, ["no end", "", None, 5.0, FIRST.date(), FIRST, FIRST])  # no host alone
+    connection.execute(
+        "INSERT INTO university.enrolments (account_id, course_id, person_email) VALUES (1, 'c', %s)", [EMAIL]
+    )
+    for user_id, minutes in zip(LISTED_BY_EMAIL, stays, strict=False):
+        connection.execute(ATTENDEE, ["no end", user_id, EMAIL, minutes, FIRST.date(), FIRST, FIRST])
+    query = "SELECT is_present, is_attended, attended_ratio FROM analytics.course_presence"
+    assert connection.execute(query).fetchall() == [(is_attended is None, is_attended, ratio)]
+
+
 def test_a_session_that_is_running_still_was_not_completed_by_more_people(connection: psycopg.Connection) -> None:
     opened(connection, "s", FIRST, None)
     connection.execute(
@@ -236,6 +256,9 @@ def test_a_session_that_is_running_still_was_not_completed_by_more_people(connec
 
 
 SPELLED = ["ada", "ADA", " Ada "]
+REGISTER = (
+    "SELECT session_id, is_enrolled, role, is_present FROM analytics.course_presence ORDER BY started_at, person_id"
+)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -260,6 +283,55 @@ def test_however_an_id_is_spelled_the_register_is_the_same_before_and_after_the_
         pseudonymise(connection, WITH_KEY, TABLES, 1, end=(FIRST + dt.timedelta(days=aged)).date())
         after = connection.execute(f"{register} ORDER BY started_at").fetchall()
     assert before == [(f"s{day}", listed, "student", LENGTH, True) for day in range(len(came))]
+    assert after == before
+
+
+NAMED = [("ada", None), ("ADA", None), (None, EMAIL), (" Ada ", EMAIL.title())]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    came=st.lists(st.sampled_from([None, *SPELLED, "ada.from.home"]), min_size=1, max_size=6),
+    periods=st.dictionaries(st.integers(0, 5), st.sampled_from([None, *NAMED]), min_size=1, max_size=4),
+    aged=st.integers(0, 6),
+)
+def test_who_is_listed_by_several_lines_is_there_once_on_each_day_by_the_line_that_holds(
+    connection: psycopg.Connection,
+    came: list[str | None],
+    periods: dict[int, tuple[str | None, str | None] | None],
+    aged: int,
+) -> None:
+    """From each of these days on the list names Ada so, or not at all; the first line has no first day, the last no last."""
+    begins = sorted(periods)
+    lines = [(periods[day], day, until) for day, until in zip(begins, [*begins[1:], None], strict=True)]
+    by_email_alone = all(line in (None, (None, EMAIL)) for line, _, _ in lines)
+    ids = SPELLED[:1] if not by_email_alone else [*SPELLED[:1], "ada.from.home"]
+    visits = [user_id and (user_id if user_id in ids else "ada") for user_id in came]
+    on = lambda day: (FIRST + dt.timedelta(days=day)).date()  # noqa: E731
+    with connection.transaction(force_rollback=True):
+        connection.execute("DELETE FROM kaltura.people")
+        with_privacy(connection, WITH_KEY, [*SPELLED, "ada.from.home", EMAIL])
+        for line, first, until in lines:
+            if line:
+                connection.execute(
+                    "INSERT INTO university.enrolments (account_id, course_id, person_id, person_email, from_date, to_date)"
+                    " VALUES (1, 'c', %s, %s, %s, %s)",
+                    [*line, on(first) if first else None, on(until - 1) if until else None],
+                )
+        for day, user_id in enumerate(visits):
+            held(connection, day, [(user_id, LENGTH)] if user_id else [])
+        before = connection.execute(REGISTER).fetchall()
+        [(today,)] = connection.execute("SELECT (now() AT TIME ZONE 'UTC')::date").fetchall()
+        without_old_names(connection, replace(WITH_KEY, retention_days=(today - on(aged)).days), 1)
+        after = connection.execute(REGISTER).fetchall()
+    is_listed = [
+        any(line and first <= day < (until or 9) for line, first, until in lines) for day in range(len(visits))
+    ]
+    assert before == [
+        (f"s{day}", listed, "student" if listed else None, bool(user_id))
+        for day, (listed, user_id) in enumerate(zip(is_listed, visits, strict=True))
+        if listed or user_id
+    ]
     assert after == before
 
 

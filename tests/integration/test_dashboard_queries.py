@@ -90,7 +90,7 @@ def test_rooms_of_one_name_are_told_apart(name: str, seeded: psycopg.Connection)
         "UPDATE kaltura.room_sessions SET entry_name = 'Algebra', session_host_user_id = 'h1'"
         " WHERE entry_id IN ('r-alg', 'r-bio')"
     )
-    rows = [row for row in shown(seeded, CHARTS[name]) if row["room_name"] == "Algebra"]
+    rows = [row for row in shown(seeded, CHARTS[name]) if row["newest_room_name"] == "Algebra"]
     assert sorted((row["account_id"], row["room_id"]) for row in rows) == [
         (101, "r-alg"),
         (101, "r-bio"),
@@ -99,15 +99,54 @@ def test_rooms_of_one_name_are_told_apart(name: str, seeded: psycopg.Connection)
     assert before >= len(rows)
 
 
+@pytest.mark.parametrize(
+    ("name", "renamed", "by", "newest"),
+    [
+        ("Busiest rooms", "room", "room_id", "newest_room_name"),
+        ("Hosts and their rooms", "room", "room_id", "newest_room_name"),
+        ("Rooms and who was there", "room", "room_id", "newest_room_name"),
+        ("People and their time", "person", "person_id", "newest_person_name"),
+    ],
+)
+def test_who_or_what_was_renamed_is_one_row_under_the_newest_name(
+    name: str, renamed: str, by: str, newest: str, seeded: psycopg.Connection
+) -> None:
+    table, column = {"room": ("room_sessions", "entry_name"), "person": ("attendees", "user_name")}[renamed]
+    ids = [*CHARTS[name].grouped]
+    before = {tuple(row[each] for each in ids): row for row in shown(seeded, CHARTS[name])}
+    [(day,)] = seeded.execute(
+        f"SELECT max(partition_date) FROM kaltura.{table} WHERE partition_date < '2026-10-12'".encode()
+    )
+    query = f"UPDATE kaltura.{table} SET {column} = 'Zz, before' WHERE partition_date < %s AND {column} IS NOT NULL"
+    assert seeded.execute(query.encode(), [day]).rowcount
+    rows = shown(seeded, CHARTS[name])
+    after = {tuple(row[each] for each in ids): row for row in rows}
+    assert by in ids
+    assert len(rows) == len(after)
+    assert {key: {**row, newest: ""} for key, row in after.items()} == {
+        key: {**row, newest: ""} for key, row in before.items()
+    }
+    assert {row[newest] for row in rows} > {"Zz, before"}
+    named = seeded.execute(
+        f"SELECT DISTINCT ON ({by}, account_id) {by}, account_id, {renamed}_name FROM analytics.attendance"
+        f" WHERE account_id = 101 AND NOT is_breakout AND {renamed}_name IS NOT NULL"
+        f" ORDER BY {by}, account_id, started_at DESC".encode()
+    ).fetchall()
+    told = {(row[by], row["account_id"]): row[newest] for row in rows}
+    assert [name for each, account, name in named if (each, account) in told] == [
+        told[each, account] for each, account, _ in named if (each, account) in told
+    ]
+
+
 def test_rooms_have_the_same_hours_in_both_tables_also_of_those_whom_nobody_knows(seeded: psycopg.Connection) -> None:
     seeded.execute(
         "UPDATE kaltura.attendees SET user_id = 'Unknown' WHERE cue_point_id = 's6'"
     )  # the room's only session
     busiest, visited = (
         {
-            (row["room_id"], row["room_name"]): row["hours"]
+            (row["room_id"], row["newest_room_name"]): row["hours"]
             for row in shown(seeded, CHARTS[name])
-            if row["account_id"] == 101 and row["room_name"] is not None and row["hours"]
+            if row["account_id"] == 101 and row["newest_room_name"] is not None and row["hours"]
         }
         for name in ("Busiest rooms", "Rooms and who was there")
     )

@@ -36,3 +36,18 @@ def test_who_came_to_a_room_before_and_after_the_names_of_a_day_went_is_one_of_i
         ).rowcount
         assert aged > 0
         assert _query(connection, "busiest_rooms", **shown) == before
+
+
+def test_a_room_has_its_newest_name(database: str) -> None:
+    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as connection:
+        fill(connection)
+        connection.execute(
+            "UPDATE kaltura.room_sessions SET entry_name = 'Zoology, as it was' WHERE entry_id = 'r-alg'"
+            " AND partition_date < '2026-10-06'"
+        )
+        shown = {"first": "2026-10-01", "last": "2026-10-31", "partner_id": 101}
+        named = {row["room_id"]: row["room"] for row in _query(connection, "busiest_rooms", **shown)}
+        [newest] = connection.execute(
+            "SELECT room_name FROM analytics.rooms WHERE account_id = 101 AND room_id = 'r-alg'"
+        ).fetchall()
+    assert named["r-alg"] == newest["room_name"] == "Algebra I"

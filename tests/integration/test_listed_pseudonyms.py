@@ -140,6 +140,25 @@ def test_every_id_is_theirs_once_everything_is_a_pseudonym(
     assert [each for each in (EMAIL, WORK.user_id, HOME.user_id, PHONE.user_id) if each in everything(came)] == []
 
 
+@pytest.mark.parametrize("name", [f",{EMAIL}", f"{WORK.user_id},", f"{WORK.user_id},{EMAIL}"])
+@pytest.mark.parametrize("first_kept", [1, 2, 3])
+def test_who_was_listed_before_by_a_line_that_is_old_is_there_by_the_line_that_holds(
+    first_kept: int, name: str, came: Place, tmp_path: Path
+) -> None:
+    if EMAIL not in name:
+        came.views = [replace(view, user=WORK) for view in came.views]
+        pull(came, WITH_KEY, 0, 1, 2)
+    header = "course_id,person_id,person_email,from_date,to_date"
+    enrolments = f"{header}\nc1,{name},,{came.day(0)}\nc1,{name},{came.day(1)},\n"
+    all_loaded(came.warehouse.url, written(tmp_path, courses=GOES_ON, enrolments=enrolments), WITH_KEY)
+    before = present(came)
+    assert [is_enrolled for _, is_enrolled, _ in before] == [True] * 4
+    aged(came, first_kept)
+    assert present(came) == before
+    counts = "SELECT sum(absence_count), sum(not_enrolled_session_count) FROM analytics.course_attendance"
+    assert rows(came, counts) == [(0, 0)]
+
+
 def test_who_is_on_no_list_any_more_is_not_kept(came: Place, tmp_path: Path) -> None:
     all_loaded(came.warehouse.url, written(tmp_path, courses=GOES_ON, enrolments=BY_EMAIL), WITH_KEY)
     aged(came, 2)

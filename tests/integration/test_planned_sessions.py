@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from tests.integration.test_course_views import LOADS, SESSION
 from tests.integration.test_course_views import connection as connection
@@ -206,3 +207,32 @@ def test_a_plan_that_ends_at_midnight_is_of_its_day_alone(connection: psycopg.Co
     planned(connection, Plan(DAY - 60, DAY))
     pulled(connection, at(0).date(), at(DAY))
     assert outcomes(connection) == [(NOT_HELD, None)]
+
+
+@pytest.mark.parametrize(
+    ("pulls", "outcome"),
+    [
+        ([{"entry_ids": ["room"]}], NOT_HELD),
+        ([{"entry_ids": ["another", "room"]}], NOT_HELD),
+        ([{"entry_ids": ["another"]}], UNKNOWN),
+        ([{"virtual_event_ids": ["event"]}], UNKNOWN),
+        ([{"entry_ids": ["room"], "virtual_event_ids": ["event"]}], UNKNOWN),
+        ([None, {"entry_ids": ["another"]}], NOT_HELD),
+        ([{"entry_ids": ["another"]}, None], NOT_HELD),
+    ],
+)
+def test_of_a_room_that_no_pull_asked_for_it_is_not_known_whether_a_plan_was_held(
+    pulls: list[dict[str, list[str]] | None], outcome: str | None, connection: psycopg.Connection
+) -> None:
+    """Days are whole without it where the settings keep to other ids."""
+    planned(connection, Plan(480, 540))
+    for number, filters in enumerate(pulls):
+        pulled(connection, at(0).date(), at(2 * DAY + number))
+        connection.execute(
+            "UPDATE kaltura.loads SET filters = %s WHERE id > (SELECT max(id) - 2 FROM kaltura.loads)",
+            [filters and Jsonb(filters)],
+        )
+    query = "SELECT outcome, is_provisional FROM analytics.planned_sessions"
+    assert connection.execute(query).fetchall() == [(outcome, outcome is UNKNOWN)]
+    opened(connection, 0, Session(490, 530), ZoneInfo("UTC"))  # by a pull of its own
+    assert outcomes(connection) == [(HELD, "s0")]

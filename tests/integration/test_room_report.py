@@ -579,3 +579,15 @@ def test_the_three_tables_stay_a_group_of_their_own() -> None:
     assert {key for key, group in groups.items() if group == "kaltura_rooms"} == {
         "kaltura/room_sessions", "kaltura/attendees", "kaltura/breakout_sessions",
     }  # fmt: skip
+
+
+def test_what_was_restated_of_breakouts_is_in_their_main_sessions_alone(seeded: psycopg.Connection) -> None:
+    before = figures(seeded, 101, WEEK, BERLIN).restated
+    copied = seeded.execute(
+        "INSERT INTO kaltura.changes (load_id, table_name, key, change, before, after)"
+        """ SELECT load_id, table_name, key || '{"entry_id": "r-bio-1", "cue_point_id": "b1"}', change, before, after"""
+        " FROM kaltura.changes WHERE key ->> 'cue_point_id' = 's5' AND key ->> 'partner_id' = '101'"
+    ).rowcount
+    assert copied > 0
+    assert before
+    assert figures(seeded, 101, WEEK, BERLIN).restated == before

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -15,6 +16,8 @@ from resources.settings import REPORT_LANGUAGES
 from tests.integration.test_dashboard_days import ALL, LOAD
 from tests.integration.test_room_report import BERLIN, READ_AT, WEEK, Reader
 from tests.integration.test_room_report import seeded as seeded
+from tests.integration.test_views_unknown import ACCOUNT, SESSION
+from tests.integration.test_views_unknown import LOAD as LOAD_OF_DAY
 
 
 def test_what_a_pull_of_certain_ids_brought_of_a_day_that_is_not_loaded_is_in_no_figure(
@@ -72,3 +75,32 @@ def test_one_person_in_several_sessions_is_not_said_to_be_as_many_people(
         Language(language)("people_head") in {cell for row in said.tables[Language(language)("rooms")] for cell in row}
     ) is (mode != "none")
     assert re.search(rf"\b{times} ?{Language(language)('tile_people', times)}\b", said.words) is None
+
+
+@pytest.mark.parametrize(
+    ("timezone", "start", "end", "wanted"),
+    [
+        # From 2:00 to 3:00 comes twice, and the room is open in the second of the two.
+        ("Europe/Berlin", "2026-10-25 01:00", "2026-10-25 02:00", {(6, 2): 0.5}),
+        ("Europe/Berlin", "2026-10-24 23:00", "2026-10-25 01:00", {(6, 1): 1, (6, 2): 0.5}),
+        ("Europe/Berlin", "2026-10-24 22:30", "2026-10-25 02:00", {(6, 0): 0.5, (6, 1): 1, (6, 2): 1}),
+        # By half an hour: what is left of the day's last hour is all open.
+        ("Australia/Lord_Howe", "2026-10-04 12:00", "2026-10-04 13:00", {(6, 22): 0.5, (6, 23): 1}),
+        ("Australia/Lord_Howe", "2026-04-05 13:00", "2026-04-05 13:30", {(6, 23): 1}),
+    ],
+)
+def test_an_hour_in_which_a_room_was_open_throughout_has_one_open_however_long_the_clock_made_it(
+    timezone: str, start: str, end: str, wanted: dict[tuple[int, int], float], database: str
+) -> None:
+    zone = ZoneInfo(timezone)
+    begins, ends = (dt.datetime.fromisoformat(f"{each}+00:00") for each in (start, end))
+    sunday = begins.astimezone(zone).date()
+    monday = sunday - dt.timedelta(days=6)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO kaltura.calendars (partner_id, timezone) VALUES (%s, %s)", [ACCOUNT, timezone])
+        for day in range(7):
+            known = [begins, ends, None, True, ends, ends]
+            connection.execute(LOAD_OF_DAY, [ACCOUNT, 6000, monday + dt.timedelta(days=day), *known])
+        connection.execute(SESSION, [ACCOUNT, "s", begins, ends, begins.astimezone(zone).date(), begins, ends, ends])
+        hours = figures(connection, ACCOUNT, monday, zone).hours
+    assert {(each.weekday, each.hour): each.open_session_count for each in hours} == pytest.approx(wanted)

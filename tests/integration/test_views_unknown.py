@@ -224,3 +224,32 @@ def _courses_are_right(connection: psycopg.Connection, loads: Loads) -> None:
     )
     unknown = len({day for day, person, is_attended, _ in marks if is_attended is None})
     assert told == {"ann": unknown, "zed": unknown}
+
+
+@pytest.mark.parametrize(
+    ("pulled_at", "filters", "with_attendees", "wanted"),
+    [
+        (_start(3), None, True, [("late", True, 2, 2 * MINUTES)]),
+        (_start(3), None, False, [("late", True, 0, 0)]),
+        (_start(0) + dt.timedelta(minutes=20), None, True, []),  # it had not begun then
+        (_start(3), '{"entry_ids": ["another"]}', True, []),  # nothing was said of its room
+    ],
+)
+def test_a_session_that_a_later_pull_brings_of_a_day_that_was_whole_restates_it_with_its_people(
+    connection: psycopg.Connection,
+    pulled_at: dt.datetime,
+    filters: str | None,
+    with_attendees: bool,
+    wanted: list[tuple[object, ...]],
+) -> None:
+    for report in (6000, 6001) if with_attendees else (6000,):
+        load(connection, 0, report, pulled_at, filters)
+    later, start = _start(5), _start(0) + dt.timedelta(hours=1)
+    for report in (6000, 6001):
+        connection.execute(LOAD, [ACCOUNT, report, MONDAY, start, start, None, True, later, later])
+    known = [MONDAY, start, start + dt.timedelta(hours=2), later]
+    connection.execute(SESSION, [ACCOUNT, "late", start, start + dt.timedelta(minutes=40), *known])
+    for person in PEOPLE:
+        connection.execute(ATTENDEE, [ACCOUNT, "late", person, MINUTES, *known])
+    query = "SELECT session_id, is_addition, added_attendance_count, changed_minutes FROM analytics.restated_sessions"
+    assert connection.execute(query).fetchall() == wanted
