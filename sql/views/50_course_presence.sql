@@ -95,18 +95,7 @@ came AS (
                 SELECT named.person
                 FROM (
                     SELECT
-                        1 AS way,
-                        listed.person,
-                        listed.from_date,
-                        listed.to_date
-                    FROM listed
-                    WHERE
-                        listed.account_id = meetings.account_id
-                        AND listed.course_id = meetings.course_id
-                        AND listed.person = attendees.user_id
-                    UNION ALL
-                    SELECT
-                        2 AS way,
+                        CASE WHEN listed.person = attendees.user_id THEN 1 ELSE 2 END AS way,
                         listed.person,
                         listed.from_date,
                         listed.to_date
@@ -131,6 +120,7 @@ came AS (
                                         attendees.user_id
                                     )
                             )
+                            || attendees.user_id
                         )
                     UNION ALL
                     SELECT
