@@ -14,7 +14,7 @@ from resources.settings import CHECKOUT, KNOWN_NAMES, SettingError, Settings
 # By what the code reads a name of the environment, and names that other programs gave their meaning.
 READERS = ("get", "setdefault", "getenv", "EnvVar", "_value", "_count", "_date", "_timezone", "word_list")
 NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
-OF_OTHERS = {"DISPLAY", "WAYLAND_DISPLAY", "PAGER", "PSQL_PAGER", "PYTHON_DOTENV_DISABLED", "KSID"}
+OF_OTHERS = {"DISPLAY", "WAYLAND_DISPLAY", "PAGER", "PSQL_PAGER", "PYTHON_DOTENV_DISABLED", "PYTHONPATH", "KSID"}
 OF_IMAGES = {"DASHBOARDS_SECRETS"}  # where docker-compose.yml mounts them: nobody sets that
 
 
