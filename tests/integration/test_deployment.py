@@ -54,6 +54,16 @@ def test_all_but_postgres_run_as_the_user_of_the_image() -> None:
     assert {service["user"] for name, service in SERVICES.items() if name != "postgres"} == users
 
 
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
+def test_what_a_dockerfile_lets_be_chosen_can_be_given_to_compose_and_its_default_stands_there_alone(name: str) -> None:
+    build = SERVICES[name]["build"]
+    declared = re.findall(r"^ARG (\w+)=\S+$", (CHECKOUT / build["dockerfile"]).read_text(), re.MULTILINE)
+    assert declared
+    assert (
+        build.get("args") == declared
+    )  # without a value it is that of the environment, or of .env, or the Dockerfile's
+
+
 def test_no_secret_stands_in_an_environment() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
