@@ -1,5 +1,6 @@
 """What the environment holds wins over `.env` in Dagster's own programs too, which would have it the other way round."""
 
+import datetime as dt
 import os
 import shutil
 import signal
@@ -8,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm
 from pipeline import CHECKOUT, free_port, wait_until
 
+from bench.installation import environment as bench_environment
 from pipelines.dagster_programs import is_dagsters
 
 # A job that says what a run has.
@@ -21,6 +24,7 @@ import pipelines.definitions
 @dg.op
 def says():
     print("the run has", os.environ["REPORT_DIR"], os.environ["PII_KEY"])
+    print("beside", os.listdir())
 
 @dg.job(executor_def=dg.in_process_executor)
 def ask():
@@ -76,6 +80,20 @@ def test_the_webserver_beside_an_env_file_keeps_to_the_environment(here: Path, e
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+
+
+def test_dagsters_commands_of_the_tests_are_not_given_beside_a_developers_env_file(
+    here: Path, environment: dict[str, str]
+) -> None:
+    """Which would have them pull a real account into a real warehouse."""
+    (Path(environment["DAGSTER_HOME"])).mkdir()
+    words = ["job", "execute", "-f", str(here / "asks.py"), "-j", "ask"]
+    code, printed, errors = warm.run("dagster", *words, environment=environment)
+    assert code == 0, errors
+    assert "beside" in printed
+    assert ".env.example" not in printed
+    installation = bench_environment("postgresql://none", "http://none", here, dt.date(2026, 1, 1))
+    assert installation["PYTHONPATH"].split(os.pathsep)[0] == str(CHECKOUT)
 
 
 @pytest.mark.parametrize(
