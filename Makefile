@@ -1,9 +1,9 @@
 # The commands of the project. `make` alone lists them. All that they need is Python 3.11 or newer.
 
 # What is given on the command line reaches Python through the environment, as it is: it is never a part of a shell's text,
-# nor read by make once more.
+# nor read by make once more. What is not given is not there: as an empty variable it would win over the same name in .env.
 GIVEN := ACCOUNT AGAIN DASHBOARDS DAYS DEMO DRY_RUN FILE FOLDER FORMAT FROM ID KEEP ONLY OUT PORT QUICK REPLACE TO TRUST VIEWS WEEK
-$(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
+$(foreach name,$(GIVEN),$(if $(filter-out undefined,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 # Whether a variable that is on or off is on. What is neither ends make before the recipe runs: `REPLACE=false` is no yes.
 on = $(if $(filter-out 0 1 no yes,$($1))$(word 2,$($1)),$(error $1=$($1) is neither on nor off. Write 1 or yes, or 0 or no),$(filter 1 yes,$($1)))
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,\
@@ -41,7 +41,7 @@ notebook: .venv/dev  ## explore the views with filters, in a marimo notebook
 
 export: .venv/run  ## views as files: VIEWS="sessions daily" (FORMAT=csv or xlsx, FROM=2026-09-01 TO=..., ACCOUNT=..., OUT=folder)
 	@set -f; $(BIN)/python -m pipelines export $${FROM:+--from="$$FROM"} $${TO:+--to="$$TO"} $${ACCOUNT:+--account="$$ACCOUNT"} \
-	  $${FORMAT:+--format="$$FORMAT"} $${OUT:+--out="$$OUT"} -- $$VIEWS
+	  $${FORMAT:+--format="$$FORMAT"} $${OUT:+--out="$$OUT"} -- $${VIEWS:-}
 
 psql: .venv/run  ## a prompt on the warehouse
 	@$(BIN)/python -m pipelines psql
@@ -56,10 +56,10 @@ roles: .venv/run  ## make the database's roles for loaders and analysts, or brin
 	@$(BIN)/python -m pipelines roles
 
 erase: .venv/run  ## take one person out of the warehouse for good (ID=user.id, DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines erase --user-id="$$ID" $(if $(call on,DRY_RUN),--dry-run)
+	@$(BIN)/python -m pipelines erase --user-id="$${ID:-}" $(if $(call on,DRY_RUN),--dry-run)
 
 forget-account: .venv/run  ## take a whole account out of the warehouse (ID=partner id, DRY_RUN=1 to only count)
-	@$(BIN)/python -m pipelines forget-account $(if $(call on,DRY_RUN),--dry-run) -- "$$ID"
+	@$(BIN)/python -m pipelines forget-account $(if $(call on,DRY_RUN),--dry-run) -- "$${ID:-}"
 
 redate: .venv/run  ## move the rows to their days in PARTITION_TIMEZONE, after that was changed (DRY_RUN=1 to only count)
 	@$(BIN)/python -m pipelines redate $(if $(call on,DRY_RUN),--dry-run)
@@ -77,11 +77,11 @@ backup: .venv/run  ## back the warehouse up (FILE=..., by default a new one unde
 	@$(BIN)/python -m pipelines backup $${KEEP:+--keep="$$KEEP"} $${FILE:+-- "$$FILE"}
 
 restore: .venv/run  ## put a backup back: FILE=... (REPLACE=1: in the place of the rows that are there, TRUST=1: unsigned)
-	@test -n "$$FILE" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
+	@test -n "$${FILE:-}" || { echo "Say which: make restore FILE=path (backups are under .local/backups)"; exit 1; }
 	@$(BIN)/python -m pipelines restore $(if $(call on,REPLACE),--replace) $(if $(call on,TRUST),--trust) -- "$$FILE"
 
 deploy:  ## the whole installation in containers, with Docker Compose (DEMO=1: no account; DASHBOARDS=1: Superset too)
-	@$(PYTHON) deploy/prepare.py $(if $(call on,DEMO),--demo)
+	@$(expect_python); $(PYTHON) deploy/prepare.py $(if $(call on,DEMO),--demo)
 	docker compose $(if $(call on,DEMO),--profile demo) $(if $(call on,DASHBOARDS),--profile dashboards) up --detach --build
 
 stop:  ## stop what `make run`, `make ui` and `make dashboards` left running; data stay
@@ -92,7 +92,7 @@ test: .venv/dev  ## the tests, on a real Postgres, real HTTP and a real Dagster 
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(if $(ONLY),$$ONLY,-m "not deep")
 
 test-deep: .venv/dev  ## the tests that take long, and those whose worlds are small in `make test` in large ones (ONLY for some)
-	TESTS=deep $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "deep or larger" $$ONLY
+	TESTS=deep $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "deep or larger" $${ONLY:-}
 
 test-ui: .venv/dev  ## a backfill in Dagster's UI, in a real browser (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest tests/ui
@@ -134,7 +134,7 @@ fuzz: .venv/dev  ## the property tests for ten minutes, on all processors
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --timeout 3600 tests/integration/test_wholeness.py tests/unit/test_csv.py
 
 bench: .venv/dev  ## speed, against COPY's own and against others (QUICK=1: within 3 minutes)
-	$(BIN)/python -m bench $(if $(call on,QUICK),--quick) $$ONLY
+	$(BIN)/python -m bench $(if $(call on,QUICK),--quick) $${ONLY:-}
 
 faults: .venv/dev  ## measure the fault table of docs/reliability.md anew: some 200 backfills with a fault each
 	@$(BIN)/python -m bench.faults $${ONLY:+--only="$$ONLY"}
@@ -143,7 +143,7 @@ hostile: .venv/dev  ## measure the table of hostile replies in docs/reliability.
 	@$(BIN)/python -m bench.hostile
 
 years: .venv/dev  ## try what happens to a warehouse over the years, with real servers and commands (ONLY="killed" for one)
-	@$(BIN)/python -m bench.years $$ONLY
+	@$(BIN)/python -m bench.years $${ONLY:-}
 
 docs: .venv/dev  ## regenerate the data dictionary from the catalog, the settings page from .env.example
 	$(BIN)/python -m pipelines docs
@@ -182,10 +182,14 @@ $(SUPERSET)/installed: locks/dashboards.txt | .venv/run
 	  $(SUPERSET)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+define expect_python
+test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and was not found. Set PYTHON=/path/to/python3."; exit 1; }
+endef
+
 # An environment counts when it is complete: one whose making was interrupted is made anew. uv installs in seconds what pip
 # takes a minute for; where it can't reach the index that pip is set up for, pip does it.
 define install
-test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and was not found. Set PYTHON=/path/to/python3."; exit 1; }; \
+$(expect_python); \
 test -x $(BIN)/python -a ! -e .venv/incomplete || { echo "Making .venv ..."; \
   rm -rf .venv && mkdir .venv && touch .venv/incomplete && $(PYTHON) -m venv .venv || \
   { rm -rf .venv; echo "Python can't make virtual environments: install its venv package (on Debian: python3-venv)."; exit 1; }; }; \

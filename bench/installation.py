@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from pipelines.dagster_programs import STARTED_IN, with_checkout
 from resources.settings import CHECKOUT
 from simulator import DEMO
 
@@ -26,7 +27,7 @@ def environment(url: str, kaltura: str, home: Path, start: dt.date) -> dict[str,
     away = ("KALTURA_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")  # the last as `make` has it
     kept = {name: value for name, value in os.environ.items() if not name.startswith(away)}
     return {
-        **kept,
+        **with_checkout(kept),
         "PYTHON_DOTENV_DISABLED": "1",
         "KALTURA_BASE_URL": kaltura,
         "KALTURA_PARTNER_ID": str(DEMO.partner_id),
@@ -94,7 +95,9 @@ class Installation:
         shutil.rmtree(self.home)
 
     def _run(self, *command: str) -> None:
-        done = subprocess.run(command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=STARTED_IN, env=self.environment, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 

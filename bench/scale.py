@@ -23,6 +23,7 @@ import psycopg
 
 from assets import reports
 from bench import installation, pages
+from pipelines.dagster_programs import STARTED_IN
 from pipelines.range_tags import range_tags
 from pipelines.schedules import DAILY_PULL, SWEEP_DAYS, WEEKLY_SWEEP
 from resources.local import postgres as local_postgres
@@ -109,7 +110,7 @@ def _run(environment: Mapping[str, str], first: dt.date, last: dt.date, job: str
     command = [str(Path(sys.executable).with_name("dagster")), "job", "execute", "-m", "pipelines.definitions"]
     words = ["-j", job, "--tags", json.dumps(range_tags(first, last))]
     done = subprocess.run(
-        [*command, *words], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+        [*command, *words], cwd=STARTED_IN, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
@@ -171,7 +172,7 @@ def _listens(port: int) -> bool:
 @contextmanager
 def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command, cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=STARTED_IN, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         yield process

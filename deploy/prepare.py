@@ -23,7 +23,7 @@ from urllib.parse import quote
 DEPLOY = Path(__file__).resolve().parent
 sys.path.insert(0, str(DEPLOY.parent))
 
-from resources.env_file import EnvFileError, read_env_file  # noqa: E402 (found by the path above)
+from resources.env_file import EnvFileError, expect_no_dollars, read_env_file  # noqa: E402 (found by the path above)
 from resources.runtime.whole_file import whole_file  # noqa: E402
 from resources.settings import KNOWN_NAMES, SECRETS  # noqa: E402
 
@@ -50,7 +50,7 @@ def main() -> int:
     given = parser.parse_args()
     settings = DEPLOY / "demo.env" if given.demo else given.env
     try:
-        problem = None if given.demo else _problem(settings)
+        problem = _told_by_compose(given.env) or (None if given.demo else _problem(settings))
         if not problem:
             _make(given.folder, settings)
     except OSError as error:
@@ -72,6 +72,15 @@ def _make(folder: Path, settings: Path) -> None:
     passwords = {name: _password(folder / f"{name}_password") for name in ("postgres", "warehouse", "dagster")}
     _write(folder / "database_url", WAREHOUSE.format(password=quote(passwords["warehouse"], safe="")))
     _write(folder / "generation.env", f"SETTINGS_GENERATION={_generation(folder)}\n")
+
+
+def _told_by_compose(settings: Path) -> str | None:
+    """What Compose would print of `.env`, which it reads for itself, also for a demo, and by rules of its own."""
+    try:
+        expect_no_dollars(settings, KNOWN_NAMES)
+    except EnvFileError as error:
+        return str(error)
+    return None
 
 
 def _problem(settings: Path) -> str | None:

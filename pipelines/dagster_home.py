@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from resources.errors import ConfigurationError
 from resources.runtime.printable import printable
 from resources.runtime.whole_file import whole_file
-from resources.settings import CHECKOUT, LOCAL
+from resources.settings import CHECKOUT, LOCAL, SettingError
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -201,8 +201,14 @@ def _make_files(folder: Path) -> None:
 
 
 def _storage(folder: Path) -> str:
-    if not os.environ.get("DAGSTER_POSTGRES_HOST"):
+    host = os.environ.get("DAGSTER_POSTGRES_HOST", "")
+    if not host:
         return _sqlite_storage(folder / "storage")
+    if "://" in host or "@" in host[1:]:  # a URL, with a password in it: the host is named where it can't be reached
+        raise SettingError(
+            "DAGSTER_POSTGRES_HOST is the name of a host alone. Port, database, user and password have settings of their own, "
+            "DAGSTER_POSTGRES_PORT, _DB, _USER and _PASSWORD."
+        )
     for name, default in (("PORT", "5432"), ("DB", "dagster"), ("USER", "dagster"), ("PASSWORD", "")):
         os.environ.setdefault(f"DAGSTER_POSTGRES_{name}", default)
     return POSTGRES_STORAGE

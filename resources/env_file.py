@@ -8,6 +8,7 @@ import codecs
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from resources.errors import ConfigurationError
@@ -42,41 +43,69 @@ class EnvFileError(ConfigurationError):
     """`.env`, or a name in the environment, is not what it was meant to be; the message says where."""
 
 
+@dataclass(frozen=True)
+class _Binding:
+    """A line that sets a name; without one, or without a value, a line that can't be read."""
+
+    line: int
+    name: str | None = None
+    value: str | None = None
+    is_single_quoted: bool = False
+
+
 def read_env_file(path: Path, known: Collection[str]) -> Mapping[str, str]:
     """What the file sets. Nothing where it is not there. Raises `EnvFileError`."""
+    values: dict[str, str] = {}
+    for binding in _bindings(_text_of(path)):
+        line, name = f"{path.name}, line {binding.line}", binding.name
+        if name is None or binding.value is None:
+            raise EnvFileError(f"{line} can't be read. Write NAME=value, and a value with blanks or # in 'quotes'.")
+        if meant := resembled(name, known):
+            raise EnvFileError(f"{line} sets {name}, which is no setting. Is {meant} meant?")
+        values[name] = binding.value
+    return values
+
+
+def expect_no_dollars(path: Path, known: Collection[str]) -> None:
+    """Raises `EnvFileError` where a setting has a `$` that is not in single quotes.
+
+    Docker Compose reads the file for itself, takes what follows the `$` for a variable's name, and prints that, or the value.
+    """
+    for binding in _bindings(_text_of(path)):
+        if binding.name in known and "$" in (binding.value or "") and not binding.is_single_quoted:
+            raise EnvFileError(
+                f"{path.name}, line {binding.line} sets {binding.name} to a value with a $ in it, and Docker Compose would print "
+                f"a part of it. Put it in single quotes: {binding.name}='...'"
+            )
+
+
+def _text_of(path: Path) -> str:
+    """Empty where it is not there. Raises `EnvFileError`."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        return {}
+        return ""
     except OSError as error:
         raise EnvFileError(f"{path.name} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise EnvFileError(f"{path.name} is not in UTF-8. Save it in that encoding.") from None
     if "\0" in text:
         raise EnvFileError(f"{path.name} is not in UTF-8 (UTF-16, by its looks). Save it in that encoding.")
-    values: dict[str, str] = {}
-    for number, name, value in _bindings(text):
-        line = f"{path.name}, line {number}"
-        if name is None or value is None:
-            raise EnvFileError(f"{line} can't be read. Write NAME=value, and a value with blanks or # in 'quotes'.")
-        if meant := resembled(name, known):
-            raise EnvFileError(f"{line} sets {name}, which is no setting. Is {meant} meant?")
-        values[name] = value
-    return values
+    return text
 
 
-def _bindings(text: str) -> Iterator[tuple[int, str | None, str | None]]:
-    """Of each line that is not blank and no comment its number, name and value; the first that can't be read is the last."""
+def _bindings(text: str) -> Iterator[_Binding]:
+    """Those of each line that is not blank and no comment; the first that can't be read is the last."""
     at = _end_of_blanks(text, 0)
     while at < len(text):
         number = len(_NEWLINE.findall(text, 0, at)) + 1
         found = _LINE.match(text, at)
         if found is None:
-            yield number, None, None
+            yield _Binding(number)
             return
         name = found["quoted_name"] or found["name"]
         if name is not None:
-            yield number, name, _value(found)
+            yield _Binding(number, name, _value(found), found["single"] is not None)
         at = _end_of_blanks(text, found.end())
 
 

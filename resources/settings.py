@@ -71,6 +71,7 @@ NAMES = (
 # What else the project reads, for developers and installations.
 _OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT", "SUPERSET_DIR")
 KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SECRETS)))
+_PATH = re.compile(r"(~|\.{1,2})?/")
 Term = tuple[dt.date, dt.date]  # the first day and the last
 REPORT_LANGUAGES = ("en", "de", "es")  # each a file of assets/room_report/languages; the first where none is set
 MAKE_A_KEY = 'Make one, and keep it safe: python -c "import secrets; print(secrets.token_hex(32))"'
@@ -102,6 +103,9 @@ def _read_secret_files(environment: MutableMapping[str, str]) -> None:
             value = Path(file).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            if not _PATH.match(file) or "://" in file:  # it may be the secret that was meant to be in a file
+                advice = f"Write a whole path, or the value itself as {name}."
+                raise SettingError(f"{name}_FILE names no file that can be read: {reason}. {advice}") from None
             raise SettingError(f"{name}_FILE={file!r} can't be read: {reason}.") from None
         if not value:
             raise SettingError(f"{name}_FILE={file!r} is empty. Put the value of {name} into it, and nothing else.")

@@ -65,7 +65,7 @@ class Pipeline:
         return printed
 
     def materialize(self, *partitions: str, select: str = ASSETS, succeeds: bool = True) -> str:
-        """The plain Dagster command of the README: `--partition DAY` or `--partition-range FIRST...LAST`."""
+        """Plain Dagster's command, as in the README: `--partition DAY` or `--partition-range FIRST...LAST`."""
         words = ["asset", "materialize", "-m", "pipelines.definitions", "--select", select, *partitions]
         return self.run("dagster", *words, succeeds=succeeds)
 

@@ -226,7 +226,10 @@ def _become(request: dict[str, Any]) -> None:
             sys.path[0], sys.argv = str(Path(words[0]).absolute().parent), words
             runpy.run_path(words[0], run_name="__main__")
     else:
-        sys.path[0], sys.argv = str(Path(program).parent), [program, *words]
+        os.chdir(
+            "/"
+        )  # Dagster puts the .env of its working directory over the environment, and a developer's is in the checkout
+        sys.path[:1], sys.argv = [str(Path(program).parent), str(CHECKOUT)], [program, *words]
         runpy.run_path(program, run_name="__main__")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipelines import dagster_home
+from pipelines import dagster_home, dagster_programs
 from pipelines.command_line import Command, Stopped
 
 
@@ -23,4 +23,7 @@ def command(words: tuple[str, ...]) -> None:
     program = str(beside) if beside.exists() else shutil.which(words[0])
     if program is None:
         raise Stopped(f"home: there is no program {words[0]!r}.", 127)
+    if dagster_programs.is_dagsters(words):
+        program = str(Path(program).absolute())
+        words = dagster_programs.beside_no_env_file(words)
     os.execv(program, [program, *words[1:]])  # noqa: S606

@@ -21,12 +21,14 @@ import click
 
 from pipelines import dagster_home as home
 from pipelines.command_line import Command, Stopped
+from pipelines.dagster_programs import STARTED_IN, with_checkout
 from pipelines.ui_processes import MARK, end, heed_ends, of_group, of_home, served_at
 from resources.settings import CHECKOUT, Settings, listening_port
 
 PORT = 3000
 READY_SECONDS = 90
 PROGRAMS = Path(sys.executable).parent
+CODE = ("-d", str(CHECKOUT), "-m", "pipelines.definitions")
 
 
 @click.command(cls=Command)
@@ -116,7 +118,7 @@ def _start(
     )
     trusted = [word for name in trusted_hosts for word in ("--trusted-host", name)]
     commands = {
-        "code server": ["dagster", "code-server", "start", "-m", "pipelines.definitions", "-p", str(code_port)],
+        "code server": ["dagster", "code-server", "start", *CODE, "-p", str(code_port)],
         "daemon": ["dagster-daemon", "run", "-w", str(workspace)],
         "webserver": [
             *("python", "-m", "pipelines", "webserver", *trusted),
@@ -126,7 +128,7 @@ def _start(
     # A daemon that starts while the code server is away takes its assets for deleted, and would end the backfill.
     environment = {
         "DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1",
-        **os.environ,
+        **with_checkout(os.environ),
         MARK: str(folder.resolve()),
     }
     # Dagster's processes end at SIGTERM as they do at Ctrl-C: not at all, where a script's `&` had that one ignored.
@@ -135,7 +137,7 @@ def _start(
         log = (folder / f"{name.replace(' ', '-')}.log").open("ab")
         processes[name] = subprocess.Popen(
             [str(PROGRAMS / program), *words],
-            cwd=CHECKOUT,
+            cwd=STARTED_IN,
             env=environment,
             stdout=log,
             stderr=log,

@@ -257,6 +257,10 @@ def _webhook(url: str, format_: str) -> Webhook:
 
 def _mailbox(url: str) -> Mailbox:
     parts, port = _split("ALERT_SMTP_URL", url, ("smtps", "smtp"))
+    if "@" in parts.path:  # a password's / has made a host of the user, and everybody would be told who that is
+        raise SettingError(
+            "ALERT_SMTP_URL has a / before the @. In a user or a password write / as %2F, @ as %40 and : as %3A."
+        )
     said = parse_qs(parts.query)
     written = [each.strip() for part in said.get("to", []) for each in part.split(",")]
     recipients = tuple(dict.fromkeys(each for each in written if each))

@@ -361,9 +361,8 @@ def _address(base_url: str) -> httpx.URL:
     except (httpx.InvalidURL, UnicodeError):
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", url.host):
-        raise Refused(
-            f"KALTURA_BASE_URL={redacted(text)!r} is no address", advice="Write it as https://www.kaltura.com."
-        )
+        shown = "" if re.search("[@?#]", text) else f"={redacted(text)!r}"  # behind one of them may be a secret
+        raise Refused(f"KALTURA_BASE_URL{shown} is no address", advice="Write it as https://www.kaltura.com.")
     if url.userinfo or url.query or url.fragment:
         raise Refused(
             f"KALTURA_BASE_URL holds more than the address of {url.host}",

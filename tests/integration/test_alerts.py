@@ -451,6 +451,8 @@ def test_teams_workflows_get_a_card_and_all_others_get_text(chat: Chat) -> None:
         {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}@mail..example.org/?from=a@example.org&to=b@example.org"},
         {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}%C3%BC@mail.example.org/?from=a@example.org&to=b@example.org"},
         {"ALERT_SMTP_URL": f"smtps://pipeline:{SECRET}@mail.example.org/?from=a@example.org"},
+        {"ALERT_SMTP_URL": f"smtps://{SECRET}:12/ss@mail.example.org/?from=a@example.org&to=b@example.org"},
+        {"ALERT_SMTP_URL": f"smtps://{SECRET}/ss@mail.example.org/?from=a@example.org&to=b@example.org"},
         {"ALERT_SMTP_URL": f"imap://pipeline:{SECRET}@mail.example.org/?from=a@example.org&to=b@example.org"},
     ],
 )

@@ -54,6 +54,16 @@ def test_all_but_postgres_run_as_the_user_of_the_image() -> None:
     assert {service["user"] for name, service in SERVICES.items() if name != "postgres"} == users
 
 
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
+def test_what_a_dockerfile_lets_be_chosen_can_be_given_to_compose_and_its_default_stands_there_alone(name: str) -> None:
+    build = SERVICES[name]["build"]
+    declared = re.findall(r"^ARG (\w+)=\S+$", (CHECKOUT / build["dockerfile"]).read_text(), re.MULTILINE)
+    assert declared
+    assert (
+        build.get("args") == declared
+    )  # without a value it is that of the environment, or of .env, or the Dockerfile's
+
+
 def test_no_secret_stands_in_an_environment() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
@@ -296,6 +306,42 @@ def test_a_setting_in_a_file_of_its_own_is_refused_as_no_container_has_that_file
     assert prepared(tmp_path, f"{ACCOUNT}{name}_FILE=\n{name}=\n").returncode == 0
 
 
+# A value that Compose would expand, as it reads `.env` for itself, or not; `@` stands for what would be shown then.
+DOLLARS = [
+    ("DATABASE_URL=postgresql://u:@$word@h/db", True),
+    ("DATABASE_URL=postgresql://u:@$1word@h/db", True),
+    ('DATABASE_URL="postgresql://u:@${word}@h/db"', True),
+    ("PII_KEY=@$", True),
+    ("PII_KEY=@$$x", True),
+    ('PII_KEY="@\\$x"', True),
+    ("export PII_KEY = @$x # ours", True),
+    ("'PII_KEY'=\"@\n$x\"", True),
+    ("POSTGRES_IMAGE=${REGISTRY}/@", False),  # which Compose alone reads
+    ("PII_KEY='@$x'", False),
+    ("'PII_KEY' = '@\n${x}\\'$' # $x", False),
+    ("PII_KEY=@ # costs $5", False),
+    ("# PII_KEY=@$x", False),
+]
+
+
+@pytest.mark.parametrize("words", [(), ("--demo",)])
+@pytest.mark.parametrize(("text", "is_refused"), DOLLARS)
+def test_a_value_that_compose_would_expand_and_print_is_refused_by_line_and_name(
+    text: str, is_refused: bool, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = prepared(tmp_path, f"{ACCOUNT}\n{text.replace('@', 'hidden')}\n", *words)
+    if not is_refused:
+        assert (done.returncode, done.stderr) == (0, "")
+        return
+    [line] = done.stderr.splitlines()
+    name = "PII_KEY" if "PII_KEY" in text else "DATABASE_URL"
+    assert done.returncode == 1
+    assert f"line 3 sets {name} to a value with a $" in line
+    assert f"{name}='...'" in line
+    assert not any(part in line for part in ("hidden", "word", "x#"))
+    assert not (tmp_path / "secrets").exists()
+
+
 def test_what_compose_sets_itself_is_told_where_the_settings_set_it_too(tmp_path: Path) -> None:
     set_there = {name for service in SERVICES.values() if reads_settings(service) for name in service["environment"]}
     assert set(SET_BY_COMPOSE) == {name for name in set_there if name in KNOWN_NAMES and not name.endswith("_FILE")}
@@ -516,8 +562,10 @@ def test_parts_stopped_and_killed_in_the_middle_of_a_backfill_lose_nothing(
         try:
             under_way = [run for status in ("QUEUED", "STARTING", "STARTED") for run in ui.runs(status)]
             marked = [ui.days(asset, "MATERIALIZED") for asset in ASSETS]
-        except (AssertionError, httpx.HTTPError):
-            return False  # the webserver's connections are those of a server that is gone: it makes new ones
+        except (AssertionError, KeyError, httpx.HTTPError):
+            # The webserver's connections are those of a server that is gone: it makes new ones. And while the code server is
+            # away it knows no assets.
+            return False
         return loaded() == len(DAYS) and not under_way and marked == [whole] * len(ASSETS)
 
     containers.until(is_over, 600)

@@ -1,6 +1,10 @@
 """Dagster's UI as `make ui` starts it: webserver, daemon and code server in real processes, asked as the browser asks."""
 
 import datetime as dt
+import os
+import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,7 @@ from typing import Any
 import pytest
 from chat import SECRET, Chat, chatting
 from dagster_ui import ASSETS, BACKFILL, REEXECUTE, RUNS, START_SCHEDULE, Ui, looking_often, ui_of, with_short_pauses
-from pipeline import Pipeline, wait_until
+from pipeline import CHECKOUT, PROGRAMS, Pipeline, free_port, wait_until
 
 from simulator import Fault, University, serving
 
@@ -121,3 +125,29 @@ def _runs(ui: Ui) -> list[dict[str, Any]]:
 def _evening(day: dt.date) -> int:
     """Past the grace of the day before."""
     return int(dt.datetime.combine(day, dt.time(18), dt.UTC).timestamp())
+
+
+@pytest.mark.deep
+def test_what_the_environment_holds_wins_over_the_checkouts_env_file_in_what_the_ui_starts(tmp_path: Path) -> None:
+    """The prefix stands before the keys that the code server loads; by the home, the daemon and the webserver begin."""
+    copy, home, port = tmp_path / "checkout", tmp_path / "home", free_port()
+    for name in ("pipelines", "assets", "resources", "sql", "simulator"):
+        shutil.copytree(CHECKOUT / name, copy / name)
+    shutil.copy(CHECKOUT / "dagster.yaml", copy)
+    (copy / ".env").write_text(f"ASSET_PREFIX=of_the_file\nDAGSTER_HOME={tmp_path}/none\nLOOKBACK_DAYS=5\n")
+    around = {**os.environ, "ASSET_PREFIX": "of_the_environment", "DAGSTER_HOME": str(home)}
+    del around["PYTHON_DOTENV_DISABLED"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [PROGRAMS / "python", "-m", "pipelines", "ui", "--port", str(port)],
+            cwd=copy, env=around, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    ui = Ui(port)
+    try:
+        wait_until(lambda: process.poll() is not None or ui.answers(), 120)
+        assert process.poll() is None, (tmp_path / "log").read_text("utf-8")
+        assets = ui.ask("{ assetNodes { assetKey { path } } }")["assetNodes"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(90)
+    assert ["of_the_environment", "kaltura", "attendees"] in [each["assetKey"]["path"] for each in assets]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipelines import dagster_home as home
 from resources.runtime.whole_file import whole_file
-from resources.settings import CHECKOUT
+from resources.settings import CHECKOUT, SettingError
 
 # With which dagster.yaml of any version has begun. Who changes its first line leaves the old ones here.
 FIRST_LINES = [
@@ -229,6 +229,31 @@ def test_a_home_that_an_earlier_version_left_open_is_closed(tmp_path: Path, monk
     monkeypatch.setenv("DAGSTER_HOME", "")
     home.prepare()
     assert (tmp_path / "dagster").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [
+        ("db.example.org", True),
+        ("::1", True),
+        ("/run/postgresql", True),
+        ("@abstract", True),
+        ("postgresql://dagster:hidden@db.example.org/dagster", False),
+        ("dagster:hidden@db.example.org", False),
+    ],
+)
+def test_an_address_with_a_password_in_the_place_of_the_hosts_name_is_refused_and_not_shown(
+    host: str, is_one: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_POSTGRES_HOST", host)
+    if is_one:
+        home.prepare()
+        return
+    with pytest.raises(SettingError, match="^DAGSTER_POSTGRES_HOST") as failure:
+        home.prepare()
+    assert "hidden" not in str(failure.value)
+    assert not (tmp_path / "dagster.yaml").exists()
 
 
 FIRST_STARTS = """

@@ -60,7 +60,7 @@ def make(
     target: str, given: dict[str, str], python: Path, folder: Path, environment: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     command = ["make", "-f", str(CHECKOUT / "Makefile"), "-o", ".venv/run", "-o", ".venv/dev", "-o", ".venv/bench"]
-    command += [f"BIN={python.parent}", f"PYTHON={python}", target]
+    command += ["-o", ".local/superset/venv/installed", f"BIN={python.parent}", f"PYTHON={python}", target]
     command += [f"{name}={value}" for name, value in given.items()]
     around = {"PATH": f"{python.parent}:{os.environ['PATH']}", **(environment or {})}
     return subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, check=False)
@@ -196,6 +196,53 @@ def test_what_is_left_out_takes_its_default(
     target: str, given: dict[str, str], wanted: list[str], python: Path, tmp_path: Path
 ) -> None:
     assert words(target, given, python, tmp_path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("target", "given"), [("ui", {}), ("dashboards", {}), ("deploy", {"DEMO": "1"}), ("run", {"DAYS": "3"})]
+)
+@pytest.mark.parametrize("where", ["nowhere", "command line", "environment"])
+def test_what_is_not_given_is_not_in_the_environment_which_would_win_over_the_env_file(
+    target: str, given: dict[str, str], where: str, programs: Path, tmp_path: Path
+) -> None:
+    names = re.findall(r"^GIVEN := (.*)$", (CHECKOUT / "Makefile").read_text("utf-8"), re.MULTILINE)[0].split()
+    show = f"print(json.dumps({{name: os.environ[name] for name in {names} if name in os.environ}}))"
+    programs.write_text(f"#!{sys.executable}\nimport json, os\n{show}\n")
+    told = {**given, "PORT": "3001"} if where == "command line" else given
+    done = make(target, told, programs, tmp_path, {"PORT": "3001"} if where == "environment" else None)
+    assert done.returncode == 0, done.stderr
+    seen = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert seen
+    assert all(each == given | ({} if where == "nowhere" else {"PORT": "3001"}) for each in seen)
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        ("erase", "--user-id="),
+        ("forget-account", "--"),
+        ("test-deep", "deep or larger"),
+        ("bench", "bench"),
+        ("export", "--"),
+    ],
+)
+def test_a_recipe_runs_also_where_nothing_is_given(target: str, word: str, python: Path, tmp_path: Path) -> None:
+    assert word in words(target, {}, python, tmp_path)
+
+
+def test_a_restore_of_nothing_says_what_to_give(python: Path, tmp_path: Path) -> None:
+    assert "make restore FILE=path" in make("restore", {}, python, tmp_path).stdout
+
+
+@pytest.mark.parametrize("target", ["deploy", ".venv/run"])
+def test_without_a_python_that_is_new_enough_it_says_which_is_needed(target: str, tmp_path: Path) -> None:
+    command = ["make", "-f", str(CHECKOUT / "Makefile"), f"BIN={tmp_path}/bin", "PYTHON=", target]
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / "run.txt").touch()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stdout == "Python 3.11 or newer is needed, and was not found. Set PYTHON=/path/to/python3.\n"
+    assert "Permission denied" not in done.stderr
 
 
 @pytest.fixture

@@ -30,3 +30,13 @@ def test_the_readme_names_every_command_and_every_folder_of_resources() -> None:
 def test_no_paragraph_of_a_page_stands_there_twice(page: Path) -> None:
     paragraphs = [text for text in page.read_text("utf-8").split("\n\n") if len(text) > 120]
     assert sorted({text for text in paragraphs if paragraphs.count(text) > 1}) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_a_command_of_dagsters_that_a_page_gives_is_called_by_way_of_home(page: Path) -> None:
+    """Called bare it has the settings of `.env` before those of the environment, no home, and no port of its Postgres."""
+    text = page.read_text("utf-8")
+    assert (
+        re.findall(r"\.venv/bin/(?:python -m )?dagster\S*|DAGSTER_HOME=\S+ dagster\S*|^\s*dagster\S* .*", text, re.M)
+        == []
+    )

@@ -14,7 +14,7 @@ from resources.settings import CHECKOUT, KNOWN_NAMES, SettingError, Settings
 # By what the code reads a name of the environment, and names that other programs gave their meaning.
 READERS = ("get", "setdefault", "getenv", "EnvVar", "_value", "_count", "_date", "_timezone", "word_list")
 NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
-OF_OTHERS = {"DISPLAY", "WAYLAND_DISPLAY", "PAGER", "PSQL_PAGER", "PYTHON_DOTENV_DISABLED", "KSID"}
+OF_OTHERS = {"DISPLAY", "WAYLAND_DISPLAY", "PAGER", "PSQL_PAGER", "PYTHON_DOTENV_DISABLED", "PYTHONPATH", "KSID"}
 OF_IMAGES = {"DASHBOARDS_SECRETS"}  # where docker-compose.yml mounts them: nobody sets that
 
 
@@ -129,3 +129,27 @@ def test_a_secret_file_that_is_missing_empty_or_no_text_is_named_and_not_shown(
 
     with pytest.raises(SettingError, match=f"KALTURA_KS_FILE='{file}'"):
         settings._read_secret_files({"KALTURA_KS_FILE": str(file)})
+
+
+@pytest.mark.parametrize(
+    ("value", "is_shown"),
+    [
+        ("/run/secrets/hidden", True),
+        ("./hidden", True),
+        ("../hidden", True),
+        ("~/hidden", True),
+        ("hidden", False),
+        ("aG/hidden+w==", False),
+        ("postgresql://warehouse:hidden@db/w", False),
+        ("/postgresql://warehouse:hidden@db/w", False),
+        ("smtps://a:hidden@mail/?from=a@example.org&to=b@example.org", False),
+        ("hidden" * 100, False),
+        ("/hidden" * 1000, True),
+    ],
+)
+@pytest.mark.parametrize("name", settings.SECRETS)
+def test_a_secret_in_the_place_of_the_path_of_its_file_is_not_shown(name: str, value: str, is_shown: bool) -> None:
+    with pytest.raises(SettingError, match=f"^{name}_FILE") as failure:
+        settings._read_secret_files({f"{name}_FILE": value})
+    assert ("hidden" in str(failure.value)) is is_shown
+    assert is_shown or f"itself as {name}" in str(failure.value)

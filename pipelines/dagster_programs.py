@@ -1,0 +1,35 @@
+"""How Dagster's own programs are started: not beside a `.env`, so that what the environment holds wins, as everywhere here.
+
+Each of them puts the `.env` of its working directory over its environment, and expands `${NAME}` in it. What starts one
+has read the settings already, so they begin in a folder without that file, with the checkout on the path of modules.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from resources.settings import CHECKOUT
+
+STARTED_IN = Path("/")
+
+
+def is_dagsters(words: Sequence[str]) -> bool:
+    """Whether a command is one of Dagster's programs: `dagster-daemon run`, `python -m dagster job list`."""
+    program = words[2] if len(words) > 2 and words[1] == "-m" else words[0]
+    return Path(program).name.startswith("dagster")
+
+
+def with_checkout(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which the checkout's modules are found from any folder."""
+    there = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path and path != str(CHECKOUT)]
+    return {**environment, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *there])}
+
+
+def beside_no_env_file(words: Sequence[str]) -> tuple[str, ...]:
+    """Leave a folder that has a `.env`. Returns the command's words, of which those that name files there do so still."""
+    if not Path(".env").exists():
+        return tuple(words)
+    named = tuple(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)
+    os.environ.update(with_checkout(os.environ))
+    os.chdir(STARTED_IN)
+    return named

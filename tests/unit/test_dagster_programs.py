@@ -1,0 +1,122 @@
+"""What the environment holds wins over `.env` in Dagster's own programs too, which would have it the other way round."""
+
+import datetime as dt
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import warm
+from pipeline import CHECKOUT, free_port, wait_until
+
+from bench.installation import environment as bench_environment
+from pipelines.dagster_programs import is_dagsters
+
+# A job that says what a run has.
+ASKS = """
+import os
+import dagster as dg
+import pipelines.definitions
+
+@dg.op
+def says():
+    print("the run has", os.environ["REPORT_DIR"], os.environ["PII_KEY"])
+    print("beside", os.listdir())
+
+@dg.job(executor_def=dg.in_process_executor)
+def ask():
+    says()
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with a `.env` and that job, in which commands are given."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "asks.py").write_text(ASKS)
+    (folder / ".env").write_text(
+        f"REPORT_DIR=of-the-file\nPII_KEY='{'x' * 32}$${{HOME}}'\nDAGSTER_HOME={tmp_path}/of-the-file\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    given = {"REPORT_DIR": "of-the-environment", "PII_KEY": "k" * 32, "DAGSTER_HOME": str(tmp_path / "home")}
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), **given}
+
+
+@pytest.mark.parametrize("program", [["dagster"], ["python", "-m", "dagster"]])
+def test_a_run_that_home_starts_beside_an_env_file_has_what_the_environment_holds(
+    program: list[str], here: Path, environment: dict[str, str]
+) -> None:
+    words = [*program, "job", "execute", "-f", "asks.py", "-j", "ask"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "home", *words],
+        cwd=here, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"the run has of-the-environment {'k' * 32}" in done.stdout, done.stdout + done.stderr
+    assert not Path(f"{here.parent}/of-the-file").exists()
+
+
+def test_the_webserver_beside_an_env_file_keeps_to_the_environment(here: Path, environment: dict[str, str]) -> None:
+    """It begins with its home, which it names as it ends: the one of the file is not there."""
+    (here / "workspace.yaml").write_text("load_from: []\n")
+    port = str(free_port())
+    words = ["webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", port]
+    subprocess.run([sys.executable, "-m", "pipelines", "home"], cwd=here, env=environment, check=True)
+    with (here / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines", *words], cwd=here, env=environment, stdout=log, stderr=log
+        )
+    try:
+        said = here / "log"
+        wait_until(lambda: process.poll() is not None or f":{port}" in said.read_text("utf-8"))
+        assert process.poll() is None, said.read_text("utf-8")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def test_dagsters_commands_of_the_tests_are_not_given_beside_a_developers_env_file(
+    here: Path, environment: dict[str, str]
+) -> None:
+    """Which would have them pull a real account into a real warehouse."""
+    (Path(environment["DAGSTER_HOME"])).mkdir()
+    words = ["job", "execute", "-f", str(here / "asks.py"), "-j", "ask"]
+    code, printed, errors = warm.run("dagster", *words, environment=environment)
+    assert code == 0, errors
+    assert "beside" in printed
+    assert ".env.example" not in printed
+    installation = bench_environment("postgresql://none", "http://none", here, dt.date(2026, 1, 1))
+    assert installation["PYTHONPATH"].split(os.pathsep)[0] == str(CHECKOUT)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["dagster", "instance", "info"], True),
+        (["dagster-daemon", "run"], True),
+        ([".venv/bin/dagster-webserver"], True),
+        (["python", "-m", "dagster", "job", "list"], True),
+        (["/usr/bin/python3", "-m", "dagster_webserver"], True),
+        (["python", "-m", "pipelines", "migrate"], False),
+        (["python", "dagster.py"], False),
+        (["python", "-m"], False),
+        (["psql", "dagster"], False),
+    ],
+)
+def test_dagsters_programs_are_told_from_others(words: list[str], wanted: bool) -> None:
+    assert is_dagsters(words) is wanted
+
+
+def test_another_program_begins_where_it_was_called(here: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "home", shutil.which("pwd") or "/bin/pwd"],
+        cwd=here, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == str(here)
