@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from resources.errors import ConfigurationError
 from resources.runtime.printable import printable
 from resources.runtime.whole_file import whole_file
-from resources.settings import CHECKOUT, LOCAL, SettingError
+from resources.settings import CHECKOUT, LOCAL, SettingError, folder_of
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -53,7 +53,7 @@ class InstanceError(ConfigurationError):
 
 def home_folder() -> Path:
     """`DAGSTER_HOME`, or `.local/dagster` in the checkout."""
-    return Path(os.environ.get("DAGSTER_HOME") or LOCAL / "dagster").absolute()
+    return folder_of("DAGSTER_HOME") or LOCAL / "dagster"
 
 
 def prepare() -> Path:

@@ -22,6 +22,8 @@ what its project's `.env` holds goes before the environment.
 _FOOT = """\
 ## Where things are
 
+A folder that begins with no `/` is meant from the checkout on.
+
 | setting | default | what it means |
 |---|---|---|
 | `DAGSTER_HOME` | `.local/dagster` | Dagster's own files. |

@@ -251,7 +251,7 @@ def output_folder(name: str) -> Path:
 
 def report_folder() -> Path:
     """Where reports are written: `REPORT_DIR`, from the checkout on, or the folder `reports` of what is written."""
-    return _folder("REPORT_DIR") or output_folder("reports")
+    return folder_of("REPORT_DIR") or output_folder("reports")
 
 
 def report_language() -> str:
@@ -265,10 +265,10 @@ def report_language() -> str:
 
 def university_folder() -> Path | None:
     """Where the university's own lists are: `UNIVERSITY_DIR`, from the checkout on; None where it is not set."""
-    return _folder("UNIVERSITY_DIR")
+    return folder_of("UNIVERSITY_DIR")
 
 
-def _folder(name: str) -> Path | None:
+def folder_of(name: str) -> Path | None:
     """What a setting names, from the checkout on, and `~` as in a shell. None where it is not set. Raises `SettingError`."""
     given = os.environ.get(name, "").strip()
     try:

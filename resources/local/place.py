@@ -15,7 +15,7 @@ from pathlib import Path
 from resources.local.account import account_for, private_folder, reaches
 from resources.local.errors import LocalPostgresError
 from resources.runtime.whole_file import whole_file
-from resources.settings import LOCAL
+from resources.settings import LOCAL, folder_of
 
 PORT = 5432  # names the socket's file; the folder it stands in is what tells two servers apart
 SOCKET = f".s.PGSQL.{PORT}"
@@ -46,7 +46,7 @@ class Server:
 
 def default_folder() -> Path:
     """`LOCAL_POSTGRES_DIR`, or `.local/postgres` in the checkout."""
-    return Path(os.environ.get("LOCAL_POSTGRES_DIR") or LOCAL / "postgres")
+    return folder_of("LOCAL_POSTGRES_DIR") or LOCAL / "postgres"
 
 
 def located(folder: Path) -> Server | None:

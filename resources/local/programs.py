@@ -9,6 +9,7 @@ from pathlib import Path
 
 from resources.local.account import give, run_as, whole_folder
 from resources.local.errors import LocalPostgresError
+from resources.settings import folder_of
 
 
 def binary(name: str) -> Path:
@@ -17,9 +18,8 @@ def binary(name: str) -> Path:
     Raises:
         LocalPostgresError: there is none.
     """
-    chosen = os.environ.get("PG_BIN")
-    if chosen:
-        return _program_of_pg_bin(Path(chosen).expanduser(), name)
+    if chosen := folder_of("PG_BIN"):
+        return _program_of_pg_bin(chosen, name)
     installed = _package_programs()
     system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: _number(path.parent.name), reverse=True)
     for folder in [installed, *system] if installed else system:

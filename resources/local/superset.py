@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from resources.errors import ConfigurationError
 from resources.runtime.whole_file import whole_file
-from resources.settings import CHECKOUT, LOCAL
+from resources.settings import CHECKOUT, LOCAL, folder_of
 
 CODE = CHECKOUT / "dashboards"
 SECRETS = ("superset_secret_key", "superset_admin_password", "analyst_password", "people_password")
@@ -33,7 +33,7 @@ class SupersetError(ConfigurationError):
 class Superset:
     """Where it keeps its things."""
 
-    folder: Path = field(default_factory=lambda: Path(os.environ.get("SUPERSET_DIR") or LOCAL / "superset"))
+    folder: Path = field(default_factory=lambda: folder_of("SUPERSET_DIR") or LOCAL / "superset")
     environment: Path = LOCAL / "superset" / "venv"
     settings: Path = CODE / "superset_config.py"
 

@@ -3,16 +3,19 @@
 import ast
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from pipelines.dagster_home import home_folder
 from resources import settings
-from resources.settings import CHECKOUT, KNOWN_NAMES, SettingError, Settings
+from resources.local.place import default_folder
+from resources.local.superset import Superset
+from resources.settings import CHECKOUT, KNOWN_NAMES, SettingError, Settings, report_folder, university_folder
 
 # By what the code reads a name of the environment, and names that other programs gave their meaning.
-READERS = ("get", "setdefault", "getenv", "EnvVar", "_value", "_count", "_date", "_timezone", "word_list")
+READERS = ("get", "setdefault", "getenv", "EnvVar", "_value", "_count", "_date", "_timezone", "word_list", "folder_of")
 NAME = re.compile(r"[A-Z][A-Z0-9_]{3,}")
 OF_OTHERS = {"DISPLAY", "WAYLAND_DISPLAY", "PAGER", "PSQL_PAGER", "PYTHON_DOTENV_DISABLED", "PYTHONPATH", "KSID"}
 OF_IMAGES = {"DASHBOARDS_SECRETS"}  # where docker-compose.yml mounts them: nobody sets that
@@ -153,3 +156,24 @@ def test_a_secret_in_the_place_of_the_path_of_its_file_is_not_shown(name: str, v
         settings._read_secret_files({f"{name}_FILE": value})
     assert ("hidden" in str(failure.value)) is is_shown
     assert is_shown or f"itself as {name}" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("DAGSTER_HOME", home_folder),
+        ("LOCAL_POSTGRES_DIR", default_folder),
+        ("SUPERSET_DIR", lambda: Superset().folder),
+        ("REPORT_DIR", report_folder),
+        ("UNIVERSITY_DIR", university_folder),
+    ],
+)
+def test_a_folder_is_meant_from_the_checkout_on_wherever_a_process_was_started(
+    name: str, place: Callable[[], Path], tmp_path: Path, monkeypatch
+) -> None:
+    """Dagster's programs are started elsewhere, beside no `.env`: they have to find what the commands made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, "some/folder")
+    assert place() == CHECKOUT / "some" / "folder"
+    monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    assert place() == tmp_path / "elsewhere"
