@@ -18,6 +18,7 @@ import pyarrow as pa
 from resources.export.catalog import ACCOUNT, SCHEMA, ExportedView, ExportError, chosen
 from resources.export.files import new_file
 from resources.postgres import session
+from resources.postgres.reading import OneMoment, expect_the_same
 from resources.runtime.whole_file import whole_file
 
 BATCH_ROWS = 10_000
@@ -57,15 +58,19 @@ def export(url: str, asked: Asked, folder: Path, progress: Callable[[str, int], 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # One snapshot, in which nothing can be changed.
-        with session.connect(url) as connection, session.transaction(connection, "REPEATABLE READ", "READ ONLY"):
+        with session.connect(url) as connection, session.ended(connection):
+            moment = OneMoment()
+            moment.begin(connection)
+            moment.settle(connection)
             views = chosen(connection, asked.views)
             wheres = [_where(view, asked) for view in views]
             done = [
                 _written(connection, view, where, asked.form, folder, progress)
                 for view, where in zip(views, wheres, strict=True)
             ]
-            _write_manifest(folder / MANIFEST, _manifest(connection, asked, done))
+            manifest = _manifest(connection, asked, done)
+            expect_the_same(connection)
+            _write_manifest(folder / MANIFEST, manifest)
     except psycopg.Error as error:
         described: Exception = session.refused(error)
     except OSError as error:

@@ -18,6 +18,7 @@ LOCK_CLASS = 0x6B616C74  # "kalt"
 PEOPLE_LOCK = 0  # loads take it shared; erasure, retention and conversion take it exclusively
 REGISTRY_LOCK = 1
 LOADS_LOCK = 2  # a run that loads days takes it shared until it ends; what such a run must not meet, exclusively
+READERS_LOCK = 3  # who reads more than one thing takes it shared; a restore, which takes all away, exclusively
 
 SCHEMA_LOCK = 0x6B616C7475726100  # whoever changes the schema or its grants; one number that all versions agree on
 SCHEMA_LOCK_SECONDS = 60  # other migrations take seconds
@@ -136,6 +137,19 @@ def keep_loads_off(connection: psycopg.Connection, harm: str) -> None:
             f"{_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | LOADS_LOCK)}. Waited for {RESTORE_SECONDS} s, and "
             "changed nothing. Wait for that run or stop it (Dagster's UI, or Ctrl-C), switch the schedules off, and "
             "run this again."
+        )
+
+
+def keep_readers_off(connection: psycopg.Connection) -> None:
+    """Let nothing of this project read until the transaction ends. Raises `LockedByAnother` where one reads for longer.
+
+    A restore that took the views from a reader would wait for its tables, and the reader for its next view.
+    """
+    if not _comes(connection, "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, READERS_LOCK], RESTORE_SECONDS):
+        raise LockedByAnother(
+            f"the warehouse is being read: {_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | READERS_LOCK)}. "
+            f"Waited for {RESTORE_SECONDS} s, and changed nothing. Run this again later, or end that process: "
+            "SELECT pg_terminate_backend(its number)."
         )
 
 

@@ -1,8 +1,10 @@
-"""A restore and loads keep apart; a run whose days were taken away beneath it does not end well."""
+"""A restore keeps apart from loads and from readers; a run whose days were taken away beneath it does not end well."""
 
 import datetime as dt
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,8 +12,10 @@ import psycopg
 import pytest
 from in_process import installed
 from rich.console import Console
+from seed import fill
 
 from assets.reports import REPORTS, TABLES
+from resources.export.export import Asked, export
 from resources.kaltura.windows import DAY, Days
 from resources.postgres import locks
 from resources.postgres.backup import back_up
@@ -124,3 +128,74 @@ def test_a_day_that_was_marked_and_taken_away_again_fails_the_run_by_name(dagste
     assert said.startswith("1 of the run's days could not be loaded")
     assert "2026-03-02: this run had loaded and marked it, and the warehouse does not hold it any more" in said
     assert "This may pass" in said
+
+
+class SlowToEnd(KeptErasures):
+    """Of a restore that has put all back and has not committed, until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(FULL, TABLES)
+        self.is_there, self.may_end = threading.Event(), threading.Event()
+
+    def after(self, connection: psycopg.Connection) -> None:
+        super().after(connection)
+        self.is_there.set()
+        self.may_end.wait(60)
+
+
+def sessions_exported(url: str, folder: Path) -> object:
+    export(url, Asked(["rooms", "sessions"], "csv"), folder, lambda view, rows: None)
+    files = json.loads((folder / "export.json").read_text("utf-8"))["files"]
+    assert len((folder / "sessions.csv").read_text("utf-8-sig").splitlines()) == 1 + files[1]["rows"]
+    return files[1]["rows"]
+
+
+def sessions_of_one_moment(url: str, folder: Path) -> object:
+    with closing(Warehouse(url)) as warehouse, warehouse.reading() as connection:
+        return connection.execute("SELECT count(*) FROM analytics.sessions").fetchone()[0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("read", [sessions_exported, sessions_of_one_moment])
+def test_what_is_read_while_a_restore_is_under_way_is_what_was_there_or_what_is_put_back(
+    read: Callable[[str, Path], object], database: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        fill(connection)
+    expected = read(database, tmp_path / "before")
+    assert expected
+    back_up(database, tmp_path / "whole.dump", QUIET)
+    keeper, failed, found = SlowToEnd(), [], []
+
+    def restored() -> None:
+        try:
+            restore(database, tmp_path / "whole.dump", QUIET, keeper=keeper, tables=TABLES, replace=True, trust=True)
+        except Exception as error:
+            failed.append(error)
+            keeper.is_there.set()
+
+    restoring = threading.Thread(target=restored)
+    reading = threading.Thread(target=lambda: found.append(read(database, tmp_path / "beside")))
+    restoring.start()
+    assert keeper.is_there.wait(60)
+    reading.start()
+    reading.join(2)  # it has begun, and waits
+    keeper.may_end.set()
+    restoring.join(60)
+    reading.join(60)
+    assert failed == []
+    assert found == [expected]
+
+
+def test_a_restore_that_would_take_the_views_from_whoever_reads_them_is_refused_by_name(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.5)
+    back_up(database, tmp_path / "empty.dump", QUIET)
+    said = r"is being read.*kaltura-room-warehouse.*pg_terminate_backend"
+    with (
+        closing(Warehouse(database)) as warehouse,
+        warehouse.reading(),
+        pytest.raises(LockedByAnother, match=said),
+    ):
+        put_back(database, tmp_path / "empty.dump")
+    put_back(database, tmp_path / "empty.dump")
