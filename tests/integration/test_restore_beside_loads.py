@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -55,12 +56,30 @@ def test_a_restore_is_refused_while_a_run_is_between_two_days_and_says_which_run
     before = loads(dagster.sql)
     warehouse = Warehouse(dagster.database)
     with warehouse.loading("0123456789ab"):
-        with pytest.raises(LockedByAnother, match=r"kaltura run 01234567.*Wait for that run or stop it"):
+        with pytest.raises(
+            LockedByAnother, match=r"kaltura run 01234567.*Wait for that run or stop it.*pg_terminate_b"
+        ):
             put_back(dagster.database, tmp_path / "empty.dump")
         assert loads(dagster.sql) == before
     put_back(dagster.database, tmp_path / "empty.dump")  # the run has ended
     assert loads(dagster.sql) == 0
     warehouse.close()
+
+
+def test_a_restore_that_meets_another_is_told_so_and_how_to_end_one_that_nobody_is_left_of(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.5)
+    back_up(database, tmp_path / "empty.dump", QUIET)
+    with psycopg.connect(database, application_name="of a node that is gone") as another:
+        locks.keep_loads_off(another, "would be lost")
+        with pytest.raises(LockedByAnother) as refused:
+            put_back(database, tmp_path / "empty.dump")
+    said = str(refused.value)
+    assert re.search(r"program of a node that is gone.*SELECT pg_terminate_backend\(its number\)", said)
+    assert "a restore, redate, forget-account or retention --all is under way" in said
+    assert "loaded" not in said
+    assert "Dagster" not in said
 
 
 def test_a_run_that_begins_during_a_restore_waits_for_its_end_and_loads_into_what_was_put_back(
