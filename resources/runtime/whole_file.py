@@ -1,12 +1,11 @@
 """Files that are there whole or not at all, and readable by their owner alone: they may name people."""
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from resources.runtime.drafts import draft_folder, remove_left_drafts
+from resources.runtime.drafts import alone_in, draft_folder, remove_left_drafts
 
 
 @contextmanager
@@ -41,7 +40,7 @@ def whole_files(folder: Path) -> Iterator[Callable[[str], Path]]:
         yield draft
         for each in drafts.values():
             _sync(each)
-        with _alone_in(folder):
+        with alone_in(folder):
             [*_, last] = drafts
             last.unlink(missing_ok=True)
             for path, each in drafts.items():
@@ -58,14 +57,3 @@ def _sync(draft: Path) -> None:
     """A name that outlives a power cut is to have its content."""
     with draft.open("rb") as written:
         os.fsync(written.fileno())
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """While another one puts its files there, it is waited for: a moment."""
-    with ExitStack() as stack:
-        with suppress(OSError):  # a file system that knows no locks, a folder that may be written to and not read
-            opened = os.open(folder, os.O_RDONLY)
-            stack.callback(os.close, opened)
-            fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
