@@ -11,11 +11,14 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from in_process import installed
+from pipeline import wait_until
 from rich.console import Console
 from seed import fill
 
 from assets.reports import REPORTS, TABLES
+from pipelines.command_line import front_door
 from resources.export.export import Asked, export
 from resources.kaltura.windows import DAY, Days
 from resources.postgres import locks
@@ -218,3 +221,54 @@ def test_a_restore_that_would_take_the_views_from_whoever_reads_them_is_refused_
     ):
         put_back(database, tmp_path / "empty.dump")
     put_back(database, tmp_path / "empty.dump")
+
+
+KEY = "an invented key of the tests, long enough for them"  # pragma: allowlist secret
+OF_COMMANDS = {
+    "erase": ["--user-id", "ann@example.org", "--yes"],
+    "forget-account": ["1", "--yes"],
+    "load-lists": ["FOLDER"],
+    "migrate": [],
+    "redate": [],
+    "retention": [],
+}
+
+
+@pytest.mark.parametrize("name", OF_COMMANDS)
+def test_what_waits_for_a_restore_holds_none_of_the_tables_that_it_replaces(
+    name: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each waited for the other, and Postgres ended one of them: the restore, perhaps after an hour of it."""
+    settings = {"DATABASE_URL": database, "KALTURA_PARTNER_ID": "1", "KALTURA_KS": "invented", "PII_KEY": KEY}
+    for setting, value in {**settings, "RETENTION_DAYS": "30"}.items():
+        monkeypatch.setenv(setting, value)
+    (tmp_path / "courses.csv").write_text("course_id\nc1\n")
+    words = [str(tmp_path) if word == "FOLDER" else word for word in OF_COMMANDS[name]]
+    with psycopg.connect(database, autocommit=True) as sql:
+        sql.execute("INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (1, 'c1', 'ann')")
+        done = []
+        waiting = threading.Thread(target=lambda: done.append(CliRunner().invoke(front_door, [name, *words])))
+        with psycopg.connect(database) as restoring:
+            for number in (locks.LOADS_LOCK, locks.PEOPLE_LOCK):
+                restoring.execute("SELECT pg_advisory_xact_lock(%s, %s)", [locks.LOCK_CLASS, number])
+            waiting.start()
+            wait_until(lambda: bool(sql.execute(WAITS_FOR_A_LOCK).fetchall()), 60)
+            assert sql.execute(TABLES_HELD).fetchall() == []
+    waiting.join(60)
+    assert isinstance(done[0].exception, SystemExit | None), done[0].output
+    assert "deadlock" not in done[0].output
+
+
+WAITS_FOR_A_LOCK = """
+SELECT FROM pg_stat_activity
+WHERE
+    datname = current_database() AND application_name = 'kaltura-room-warehouse' AND query LIKE '%advisory_xact_lock%'
+    AND state IN ('active', 'idle in transaction')
+    AND query ~ 'advisory_xact_lock(_shared)?\\((\\$1, \\$2|[0-9]+, [0-9]+)\\)'
+"""
+TABLES_HELD = """
+SELECT DISTINCT relname FROM pg_locks
+INNER JOIN pg_class ON relation = pg_class.oid INNER JOIN pg_namespace ON relnamespace = pg_namespace.oid
+WHERE nspname IN ('kaltura', 'university') AND pid <> pg_backend_pid()
+AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
