@@ -8,6 +8,7 @@ from assets.partitions import CALENDAR
 from assets.report import OWNERS, asset_key
 from resources.errors import ProjectError
 from resources.local import kaltura as standin
+from resources.postgres.session import DatabaseUnreachable
 from resources.settings import university_folder
 from resources.university.lists import COURSES, LISTS, UniversityList
 from resources.university.load import Loaded, load
@@ -16,6 +17,7 @@ from resources.warehouse.resource import Postgres
 SCHEMA = GROUP = "university"
 # In the metadata of a load.
 FILE_VERSION, ACCOUNT, ROWS, LOCAL_TIMES = "file version", "account", "dagster/row_count", "local times"
+REFUSED = "refused"  # in that of an observation: what would be said again. An outage leaves none, nor does a run that is killed
 
 
 def list_key(wanted: UniversityList) -> dg.AssetKey:
@@ -50,14 +52,17 @@ def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
             ),
         },
     )
-    def university_list(warehouse: Postgres) -> dg.MaterializeResult[None]:
+    def university_list(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.MaterializeResult[None]:
         try:
             path = _folder() / wanted.file_name
             version = file_version(path)
             account = standin.account()
             done = _loaded(warehouse, path, wanted, account)
+        except DatabaseUnreachable as error:
+            said = str(error)
         except (ProjectError, OSError) as error:
             said = str(error) if isinstance(error, ProjectError) else f"{wanted.file_name}: {error.strerror}."
+            context.log_event(dg.AssetObservation(list_key(wanted), metadata={REFUSED: said}))
         else:
             return dg.MaterializeResult(metadata={**_metadata(done), FILE_VERSION: version, ACCOUNT: account})
         raise dg.Failure(description=said, allow_retries=False)

@@ -3,7 +3,8 @@
     python set_up.py BUNDLE.zip
 
 Makes the user `admin` and the roles `kaltura_analyst` and `kaltura_analyst_pii`: both open the dashboards, neither has SQL
-Lab, and the second is shown who people are (superset_config.py). Passwords come from DASHBOARDS_SECRETS.
+Lab, and the second is shown who people are (superset_config.py). Passwords come from DASHBOARDS_SECRETS, and are those that
+count, whatever stood in Superset's database before.
 """
 
 import os
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from flask_migrate import upgrade
+from sqlalchemy import text
 from superset.app import create_app
+from werkzeug.security import check_password_hash
 
 DATABASE_FILE = "databases/kaltura_rooms.yaml"
 DATABASE = "Kaltura rooms"
@@ -27,9 +30,8 @@ def main(bundle: Path) -> None:
         upgrade()
         manager = app.appbuilder.sm
         _sync_permissions(app)
-        admin = manager.find_user("admin") or manager.add_user(
-            "admin", "Ad", "Min", "admin@localhost", manager.find_role("Admin"), _secret("superset_admin_password")
-        )
+        admin = _administrator(manager)
+        _forget_what_another_key_hid()
         _import(bundle, admin)
         _make_roles(manager)
 
@@ -41,6 +43,32 @@ def _sync_permissions(app: Any) -> None:
         app.appbuilder.add_permissions(update_perms=True)
         app.appbuilder.sm.sync_role_definitions()
         synced.write_text(version("apache-superset"), "utf-8")
+
+
+def _administrator(manager: Any) -> Any:
+    password = _secret("superset_admin_password")
+    admin = manager.find_user("admin")
+    if admin is None:
+        return manager.add_user("admin", "Ad", "Min", "admin@localhost", manager.find_role("Admin"), password)
+    if not check_password_hash(admin.password, password):
+        manager.reset_password(admin.id, password)
+    return admin
+
+
+def _forget_what_another_key_hid() -> None:
+    """The warehouse's password, encrypted with a key that is gone: nothing could be imported over it."""
+    from superset import db
+    from superset.models.core import Database
+
+    try:
+        db.session.query(Database).filter_by(database_name=DATABASE).all()
+    except ValueError:  # of what decrypts it
+        db.session.rollback()
+        forget = (
+            "UPDATE dbs SET password = NULL, encrypted_extra = NULL, server_cert = NULL WHERE database_name = :name"
+        )
+        db.session.execute(text(forget), {"name": DATABASE})
+        db.session.commit()
 
 
 def _secret(name: str) -> str:

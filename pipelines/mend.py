@@ -7,7 +7,8 @@ between, it leaves good days without a mark, and the next time marks them.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import dagster as dg
@@ -41,38 +42,61 @@ class Mended:
         }
 
     def lines(self) -> list[str]:
+        """Without `forgotten`, which have been told before."""
         said = {
             "Marked, as the warehouse holds them": self.marked,
             "Marks taken away, as the warehouse does not hold them": self.unmarked,
-            "Of these nothing brings back by itself, as no load is known before them": self.forgotten,
         }
-        pull = [f"    python -m pipelines pull --from {days.first} --to {days.last}" for days in self.forgotten]
-        return [*(f"{what}: {shown(days)}" for what, days in said.items() if days), *pull]
+        return [f"{what}: {shown(days)}" for what, days in said.items() if days]
 
 
-def mend(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Mended:
-    """Raises as `held` does, before anything is written."""
-    lost = _lost(connection, instance, account)
+def mend(
+    reading: Callable[[], AbstractContextManager[psycopg.Connection]],
+    instance: dg.DagsterInstance,
+    account: int,
+    tell: Callable[[str], None],
+) -> Mended:
+    """Raises as `held` does, before anything is written.
+
+    `reading` opens the warehouse, twice: writing marks anew takes its time, in which no transaction waits. `tell` is told of
+    `forgotten` days before a mark goes: nothing would tell of them once this was interrupted.
+    """
+    with reading() as connection:
+        lost, forgotten = _lost(connection, instance, account)
+    if forgotten:
+        tell("\n".join(_of_forgotten(forgotten)))
     figures = {report.report_id: _newest(instance, report) for report in REPORTS if lost[report.report_id]}
     instance.wipe_assets([report.key for report in REPORTS if lost[report.report_id]])
     # Read anew: what a run has loaded and marked since, the wipe has taken away too.
     marked = marks(instance)
-    there = held(connection, account)
+    with reading() as connection:
+        there = held(connection, account)
     added: set[dt.date] = set()
     for report in REPORTS:
         known = figures.get(report.report_id, {})
         unmarked = there.days_of(report) - marked[report.report_id]
         _mark(instance, report, unmarked, known)
         added |= unmarked - known.keys()
-    unmarked_days = set.union(*lost.values())
-    return Mended(stretches(added), stretches(unmarked_days), stretches(unmarked_days - there.missing.keys()))
+    return Mended(stretches(added), stretches(set.union(*lost.values())), forgotten)
 
 
-def _lost(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> dict[int, set[dt.date]]:
-    """By report, days that are marked and not there. Marks are read first: a run loads a day before it marks it."""
+def _lost(
+    connection: psycopg.Connection, instance: dg.DagsterInstance, account: int
+) -> tuple[dict[int, set[dt.date]], list[Days]]:
+    """By report, days that are marked and not there; and those of them that are not missing once their marks are gone.
+
+    Marks are read first: a run loads a day before it marks it.
+    """
     marked = marks(instance)
     there = held(connection, account)
-    return {report.report_id: marked[report.report_id] - there.days_of(report) for report in REPORTS}
+    lost = {report.report_id: marked[report.report_id] - there.days_of(report) for report in REPORTS}
+    return lost, stretches(set.union(*lost.values()) - there.missing.keys())
+
+
+def _of_forgotten(forgotten: Sequence[Days]) -> list[str]:
+    what = "Days whose marks go, and that nothing brings back by itself, as no load is known before them"
+    pull = [f"    python -m pipelines pull --from {days.first} --to {days.last}" for days in forgotten]
+    return [f"{what}: {shown(forgotten)}", *pull]
 
 
 def _mark(

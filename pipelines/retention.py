@@ -88,9 +88,10 @@ def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> Counts
     Raises `ProjectError`.
     """
     with opened(database_url()) as connection:
-        Migrations(connection).require_current()
         if account is None and not dry_run:
             keep_loads_off(connection, "the rest of that run would be refused, as it keeps names")
+        lock_exclusively(connection)
+        Migrations(connection).require_current()
         counts = converted(connection, privacy) if account is None else without_old_names(connection, privacy, account)
         if dry_run:
             connection.rollback()

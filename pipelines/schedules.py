@@ -14,6 +14,7 @@ from assets.room_report.asset import room_report
 from assets.room_sessions import ROOM_SESSIONS
 from pipelines import catch_up, run_days
 from pipelines.range_tags import range_tags
+from pipelines.report_weeks import WEEKS_BACK, weeks_to_report
 from resources.errors import ProjectError
 from resources.kaltura.windows import Days
 from resources.local import kaltura as local_kaltura
@@ -93,14 +94,23 @@ def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
     cron_schedule=REPORT_AT,
     execution_timezone=str(SETTINGS.timezone),
     target=dg.AssetSelection.assets(room_report),
-    description="The report of the week that is over, and again that of the week before it, whose figures are final now.",
+    description=(
+        "The report of the week that is over, and again that of the week before it, whose figures are final now. Besides, "
+        f"of the last {WEEKS_BACK} weeks, those whose report is not there or lacks days that are loaded."
+    ),
 )
 def weekly_report(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     due = context.scheduled_execution_time
-    weeks = WEEKS.get_partition_keys(current_time=due)[-2:]
+    weeks = WEEKS.get_partition_keys(current_time=due)
     if not weeks:
         return dg.SkipReason(f"START_DATE is {SETTINGS.start_date}: no week is over yet.")
-    return [dg.RunRequest(run_key=f"{week} on {due.date()}", partition_key=week) for week in weeks]
+    usual = weeks[-2:]
+    try:
+        behind = weeks_to_report(context.instance, local_kaltura.account(), usual, weeks)
+    except ProjectError as error:
+        behind = []
+        context.log.warning(f"Which weeks lack their report is not known: {error} The usual ones are asked for.")
+    return [dg.RunRequest(run_key=f"{week} on {due.date()}", partition_key=week) for week in (*behind, *usual)]
 
 
 # On from the start: a day that nobody pulls is told by no run.

@@ -25,6 +25,7 @@ from assets.report import Report
 from assets.reports import REPORTS
 from resources.kaltura.windows import Days, stretches
 from resources.postgres.migrations import Migrations
+from resources.postgres.reading import keep_a_restore_off
 from resources.settings import CHECKOUT
 from resources.warehouse.calendars import expect_none_but
 
@@ -158,6 +159,7 @@ def held(connection: psycopg.Connection, account: int, marked_from: dt.date | No
 
     Raises `MigrationError` for a schema that is not this version's, `CalendarError` for another zone's days.
     """
+    keep_a_restore_off(connection)
     Migrations(connection).require_current()
     expect_none_but(connection, account, CALENDAR.timezone)
     last = _partitions()[-1] if _partitions() else SETTINGS.start_date

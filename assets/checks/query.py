@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from resources.postgres.reading import readers_lock
 from resources.settings import CHECKOUT
 
 QUERIES = CHECKOUT / "sql" / "checks"
@@ -53,11 +54,17 @@ def query(connection: psycopg.Connection, name: str, parameters: Mapping[str, ob
 
 @contextmanager
 def reading(connection: psycopg.Connection, timeout_seconds: int = TIMEOUT_SECONDS) -> Iterator[psycopg.Connection]:
-    """The connection, for queries of which a failed one does not spoil the next. To be entered in a transaction."""
+    """The connection, for queries of which a failed one does not spoil the next. To be entered in a transaction.
+
+    A restore is waited for, no longer than a query takes at most.
+    """
+    apart = readers_lock()
     with connection.pipeline():
         connection.execute("SET TRANSACTION READ ONLY")
         connection.execute("SET LOCAL jit = off")  # compiling takes longer than any of the queries
         connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{timeout_seconds}s")))
+        apart.ask(connection)
+    apart.wait(connection)
     yield connection
 
 

@@ -22,6 +22,11 @@ from resources.settings import SettingError, report_folder, report_language
 from resources.warehouse.resource import Postgres
 
 GROUP = "reports"
+FIGURES, OF_ACCOUNT, DAYS_LOADED = (
+    "figures",
+    "account",
+    "days loaded",
+)  # in a report's metadata, and columns of its table
 PICTURES_SHOWN = 3  # accounts whose picture is kept with the materialization
 
 
@@ -104,19 +109,19 @@ def _metadata(written: list[Written], say: Language) -> dict[str, dg.MetadataVal
     records = [
         dg.TableRecord(
             {
-                "account": each.figures.account_id,
+                OF_ACCOUNT: each.figures.account_id,
                 "sessions": each.figures.week.session_count,
                 "people": None if is_unknown or each.figures.is_nobody_followed else each.figures.week.people_count,
                 "attendances": None if is_unknown else each.figures.week.attendance_count,
                 "breakouts": each.figures.week.breakout_session_count,
-                "days loaded": WEEK.days - len(each.figures.missing[each.figures.week_date]),
+                DAYS_LOADED: WEEK.days - len(each.figures.missing[each.figures.week_date]),
                 "days provisional": len(each.figures.provisional[each.figures.week_date]),
             }
         )
         for each in written
         for is_unknown in (each.figures.is_attendance_unknown(each.figures.week),)
     ]
-    metadata: dict[str, dg.MetadataValue] = {"figures": dg.MetadataValue.table(records)}
+    metadata: dict[str, dg.MetadataValue] = {FIGURES: dg.MetadataValue.table(records)}
     for each in written:
         whose = f", account {each.figures.account_id}" if len(written) > 1 else ""
         metadata[f"file{whose}"] = dg.MetadataValue.path(each.path)

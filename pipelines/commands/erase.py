@@ -70,8 +70,8 @@ def _erase(console: Console, people: People, user_id: str, *, dry_run: bool) -> 
     from resources.privacy.people import lock_exclusively, require_mode
 
     with opened(database_url()) as connection:
-        Migrations(connection).require_current()
         lock_exclusively(connection)
+        Migrations(connection).require_current()
         require_mode(connection, people.privacy)
         before = erased_at(connection, people, user_id)
         counts = erase(connection, people, TABLES, user_id)

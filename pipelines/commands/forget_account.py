@@ -40,10 +40,10 @@ def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
     from resources.warehouse.accounts import erased_people, forget_account
 
     with opened(database_url()) as connection:
-        Migrations(connection).require_current()
         if not dry_run:  # the run's retry would pull anew all that it had loaded
             keep_loads_off(connection, "a run of this account would bring it back")
         lock_exclusively(connection)
+        Migrations(connection).require_current()
         counts = forget_account(connection, partner_id)
         erased = erased_people(connection, partner_id)
         if dry_run:

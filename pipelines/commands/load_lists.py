@@ -61,12 +61,14 @@ def _loaded(
     """Why the list was refused; empty where it was loaded, which is printed."""
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
+    from resources.privacy.people import lock_shared
     from resources.university.load import load
     from resources.university.read import ListRefused
 
     path = folder / wanted.file_name
     try:
         with opened(at) as connection:
+            lock_shared(connection)
             Migrations(connection).require_current()
             done = load(
                 connection, path, wanted, account, settings.privacy, settings.timezone, accept_empty=accept_empty

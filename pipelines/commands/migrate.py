@@ -26,7 +26,7 @@ def _register_listed_people(at: str) -> None:
     """As each pull does. Not where the settings are missing here, or are not those that the warehouse is filled with."""
     from resources.postgres.session import opened
     from resources.privacy import roster
-    from resources.privacy.people import has_settings_of
+    from resources.privacy.people import has_settings_of, lock_shared
     from resources.settings import SettingError, privacy_settings
 
     try:
@@ -34,5 +34,6 @@ def _register_listed_people(at: str) -> None:
     except SettingError:
         return
     with opened(at) as connection:
+        lock_shared(connection)
         if has_settings_of(connection, privacy):
             roster.register(connection, privacy, None)

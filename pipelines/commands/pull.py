@@ -165,9 +165,11 @@ def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, con
     from psycopg.rows import dict_row
 
     from pipelines.first_look import print_first_look
+    from resources.postgres.reading import keep_a_restore_off
     from resources.postgres.session import opened
 
     with opened(url) as connection:
+        keep_a_restore_off(connection)
         rows_as_dicts = cast("psycopg.Connection[dict[str, Any]]", connection)
         rows_as_dicts.row_factory = dict_row
         print_first_look(console, rows_as_dicts, run_id, first, last)

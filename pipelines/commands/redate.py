@@ -39,10 +39,10 @@ def command(account: int | None, dry_run: bool) -> None:
     console = Console()
     account = standin.account() if account is None else account
     with opened(database_url()) as connection:
-        Migrations(connection).require_current()
         if not dry_run:
             keep_loads_off(connection, "the rest of that run would be refused, as it cuts days in the zone before")
         lock_exclusively(connection)
+        Migrations(connection).require_current()
         done = redate(connection, account, timezone, TABLES)
         has_times = not {each.name for each in LISTS if each.has_times}.isdisjoint(filled(connection, account))
         if dry_run:

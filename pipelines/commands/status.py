@@ -3,6 +3,7 @@ provisional for too long.
 """
 
 import json
+from functools import partial
 
 import click
 
@@ -28,10 +29,12 @@ def command(as_json: bool, mends: bool) -> None:
     from resources.postgres.url import database_url
 
     account = local_kaltura.account()
-    with opened(database_url()) as connection, dagster_home.instance() as instance:
-        mended = mend(connection, instance, account) if mends else None
-        found = status(connection, instance, account)
-        invented = invented_beside(connection)
+    url = database_url()
+    with dagster_home.instance() as instance:
+        mended = mend(lambda: opened(url), instance, account, partial(click.echo, err=as_json)) if mends else None
+        with opened(url) as connection:
+            found = status(connection, instance, account)
+            invented = invented_beside(connection)
     if as_json:
         document = found.document() | ({"mended": mended.document()} if mended else {})
         click.echo(json.dumps(document | ({"invented": invented} if invented else {}), indent=2))

@@ -1,17 +1,18 @@
 """Loads the university's lists when their files change, or when the warehouse does not have them.
 
 What is loaded is told by each list's newest load and by the warehouse, and not by what was asked for: a run that was
-killed, or met a database that was away, is asked for again. So is a list that was refused, once a day, or as soon as its
-file changes. One with times is loaded again once the days are cut in another time zone, and not while that is not the one
-of the settings.
+killed, or met a database that was away, is asked for again, once the database answers. So is a list that was refused, once
+a day, or as soon as its file changes. One with times is loaded again once the days are cut in another time zone, and not
+while that is not the one of the settings.
 """
 
 import json
 import logging
 import time
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import dagster as dg
 import psycopg
@@ -52,7 +53,7 @@ def changed_lists(context: dg.SensorEvaluationContext, warehouse: Postgres) -> d
     except ProjectError as error:
         return dg.SkipReason(str(error))
     now = _now()
-    asked: dict[str, tuple[str, float]] = json.loads(context.cursor or "{}")
+    asked: dict[str, Sequence[Any]] = json.loads(context.cursor or "{}")
     found = _found(folder)
     if not found:
         return dg.SkipReason(f"UNIVERSITY_DIR: {has_none(folder)}")
@@ -63,14 +64,18 @@ def changed_lists(context: dg.SensorEvaluationContext, warehouse: Postgres) -> d
         for each, version in there.items()
         if not (each.has_times and held.other_zone)
     }
-    waiting = [each for each, reason in reasons.items() if reason and _is_due(asked.get(each.name), reason, now)]
+    outcomes = {each: _outcome(context.instance, each) for each, reason in reasons.items() if reason}
+    asks = {each: Ask(reasons[each], now, outcome) for each, outcome in outcomes.items()}
+    first = [each for each, ask in asks.items() if ask.is_due(asked.get(each.name))]
+    again = [each for each, ask in asks.items() if held.filled is not None and ask.is_in_vain(asked.get(each.name))]
+    waiting = first or again
     if not waiting:
         return dg.SkipReason(held.other_zone or "No list has changed.")
     if context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, tags={"dagster/sensor_name": NAME}), limit=1):
         return dg.SkipReason("Lists are being loaded. What has changed since is loaded after that.")
     # Alone: were it refused in a run with the others, Dagster would begin none of them.
     due = [COURSES] if COURSES in waiting else waiting
-    asked |= {each.name: (reasons[each], now) for each in due}
+    asked |= {each.name: asks[each] for each in due}
     request = dg.RunRequest(asset_selection=[list_key(each) for each in due])
     return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
 
@@ -152,12 +157,33 @@ def _reason(wanted: UniversityList, file: str, mark: Mark | None, held: Held) ->
     return ""
 
 
-def _is_due(before: tuple[str, float] | None, reason: str, now: float) -> bool:
-    """Whether it was not asked for by this reason last, or so long ago that it is tried again."""
-    match before:
-        case [former, asked_at]:
-            return bool(former != reason or now - asked_at >= AGAIN_AFTER_SECONDS)
-    return True
+class Ask(NamedTuple):
+    """Why a list is asked for, when, and what had come of it until then. As such it stands in the cursor."""
+
+    reason: str
+    at: float
+    outcome: str
+
+    def is_due(self, before: Sequence[Any] | None) -> bool:
+        """Whether it was not asked for by this reason last, or so long ago that it is tried again."""
+        match before:
+            case [former, asked_at, *_]:
+                return bool(former != self.reason or self.at - asked_at >= AGAIN_AFTER_SECONDS)
+        return True
+
+    def is_in_vain(self, before: Sequence[Any] | None) -> bool:
+        """Whether it was asked for, and has neither been loaded nor refused since. A version before did not say."""
+        match before:
+            case [_, _, outcome]:
+                return bool(outcome == self.outcome)
+        return False
+
+
+def _outcome(instance: dg.DagsterInstance, wanted: UniversityList) -> str:
+    """Which load of the list and which refusal were the last."""
+    key = list_key(wanted)
+    loads, refusals = instance.fetch_materializations(key, limit=1), instance.fetch_observations(key, limit=1)
+    return " ".join(str(record.storage_id) for record in (*loads.records, *refusals.records))
 
 
 def _now() -> float:

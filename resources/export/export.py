@@ -1,5 +1,7 @@
 """Views as files: streamed, so that memory is bounded whatever their size, and all of one moment, so that they agree.
 
+They take their places together once all are whole: until then the files of an export before stay as they are.
+
 Beside the files stands `export.json`: when they were read and by which login, what was asked for, how many rows each has
 and how many of its values were cut, and how far each report was known then.
 """
@@ -18,7 +20,8 @@ import pyarrow as pa
 from resources.export.catalog import ACCOUNT, SCHEMA, ExportedView, ExportError, chosen
 from resources.export.files import new_file
 from resources.postgres import session
-from resources.runtime.whole_file import whole_file
+from resources.postgres.reading import OneMoment, expect_the_same
+from resources.runtime.whole_file import whole_files
 
 BATCH_ROWS = 10_000
 MANIFEST = "export.json"
@@ -57,15 +60,19 @@ def export(url: str, asked: Asked, folder: Path, progress: Callable[[str, int], 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # One snapshot, in which nothing can be changed.
-        with session.connect(url) as connection, session.transaction(connection, "REPEATABLE READ", "READ ONLY"):
+        with whole_files(folder) as draft, session.connect(url) as connection, session.ended(connection):
+            moment = OneMoment()
+            moment.begin(connection)
+            moment.settle(connection)
             views = chosen(connection, asked.views)
             wheres = [_where(view, asked) for view in views]
             done = [
-                _written(connection, view, where, asked.form, folder, progress)
+                _written(connection, view, where, draft(_file_name(view, asked)), asked.form, progress)
                 for view, where in zip(views, wheres, strict=True)
             ]
-            _write_manifest(folder / MANIFEST, _manifest(connection, asked, done))
+            manifest = _manifest(connection, asked, done)
+            expect_the_same(connection)
+            draft(MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     except psycopg.Error as error:
         described: Exception = session.refused(error)
     except OSError as error:
@@ -95,19 +102,23 @@ def _where(view: ExportedView, asked: Asked) -> tuple[str, list[Any]]:
     return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), parameters
 
 
+def _file_name(view: ExportedView, asked: Asked) -> str:
+    return f"{view.name}.{asked.form}"
+
+
 def _written(
     connection: psycopg.Connection,
     view: ExportedView,
     where: tuple[str, list[Any]],
+    draft: Path,
     form: str,
-    folder: Path,
     progress: Callable[[str, int], None],
 ) -> Exported:
     condition, parameters = where
     columns = ", ".join(column.name for column in view.columns)
     query = f"SELECT {columns} FROM {SCHEMA}.{view.name}{condition}"  # names of the catalog's
-    path, rows = folder / f"{view.name}.{form}", 0
-    with new_file(path, view, form) as file, connection.cursor(name="export") as cursor:
+    rows = 0
+    with new_file(draft, view, form) as file, connection.cursor(name="export") as cursor:
         cursor.execute(query.encode(), parameters)
         while batch := cursor.fetchmany(BATCH_ROWS):
             arrays = [
@@ -117,7 +128,7 @@ def _written(
             file.write(pa.record_batch(arrays, schema=view.schema))
             rows += len(batch)
             progress(view.name, rows)
-    return Exported(view.name, path.name, rows, file.cut_cells)
+    return Exported(view.name, draft.name, rows, file.cut_cells)
 
 
 def _manifest(connection: psycopg.Connection, asked: Asked, done: Sequence[Exported]) -> dict[str, Any]:
@@ -132,8 +143,3 @@ def _manifest(connection: psycopg.Connection, asked: Asked, done: Sequence[Expor
         "files": [asdict(each) for each in done],
         "freshness": [each for (each,) in connection.execute(_FRESHNESS, {"account": asked.account})],
     }
-
-
-def _write_manifest(path: Path, content: dict[str, Any]) -> None:
-    with whole_file(path) as draft:
-        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

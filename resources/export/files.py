@@ -1,7 +1,4 @@
-"""The files of an export, one format a class: typed Parquet, and CSV and Excel that are safe to open in a spreadsheet.
-
-A file is written beside its place and put there when it is whole, readable by its owner alone: it may name people.
-"""
+"""The files of an export, one format a class: typed Parquet, and CSV and Excel that are safe to open in a spreadsheet."""
 
 import csv
 import datetime as dt
@@ -17,7 +14,6 @@ import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 
 from resources.export.catalog import ExportedView, ExportError
-from resources.runtime.whole_file import whole_file
 
 EXCEL_ROWS = 1_048_575  # below the head
 EXCEL_CHARACTERS = 32_767  # of a cell, as UTF-16 counts them
@@ -142,16 +138,15 @@ FORMATS: Mapping[str, type[Parquet | Csv | Excel]] = {"parquet": Parquet, "csv":
 
 
 @contextmanager
-def new_file(path: Path, view: ExportedView, form: str) -> Iterator[ExportFile]:
-    """The file is at `path` when the block has ended well, and nothing is left of it where it has not."""
-    with whole_file(path) as draft:
-        made = FORMATS[form](draft, view)
-        try:
-            yield made
-            made.close()
-        except BaseException:
-            made.discard()
-            raise
+def new_file(draft: Path, view: ExportedView, form: str) -> Iterator[ExportFile]:
+    """It is whole when the block has ended well."""
+    made = FORMATS[form](draft, view)
+    try:
+        yield made
+        made.close()
+    except BaseException:
+        made.discard()
+        raise
 
 
 def _csv_cell(value: Any) -> Any:

@@ -27,7 +27,7 @@ from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
 from resources.postgres.backup_folder import manifest_of
 from resources.postgres.session import DatabaseError, connect
-from resources.runtime.drafts import draft_folder, remove_left_drafts
+from resources.runtime.drafts import alone_in, draft_folder, remove_left_drafts
 
 KALTURA, UNIVERSITY = SCHEMAS = ("kaltura", "university")
 POLL_SECONDS = 0.3
@@ -36,7 +36,8 @@ BLOCK_BYTES = 1 << 20
 _NOT_PASSED_ON = (b"PGSERVICE", b"PGSERVICEFILE", b"PGAPPNAME")
 _ADVICE = {
     "server version mismatch": "Set PG_BIN to programs of the server's version.",
-    "SSL support is not compiled in": "Set PG_BIN to programs that have it: those of the system's packages, say.",
+    "SSL support is not compiled in": "Set PG_BIN to programs that have it: those of the system's packages, say. For an "
+    "image with them see docs/deployment.md, On Kubernetes.",
 }
 
 
@@ -99,8 +100,7 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
 
     What others that were killed had begun to write into the folder is removed first: it takes room.
     """
-    if file.exists():
-        raise BackupError(f"{file} is there already. Choose another name, or remove it.")
+    _refuse_to_overwrite(file)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     remove_left_drafts(file.parent)
     with connected(url) as connection, draft_folder(file) as (folder, lock):
@@ -124,9 +124,16 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
         draft.chmod(0o600)
         Manifest.beside(draft).touch(0o600)
         Manifest.beside(draft).write_text(json.dumps(asdict(manifest), indent=1) + "\n", "utf-8")
-        Manifest.beside(draft).replace(Manifest.beside(file))
-        draft.replace(file)
+        with alone_in(file.parent):
+            _refuse_to_overwrite(file)  # another one may have begun when this had
+            Manifest.beside(draft).replace(Manifest.beside(file))
+            draft.replace(file)
     return manifest
+
+
+def _refuse_to_overwrite(file: Path) -> None:
+    if file.exists():
+        raise BackupError(f"{file} is there already. Choose another name, or remove it.")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ LOCK_CLASS = 0x6B616C74  # "kalt"
 PEOPLE_LOCK = 0  # loads take it shared; erasure, retention and conversion take it exclusively
 REGISTRY_LOCK = 1
 LOADS_LOCK = 2  # a run that loads days takes it shared until it ends; what such a run must not meet, exclusively
+READERS_LOCK = 3  # who reads more than one thing takes it shared; a restore, which takes all away, exclusively
 
 SCHEMA_LOCK = 0x6B616C7475726100  # whoever changes the schema or its grants; one number that all versions agree on
 SCHEMA_LOCK_SECONDS = 60  # other migrations take seconds
@@ -39,6 +40,32 @@ WHERE
     AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (pg_locks.classid::bigint << 32) | pg_locks.objid::bigint = %s
 ORDER BY pg_locks.pid
+"""
+_HELD_ALONE = """
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE
+        locktype = 'advisory' AND granted AND objsubid = %s AND mode = 'ExclusiveLock'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (classid::bigint << 32) | objid::bigint = %s
+)
+"""
+_END_IT = "SELECT pg_terminate_backend(its number)"
+_BUSY = (
+    "a restore, redate, forget-account or retention --all is under way",
+    f"Wait for it, and run this again. Where nobody is at it any more, as its machine is gone: {_END_IT}.",
+)
+_LOADING = (
+    "Wait for that run or stop it (Dagster's UI, or Ctrl-C), switch the schedules off, and run this again. Where there is "
+    f"no such run any more, as its machine is gone: {_END_IT}."
+)
+# The server asks whether the other end is still there: of a machine that is gone nothing else tells, and by the system's
+# own settings it asks after two hours. Until the transaction ends.
+NOTICED_WHEN_GONE = """
+SELECT
+    pg_catalog.set_config('tcp_keepalives_idle', '60', TRUE),
+    pg_catalog.set_config('tcp_keepalives_interval', '10', TRUE),
+    pg_catalog.set_config('tcp_keepalives_count', '6', TRUE)
 """
 _ONE_NUMBER, _TWO_NUMBERS = 1, 2  # how pg_locks tells the two kinds of advisory locks apart
 _LIMIT = "SELECT set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), %s), true)"
@@ -120,7 +147,7 @@ def take_schema_lock(connection: psycopg.Connection) -> None:
         return
     raise LockedByAnother(
         f"the schema is being changed by another: {_holders(connection, _ONE_NUMBER, SCHEMA_LOCK)}. Waited for "
-        f"{SCHEMA_LOCK_SECONDS} s. Run it again later, or end that process: SELECT pg_terminate_backend(its number)."
+        f"{SCHEMA_LOCK_SECONDS} s. Run it again later, or end that process: {_END_IT}."
     )
 
 
@@ -131,11 +158,24 @@ def keep_loads_off(connection: psycopg.Connection, harm: str) -> None:
     """
     taken = _comes(connection, "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, LOADS_LOCK], RESTORE_SECONDS)
     if not taken:
+        key = LOCK_CLASS << 32 | LOADS_LOCK
+        alone = connection.execute(_HELD_ALONE, [_TWO_NUMBERS, key]).fetchone() == (True,)
+        found, todo = _BUSY if alone else (f"days are being loaded, and {harm}", _LOADING)
         raise LockedByAnother(
-            f"days are being loaded, and {harm}: "
-            f"{_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | LOADS_LOCK)}. Waited for {RESTORE_SECONDS} s, and "
-            "changed nothing. Wait for that run or stop it (Dagster's UI, or Ctrl-C), switch the schedules off, and "
-            "run this again."
+            f"{found}: {_holders(connection, _TWO_NUMBERS, key)}. Waited for {RESTORE_SECONDS} s, and changed nothing. {todo}"
+        )
+    connection.execute(NOTICED_WHEN_GONE.encode())
+
+
+def keep_readers_off(connection: psycopg.Connection) -> None:
+    """Let nothing of this project read until the transaction ends. Raises `LockedByAnother` where one reads for longer.
+
+    A restore that took the views from a reader would wait for its tables, and the reader for its next view.
+    """
+    if not _comes(connection, "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, READERS_LOCK], RESTORE_SECONDS):
+        raise LockedByAnother(
+            f"the warehouse is being read: {_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | READERS_LOCK)}. "
+            f"Waited for {RESTORE_SECONDS} s, and changed nothing. Run this again later, or end that process: {_END_IT}."
         )
 
 

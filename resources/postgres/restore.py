@@ -33,7 +33,7 @@ from resources.postgres.backup import (
     progress,
     table_rows,
 )
-from resources.postgres.locks import keep_loads_off, take_schema_lock
+from resources.postgres.locks import keep_loads_off, keep_readers_off, take_schema_lock
 from resources.postgres.migrations import MigrationError, Migrations, files
 from resources.postgres.refusals import NOT_ALLOWED
 from resources.postgres.session import commit, refused
@@ -110,6 +110,7 @@ def restore(
         take_schema_lock(connection)
         _refuse_to_lose_rows(connection, replace)
         keeper.before(connection)
+        keep_readers_off(connection)
         try:
             views = Migrations(connection).views_made()
             views.drop()

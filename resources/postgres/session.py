@@ -32,6 +32,11 @@ _has_committed = threading.Event()
 CONNECT_TIMEOUT_SECONDS = 10
 APPLICATION_NAME = "kaltura-room-warehouse"
 LEAST_VERSION = 15
+_KEEPALIVES = {
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+}  # a server that is gone is missed in 2 min
 
 _TOLD = frozenset({"host", "dbname", "user"})  # by which somebody finds the database that was meant
 _ADDRESSES = frozenset({"hostaddr", "port"})
@@ -63,7 +68,7 @@ def connect(url: str) -> psycopg.Connection:
     Raises `DatabaseUrlError`, `DatabaseUnreachable` or `DatabaseError`.
     """
     given = conninfo_to_dict(libpq_url(url))
-    defaults = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": APPLICATION_NAME}
+    defaults = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": APPLICATION_NAME, **_KEEPALIVES}
     try:
         connection: psycopg.Connection = psycopg.connect(
             **{**defaults, **given, "client_encoding": "UTF8"},  # type: ignore[arg-type]

@@ -66,8 +66,16 @@ class _Recorded:
 
 
 def lock_exclusively(connection: psycopg.Connection) -> None:
-    """Wait until no load is in flight, and let none begin before the transaction ends."""
+    """Wait until no load is in flight, and let none begin before the transaction ends.
+
+    Before anything is read: who waits, for a restore it may be, is to hold no table that the other one wants.
+    """
     take_lock(connection, PEOPLE_LOCK, "the loads that are under way")
+
+
+def lock_shared(connection: psycopg.Connection) -> None:
+    """Wait for what takes people out, and for a restore, and let none begin before the transaction ends. As above, first."""
+    take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
 
 
 def has_settings_of(connection: psycopg.Connection, privacy: Privacy) -> bool:

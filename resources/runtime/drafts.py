@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _LOCK = "lock"
@@ -45,6 +45,17 @@ def draft_folder(file: Path) -> Iterator[tuple[Path, int]]:
             yield Path(name), lock
         finally:
             os.close(lock)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """While drafts take their places in it: another one that puts its files there is waited for, a moment."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # a file system that knows no locks, a folder that may be written to and not read
+            opened = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, opened)
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
 
 
 def remove_left_drafts(folder: Path) -> None:

@@ -13,9 +13,8 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
-from resources.postgres.locks import PEOPLE_LOCK, take_lock
 from resources.privacy.listed_pseudonyms import forget_unlisted
-from resources.privacy.people import first_day_kept, require_mode
+from resources.privacy.people import first_day_kept, lock_shared, require_mode
 from resources.privacy.pseudonyms import People, Privacy
 from resources.privacy.roster import Named, aged_enrolments, stored
 from resources.university.lists import ACCOUNT, COURSES, LISTS, PERSON_EMAIL, PERSON_ID, TIMETABLE, UniversityList
@@ -62,7 +61,7 @@ def load(
     `OSError` where it can't be read, `PrivacyError` where the warehouse is filled with other settings.
     """
     frame = validated(path, wanted, account, privacy, timezone)
-    take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
+    lock_shared(connection)
     require_mode(connection, privacy)
     local_times = _local_times(connection, path, account, timezone) if wanted.has_times else ""
     target = sql.Identifier("university", wanted.name)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import psycopg
 
-from resources.postgres.locks import LOADS_LOCK, take_lock
+from resources.postgres.locks import LOADS_LOCK, NOTICED_WHEN_GONE, take_lock
 from resources.postgres.session import connect, refused
 
 _PROGRAM = "kaltura run {}"  # and the first characters of its id: who else wants the lock is told it
@@ -64,6 +64,7 @@ class UnderWay:
                 connection.execute("SELECT set_config('application_name', %s, TRUE)", [self._program])
                 connection.execute(f"SET LOCAL lock_timeout = '{RESTORE_TAKES_SECONDS}s'".encode())
                 connection.execute(_NO_LIMITS.encode())
+                connection.execute(NOTICED_WHEN_GONE.encode())
             take_lock(connection, LOADS_LOCK, "a restore, or what else keeps loads off, to end", shared=True)
         except BaseException:
             connection.close()

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from resources.arrivals import Arrivals
 from resources.postgres import outages, session
 from resources.postgres.migrations import Migrations
+from resources.postgres.reading import OneMoment
 from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused
 from resources.postgres.url import libpq_url
 from resources.privacy import roster
@@ -138,8 +139,10 @@ class Warehouse:
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection]:
-        """As `connection`, but nothing can be written, and all queries see the data of one moment."""
-        with self.connection("REPEATABLE READ", "READ ONLY") as connection:
+        """As `connection`, but nothing can be written, and all queries see the data of one moment. A restore is waited for."""
+        moment = OneMoment()
+        with self.connection("REPEATABLE READ", "READ ONLY", moment.ask) as connection:
+            moment.settle(connection)
             yield connection
 
     def require_current_schema(self) -> None:

@@ -3,19 +3,26 @@
 import datetime as dt
 import io
 import math
+import shutil
 import zipfile
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import run_folder
 import yaml
 from dashboard_figures import QUERIES, SOME_COLUMNS, query
+from pipeline import free_port, wait_until
 from superset_api import Api, Served
 
+from pipelines.commands.dashboards import answers, bring_up_to_date
 from pipelines.dashboards import bundle
 from pipelines.dashboards.boards import BOARDS
 from pipelines.dashboards.charts import as_sql
+from resources.local.superset import Superset
 
 CHARTS = {chart.name: chart for board in BOARDS for chart in board.charts}
 
@@ -213,3 +220,24 @@ def test_no_secret_is_in_a_log_or_open_to_others(served: Served) -> None:
         assert file.read_text() not in log, file.name
         assert file.stat().st_mode & 0o077 == 0
     assert served.superset.folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("lost", ["superset_admin_password", "superset_secret_key"])
+def test_a_secret_that_is_made_anew_is_the_one_that_counts(lost: str, served: Served, tmp_path: Path) -> None:
+    """Superset's own database has the administrator as of before, and the warehouse's password encrypted with the old key."""
+    superset = Superset(Path(shutil.copytree(served.superset.folder, tmp_path / "superset")))
+    (superset.secrets / lost).write_text("")
+    superset.make_secrets()
+    with run_folder.alone("roles"):
+        bring_up_to_date(superset, served.warehouse, "UTC")
+    port = free_port()
+    process = superset.serve(port)
+    try:
+        wait_until(lambda: answers(port) or process.poll() is not None, 120)
+        address = f"http://127.0.0.1:{port}"
+        with closing(Api(address, "admin", superset.secret("superset_admin_password"))) as admin:
+            [chart] = [number for name, number in admin.charts().items() if name == "Sessions held"]
+            assert admin.data(chart)["data"]
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,8 +28,9 @@ from rich.console import Console
 
 from pipelines.command_line import front_door
 from resources.kaltura.client import Client
+from resources.local import postgres as local_postgres
 from resources.postgres import restore as restoring
-from resources.postgres.backup import BackupError, Manifest, back_up
+from resources.postgres.backup import BackupError, Manifest, back_up, checksum
 from resources.privacy.pseudonyms import FULL
 from resources.privacy.restored import KeptErasures
 from resources.runtime.drafts import remove_left_drafts
@@ -472,3 +474,37 @@ def test_a_database_without_a_warehouse_has_nothing_to_back_up(postgres_folder: 
 
     assert "no schema" in backup(local_postgres.url(postgres_folder, "template1"), tmp_path / "a.dump", succeeds=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_backups_into_one_file_at_once_one_is_refused_and_the_other_is_whole(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have looked whether it is there before either has written it."""
+    programs, go = tmp_path / "programs", tmp_path / "go"
+    programs.mkdir()
+    dump = programs / "pg_dump"
+    words = (
+        f"touch {programs}/begun.$$; while [ ! -e {go} ]; do sleep 0.05; done; exec {local_postgres.binary('pg_dump')}"
+    )
+    dump.write_text(f'#!/bin/sh\n{words} "$@"\n')
+    dump.chmod(0o755)
+    monkeypatch.setenv("PG_BIN", str(programs))
+    file, said = tmp_path / "backups" / "both.dump", []
+
+    def back_up_there() -> None:
+        try:
+            said.append(back_up(database, file, Console(quiet=True)).sha256)
+        except BackupError as error:
+            said.append(str(error))
+
+    at_once = [threading.Thread(target=back_up_there) for _ in range(2)]
+    for each in at_once:
+        each.start()
+    wait_until(lambda: len([*programs.glob("begun.*")]) == 2, 60)
+    go.touch()
+    for each in at_once:
+        each.join(60)
+    assert sorted("is there already" in each for each in said) == [False, True]
+    assert Manifest.of(file).sha256 == checksum(file)
+    assert Manifest.of(file).sha256 in said
+    assert {path.name for path in file.parent.iterdir()} == {"both.dump", "both.dump.json"}

@@ -139,6 +139,7 @@ def test_a_pg_dump_that_knows_no_tls_is_told_from_a_server_that_is_away(
     around = {"PGPASSWORD": parts["password"], "PGSSLMODE": "require"}
     said = run(url_of(parts), around, programs, "backup", str(tmp_path / "a.dump"), succeeds=False)
     assert "SSL support is not compiled in" in said
+    assert "docs/deployment.md" in said
     assert "PG_BIN" in said
     assert not (tmp_path / "a.dump").exists()
 

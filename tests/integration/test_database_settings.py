@@ -115,6 +115,12 @@ def test_every_setting_is_ours_in_a_transaction_and_outlives_it_for_nobody(datab
     assert inside["search_path"] == ("pg_catalog",)
 
 
+def test_a_server_that_is_gone_is_missed_in_minutes_unless_the_url_says_otherwise(database: str) -> None:
+    for words, idle in (("", "60"), ("&keepalives_idle=7", "7")):
+        with connect(f"{database}{words}") as connection:
+            assert connection.info.get_parameters()["keepalives_idle"] == idle
+
+
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
 def test_a_server_encoding_that_can_not_hold_every_name_is_refused_by_name_before_anything_is_written(
     encoding: str, database: str

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ from resources.export.export import BATCH_ROWS, Asked, export
 from resources.export.files import EXCEL_ROWS, FORMATS, Excel, new_file
 from resources.postgres.roles import apply_roles
 from resources.postgres.session import DatabaseError
+from resources.runtime.whole_file import whole_file
 from resources.table import UNKNOWN
 from tests.integration.test_roles import VIEWS
 
@@ -249,6 +251,74 @@ def test_what_cannot_be_exported_is_said_and_leaves_nothing_half_written(seeded:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_that_fails_at_its_second_view_leaves_that_of_before_as_it_was(seeded: str, tmp_path: Path) -> None:
+    """The first view's file would be of today, the second's and what export.json says of both of before."""
+    with psycopg.connect(seeded, autocommit=True) as connection:
+        connection.execute("CREATE VIEW analytics.second AS SELECT 1 / count(*) AS x FROM kaltura.room_sessions")
+        exported(seeded, tmp_path, "sessions", "second", form="csv")
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        connection.execute("DELETE FROM kaltura.room_sessions")
+    with pytest.raises(DatabaseError, match="division by zero"):
+        exported(seeded, tmp_path, "sessions", "second", form="csv")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_export_that_is_ended_while_its_files_take_their_places_leaves_no_word_of_when_they_were_read(
+    seeded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported(seeded, tmp_path, "rooms", "daily")
+    replace = Path.replace
+
+    def ended_at_the_second(path: Path, target: Path) -> Path:
+        if target.name == "daily.parquet":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", ended_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        exported(seeded, tmp_path, "rooms", "daily")
+    assert {path.name for path in tmp_path.iterdir()} == {"rooms.parquet", "daily.parquet"}
+
+
+def test_of_two_exports_into_one_folder_all_files_are_of_the_one_that_its_manifest_tells_of(
+    seeded: str, tmp_path: Path
+) -> None:
+    """The first has written a view when the second, which reads another day, begins and ends."""
+    has_begun, may_go_on, failed = threading.Event(), threading.Event(), []
+
+    def first(view: str, rows: int) -> None:
+        if view == "daily":
+            has_begun.set()
+            may_go_on.wait(60)
+
+    def export_first() -> None:
+        try:
+            export(seeded, Asked(["sessions", "daily"], "csv", account=101), tmp_path, first)
+        except Exception as error:
+            failed.append(error)
+
+    exporting_first = threading.Thread(target=export_first)
+    exporting_first.start()
+    assert has_begun.wait(60)
+    exported(seeded, tmp_path, "sessions", "daily", form="csv")
+    second = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert counted_in(second) == [each["rows"] for each in json.loads(second["export.json"])["files"]]
+    may_go_on.set()
+    exporting_first.join(60)
+    assert failed == []
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert counted_in(after) == [each["rows"] for each in json.loads(after["export.json"])["files"]]
+    assert json.loads(after["export.json"])["account"] == 101
+    assert after["sessions.csv"] != second["sessions.csv"]
+
+
+def counted_in(files: Mapping[str, bytes]) -> list[int]:
+    return [
+        len(list(csv.reader(files[name].decode("utf-8-sig").splitlines()))) - 1
+        for name in ("sessions.csv", "daily.csv")
+    ]
+
+
 def test_a_sheet_that_is_too_long_for_excel_is_refused(
     seeded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,7 +372,7 @@ def test_a_full_disk_under_a_sheet_is_said_and_not_what_closing_it_met(seeded: s
     shutil.rmtree(tmp_path / "sheet")
 
     def fail() -> None:
-        with new_file(tmp_path / "x.xlsx", view, "xlsx") as file:
+        with whole_file(tmp_path / "x.xlsx") as draft, new_file(draft, view, "xlsx") as file:
             file.close()  # so that closing it again fails as well
             raise ZeroDivisionError
 

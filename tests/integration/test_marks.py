@@ -5,6 +5,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -179,6 +180,32 @@ def test_marks_that_are_all_that_is_left_of_a_lost_history_bring_it_back_until_t
     assert catch_up.days_to_pull(records.instance, Postgres(url=records.url), ACCOUNT, Days(LAST, LAST)) == []
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_which_days_nothing_brings_back_is_said_before_a_mark_goes_so_that_no_interruption_loses_it(
+    words: tuple[str, ...], records: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the warehouse's connection wait in a transaction while marks are written, which a role may have no time for."""
+    for report in REPORTS:
+        load(records, report.report_id, LAST)
+        for day in WEEK:
+            mark(records, report.key, day)
+    lost = Days(WEEK.first, LAST - DAY)
+    waiting: list[int] = []
+
+    def interrupted(*_: object) -> None:
+        idle = "state LIKE 'idle in transaction%' AND datname = current_database()"
+        waiting.append(records.sql.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {idle}").fetchone()[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.mend._mark", interrupted)
+    code, text = said("--mend", *words)
+    assert code == 130
+    assert waiting == [0]
+    assert f"nothing brings back by itself, as no load is known before them: {lost.first} to {lost.last}" in text
+    assert f"python -m pipelines pull --from {lost.first} --to {lost.last}" in text
+    assert green(records, REPORTS[0].key) == set()
+
+
 some_days = st.lists(st.sets(st.integers(0, 6)), min_size=len(REPORTS), max_size=len(REPORTS))
 
 
@@ -196,7 +223,7 @@ def test_each_assets_marks_are_the_days_that_the_warehouse_holds_of_it(
         for n in marks:
             mark(records, report.key, WEEK.first + n * DAY)
 
-    mended = mend(records.sql, records.instance, ACCOUNT)
+    mended = mend(lambda: nullcontext(records.sql), records.instance, ACCOUNT, lambda _: None)
 
     for report, held in zip(REPORTS, there, strict=True):
         assert green(records, report.key) == {str(WEEK.first + n * DAY) for n in held}
@@ -224,7 +251,7 @@ def test_a_day_that_a_run_loads_meanwhile_keeps_its_mark(
         wipe(instance, keys)
 
     monkeypatch.setattr(dg.DagsterInstance, "wipe_assets", run_ends_then_wipe)
-    mend(records.sql, records.instance, ACCOUNT)
+    mend(lambda: nullcontext(records.sql), records.instance, ACCOUNT, lambda _: None)
     for report in REPORTS:
         assert green(records, report.key) == {str(WEEK.first), str(WEEK.first + DAY)}
 

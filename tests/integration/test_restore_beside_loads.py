@@ -1,17 +1,25 @@
-"""A restore and loads keep apart; a run whose days were taken away beneath it does not end well."""
+"""A restore keeps apart from loads and from readers; a run whose days were taken away beneath it does not end well."""
 
 import datetime as dt
+import json
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from in_process import installed
+from pipeline import wait_until
 from rich.console import Console
+from seed import fill
 
 from assets.reports import REPORTS, TABLES
+from pipelines.command_line import front_door
+from resources.export.export import Asked, export
 from resources.kaltura.windows import DAY, Days
 from resources.postgres import locks
 from resources.postgres.backup import back_up
@@ -51,12 +59,30 @@ def test_a_restore_is_refused_while_a_run_is_between_two_days_and_says_which_run
     before = loads(dagster.sql)
     warehouse = Warehouse(dagster.database)
     with warehouse.loading("0123456789ab"):
-        with pytest.raises(LockedByAnother, match=r"kaltura run 01234567.*Wait for that run or stop it"):
+        with pytest.raises(
+            LockedByAnother, match=r"kaltura run 01234567.*Wait for that run or stop it.*pg_terminate_b"
+        ):
             put_back(dagster.database, tmp_path / "empty.dump")
         assert loads(dagster.sql) == before
     put_back(dagster.database, tmp_path / "empty.dump")  # the run has ended
     assert loads(dagster.sql) == 0
     warehouse.close()
+
+
+def test_a_restore_that_meets_another_is_told_so_and_how_to_end_one_that_nobody_is_left_of(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.5)
+    back_up(database, tmp_path / "empty.dump", QUIET)
+    with psycopg.connect(database, application_name="of a node that is gone") as another:
+        locks.keep_loads_off(another, "would be lost")
+        with pytest.raises(LockedByAnother) as refused:
+            put_back(database, tmp_path / "empty.dump")
+    said = str(refused.value)
+    assert re.search(r"program of a node that is gone.*SELECT pg_terminate_backend\(its number\)", said)
+    assert "a restore, redate, forget-account or retention --all is under way" in said
+    assert "loaded" not in said
+    assert "Dagster" not in said
 
 
 def test_a_run_that_begins_during_a_restore_waits_for_its_end_and_loads_into_what_was_put_back(
@@ -124,3 +150,125 @@ def test_a_day_that_was_marked_and_taken_away_again_fails_the_run_by_name(dagste
     assert said.startswith("1 of the run's days could not be loaded")
     assert "2026-03-02: this run had loaded and marked it, and the warehouse does not hold it any more" in said
     assert "This may pass" in said
+
+
+class SlowToEnd(KeptErasures):
+    """Of a restore that has put all back and has not committed, until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(FULL, TABLES)
+        self.is_there, self.may_end = threading.Event(), threading.Event()
+
+    def after(self, connection: psycopg.Connection) -> None:
+        super().after(connection)
+        self.is_there.set()
+        self.may_end.wait(60)
+
+
+def sessions_exported(url: str, folder: Path) -> object:
+    export(url, Asked(["rooms", "sessions"], "csv"), folder, lambda view, rows: None)
+    files = json.loads((folder / "export.json").read_text("utf-8"))["files"]
+    assert len((folder / "sessions.csv").read_text("utf-8-sig").splitlines()) == 1 + files[1]["rows"]
+    return files[1]["rows"]
+
+
+def sessions_of_one_moment(url: str, folder: Path) -> object:
+    with closing(Warehouse(url)) as warehouse, warehouse.reading() as connection:
+        return connection.execute("SELECT count(*) FROM analytics.sessions").fetchone()[0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("read", [sessions_exported, sessions_of_one_moment])
+def test_what_is_read_while_a_restore_is_under_way_is_what_was_there_or_what_is_put_back(
+    read: Callable[[str, Path], object], database: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        fill(connection)
+    expected = read(database, tmp_path / "before")
+    assert expected
+    back_up(database, tmp_path / "whole.dump", QUIET)
+    keeper, failed, found = SlowToEnd(), [], []
+
+    def restored() -> None:
+        try:
+            restore(database, tmp_path / "whole.dump", QUIET, keeper=keeper, tables=TABLES, replace=True, trust=True)
+        except Exception as error:
+            failed.append(error)
+            keeper.is_there.set()
+
+    restoring = threading.Thread(target=restored)
+    reading = threading.Thread(target=lambda: found.append(read(database, tmp_path / "beside")))
+    restoring.start()
+    assert keeper.is_there.wait(60)
+    reading.start()
+    reading.join(2)  # it has begun, and waits
+    keeper.may_end.set()
+    restoring.join(60)
+    reading.join(60)
+    assert failed == []
+    assert found == [expected]
+
+
+def test_a_restore_that_would_take_the_views_from_whoever_reads_them_is_refused_by_name(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "RESTORE_SECONDS", 0.5)
+    back_up(database, tmp_path / "empty.dump", QUIET)
+    said = r"is being read.*kaltura-room-warehouse.*pg_terminate_backend"
+    with (
+        closing(Warehouse(database)) as warehouse,
+        warehouse.reading(),
+        pytest.raises(LockedByAnother, match=said),
+    ):
+        put_back(database, tmp_path / "empty.dump")
+    put_back(database, tmp_path / "empty.dump")
+
+
+KEY = "an invented key of the tests, long enough for them"  # pragma: allowlist secret
+OF_COMMANDS = {
+    "erase": ["--user-id", "ann@example.org", "--yes"],
+    "forget-account": ["1", "--yes"],
+    "load-lists": ["FOLDER"],
+    "migrate": [],
+    "redate": [],
+    "retention": [],
+}
+
+
+@pytest.mark.parametrize("name", OF_COMMANDS)
+def test_what_waits_for_a_restore_holds_none_of_the_tables_that_it_replaces(
+    name: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each waited for the other, and Postgres ended one of them: the restore, perhaps after an hour of it."""
+    settings = {"DATABASE_URL": database, "KALTURA_PARTNER_ID": "1", "KALTURA_KS": "invented", "PII_KEY": KEY}
+    for setting, value in {**settings, "RETENTION_DAYS": "30"}.items():
+        monkeypatch.setenv(setting, value)
+    (tmp_path / "courses.csv").write_text("course_id\nc1\n")
+    words = [str(tmp_path) if word == "FOLDER" else word for word in OF_COMMANDS[name]]
+    with psycopg.connect(database, autocommit=True) as sql:
+        sql.execute("INSERT INTO university.enrolments (account_id, course_id, person_id) VALUES (1, 'c1', 'ann')")
+        done = []
+        waiting = threading.Thread(target=lambda: done.append(CliRunner().invoke(front_door, [name, *words])))
+        with psycopg.connect(database) as restoring:
+            for number in (locks.LOADS_LOCK, locks.PEOPLE_LOCK):
+                restoring.execute("SELECT pg_advisory_xact_lock(%s, %s)", [locks.LOCK_CLASS, number])
+            waiting.start()
+            wait_until(lambda: bool(sql.execute(WAITS_FOR_A_LOCK).fetchall()), 60)
+            assert sql.execute(TABLES_HELD).fetchall() == []
+    waiting.join(60)
+    assert isinstance(done[0].exception, SystemExit | None), done[0].output
+    assert "deadlock" not in done[0].output
+
+
+WAITS_FOR_A_LOCK = """
+SELECT FROM pg_stat_activity
+WHERE
+    datname = current_database() AND application_name = 'kaltura-room-warehouse' AND query LIKE '%advisory_xact_lock%'
+    AND state IN ('active', 'idle in transaction')
+    AND query ~ 'advisory_xact_lock(_shared)?\\((\\$1, \\$2|[0-9]+, [0-9]+)\\)'
+"""
+TABLES_HELD = """
+SELECT DISTINCT relname FROM pg_locks
+INNER JOIN pg_class ON relation = pg_class.oid INNER JOIN pg_namespace ON relnamespace = pg_namespace.oid
+WHERE nspname IN ('kaltura', 'university') AND pid <> pg_backend_pid()
+AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""

@@ -558,20 +558,6 @@ def test_each_account_has_a_file_of_its_own(
     assert {drawn.count(day) for day in ("28 Sep", "5 Oct")} == {1}
 
 
-def test_the_schedule_writes_the_week_that_is_over_and_the_one_before_it_again() -> None:
-    from pipelines.definitions import defs
-    from pipelines.schedules import weekly_report
-
-    context = dg.build_schedule_context(
-        scheduled_execution_time=dt.datetime(2026, 3, 16, 6, 30, tzinfo=dt.UTC),
-        repository_def=defs.get_repository_def(),
-    )
-    requests = weekly_report.evaluate_tick(context).run_requests
-
-    assert [request.partition_key for request in requests or []] == ["2026-03-02", "2026-03-09"]
-    assert weekly_report.default_status == dg.DefaultScheduleStatus.STOPPED
-
-
 def test_the_three_tables_stay_a_group_of_their_own() -> None:
     from pipelines.definitions import defs
 

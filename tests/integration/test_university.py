@@ -1,6 +1,7 @@
 """The university's own lists in the database: loaded whole or not at all, and people on them treated as everywhere."""
 
 import datetime as dt
+import json
 import os
 import time
 import uuid
@@ -495,7 +496,7 @@ def test_a_refused_list_of_courses_holds_up_no_other_and_is_not_asked_for_again_
     assert len(held(database, "courses")) == 2
 
 
-def test_a_run_that_never_ended_is_asked_for_again_the_next_day_and_not_while_it_is_under_way(
+def test_a_run_that_never_ended_is_asked_for_again_after_what_was_not_asked_for_and_not_while_it_is_under_way(
     settings: Path, sensor: Sensor
 ) -> None:
     written(settings)
@@ -505,10 +506,7 @@ def test_a_run_that_never_ended_is_asked_for_again_the_next_day_and_not_while_it
     sensor.instance.add_run(run)
     assert sensor.look() == set()
     sensor.instance.report_run_failed(run, "the process is gone")
-    assert sensor.look() == OTHERS
-    assert sensor.look() == set()
-    sensor.now += 24 * 3600
-    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}]
+    assert sensor.look_until_nothing_is_asked_for() == [OTHERS, {"courses"}]
 
 
 def rows_held(url: str) -> dict[int, list[int]]:
@@ -624,3 +622,28 @@ def test_where_the_warehouse_is_away_what_has_changed_is_asked_for_all_the_same(
     assert sensor.look() == set()
     os.utime(settings / "timetable.csv", (0, 1))
     assert sensor.look(carry_out=False) == {"timetable"}
+
+
+def test_a_list_whose_run_met_a_database_that_was_away_is_asked_for_again_once_that_is_back(
+    settings: Path, sensor: Sensor, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not before, or a run would fail each minute for as long as it is away."""
+    written(settings)
+    sensor.look_until_nothing_is_asked_for()
+    os.utime(settings / "enrolments.csv", (0, 1))
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
+    assert sensor.look() == {"enrolments"}
+    assert sensor.look() == set()
+    monkeypatch.setenv("DATABASE_URL", database)
+    assert sensor.look_until_nothing_is_asked_for() == [{"enrolments"}]
+
+
+def test_what_a_version_before_has_asked_for_is_asked_for_again_after_a_day(settings: Path, sensor: Sensor) -> None:
+    """It did not write down what was known of the list then."""
+    written(settings)
+    sensor.look(carry_out=False)
+    sensor.look(carry_out=False)
+    sensor.cursor = json.dumps({name: asked[:2] for name, asked in json.loads(sensor.cursor or "").items()})
+    assert sensor.look() == set()
+    sensor.now += 24 * 3600
+    assert sensor.look_until_nothing_is_asked_for() == [{"courses"}, OTHERS]
