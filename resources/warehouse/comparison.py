@@ -122,7 +122,7 @@ class Difference:
         for name, kind in merge.compared.items():  # a column at a time: both sides whole are twice the day in memory
             is_now = copying.comparable(arrived[name].filter(is_there), kind)
             says_so = _equal(is_now, existing[name].take(was_at))
-            if name in stays:
+            if name in stays:  # where what it is `known_with` is another, the row differs in that
                 says_so = pc.or_(says_so, _says_nothing(is_now, stays[name]))
             same = pc.and_(same, says_so)
         return cls(

@@ -8,7 +8,6 @@ Rows are looked up by whole keys, in subqueries that the planner can't take apar
 statistics of a table which is just being filled would compare every row with every other.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -209,11 +208,22 @@ class TableStatements:
         }
 
     def _staged(self, names: list[str]) -> sql.Composed:
+        return sql.SQL(", ").join(map(self._stands, names))
+
+    def _stands(self, name: str) -> sql.Composable:
         """What is to stand: of a column that stays known, the old value where the new one says nothing."""
-        stays = self.table.staying_known
-        return sql.SQL(", ").join(
-            _known(name, stays[name].unsaid) if name in stays else sql.Identifier("staged", name) for name in names
-        )
+        staged, old = sql.Identifier("staged", name), sql.Identifier("old", name)
+        if (column := self.table.staying_known.get(name)) is None:
+            return staged
+        known: sql.Composable = old
+        if other := column.known_with:  # an end that was known of another start says nothing of this one
+            same = sql.SQL("{} IS NOT DISTINCT FROM {}").format(self._stands(other), sql.Identifier("old", other))
+            known = sql.SQL("CASE WHEN {} THEN {} END").format(same, old)
+        if not column.unsaid:
+            return sql.SQL("coalesce({}, {})").format(staged, known)
+        unsaid = sql.Literal(list(column.unsaid))
+        says = sql.SQL("CASE WHEN {} <> ALL ({}::text[]) THEN {} END").format(staged, unsaid, staged)
+        return sql.SQL("coalesce({}, {}, {})").format(says, known, staged)
 
     @staticmethod
     def _parameters(names: tuple[str, ...]) -> sql.Composed:
@@ -237,11 +247,3 @@ class TableStatements:
             sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(of, name)) for name in (PARTNER, *self.table.key)
         )
         return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
-
-
-def _known(name: str, unsaid: Sequence[str]) -> sql.Composed:
-    staged, old = sql.Identifier("staged", name), sql.Identifier("old", name)
-    if not unsaid:
-        return sql.SQL("coalesce({}, {})").format(staged, old)
-    says = sql.SQL("CASE WHEN {} <> ALL ({}::text[]) THEN {} END").format(staged, sql.Literal(list(unsaid)), staged)
-    return sql.SQL("coalesce({}, {}, {})").format(says, old, staged)
