@@ -34,7 +34,10 @@ LOADS_BEFORE = CHECKOUT / "sql" / "queries" / "loads_before.sql"
 
 @dataclass(frozen=True)
 class Load:
-    """What a load did to one table: a row of `kaltura.loads`."""
+    """What a load did to one table: a row of `kaltura.loads`.
+
+    `leaves_undated`: a later pull was there before, and lines that tell no day wait for the next day of the window.
+    """
 
     table: str
     inserted: int
@@ -49,6 +52,7 @@ class Load:
     repaired: int
     other_days: int
     requests: int
+    leaves_undated: bool
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,12 @@ class TableLoad:
 
     def run(self, arrivals: Arrivals) -> Load:
         """What it did. `arrivals` are those of `ask`, as far as they may be kept of people."""
+        before = self._before()
+        leaves_undated = before.newer_pull is not None and arrivals.tells_undated and arrivals.others_follow
+        if leaves_undated:
+            arrivals = arrivals.without_undated()
         self.arrivals = arrivals
         self.rows = copying.as_arrow(arrivals.frame)
-        before = self._before()
         self.load_id = before.load_id
         inserted, updated, removed, superseded, people_kept = self._write(before)
         if before.newer_pull is None:
@@ -125,6 +132,7 @@ class TableLoad:
             repaired=arrivals.repaired,
             other_days=arrivals.other_days,
             requests=arrivals.requests,
+            leaves_undated=leaves_undated,
         )
 
     def _before(self) -> _Before:

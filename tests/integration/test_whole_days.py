@@ -19,6 +19,7 @@ from assets.pull.doubt import Seen
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
 from assets.pull.stages import Stage
+from assets.pull.undated import Undated
 from assets.pull.usable import MostlyUnusable
 from assets.pull.windows import Windows
 from assets.report import ENTRY_IDS, Report
@@ -144,8 +145,10 @@ class Place:
         return outcomes  # type: ignore[return-value]
 
     def write(self, extracted: Extract) -> None:
+        undated = Undated()
         for day in extracted.days:
-            self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pull))
+            arrivals = undated.given_to(extracted.by_day[day])
+            undated.loaded(self.warehouse.upsert(day, arrivals, Provenance(1, extracted.pull)))
 
     def bring_changed(
         self,
