@@ -120,6 +120,11 @@ class Column:
         return self.person or self.name.endswith("_id")
 
     @property
+    def is_one_line(self) -> bool:
+        """Whether no value of it holds a line end: people type texts, and nothing else."""
+        return self.is_id or self.kind is not Kind.TEXT
+
+    @property
     def unsaid(self) -> tuple[str, ...]:
         """The texts that say nothing, beside NULL."""
         return UNKNOWN if self.is_id else ()
