@@ -172,25 +172,48 @@ class TableStatements:
     @property
     def remove_vanished(self) -> sql.Composed:
         """The rows whose keys are given as arrays."""
-        key = (PARTNER, *self.table.key)
         return sql.SQL(
             "WITH removed AS ("
-            " DELETE FROM {target} AS old USING unnest({arrays}) AS gone ({names}) CROSS JOIN LATERAL ("
-            " SELECT found.ctid AS place FROM {target} AS found"
-            " WHERE found.partner_id = %(partner_id)s AND {same_key} OFFSET 0"
-            ") AS there WHERE old.ctid = there.place"
+            " DELETE FROM {target} AS old USING {places} WHERE old.ctid = there.place"
             " RETURNING {key_json} AS key, to_jsonb(old) - {left_out}::text[] AS before"
             ") INSERT INTO kaltura.changes (load_id, table_name, key, change, before)"
             " SELECT %(load_id)s, {name}, key, 'remove', before FROM removed"
+        ).format(key_json=self._key_json("old"), **self._by_keys)
+
+    @property
+    def take_along(self) -> sql.Composed:
+        """The rows whose keys are given as arrays are of the day `day`; all else is as it was."""
+        return sql.SQL(
+            "WITH updated AS ("
+            " UPDATE {target} AS new SET partition_date = %(day)s, changed_at = now() FROM {places}"
+            " WHERE new.ctid = there.place"
+            " RETURNING {key_json} AS key,"
+            " to_jsonb(there.before) - {left_out}::text[] AS before, to_jsonb(new) - {left_out}::text[] AS after"
+            ") INSERT INTO kaltura.changes (load_id, table_name, key, change, before, after)"
+            " SELECT %(load_id)s, {name}, key, 'update', before, after FROM updated"
+        ).format(key_json=self._key_json("new"), **self._by_keys)
+
+    @property
+    def _by_keys(self) -> dict[str, sql.Composable]:
+        """What a statement about the rows whose keys are given as arrays is put together from."""
+        key = self.table.key
+        places = sql.SQL(
+            "unnest({arrays}) AS gone ({names}) CROSS JOIN LATERAL ("
+            " SELECT found.ctid AS place, found AS before FROM {target} AS found"
+            " WHERE found.partner_id = %(partner_id)s AND {same_key} OFFSET 0"
+            ") AS there"
         ).format(
+            arrays=self._parameters(key),
+            names=self._list(key),
             target=self.target,
-            arrays=self._parameters(self.table.key),
-            names=self._list(self.table.key),
-            same_key=self._same(self.table.key, "found", "gone"),
-            key_json=self._key_json("old"),
-            left_out=sql.Literal([*key, *BOOKKEEPING]),
-            name=sql.Literal(self.table.name),
+            same_key=self._same(key, "found", "gone"),
         )
+        return {
+            "target": self.target,
+            "places": places,
+            "left_out": sql.Literal([PARTNER, *key, *BOOKKEEPING]),
+            "name": sql.Literal(self.table.name),
+        }
 
     @property
     def _reported(self) -> dict[str, Kind]:
