@@ -51,10 +51,10 @@ class TableStatements:
 
     @property
     def create_stage(self) -> sql.Composed:
-        name = sql.Identifier(f"stage_{self.table.name}")
+        """Of this transaction: a pooler hands the connection on. One that an earlier version has left is of an older shape."""
         return sql.SQL(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
-        ).format(name, self.target)
+            "DROP TABLE IF EXISTS {}; CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DROP"
+        ).format(self.stage, sql.Identifier(f"stage_{self.table.name}"), self.target)
 
     @property
     def copy_to_stage(self) -> sql.Composed:
