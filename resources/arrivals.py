@@ -37,7 +37,7 @@ class Arrivals:
     row belongs to no day; where `tells_undated`, all such rows of the window are here; where `others_follow`, later days of
     the window can take them). `unread`: keys of rows that came and can't be used, null as far as they can't be read.
     `filters`: the ids that the report was restricted to, by the setting's name. `unknown_columns`: names of those that the
-    replies had and the table lacks, as far as they are names.
+    replies had and the table lacks, as far as they are names. `header`: the columns of the lines of `rejects`, in their order.
     """
 
     table: Table
@@ -54,6 +54,7 @@ class Arrivals:
     filters: Mapping[str, Sequence[str]] | None = None
     kaltura_session: str = ""
     unknown_columns: Sequence[str] = ()
+    header: Sequence[str] = ()
 
     @property
     def window(self) -> tuple[dt.datetime, dt.datetime]:

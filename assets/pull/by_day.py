@@ -36,11 +36,10 @@ def by_day(
     good = _by_counting_day(_good(frame), [*loaded, COLUMN])
     rejected = _rejected(frame, lines)
     elsewhere = _not_kept(frame)
-    not_read, unknown = unread(rows, report, lines), _unknown(lines, report)
+    not_read, unknown, header = unread(rows, report, lines), _unknown(lines, report), _header(lines)
     arrivals = {}
     for day in days:
-        of_day = good(day)
-        once = merged(of_day, report)
+        once = merged(of_day := good(day), report)
         window_days, window = next((asked, window) for asked, window in rows.windows if day in asked)
         arrivals[day] = Arrivals(
             table=report.table,
@@ -57,6 +56,7 @@ def by_day(
             filters=filters,
             kaltura_session=stats.kaltura_session,
             unknown_columns=unknown,
+            header=header,
         )
     return arrivals
 
@@ -64,6 +64,11 @@ def by_day(
 def _good(frame: pd.DataFrame) -> pd.DataFrame:
     is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
     return frame if is_good.all() else frame[is_good]
+
+
+def _header(lines: Lines) -> Sequence[str]:
+    """The columns of the replies' lines."""
+    return next((list(reply.frame.columns) for reply in lines.replies if reply.received), ())
 
 
 def _rejected(frame: pd.DataFrame, lines: Lines) -> Callable[[dt.date], pd.DataFrame]:
