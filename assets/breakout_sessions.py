@@ -20,7 +20,13 @@ BREAKOUT_SESSIONS = Report(
         session_key=("breakout_entry_id", "cue_point_id"),
         columns=(
             Column("parent_entry_id", Kind.TEXT, "The main room that the breakout room belongs to.", stays_known=True),
-            Column("parent_entry_name", Kind.TEXT, "The main room's name when last pulled.", stays_known=True),
+            Column(
+                "parent_entry_name",
+                Kind.TEXT,
+                "The main room's name when last pulled.",
+                stays_known=True,
+                known_with="parent_entry_id",
+            ),
             Column("breakout_entry_id", Kind.TEXT, "The breakout room: the id of its Kaltura entry.", nullable=False),
             Column("breakout_entry_name", Kind.TEXT, "The breakout room's name when last pulled.", stays_known=True),
             Column(
@@ -42,12 +48,14 @@ BREAKOUT_SESSIONS = Report(
                 "When it ended; NULL while it runs or where the end is not known.",
                 merge=Merge.LATEST,
                 stays_known=True,
+                known_with="session_start_time",
             ),
             Column(
                 "duration",
                 Kind.SECONDS,
                 "From start to end; NULL where the end is. An interval, from seconds.",
                 stays_known=True,
+                known_with="session_start_time",
             ),
             Column(
                 "participant_count",

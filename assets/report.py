@@ -80,7 +80,7 @@ class Report:
             report_id=self.table.report_id,
             columns=self.table.required_columns,
             personal_columns=self.table.personal_columns,
-            free_text=frozenset(c.name for c in columns if c.kind is Kind.TEXT and c.name not in self.table.key),
+            one_line=frozenset(c.name for c in columns if c.is_one_line or c.name in self.table.key),
             split_by=self.split_by,
             filters=tuple(self.filters.values()),
             may_be_thinned=self.drawn_from is not None,

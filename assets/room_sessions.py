@@ -52,6 +52,7 @@ ROOM_SESSIONS = Report(
                 "When the session ended; NULL while it runs or where the end is not known.",
                 merge=Merge.LATEST,
                 stays_known=True,
+                known_with="session_start_time",
             ),
             Column(
                 "session_host_user_id",

@@ -5,7 +5,7 @@ The extract makes it, privacy decides what of it is kept of people, the warehous
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -34,9 +34,10 @@ class Arrivals:
     to this day: those of `frame`, `merged` away, rejected, and fragments of `other_days`.
 
     `rejects`: `raw`, `reason`, `column_name`, `is_repaired` (the row is in `frame`, without a figure) and `is_undated` (the
-    row belongs to no day; where `tells_undated`, all such rows of the window are here). `unread`: keys of rows that came
-    and can't be used, null as far as they can't be read. `filters`: the ids that the report was restricted to, by the
-    setting's name. `unknown_columns`: names of those that the replies had and the table lacks, as far as they are names.
+    row belongs to no day; where `tells_undated`, all such rows of the window are here; where `others_follow`, later days of
+    the window can take them). `unread`: keys of rows that came and can't be used, null as far as they can't be read.
+    `filters`: the ids that the report was restricted to, by the setting's name. `unknown_columns`: names of those that the
+    replies had and the table lacks, as far as they are names. `header`: the columns of the lines of `rejects`, in their order.
     """
 
     table: Table
@@ -49,9 +50,29 @@ class Arrivals:
     merged: int
     other_days: int
     tells_undated: bool = True
+    others_follow: bool = False
     filters: Mapping[str, Sequence[str]] | None = None
     kaltura_session: str = ""
     unknown_columns: Sequence[str] = ()
+    header: Sequence[str] = ()
+
+    @property
+    def window(self) -> tuple[dt.datetime, dt.datetime]:
+        return self.window_start, self.window_end
+
+    @property
+    def undated(self) -> pd.DataFrame:
+        """Those of `rejects` that belong to no day."""
+        return self.rejects[self.rejects["is_undated"].astype(bool)]
+
+    def with_undated(self, lines: pd.DataFrame) -> "Arrivals":
+        """Of a day that has none, with those of another day of its window."""
+        rejects = pd.concat([lines, self.rejects], ignore_index=True) if len(lines) else self.rejects
+        return replace(self, rejects=rejects, tells_undated=True)
+
+    def without_undated(self) -> "Arrivals":
+        dated = self.rejects[~self.rejects["is_undated"].astype(bool)]
+        return replace(self, rejects=dated, tells_undated=False)
 
     @property
     def received(self) -> int:

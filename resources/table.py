@@ -91,7 +91,8 @@ class Column:
     an empty value of a column that is not nullable makes the row unusable, unless `empty_is_a_value`. `optional`: not every
     account's replies have it; it is NULL where a reply has no such column. `merge`: another rule than the kind's own.
     `weighted_by`: of a mean, the column that it is weighted by. `stays_known`: Kaltura looks it up when it is asked, so that a
-    later reply without it does not unsay what an earlier one had.
+    later reply without it does not unsay what an earlier one had. `known_with`: of such a column, the one that it goes with;
+    where a reply has another value of that, what was known is not known any more.
     """
 
     name: str
@@ -105,16 +106,23 @@ class Column:
     merge: Merge | None = None
     weighted_by: str = ""
     stays_known: bool = False
+    known_with: str = ""
 
     @property
     def comment(self) -> str:
         """What the database says of it."""
-        stays = " Stays as it was known where a later pull brings none." if self.stays_known else ""
+        while_same = f", as long as {self.known_with} is the same" if self.known_with else ""
+        stays = f" Stays as it was known where a later pull brings none{while_same}." if self.stays_known else ""
         return f"{self.description}{stays}{' Personal data.' if self.personal or self.person else ''}"
 
     @property
     def is_id(self) -> bool:
         return self.person or self.name.endswith("_id")
+
+    @property
+    def is_one_line(self) -> bool:
+        """Whether no value of it holds a line end: people type texts, and nothing else."""
+        return self.is_id or self.kind is not Kind.TEXT
 
     @property
     def unsaid(self) -> tuple[str, ...]:
@@ -156,6 +164,9 @@ class Table:
         weights = {c.name: c.weighted_by for c in self.columns if c.merges_by is Merge.WEIGHTED}
         if lost := [name for name, weight in weights.items() if weight not in self.column_names]:
             raise ValueError(f"{self.name}: a mean names no column of the table as its weight: {lost}")
+        tied = {c.name: c.known_with for c in self.columns if c.known_with}
+        if loose := [name for name, other in tied.items() if other not in self.column_names]:
+            raise ValueError(f"{self.name}: what stays known goes with no column of the table: {loose}")
 
     @property
     def comment(self) -> str:

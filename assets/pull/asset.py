@@ -22,6 +22,7 @@ from assets.pull import reasons, retries
 from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
+from assets.pull.undated import Undated
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
@@ -151,6 +152,7 @@ class _Run:
         self.not_checked: WarehouseError | None = None
         self.reasons_said: set[str] = set()
         self.marked: set[dt.date] = set()
+        self.undated = Undated()
         self.failed_loads_in_a_row = 0
         self.has_written = False
         self.has_said_clock = False
@@ -327,8 +329,9 @@ class _Run:
 
     def _loaded(self, day: dt.date, extracted: Extract, provenance: Provenance) -> list[tuple[Report, Metadata]]:
         """Writes the day. What its marks say of each report."""
-        arrivals = extracted.by_day[day]
+        arrivals = self.undated.given_to(extracted.by_day[day])
         loads = self.warehouse.upsert(day, arrivals, provenance)
+        self.undated.loaded(loads)
         self.has_written |= any(load.inserted or load.updated or load.removed for load in loads)
         by_table = {load.table: load for load in loads}
         marks: list[tuple[Report, Metadata]] = []

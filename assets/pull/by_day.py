@@ -34,14 +34,12 @@ def by_day(
     usable.require(frame, report, days)
     loaded = [*report.table.column_names, *LOADED.columns]
     good = _by_counting_day(_good(frame), [*loaded, COLUMN])
-    bad = rejects(frame, lines)
-    rejected = _by_counting_day(bad, bad.columns.drop(COUNTED_ON))
+    rejected = _rejected(frame, lines)
     elsewhere = _not_kept(frame)
-    not_read, unknown = unread(rows, report, lines), _unknown(lines, report)
+    not_read, unknown, header = unread(rows, report, lines), _unknown(lines, report), _header(lines)
     arrivals = {}
     for day in days:
-        of_day = good(day)
-        once = merged(of_day, report)
+        once = merged(of_day := good(day), report)
         window_days, window = next((asked, window) for asked, window in rows.windows if day in asked)
         arrivals[day] = Arrivals(
             table=report.table,
@@ -51,12 +49,14 @@ def by_day(
             window_start=window.starts_at,
             window_end=known_until(window),
             tells_undated=day == window_days.first,
+            others_follow=day < window_days.last,
             requests=stats.requests,
             merged=len(of_day) - len(once) + elsewhere.get((REPLACED, pd.Timestamp(day)), 0),
             other_days=elsewhere.get((NEIGHBOUR, pd.Timestamp(day)), 0),
             filters=filters,
             kaltura_session=stats.kaltura_session,
             unknown_columns=unknown,
+            header=header,
         )
     return arrivals
 
@@ -64,6 +64,16 @@ def by_day(
 def _good(frame: pd.DataFrame) -> pd.DataFrame:
     is_good = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
     return frame if is_good.all() else frame[is_good]
+
+
+def _header(lines: Lines) -> Sequence[str]:
+    """The columns of the replies' lines."""
+    return next((list(reply.frame.columns) for reply in lines.replies if reply.received), ())
+
+
+def _rejected(frame: pd.DataFrame, lines: Lines) -> Callable[[dt.date], pd.DataFrame]:
+    bad = rejects(frame, lines)
+    return _by_counting_day(bad, bad.columns.drop(COUNTED_ON))
 
 
 def _unknown(lines: Lines, report: Report) -> list[str]:

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
@@ -54,6 +55,7 @@ from resources.kaltura.client import Client, Reply, RequestStats
 from resources.kaltura.complete import Completion, rows_a_day
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.privacy.pseudonyms import EVERYTHING, People
+from resources.table import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -221,8 +223,13 @@ class _Pull:
         """`frame` with the sessions that their days' windows do not fit pulled again, each in a window of its own."""
         column, key, lines = report.split_by.column, report.table.session_key, self.lines[report.report_id]
         for days, window in windows:
-            for cover in covers(frame[frame[column].notna()], days, window, self.now):
-                replies, control = self._in_cover(report, cover, sorted(cover.sessions[column].unique()), window)
+            has_id = frame[column].notna() & ~frame[column].isin(UNKNOWN)
+            for cover in (
+                *covers(frame[has_id], days, window, self.now),
+                *covers(frame[~has_id], days, window, self.now),
+            ):
+                ids = sorted(set(cover.sessions[column].dropna()).difference(UNKNOWN))
+                replies, control = self._in_cover(report, cover, ids or None, window)
                 again = pd.concat([self._dated(reply, report, days) for reply in replies], ignore_index=True)
                 frame = replaced(frame, again, cover, report, key, lines)
                 extra = [counted_alone(self._dated(reply, report, days)) for reply in control]
@@ -230,20 +237,22 @@ class _Pull:
         return frame
 
     def _in_cover(
-        self, report: Report, cover: Cover, ids: Sequence[str], window: Window
+        self, report: Report, cover: Cover, ids: Sequence[str] | None, window: Window
     ) -> tuple[list[Reply], list[Reply]]:
         """Replies of the cover's window, and those by which it was seen whether empty ones can be believed.
 
+        Where `ids` is None, as of breakouts without a main room, all that the window has is asked for.
         A session without an end may have no event in its week, where `window` reaches beyond that. The window that it
         was found in has some: where that comes empty too, nothing can be read at the moment.
         """
         completion = self._completion(report)
+        asked = completion.of_window if ids is None else partial(completion.of_ids, ids=ids)
         may_be_empty = cover.ends_there and cover.window.end < window.end
-        replies = completion.of_ids(cover.window, ids, have_rows=not may_be_empty)
+        replies = asked(cover.window, have_rows=not may_be_empty)
         if not replies or any(reply.rows.received for reply in replies):
             return replies, []
-        control = completion.of_ids(window, ids, have_rows=True)
-        return completion.of_ids(cover.window, ids), control
+        control = asked(window, have_rows=True)
+        return asked(cover.window), control
 
     def tied(self, report: Report, sessions: Received) -> Received:
         """The rows of a report that only their session ties to a day.

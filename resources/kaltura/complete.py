@@ -227,12 +227,18 @@ class Completion:
         batches = (ids[start : start + size] for start in range(0, len(ids), size))
         return [reply for batch in batches for reply in self._batch(window, batch, have_rows, beside)]
 
+    def of_window(self, window: Window, *, have_rows: bool = False) -> list[Reply]:
+        """All rows of the window, for those that have no `split_by` id to ask for. Raises like `of_ids`."""
+        return [*self._batch(window, (), have_rows, None)]
+
     def _batch(self, window: Window, ids: Sequence[str], have_rows: bool, beside: str | None) -> Iterator[Reply]:
         try:
             yield self._of_batch(window, ids, have_rows, beside)
         except HEAVY as error:
-            if len(ids) == 1 and isinstance(error, ServerFault | EmptyReply):
+            if len(ids) <= 1 and isinstance(error, ServerFault | EmptyReply):
                 raise  # what even the least meets is no matter of size
+            if not ids:
+                raise self._not_asked_by_id(error.about) from error
             if len(ids) == 1:
                 raise Unsplittable(
                     f"{self.source.split_by.name}={ids[0]} alone is more than Kaltura sends", about=error.about
@@ -244,13 +250,15 @@ class Completion:
     def _of_batch(self, window: Window, ids: Sequence[str], have_rows: bool, beside: str | None) -> Reply:
         asked = sorted({*ids, beside}) if beside else ids
         for _ in range(2):
-            reply = self._ask(window, {**self.ids, self.source.split_by: asked})
+            reply = self._ask(window, {**self.ids, self.source.split_by: asked} if asked else self.ids)
             if reply.rows.received or not have_rows or self.accepts_empty:
                 return reply
         if self.is_narrowed:
             return reply
         whose = f"{self.source.split_by.name} {beside}" if beside else f"all {len(ids):,} {self.source.split_by.name}"
-        against = f"other replies have rows of {whose} that were asked for"
+        against = (
+            f"other replies have rows of {whose} that were asked for" if asked else "other replies have rows of it"
+        )
         raise EmptyReply(f"the report is empty, though {against}", about=str(reply.query))
 
     def _ids_in(self, window: Window) -> set[str]:
@@ -265,10 +273,11 @@ class Completion:
             return self._ids_in_halves(window, error)
         ids = set(reply.rows.frame[self.source.split_by.column].unique())
         if "" in ids:
-            raise Unsplittable(
-                f"a row without {self.source.split_by.name} can't be asked for by it", about=str(reply.query)
-            )
+            raise self._not_asked_by_id(str(reply.query))
         return ids
+
+    def _not_asked_by_id(self, about: str) -> Unsplittable:
+        return Unsplittable(f"a row without {self.source.split_by.name} can't be asked for by it", about=about)
 
     def _ids_in_halves(self, window: Window, error: KalturaError) -> set[str]:
         halves = window.halves()

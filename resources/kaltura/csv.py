@@ -106,15 +106,15 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
             return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(frame), _Body(lines))
         except pa.ArrowInvalid:
             pass  # a line has too few fields, or too many, or is no UTF-8
-    return _rows_of_broken(_postgres_can_hold(lines), header, source.free_text)
+    return _rows_of_broken(_postgres_can_hold(lines), header, source.one_line)
 
 
-def _rows_of_broken(lines: bytes, header: list[str], free_text: frozenset[str]) -> Rows:
+def _rows_of_broken(lines: bytes, header: list[str], one_line: frozenset[str]) -> Rows:
     view = np.frombuffer(lines, dtype=np.uint8)
     ends = np.flatnonzero(view == LF)
     commas = np.diff(np.searchsorted(np.flatnonzero(view == COMMA), ends), prepend=0)
     newline, carriage_return = _unused_characters(lines)
-    repaired, rejects = _repaired(lines, ends, commas, header, free_text, newline.encode())
+    repaired, rejects = _repaired(lines, ends, commas, header, one_line, newline.encode())
     repaired = repaired.replace(b"\r", carriage_return.encode())  # the parser ends lines at either
     frame = _frame(repaired, header)
     line_ends = {newline: "\n", carriage_return: "\r"}
@@ -170,7 +170,7 @@ def _repaired(
     ends: npt.NDArray[np.int64],
     commas: npt.NDArray[np.int64],
     header: list[str],
-    free_text: frozenset[str],
+    one_line: frozenset[str],
     newline: bytes,
 ) -> tuple[bytes, list[Reject]]:
     """The lines with rows that a newline broke made whole again by `newline`, and the pieces that make no row.
@@ -178,7 +178,7 @@ def _repaired(
     `ends` are the places of the line ends, `commas` how many commas stand before each. A stretch of lines that have as
     many as they should is taken as it is; only the lines around the others are looked at one by one.
     """
-    repair = _Repair(header, free_text, newline)
+    repair = _Repair(header, one_line, newline)
     odd = np.flatnonzero(commas != len(header) - 1)
     ones = np.unique(np.concatenate([odd, odd + 1]))  # a whole line, too, can be the end of a broken one's row
     starts = np.concatenate([[0], ends + 1])
@@ -195,15 +195,15 @@ def _repaired(
 class _Repair:
     """Lines on their way to be rows again: pieces wait until they make one together.
 
-    A piece without a comma is the end of the row before it where the last column is free text, and the beginning of the
-    next one where the first is.
+    A piece without a comma is the end of the row before it where the last column may break, and the beginning of the next one
+    where the first may: texts that people type, and columns that nobody has declared.
     """
 
-    def __init__(self, header: list[str], free_text: frozenset[str], newline: bytes) -> None:
+    def __init__(self, header: list[str], one_line: frozenset[str], newline: bytes) -> None:
         self.rows: list[bytes] = []  # rows and stretches of rows, each but the last followed by its line end
         self.rejects: list[Reject] = []
         self._fields = len(header)
-        self._head_may_break, self._tail_may_break = header[0] in free_text, header[-1] in free_text
+        self._head_may_break, self._tail_may_break = (name not in one_line for name in (header[0], header[-1]))
         self._newline = newline
         self._pieces: list[bytes] = []
         self._seen = 0

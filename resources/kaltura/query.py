@@ -32,16 +32,16 @@ class Filter:
 class Source:
     """A report as Kaltura offers it.
 
-    `columns` have to be in the header, others may be; the `personal_columns` can be left out on request; `free_text` are
-    those that people type, where a newline may stand. `split_by` is the filter by which a day that is too much for one
-    reply is asked for in parts. `may_be_thinned`: the server drops rows after it has applied its cap, where it is not
-    asked by that filter.
+    `columns` have to be in the header, others may be; the `personal_columns` can be left out on request; in the values of
+    `one_line` no newline stands, as it may in those that people type, and in columns that nobody has declared. `split_by` is
+    the filter by which a day that is too much for one reply is asked for in parts. `may_be_thinned`: the server drops rows
+    after it has applied its cap, where it is not asked by that filter.
     """
 
     report_id: int
     columns: tuple[str, ...]
     personal_columns: tuple[str, ...]
-    free_text: frozenset[str]
+    one_line: frozenset[str]
     split_by: Filter
     filters: tuple[Filter, ...]
     may_be_thinned: bool = False

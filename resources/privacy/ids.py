@@ -21,7 +21,7 @@ class SharedEmail(ConfigurationError):
 
 
 def everybody(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> set[str]:
-    """Every id, in every spelling, wherever the account's rows, changes, filters and lists hold one."""
+    """Every id of a person, in every spelling, wherever the account's rows, changes, filters and lists hold one."""
     found = _ids(connection, partner_id, tables)
     for table in tables:
         for column in table.person_columns:
@@ -39,7 +39,7 @@ def everybody(connection: psycopg.Connection, partner_id: int, tables: Sequence[
     filters = "SELECT filters -> %s FROM kaltura.loads WHERE partner_id = %s AND filters ? %s"
     for (ids,) in connection.execute(filters, [PEOPLE_FILTER, partner_id, PEOPLE_FILTER]):
         found.update(ids)
-    return found
+    return found.difference(NOBODY)
 
 
 def _ids(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> set[str]:

@@ -160,7 +160,7 @@ def without_names(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
 def one_spelling(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """Somebody who is in one session under several spellings of the id is there under one, so that the rows merge."""
     for column in table.keyed_by_person:
-        people = {each: identity(each) for each in distinct(frame[column])}
+        people = {each: identity(each) for each in distinct(frame[column]) if each not in NOBODY}
         if len(set(people.values())) == len(people):
             continue
         counts = pd.Series(people).value_counts()

@@ -80,7 +80,8 @@ class Difference:
     """Of sessions that the table has: rows that differ, rows that it lacks, and keys of rows that are not there now.
 
     `spared` of these stay: they are `listed`, by keys that are null as far as they could not be read, or people who came as
-    nobody, `unnamed` of them. `superseded` are rows of nobody that say nothing else.
+    nobody, `unnamed` of them. `superseded` are rows of nobody that say nothing else. `elsewhere` are the keys of rows that did
+    not arrive, whatever becomes of them, and are on another day than their session.
     """
 
     differing: pa.Table
@@ -89,6 +90,7 @@ class Difference:
     spared: int
     unnamed: int = 0
     superseded: int = 0
+    elsewhere: pa.Table | None = None
 
     @classmethod
     def between(
@@ -107,7 +109,8 @@ class Difference:
         """
         key = merge.table.key
         keys, existing_keys = joined(arrived, key), joined(existing, key)
-        vanished = existing.select(list(key)).filter(pc.invert(pc.is_in(existing_keys, keys)))
+        is_vanished = pc.invert(pc.is_in(existing_keys, keys))
+        vanished = existing.select(list(key)).filter(is_vanished)
         gone = vanished
         for those in listed:
             gone = gone.filter(pc.invert(_fitting(gone, those)))
@@ -117,20 +120,30 @@ class Difference:
             return replace(rest, unnamed=len(found.keys), superseded=superseded)
         place = pc.index_in(keys, existing_keys)
         is_there, was_at = place.is_valid(), place.drop_null()
-        same = pc.equal(existing[PARTITION_DATE].take(was_at), str(day))
-        stays = merge.table.staying_known
-        for name, kind in merge.compared.items():  # a column at a time: both sides whole are twice the day in memory
-            is_now = copying.comparable(arrived[name].filter(is_there), kind)
-            says_so = _equal(is_now, existing[name].take(was_at))
-            if name in stays:
-                says_so = pc.or_(says_so, _says_nothing(is_now, stays[name]))
-            same = pc.and_(same, says_so)
+        of_day = pc.equal(existing[PARTITION_DATE], str(day))
+        same = pc.and_(of_day.take(was_at), _says_the_same(arrived, is_there, existing, was_at, merge))
         return cls(
             differing=arrived.take(pc.indices_nonzero(is_there).filter(pc.invert(same))),
             missing=arrived.filter(place.is_null()),
             vanished=gone,
             spared=vanished.num_rows - gone.num_rows,
+            elsewhere=vanished.filter(pc.invert(of_day.filter(is_vanished))),
         )
+
+
+def _says_the_same(
+    arrived: pa.Table, is_there: pa.ChunkedArray, existing: pa.Table, was_at: pa.ChunkedArray, merge: TableStatements
+) -> pa.ChunkedArray:
+    """Of the rows that are there, whether they hold nothing that the existing ones, at their places, do not."""
+    same = pa.scalar(True)
+    stays = merge.table.staying_known
+    for name, kind in merge.compared.items():  # a column at a time: both sides whole are twice the day in memory
+        is_now = copying.comparable(arrived[name].filter(is_there), kind)
+        says_so = _equal(is_now, existing[name].take(was_at))
+        if name in stays:  # where what it is `known_with` is another, the row differs in that
+            says_so = pc.or_(says_so, _says_nothing(is_now, stays[name]))
+        same = pc.and_(same, says_so)
+    return same
 
 
 def _fitting(keys: pa.Table, listed: pd.DataFrame) -> pa.Array:

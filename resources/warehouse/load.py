@@ -34,7 +34,10 @@ LOADS_BEFORE = CHECKOUT / "sql" / "queries" / "loads_before.sql"
 
 @dataclass(frozen=True)
 class Load:
-    """What a load did to one table: a row of `kaltura.loads`."""
+    """What a load did to one table: a row of `kaltura.loads`.
+
+    `leaves_undated`: a later pull was there before, and lines that tell no day wait for the next day of the window.
+    """
 
     table: str
     inserted: int
@@ -49,6 +52,7 @@ class Load:
     repaired: int
     other_days: int
     requests: int
+    leaves_undated: bool
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,12 @@ class TableLoad:
 
     def run(self, arrivals: Arrivals) -> Load:
         """What it did. `arrivals` are those of `ask`, as far as they may be kept of people."""
+        before = self._before()
+        leaves_undated = before.newer_pull is not None and arrivals.tells_undated and arrivals.others_follow
+        if leaves_undated:
+            arrivals = arrivals.without_undated()
         self.arrivals = arrivals
         self.rows = copying.as_arrow(arrivals.frame)
-        before = self._before()
         self.load_id = before.load_id
         inserted, updated, removed, superseded, people_kept = self._write(before)
         if before.newer_pull is None:
@@ -125,6 +132,7 @@ class TableLoad:
             repaired=arrivals.repaired,
             other_days=arrivals.other_days,
             requests=arrivals.requests,
+            leaves_undated=leaves_undated,
         )
 
     def _before(self) -> _Before:
@@ -147,6 +155,7 @@ class TableLoad:
         difference = self._difference(resolution, knows_people=before.newer_pull is None)
         updated = self._update(difference.differing)
         removed = self._remove(difference.vanished)
+        self._of_keys(self.merge.take_along, difference.elsewhere)  # those that stay, now that the others are gone
         new = pa.concat_tables([resolution.fresh, difference.missing])
         self._copy(self.merge.copy_to_target, new)
         if not partial.empty:
@@ -211,11 +220,14 @@ class TableLoad:
 
     def _remove(self, keys: pa.Table) -> int:
         """A row that a session no longer lists. Of a pull of some people nobody knows whom it left out."""
-        if not keys.num_rows or not self.is_of_everybody:
+        return self._of_keys(self.merge.remove_vanished, keys) if self.is_of_everybody else 0
+
+    def _of_keys(self, statement: sql.Composed, keys: pa.Table | None) -> int:
+        if keys is None or not keys.num_rows:
             return 0
         arrays = {name: copying.array_literal(keys[name]) for name in keys.column_names}
-        parameters = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, **arrays}
-        return self.connection.execute(self.merge.remove_vanished, parameters).rowcount
+        parameters = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, DAY: self.day, **arrays}
+        return self.connection.execute(statement, parameters).rowcount
 
     def _copy(self, statement: sql.Composed, rows: pa.Table) -> None:
         """In the order of the key, so that neighbours in the index are written side by side."""

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from resources.arrivals import Arrivals, values_in
 from resources.privacy.pseudonyms import PEOPLE_FILTER
-from resources.table import FIGURES, Table
+from resources.table import FIGURES
 from resources.warehouse.kept_to import KeptTo
 from resources.warehouse.provenance import Provenance
 
@@ -170,10 +170,10 @@ class RejectsLoad:
                 others.append(line)
         left = defaultdict[tuple[str, ...], list[_Reject]](list)
         for what in now.elements() if others else ():
-            left[_without_figures(what[0], self.arrivals.table)].append(what)
+            left[_without_figures(what[0], self.arrivals)].append(what)
         paired = []
         for line in others:
-            same = left.get(_without_figures(line.what[0], self.arrivals.table))
+            same = left.get(_without_figures(line.what[0], self.arrivals))
             paired.append((line, same.pop() if same else None))
         return came, paired
 
@@ -204,10 +204,11 @@ def _counted(rejects: pd.DataFrame, which: pd.Series) -> "Counter[_Reject]":
     return Counter(plain.itertuples(index=False, name=None))
 
 
-def _without_figures(raw: str, table: Table) -> tuple[str, ...]:
+def _without_figures(raw: str, arrivals: Arrivals) -> tuple[str, ...]:
     """What of a line does not depend on the window that it was asked for with."""
-    kinds = [column.kind for column in table.columns]
+    figures = {column.name for column in arrivals.table.columns if column.kind in FIGURES}
     values = raw.split(",")
-    if len(values) < len(kinds):
+    if len(values) < len(arrivals.header):
         return tuple(values)
-    return tuple(value for at, value in enumerate(values) if at >= len(kinds) or kinds[at] not in FIGURES)
+    names = [*arrivals.header, *[""] * (len(values) - len(arrivals.header))]
+    return tuple(value for name, value in zip(names, values, strict=True) if name not in figures)

@@ -8,7 +8,6 @@ Rows are looked up by whole keys, in subqueries that the planner can't take apar
 statistics of a table which is just being filled would compare every row with every other.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,10 +51,10 @@ class TableStatements:
 
     @property
     def create_stage(self) -> sql.Composed:
-        name = sql.Identifier(f"stage_{self.table.name}")
+        """Of this transaction: a pooler hands the connection on. One that an earlier version has left is of an older shape."""
         return sql.SQL(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
-        ).format(name, self.target)
+            "DROP TABLE IF EXISTS {}; CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DROP"
+        ).format(self.stage, sql.Identifier(f"stage_{self.table.name}"), self.target)
 
     @property
     def copy_to_stage(self) -> sql.Composed:
@@ -173,25 +172,48 @@ class TableStatements:
     @property
     def remove_vanished(self) -> sql.Composed:
         """The rows whose keys are given as arrays."""
-        key = (PARTNER, *self.table.key)
         return sql.SQL(
             "WITH removed AS ("
-            " DELETE FROM {target} AS old USING unnest({arrays}) AS gone ({names}) CROSS JOIN LATERAL ("
-            " SELECT found.ctid AS place FROM {target} AS found"
-            " WHERE found.partner_id = %(partner_id)s AND {same_key} OFFSET 0"
-            ") AS there WHERE old.ctid = there.place"
+            " DELETE FROM {target} AS old USING {places} WHERE old.ctid = there.place"
             " RETURNING {key_json} AS key, to_jsonb(old) - {left_out}::text[] AS before"
             ") INSERT INTO kaltura.changes (load_id, table_name, key, change, before)"
             " SELECT %(load_id)s, {name}, key, 'remove', before FROM removed"
+        ).format(key_json=self._key_json("old"), **self._by_keys)
+
+    @property
+    def take_along(self) -> sql.Composed:
+        """The rows whose keys are given as arrays are of the day `day`; all else is as it was."""
+        return sql.SQL(
+            "WITH updated AS ("
+            " UPDATE {target} AS new SET partition_date = %(day)s, changed_at = now() FROM {places}"
+            " WHERE new.ctid = there.place"
+            " RETURNING {key_json} AS key,"
+            " to_jsonb(there.before) - {left_out}::text[] AS before, to_jsonb(new) - {left_out}::text[] AS after"
+            ") INSERT INTO kaltura.changes (load_id, table_name, key, change, before, after)"
+            " SELECT %(load_id)s, {name}, key, 'update', before, after FROM updated"
+        ).format(key_json=self._key_json("new"), **self._by_keys)
+
+    @property
+    def _by_keys(self) -> dict[str, sql.Composable]:
+        """What a statement about the rows whose keys are given as arrays is put together from."""
+        key = self.table.key
+        places = sql.SQL(
+            "unnest({arrays}) AS gone ({names}) CROSS JOIN LATERAL ("
+            " SELECT found.ctid AS place, found AS before FROM {target} AS found"
+            " WHERE found.partner_id = %(partner_id)s AND {same_key} OFFSET 0"
+            ") AS there"
         ).format(
+            arrays=self._parameters(key),
+            names=self._list(key),
             target=self.target,
-            arrays=self._parameters(self.table.key),
-            names=self._list(self.table.key),
-            same_key=self._same(self.table.key, "found", "gone"),
-            key_json=self._key_json("old"),
-            left_out=sql.Literal([*key, *BOOKKEEPING]),
-            name=sql.Literal(self.table.name),
+            same_key=self._same(key, "found", "gone"),
         )
+        return {
+            "target": self.target,
+            "places": places,
+            "left_out": sql.Literal([PARTNER, *key, *BOOKKEEPING]),
+            "name": sql.Literal(self.table.name),
+        }
 
     @property
     def _reported(self) -> dict[str, Kind]:
@@ -209,11 +231,22 @@ class TableStatements:
         }
 
     def _staged(self, names: list[str]) -> sql.Composed:
+        return sql.SQL(", ").join(map(self._stands, names))
+
+    def _stands(self, name: str) -> sql.Composable:
         """What is to stand: of a column that stays known, the old value where the new one says nothing."""
-        stays = self.table.staying_known
-        return sql.SQL(", ").join(
-            _known(name, stays[name].unsaid) if name in stays else sql.Identifier("staged", name) for name in names
-        )
+        staged, old = sql.Identifier("staged", name), sql.Identifier("old", name)
+        if (column := self.table.staying_known.get(name)) is None:
+            return staged
+        known: sql.Composable = old
+        if other := column.known_with:  # an end that was known of another start says nothing of this one
+            same = sql.SQL("{} IS NOT DISTINCT FROM {}").format(self._stands(other), sql.Identifier("old", other))
+            known = sql.SQL("CASE WHEN {} THEN {} END").format(same, old)
+        if not column.unsaid:
+            return sql.SQL("coalesce({}, {})").format(staged, known)
+        unsaid = sql.Literal(list(column.unsaid))
+        says = sql.SQL("CASE WHEN {} <> ALL ({}::text[]) THEN {} END").format(staged, unsaid, staged)
+        return sql.SQL("coalesce({}, {}, {})").format(says, known, staged)
 
     @staticmethod
     def _parameters(names: tuple[str, ...]) -> sql.Composed:
@@ -237,11 +270,3 @@ class TableStatements:
             sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(of, name)) for name in (PARTNER, *self.table.key)
         )
         return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
-
-
-def _known(name: str, unsaid: Sequence[str]) -> sql.Composed:
-    staged, old = sql.Identifier("staged", name), sql.Identifier("old", name)
-    if not unsaid:
-        return sql.SQL("coalesce({}, {})").format(staged, old)
-    says = sql.SQL("CASE WHEN {} <> ALL ({}::text[]) THEN {} END").format(staged, sql.Literal(list(unsaid)), staged)
-    return sql.SQL("coalesce({}, {}, {})").format(says, old, staged)

@@ -55,9 +55,11 @@ ENTRY, CUE, EVENT = (
 PARENT = Filter("parentEntryIds", "parent_entry_id")
 USERS = Filter("user_ids", "user_id", names_people=True)
 PERSONAL = ("user_name", "user_email")
-ROOMS = Source(6000, SESSION_COLUMNS, (), frozenset({"entry_name"}), ENTRY, (ENTRY, EVENT))
-PEOPLE = Source(6001, ATTENDEE_COLUMNS, PERSONAL, frozenset({"user_name"}), CUE, (CUE, EVENT, USERS))
-BREAKOUTS = Source(6002, BREAKOUT_COLUMNS, (), frozenset(), PARENT, (PARENT, EVENT))
+ROOMS = Source(6000, SESSION_COLUMNS, (), frozenset({*SESSION_COLUMNS} - {"entry_name"}), ENTRY, (ENTRY, EVENT))
+PEOPLE = Source(
+    6001, ATTENDEE_COLUMNS, PERSONAL, frozenset({*ATTENDEE_COLUMNS} - {"user_name"}), CUE, (CUE, EVENT, USERS)
+)
+BREAKOUTS = Source(6002, BREAKOUT_COLUMNS, (), frozenset(BREAKOUT_COLUMNS), PARENT, (PARENT, EVENT))
 
 ADA = User(1, "ada.example", "Ada Example", "ada@example.edu", "User")
 BO = User(2, "bo.example", "Bo Sample", "bo@example.edu", "User")

@@ -13,7 +13,8 @@ from assets.pull.windows import BAD_DAYS_IN_A_ROW, FIRST_WINDOW_DAYS, WIDEST_WIN
 from assets.reports import REPORTS
 from resources.kaltura.windows import DAY, Days
 from resources.warehouse.warehouse import Warehouse
-from simulator import University, serving
+from simulator import ListedWorld, University, View, serving
+from tests.integration.test_whole_days import PEOPLE, Place
 
 FIRST = dt.date(2025, 2, 3)
 WINDOWS = 5
@@ -90,3 +91,66 @@ def test_an_error_that_nobody_thought_of_costs_the_day_that_it_meets(
     assert f"{bad}: {error.__name__} in test_days_not_written.py, line " in said
     assert "example.org" not in said
     assert dagster.evaluations(run), "the days that are in are checked"
+
+
+LOST = "1_lost"  # a session that 6000 does not list
+
+
+def with_a_lost_session(place: Place, days: int) -> None:
+    """A session a day; on the third, somebody was in one that 6000 does not list."""
+    for day in range(days):
+        place.meets(f"1_cue{day}", 24 * day + 9, 24 * day + 10)
+    place.views.append(View("1_room", LOST, PEOPLE[1], place.second(2 * 24 + 9), place.second(2 * 24 + 10)))
+
+
+def lost_lines(warehouse: Warehouse) -> int:
+    with warehouse.connection() as connection:
+        return len(connection.execute("SELECT FROM kaltura.rejects WHERE raw LIKE %s", [f"%{LOST}%"]).fetchall())
+
+
+def counted_lines(warehouse: Warehouse) -> dict[dt.date, int]:
+    """Rows that could not be used, by the newest load of each day."""
+    query = (
+        "SELECT DISTINCT ON (partition_date) partition_date, rows_rejected FROM kaltura.loads WHERE report_id = 6001"
+        " ORDER BY partition_date, pull DESC"
+    )
+    with warehouse.connection() as connection:
+        return {day: count for day, count in connection.execute(query).fetchall() if count}
+
+
+def test_lines_that_tell_no_day_come_in_with_the_first_day_of_their_window_that_does(
+    warehouse: Warehouse, database: str
+) -> None:
+    """The first day alone, pulled again, is too narrow a window for them."""
+    days = Days(FIRST, FIRST + 2 * DAY)
+    with serving(ListedWorld()) as kaltura, installed(kaltura, database) as dagster:
+        place = Place(kaltura, warehouse, monday=FIRST)
+        with_a_lost_session(place, days=3)
+        kaltura.world = ListedWorld(place.sessions, (), place.views)
+        dagster.sql(f"ALTER TABLE kaltura.loads ADD CONSTRAINT no_such_day CHECK (partition_date <> '{FIRST}')")
+        assert not dagster.pull(days).success
+        assert dagster.marked() == {str(day) for day in (FIRST + DAY, days.last)}
+        assert (lost_lines(warehouse), counted_lines(warehouse)) == (1, {FIRST + DAY: 1})
+        dagster.sql("ALTER TABLE kaltura.loads DROP CONSTRAINT no_such_day")
+        assert dagster.pull(Days(FIRST, FIRST)).success
+        assert (lost_lines(warehouse), counted_lines(warehouse)) == (1, {FIRST + DAY: 1})
+
+
+def test_lines_that_tell_no_day_are_not_lost_where_a_later_pull_has_the_first_day_of_their_window(
+    warehouse: Warehouse,
+) -> None:
+    with serving(ListedWorld()) as kaltura:
+        place = Place(kaltura, warehouse)
+        with_a_lost_session(place, days=3)
+        older = place.bring(0, 2)
+        place.pull(0)
+        place.write(older)
+        assert (lost_lines(warehouse), counted_lines(warehouse)) == (1, {place.day(1): 1})
+        received = sum(older.by_day[day][1].received for day in older.days)
+        with warehouse.connection() as connection:
+            query = "SELECT sum(rows_received) FROM kaltura.loads WHERE report_id = 6001 AND pull = %s"
+            assert connection.execute(query, [older.pull.number]).fetchone() == (received,)
+        latest, last = place.bring(0, 2), place.pull(0, 2)
+        place.write(latest)
+        assert (lost_lines(warehouse), counted_lines(warehouse)) == (1, {place.day(0): 1})
+        assert latest.pull.number < last.pull.number

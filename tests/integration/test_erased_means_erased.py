@@ -177,3 +177,16 @@ def test_a_manifest_that_was_tampered_with_is_not_believed_and_runs_nothing(
     assert everything(place) == there
     assert not (tmp_path / "INJECTED").exists()
     assert BOB.user_id in there
+
+
+@pytest.mark.parametrize("spelled", ["unknown", "UNKNOWN"])
+def test_who_is_nobody_is_not_erased_with_a_person_whose_id_reads_like_it(spelled: str, place: Place) -> None:
+    for number, user_id in enumerate(("Unknown", "unknown")):
+        user = User(30 + number, user_id, "", "", "User")
+        place.views.append(View("1_room", "1_a", user, place.second(9), place.second(10)))
+    place.pull(0)
+    nobody = "SELECT count(*) FROM kaltura.attendees WHERE user_id = 'Unknown'"
+    assert rows(place, nobody) == [(1,)]
+    assert erased(place, WITH_KEY, spelled)
+    assert rows(place, nobody) == [(1,)]
+    assert rows(place, "SELECT count(*) FROM kaltura.attendees WHERE user_id = 'unknown'") == [(0,)]

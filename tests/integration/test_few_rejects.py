@@ -1,5 +1,7 @@
 """The check few_rejects over pulls that follow one another: it warns for as long as rows are refused."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import pytest
 
@@ -9,8 +11,8 @@ from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.windows import Days
 from resources.warehouse.warehouse import Warehouse
-from simulator import Running
-from tests.integration.test_whole_days import Place
+from simulator import Fault, Running, View
+from tests.integration.test_whole_days import PEOPLE, Place
 from tests.integration.test_whole_days import kaltura as kaltura
 
 MEETINGS = 20  # a day
@@ -66,3 +68,22 @@ def test_rows_that_are_counted_as_refused_and_of_which_no_line_is_there_are_told
     assert found["partition_date"] == str(place.day(0))
     assert found["rows_of_reason"] == 3
     assert "not in kaltura.rejects" in str(found["reason"])
+
+
+def figures_first(text: str) -> str:
+    """A report with its columns in the opposite order."""
+    return "\n".join(",".join(reversed(line.split(","))) for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("order", [str, figures_first], ids=["as declared", "figures first"])
+def test_a_line_without_a_day_stands_once_whatever_figures_it_came_with(
+    order: Callable[[str], str], place: Place
+) -> None:
+    lost = [View("1_room", "1_lost", user, place.second(20), place.second(44)) for user in PEOPLE[:2]]
+    place.views += lost
+    place.kaltura.faults.add(Fault("rewritten", report_id=6001, times=None, rewrite=order))
+    for first, last in ((0, 0), (0, 1), (0, 0)):
+        place.pull(first, last)
+        with place.warehouse.connection() as connection:
+            lines = connection.execute("SELECT raw FROM kaltura.rejects WHERE raw LIKE '%1_lost%'").fetchall()
+        assert len(lines) == len(lost), (first, last)

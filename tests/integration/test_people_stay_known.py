@@ -13,7 +13,7 @@ from assets.attendees import ATTENDEES
 from assets.checks import checks
 from assets.pull.extract import Extract
 from assets.pull.filters import Filters
-from assets.report import ENTRY_IDS
+from assets.report import ENTRY_IDS, USER_IDS
 from assets.reports import TABLES
 from resources.kaltura.windows import Days
 from resources.privacy.erasure import erase
@@ -315,3 +315,37 @@ def test_whoever_is_unknown_when_and_whatever_ids_they_get_nobody_loses_minutes_
         assert_equal(place.tables, place.truth(0))
     finally:
         place.views = first
+
+
+def a_comma_too_many(line: str) -> str:
+    return line.replace("user0,", "user0,Surname,", 1)
+
+
+@pytest.mark.parametrize("spared", ["came as nobody", "in a line that is no row", "outside the pull's filter"])
+def test_whoever_stays_in_a_session_goes_with_it_to_another_day(spared: str, place: Place) -> None:
+    pulled(place)
+    before = place.tables["attendees"]
+    later = 20 * 3600
+    place.sessions = [
+        replace(at, started_at=at.started_at + later, ended_at=(at.ended_at or 0) + later) for at in place.sessions
+    ]
+    place.views = [
+        replace(view, joined_at=view.joined_at + later, left_at=view.left_at + later, engaged=())
+        for view in place.views
+    ]
+    if spared == "came as nobody":
+        unnamed(place, range(1, COUNT))
+        brought = place.bring(1)
+    elif spared == "in a line that is no row":
+        brought = place.bring_changed(1, ATTENDEES, a_comma_too_many)
+    else:
+        brought = place.bring(1, filters=Filters({USER_IDS: ["user1"]}))
+    place.write(brought)
+    after = place.tables["attendees"]
+    assert after.keys() == before.keys()
+    query = "SELECT DISTINCT partition_date FROM kaltura.{}"
+    assert (
+        {*rows(place, query.format("attendees"))} == {*rows(place, query.format("room_sessions"))} == {(place.day(1),)}
+    )
+    moved = "SELECT count(*) FROM kaltura.changes WHERE table_name = 'attendees' AND change = 'update'"
+    assert rows(place, f"{moved} AND before ->> 'partition_date' < after ->> 'partition_date'") == [(COUNT,)]

@@ -24,7 +24,7 @@ from simulator import Credentials as Account
 from simulator.tokens import Tokens
 
 ENTRY = Filter("entry_ids", "entry_id")
-SESSIONS = Source(6000, ("entry_id",), (), frozenset(), ENTRY, (ENTRY,))
+SESSIONS = Source(6000, ("entry_id",), (), frozenset({"entry_id"}), ENTRY, (ENTRY,))
 QUERY = Query(SESSIONS, Window(1_780_000_200, 1_780_003_800))
 
 

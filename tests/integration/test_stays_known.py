@@ -1,11 +1,14 @@
 """What Kaltura looks up when it is asked, and once does not find, stays as it was known: names, rooms, hosts and ends."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.report import Report
+from assets.room_sessions import ROOM_SESSIONS
 from resources.table import UNKNOWN, Column, Kind
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, ListedWorld, Running, serving
@@ -97,3 +100,30 @@ def test_nothing_is_made_up_where_nothing_was_known(place: Place) -> None:
 def test_a_name_or_an_address_of_a_person_does_not_stay() -> None:
     """Whoever no longer has Kaltura send them, or has them deleted there, does not find them kept here."""
     assert not [column for _, column in LOOKED_UP if column.personal]
+
+
+@pytest.mark.parametrize("start", [8, 14, -10], ids=["earlier", "after the old end", "the day before"])
+@pytest.mark.parametrize("report", [ROOM_SESSIONS, BREAKOUT_SESSIONS], ids=lambda report: report.table.name)
+def test_an_end_does_not_stay_under_another_start(report: Report, start: int, place: Place) -> None:
+    place.pull(0)
+    place.sessions[1] = replace(place.sessions[1], started_at=place.second(start), ended_at=None)
+    place.breakouts[1] = replace(place.breakouts[1], started_at=place.second(start), ended_at=None)
+    place.views[1] = replace(place.views[1], joined_at=place.second(start), left_at=place.second(start + 1))
+    at_start = {"session_start_time": str(place.second(start))}
+    for end in ("", at_start["session_start_time"]):
+        unsaid = at_start | {"session_end_time": end}
+        unsaid |= {} if report is ROOM_SESSIONS else {"duration": ""}
+        place.write(place.bring_changed(-1 if start < 0 else 0, report, with_value(report, unsaid, "1_b")))
+        times = "extract(EPOCH FROM session_start_time)::bigint, session_end_time"
+        assert stored(place, report.table.name, times)[1] == (place.second(start), None)
+    if report is BREAKOUT_SESSIONS:
+        assert [each is None for (each,) in stored(place, "breakout_sessions", "duration")] == [False, True, False]
+
+
+def test_the_name_of_a_main_room_stays_with_that_room(place: Place) -> None:
+    place.pull(0)
+    names = "parent_entry_id, parent_entry_name"
+    for parent, stands in (("", ("1_main", "Main")), ("1_other", ("1_other", None))):
+        unsaid = with_value(BREAKOUT_SESSIONS, {"parent_entry_id": parent, "parent_entry_name": ""}, "1_b")
+        place.write(place.bring_changed(0, BREAKOUT_SESSIONS, unsaid))
+        assert stored(place, "breakout_sessions", names) == [("1_main", "Main"), stands, ("1_main", "Main")]

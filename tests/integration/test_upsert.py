@@ -18,11 +18,13 @@ from assets.attendees import ATTENDEES
 from assets.pull.extract import Extract
 from assets.pull.filters import Filters
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, USER_IDS
+from assets.room_sessions import ROOM_SESSIONS
 from resources.arrivals import Arrivals
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.privacy.erasure import erase
 from resources.privacy.pseudonyms import Mode, Privacy
+from resources.table import Column, Kind
 from resources.warehouse.load import Load, TableLoad
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
@@ -653,3 +655,23 @@ def test_a_thousand_and_more_rows_are_staged_and_compared_as_few_are(kaltura: Ru
     by_table = {each.table: each for each in load(place, place.bring(0))}
     assert (by_table["attendees"].updated, by_table["attendees"].removed) == (2_490, 510)
     assert_equal(place.tables, place.truth(0))
+
+
+def test_a_connection_that_has_loaded_before_a_column_was_added_loads_after_it(place: Place) -> None:
+    """As a pooler in transaction mode keeps it, whatever process comes and goes."""
+    place.meets("1_a", 9, 10)
+    place.pull(0)
+    place.sessions[0] = replace(place.sessions[0], entry_name="Renamed")
+    place.pull(0)
+    [backend] = rows(place, "SELECT pg_backend_pid()")
+    added = Column("mood", Kind.TEXT, "Of a later version.", optional=True)
+    table = replace(ROOM_SESSIONS.table, columns=(*ROOM_SESSIONS.table.columns, added))
+    with place.warehouse.connection() as connection:
+        connection.execute("ALTER TABLE kaltura.room_sessions ADD COLUMN mood text")
+    place.sessions[0] = replace(place.sessions[0], entry_name="Renamed again")
+    brought = place.bring(0)
+    came = next(each for each in brought.by_day[place.day(0)] if each.table is ROOM_SESSIONS.table)
+    came = replace(came, table=table, frame=came.frame.assign(mood="calm"))
+    place.warehouse.upsert(place.day(0), [came], Provenance(1, brought.pull))
+    assert rows(place, "SELECT entry_name, mood FROM kaltura.room_sessions") == [("Renamed again", "calm")]
+    assert rows(place, "SELECT pg_backend_pid()") == [backend]

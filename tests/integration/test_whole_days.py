@@ -19,6 +19,7 @@ from assets.pull.doubt import Seen
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
 from assets.pull.stages import Stage
+from assets.pull.undated import Undated
 from assets.pull.usable import MostlyUnusable
 from assets.pull.windows import Windows
 from assets.report import ENTRY_IDS, Report
@@ -144,8 +145,10 @@ class Place:
         return outcomes  # type: ignore[return-value]
 
     def write(self, extracted: Extract) -> None:
+        undated = Undated()
         for day in extracted.days:
-            self.warehouse.upsert(day, extracted.by_day[day], Provenance(1, extracted.pull))
+            arrivals = undated.given_to(extracted.by_day[day])
+            undated.loaded(self.warehouse.upsert(day, arrivals, Provenance(1, extracted.pull)))
 
     def bring_changed(
         self,
@@ -260,6 +263,21 @@ def test_viewers_who_came_before_midnight_and_stayed_beyond_the_end_count(
     for first, last in pulls:
         place.pull(first, last)
     assert_equal(place.tables, place.truth(1))
+
+
+@pytest.mark.parametrize("parent", ["", "0", "Unknown", "Error"])
+@pytest.mark.parametrize("end", [60, None], ids=["with an end", "without an end"])
+def test_a_long_breakout_of_an_unknown_main_room_is_whole(end: float | None, parent: str, place: Place) -> None:
+    """It can't be asked for by its main room."""
+    ends_at = None if end is None else place.second(end)
+    for entry, of, until in (("1_orphan", parent, ends_at), ("1_child", "1_main", place.second(60))):
+        place.breakouts.append(Breakout(of, "", entry, "Group", f"{entry}_cue", "host", place.second(20), until))
+        place.meets(f"{entry}_cue", 20, None if until is None else 60, [(20, 21), (50, 51), (58, 59)], entry=entry)
+    place.pull(0)
+    assert_equal(place.tables, place.truth(0))
+    assert {row["participant_count"] for row in place.tables["breakout_sessions"].values()} == {3}
+    place.pull(0, 2)
+    assert_equal(place.tables, place.truth(0, 1, 2))
 
 
 def test_a_running_session_has_no_end_and_a_later_pull_completes_it(place: Place) -> None:

@@ -27,6 +27,7 @@ from assets.pull import usable
 from assets.pull.doubt import Seen
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
+from assets.pull.undated import Undated
 from assets.pull.windows import Windows
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
@@ -346,10 +347,13 @@ class Store:
         return self.warehouse.against_empty(*of_days, all_are_empty=all_are_empty, kept_to=kept_to)
 
     def load(self, extracted: Extract, pull: Pull) -> list[Load]:
-        provenance = Provenance(PARTNER_ID, extracted.pull)
-        return [
-            load for day in extracted.days for load in self.warehouse.upsert(day, extracted.by_day[day], provenance)
-        ]
+        provenance, undated = Provenance(PARTNER_ID, extracted.pull), Undated()
+        all_loads: list[Load] = []
+        for day in extracted.days:
+            loads = self.warehouse.upsert(day, undated.given_to(extracted.by_day[day]), provenance)
+            undated.loaded(loads)
+            all_loads += loads
+        return all_loads
 
     def value(self, query: str) -> object:
         row = self.reader.execute(query.encode()).fetchone()

@@ -12,12 +12,13 @@ from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.csv import BOM, Rows, parse
 from resources.kaltura.errors import BadReply, ColumnMissing, KalturaError
 from resources.kaltura.query import Filter, Source
+from resources.table import Kind
 
 SOURCE = Source(
     report_id=6001,
     columns=("id", "name", "minutes"),
     personal_columns=("name",),
-    free_text=frozenset({"name"}),
+    one_line=frozenset({"id", "minutes"}),
     split_by=Filter("ids", "id"),
     filters=(),
 )
@@ -134,6 +135,18 @@ def test_a_newline_in_a_first_column_that_people_type_belongs_to_the_row_after()
     assert rows.frame["name"].tolist() == ["one\ntwo", "Bo"]
 
 
+@pytest.mark.parametrize("report", [ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS], ids=lambda report: report.table.name)
+def test_a_newline_in_a_last_column_that_nobody_declared_belongs_to_the_row_before(report: Report) -> None:
+    header = [*report.source.columns, "title"]
+    rows = read(
+        "\n".join([",".join([*map(str, range(len(header) - 1)), title]) for title in ("ti\ntle", "good")]) + "\n",
+        header=",".join(header),
+        source=report.source,
+    )
+    assert rows.frame["title"].tolist() == ["ti\ntle", "good"]
+    assert rows.frame[header[0]].tolist() == ["0", "0"]
+
+
 def test_a_line_that_makes_no_row_is_set_aside_and_its_neighbours_are_kept() -> None:
     rows = read("1_a,Ann,5\n1_x,Xi\n1_b,Bo,6\n1_y,a,b,c\njunk\n1_c,Cy,7\n")
     assert rows.frame["name"].tolist() == ["Ann", "Bo", "Cy"]
@@ -211,6 +224,50 @@ def test_whatever_people_call_themselves_each_row_comes_back_as_it_was_sent(peop
     rows = read("".join(f"{user},{name},5\n" for user, name in people))
     assert not rows.rejects
     assert list(rows.frame[["id", "name"]].itertuples(index=False, name=None)) == people
+
+
+_broken_texts = st.text(st.sampled_from("ab\n\r"), max_size=5)
+
+
+@st.composite
+def _moved(draw: st.DrawFn) -> tuple[Report, list[str], list[dict[str, str]]]:
+    """A report with columns in any order, some of them unknown, and rows that line ends break wherever they may."""
+    report = draw(st.sampled_from([ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS]))
+    known = [column for column in report.table.columns if column.name not in report.table.key]
+    typed = {column.name for column in known if column.kind is Kind.TEXT and not column.name.endswith("_id")}
+    unknown = ["title", "mood"][: draw(st.integers(0, 2))]
+    header = draw(st.permutations([*report.source.columns, *unknown]))
+    broken = {*typed, *unknown}
+    if header[-1] in broken:  # a piece without a comma belongs to the row before it then
+        broken -= {header[0]}
+    values = {name: _broken_texts if name in broken else st.just("1_a") for name in header}
+    return report, list(header), draw(st.lists(st.fixed_dictionaries(values), min_size=1, max_size=6))
+
+
+@pytest.mark.larger
+@settings(max_examples=examples(150), deadline=None)
+@given(_moved())
+@in_time
+def test_rows_that_line_ends_break_come_back_as_they_were_sent_in_whatever_order_and_company_of_columns(
+    moved: tuple[Report, list[str], list[dict[str, str]]],
+) -> None:
+    report, header, sent = moved
+    lines = "".join(",".join(row[name] for name in header) + "\n" for row in sent)
+    rows = read(lines, header=",".join(header), source=report.source)
+    assert not rows.rejects
+    assert rows.frame.to_dict("records") == sent
+
+
+@pytest.mark.parametrize("report", [ROOM_SESSIONS, ATTENDEES, BREAKOUT_SESSIONS], ids=lambda report: report.table.name)
+def test_a_stray_line_is_no_part_of_an_id(report: Report) -> None:
+    ids = [column.name for column in report.table.columns if column.name.endswith("_id")]
+    figure = next(name for name in report.source.columns[::-1] if name in report.source.one_line)
+    for first in ids:
+        rest = [name for name in report.source.columns if name not in (first, figure)]
+        row = ",".join(map(str, range(len(rest) + 2)))
+        rows = read(f"{row}\nstray\n{row}\n", header=",".join([first, *rest, figure]), source=report.source)
+        assert rows.frame[first].tolist() == ["0", "0"]
+        assert [reject.raw for reject in rows.rejects] == ["stray"]
 
 
 AS_CAME = ["\ufeff1_r,1_c,u,n,e,t,1,0", '"1_r",1_c,u,"n ""x""",e,t,10,0', "", "1_r,1_c,u,two\nlines,e,t,1,0", "a,b"]

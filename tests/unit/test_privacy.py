@@ -14,6 +14,7 @@ from resources.kaltura import csv
 from resources.kaltura.errors import ColumnMissing, Refused
 from resources.kaltura.query import Query
 from resources.kaltura.windows import Window
+from resources.privacy.identity import identity
 from resources.privacy.pseudonyms import (
     FULL,
     NOBODY,
@@ -22,6 +23,7 @@ from resources.privacy.pseudonyms import (
     Mode,
     Privacy,
     is_pseudonym,
+    one_spelling,
     withheld,
 )
 from resources.settings import CHECKOUT, SettingError, privacy_settings
@@ -168,3 +170,11 @@ def test_a_row_in_the_place_of_the_header_stands_in_no_message() -> None:
     with pytest.raises(ColumnMissing, match="its first line is no header") as raised:
         csv.parse(body, ATTENDEES.source, "a reply")
     assert "ada@" not in str(raised.value)
+
+
+@pytest.mark.parametrize("nobody", [each for each in NOBODY if identity(each) != each])
+def test_minutes_of_nobody_are_not_those_of_a_person_whose_id_reads_like_it(nobody: str) -> None:
+    ids = [nobody, nobody.lower(), nobody.upper(), nobody]
+    sent = pd.DataFrame({"entry_id": "1_r", "cue_point_id": "a", "user_id": ids})
+    person = nobody.lower()
+    assert one_spelling(sent, ATTENDEES.table)["user_id"].tolist() == [nobody, person, person, nobody]
