@@ -67,6 +67,8 @@ session_additions AS NOT MATERIALIZED (
                 AND earlier.report_id = 6000
                 AND earlier.partition_date = room_sessions.partition_date
                 AND earlier.is_whole
+                -- A day that redate made of several loads has the time of one and the pull of another.
+                AND earlier.redated_from IS NULL
                 AND earlier.loaded_at < room_sessions.first_loaded_at
                 AND earlier.pulled_at > room_sessions.session_start_time
                 AND (
@@ -357,7 +359,8 @@ COMMENT ON COLUMN analytics.restated_sessions.is_completion IS
 'pulled, completed as expected.';
 COMMENT ON COLUMN analytics.restated_sessions.is_addition IS
 'Whether the pull brought the session itself: it had begun when its day was pulled whole before, '
-'and was not listed then. Its people are those added.';
+'and was not listed then. Its people are those added. Not known of a day that redate has moved, '
+'until it is pulled whole again.';
 COMMENT ON COLUMN analytics.restated_sessions.ended_before_at IS
 'End of the session before the change; NULL where there was none, or the session itself did not '
 'change, or was added.';
