@@ -43,7 +43,7 @@ attendance_changes AS (
 
 -- A session that had begun when its room was last asked for, and was not listed then. What brings it first of a day that
 -- is not loaded yet is no restatement.
-session_additions AS (
+session_additions AS NOT MATERIALIZED (
     SELECT
         room_sessions.partner_id,
         room_sessions.partition_date,
@@ -67,6 +67,8 @@ session_additions AS (
                 AND earlier.report_id = 6000
                 AND earlier.partition_date = room_sessions.partition_date
                 AND earlier.is_whole
+                -- A day that redate made of several loads has the time of one and the pull of another.
+                AND earlier.redated_from IS NULL
                 AND earlier.loaded_at < room_sessions.first_loaded_at
                 AND earlier.pulled_at > room_sessions.session_start_time
                 AND (
@@ -90,28 +92,8 @@ first_attendance_loads AS (
     GROUP BY partner_id, partition_date
 ),
 
--- Those that came after their session, and those that came with one that was added.
-added_attendees AS (
-    SELECT attendees.*
-    FROM kaltura.attendees
-    INNER JOIN kaltura.room_sessions
-        ON
-            attendees.partner_id = room_sessions.partner_id
-            AND attendees.entry_id = room_sessions.entry_id
-            AND attendees.cue_point_id = room_sessions.cue_point_id
-            AND attendees.first_loaded_at > room_sessions.first_loaded_at
-    UNION ALL
-    SELECT attendees.*
-    FROM session_additions
-    INNER JOIN kaltura.attendees
-        ON
-            session_additions.partner_id = attendees.partner_id
-            AND session_additions.entry_id = attendees.entry_id
-            AND session_additions.cue_point_id = attendees.cue_point_id
-            AND session_additions.partition_date = attendees.partition_date
-            AND session_additions.first_loaded_at = attendees.first_loaded_at
-),
-
+-- Those that came after their session, and those that came with one that was added. Each by itself, so that a filter on
+-- the day begins with its loads.
 attendance_additions AS (
     SELECT
         attendees.partner_id,
@@ -121,7 +103,13 @@ attendance_additions AS (
         attendees.cue_point_id,
         attendees.meeting_view_time AS minutes,
         loads.id AS load_id
-    FROM added_attendees AS attendees
+    FROM kaltura.attendees
+    INNER JOIN kaltura.room_sessions
+        ON
+            attendees.partner_id = room_sessions.partner_id
+            AND attendees.entry_id = room_sessions.entry_id
+            AND attendees.cue_point_id = room_sessions.cue_point_id
+            AND attendees.first_loaded_at > room_sessions.first_loaded_at
     INNER JOIN kaltura.loads
         ON
             attendees.partner_id = loads.partner_id
@@ -133,6 +121,47 @@ attendance_additions AS (
             attendees.partner_id = first_attendance_loads.partner_id
             AND attendees.partition_date = first_attendance_loads.partition_date
             AND attendees.first_loaded_at > first_attendance_loads.loaded_at
+    UNION ALL
+    SELECT
+        session_additions.partner_id,
+        session_additions.partition_date,
+        arrivals.pulled_at,
+        session_additions.entry_id,
+        session_additions.cue_point_id,
+        arrivals.minutes,
+        arrivals.load_id
+    FROM session_additions
+    -- OFFSET: sessions that were added are few, and are found first.
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                loads.id AS load_id,
+                loads.pulled_at,
+                attendees.meeting_view_time AS minutes
+            FROM kaltura.attendees
+            INNER JOIN kaltura.loads
+                ON
+                    attendees.partner_id = loads.partner_id
+                    AND attendees.partition_date = loads.partition_date
+                    AND attendees.first_loaded_at = loads.loaded_at
+                    AND loads.report_id = 6001
+            WHERE
+                attendees.partner_id = session_additions.partner_id
+                AND attendees.entry_id = session_additions.entry_id
+                AND attendees.cue_point_id = session_additions.cue_point_id
+                AND attendees.partition_date = session_additions.partition_date
+                AND attendees.first_loaded_at = session_additions.first_loaded_at
+                AND EXISTS (
+                    SELECT FROM kaltura.loads AS earlier
+                    WHERE
+                        earlier.partner_id = attendees.partner_id
+                        AND earlier.report_id = 6001
+                        AND earlier.partition_date = attendees.partition_date
+                        AND earlier.is_whole
+                        AND earlier.loaded_at < attendees.first_loaded_at
+                )
+            OFFSET 0  -- noqa: AM09
+        ) AS arrivals
 ),
 
 -- The four in one shape. A change of nothing but a name is none of figures, and left out.
@@ -330,7 +359,8 @@ COMMENT ON COLUMN analytics.restated_sessions.is_completion IS
 'pulled, completed as expected.';
 COMMENT ON COLUMN analytics.restated_sessions.is_addition IS
 'Whether the pull brought the session itself: it had begun when its day was pulled whole before, '
-'and was not listed then. Its people are those added.';
+'and was not listed then. Its people are those added. Not known of a day that redate has moved, '
+'until it is pulled whole again.';
 COMMENT ON COLUMN analytics.restated_sessions.ended_before_at IS
 'End of the session before the change; NULL where there was none, or the session itself did not '
 'change, or was added.';
