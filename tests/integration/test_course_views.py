@@ -341,7 +341,13 @@ HOSTS = ["host", "HOST"]
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     history=st.lists(
-        st.tuples(st.sets(st.sampled_from([*HOSTS, "", "Error", "ada", "bob"])), st.booleans()), min_size=1, max_size=6
+        # Under one spelling in a session, as loads leave it: of two, retention makes two people.
+        st.tuples(
+            st.sets(st.sampled_from([*HOSTS, "", "Error", "ada", "bob"])).filter(lambda people: not {*HOSTS} <= people),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=6,
     ),
     aged=st.integers(0, 6),
 )
