@@ -18,7 +18,7 @@ from pydantic import Field
 from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR
-from assets.pull import reasons, retries
+from assets.pull import reasons, retries, unasked
 from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
@@ -102,6 +102,7 @@ def kaltura_rooms(
     filters = config.filters()
     memory.limit_arenas()
     context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
+    unasked.tag(context.instance, context.run, {})
     with (
         interrupts.sent_until_heard(),
         event_files.kept_open(context.instance, context.run.run_id),
@@ -288,6 +289,7 @@ class _Run:
         """
         errors: list[Exception] = [*self.failed.values()]
         told, metadata = [], {}
+        unasked.tag(self.context.instance, self.context.run, self.failed)
         if self.failed:
             days = sorted(self.failed)
             told = [reasons.headline(len(days)), *reasons.lines(self.failed)]
