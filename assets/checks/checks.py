@@ -183,8 +183,9 @@ CHECKS = (
         "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error. Of TERM_DATES, or of "
         "the courses' dates, alone.",
         "Silences, loaded days on end that hold nothing, by their first day",
-        "a vacation explains it (TERM_DATES, or the dates of courses, say when there is none), or Kaltura has stopped to "
-        "report: run `make doctor`, and look into the KMC's analytics.",
+        "a vacation explains it (TERM_DATES, or the dates of courses, say when there is none; after the last of them none is "
+        "known: where term_dates_ended_on is a day, add the next terms to TERM_DATES), or Kaltura has stopped to report: run "
+        "`make doctor`, and look into the KMC's analytics.",
         days_before=366,
         is_reminded=False,
     ),

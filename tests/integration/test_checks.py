@@ -333,19 +333,34 @@ def test_days_that_load_and_hold_nothing_warn_first_and_are_an_error_later(
     assert (result.severity if result else None) is severity
 
 
+_NEXT_TERM = (WEEK.last + dt.timedelta(days=40), WEEK.last + dt.timedelta(days=140))
+
+
 @pytest.mark.parametrize(
     ("terms", "severity"),
     [
         ((), dg.AssetCheckSeverity.ERROR),
         (((WEEK.first, WEEK.last + dt.timedelta(days=90)),), dg.AssetCheckSeverity.ERROR),
-        (((WEEK.first, WEEK.last),), None),
-        (((WEEK.first, WEEK.last + dt.timedelta(days=3)),), None),
+        (((WEEK.first, WEEK.last), _NEXT_TERM), None),
+        (((WEEK.first, WEEK.last + dt.timedelta(days=3)), _NEXT_TERM), None),
+        (((WEEK.first, WEEK.last),), dg.AssetCheckSeverity.ERROR),
+        (((WEEK.first, WEEK.last + dt.timedelta(days=3)),), dg.AssetCheckSeverity.ERROR),
+        (((WEEK.first - dt.timedelta(days=99), WEEK.first),), dg.AssetCheckSeverity.ERROR),
         (
             ((WEEK.first, WEEK.last), (WEEK.last + dt.timedelta(days=5), WEEK.last + dt.timedelta(days=90))),
             dg.AssetCheckSeverity.WARN,
         ),
     ],
-    ids=["no terms set", "in term", "in vacation", "in vacation, begun in term", "a term that began silent"],
+    ids=[
+        "no terms set",
+        "in term",
+        "in vacation",
+        "in vacation, begun in term",
+        "after the last term that is listed",
+        "begun in the last term that is listed",
+        "long after the last term that is listed",
+        "a term that began silent",
+    ],
 )
 def test_outside_of_terms_silence_is_no_finding(
     terms, severity: dg.AssetCheckSeverity | None, week, monkeypatch
@@ -355,6 +370,10 @@ def test_outside_of_terms_silence_is_no_finding(
     _loads(week, {WEEK.last + dt.timedelta(days=n): 0 for n in range(1, 10)})
     result = failed(week.database, Days(last, last)).get(("room_sessions", "recent_events"))
     assert (result.severity if result else None) is severity
+    has_ended = bool(terms) and terms[-1][1] < last
+    if result:
+        [silence] = result.metadata["sample"].records
+        assert silence.data["term_dates_ended_on"] == (str(terms[-1][1]) if has_ended else None)
 
 
 _BEGINS, _ENDS = WEEK.first, WEEK.last
