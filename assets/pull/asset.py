@@ -17,7 +17,7 @@ from pydantic import Field
 
 from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
-from assets.partitions import BACKFILL_POLICY, CALENDAR
+from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
 from assets.pull import reasons, retries, unasked
 from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, extract
@@ -168,12 +168,14 @@ class _Run:
     def days(self) -> list[dt.date]:
         """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded.
 
-        In a warehouse that was emptied, those that Dagster has marked: all of them are missing, which a check has to tell.
+        None from before START_DATE. In a warehouse that was emptied, those that Dagster has marked: all of them are missing,
+        which a check has to tell.
         """
         if self.reports or self.context.has_partition_key or self.context.has_partition_key_range:
             return [dt.date.fromisoformat(key) for key in self.context.partition_keys]
         newest = self.warehouse.newest_day(self.people.partner_id) or missing_days.first_marked(self.context.instance)
-        return [newest - dt.timedelta(days=n) for n in reversed(range(DAYS_CHECKED_ALONE))] if newest else []
+        newest_first = (newest - dt.timedelta(days=n) for n in range(DAYS_CHECKED_ALONE)) if newest else ()
+        return sorted(day for day in newest_first if day >= SETTINGS.start_date)
 
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
         """The days that the run which this one retries has not loaded; the others are marked again, and left alone."""
