@@ -295,7 +295,7 @@ class _Run:
         if self.failed:
             days = sorted(self.failed)
             told = [reasons.headline(len(days)), *reasons.lines(self.failed)]
-            metadata["failed days"] = dg.MetadataValue.json([str(day) for day in days])
+            metadata[reasons.FAILED_DAYS] = dg.MetadataValue.json([str(day) for day in days])
         if self.not_checked:
             errors.append(self.not_checked)
             told.append(f"The checks could not be done: {self.not_checked}")
