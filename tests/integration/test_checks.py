@@ -147,6 +147,31 @@ def test_an_attendee_without_a_session_is_an_error_with_its_session_and_no_perso
     }
 
 
+@pytest.mark.parametrize("lacking", [ATTENDEES, SESSIONS], ids=lambda key: key.path[-1])
+def test_days_of_which_a_table_is_not_there_are_no_finding_of_a_check_that_compares_it(
+    lacking: dg.AssetKey, installation
+) -> None:
+    """Checks run alone look at days whoever pulled them, of which some may have been pulled for one table alone."""
+    both = Days(WEEK.first, WEEK.first + dt.timedelta(days=1))
+    one = Days(both.last + dt.timedelta(days=1), WEEK.last)
+    assert installation.pull(both).success
+    assert installation.pull(one, only=[key for key in (ATTENDEES, SESSIONS) if key != lacking]).success
+    compare = {check.name for check in CHECKS if check.needs}
+    found = {name: each for (_, name), each in failed(installation.database).items() if name in compare}
+    assert found == {}
+    for table, spoil in (
+        ("attendees", "meeting_view_time = 25 * 60"),
+        ("room_sessions", "meeting_view_period_unique_users = 900"),
+    ):
+        installation.sql(f"UPDATE kaltura.{table} SET {spoil}")
+    found = {name: each for (_, name), each in failed(installation.database).items() if name in compare}
+    assert {"person_hours", "estimate_agrees"} == found.keys()
+    for each in found.values():
+        assert {dt.date.fromisoformat(day) for day in each.metadata["bad days"].value} <= {*both}
+        pasted = each.metadata["query"].value.split("```sql\n")[1].split("```")[0]
+        assert len(installation.sql(pasted).fetchall()) == each.metadata["found"].value
+
+
 def test_the_query_in_the_metadata_can_be_pasted_as_it_is(week) -> None:
     week.sql("UPDATE kaltura.loads SET unknown_columns = '{mood}' WHERE partition_date = %s", [DAY])
     result = failed(week.database)["room_sessions", "known_columns"]
@@ -234,6 +259,8 @@ def test_somebody_in_a_session_of_thirty_hours_may_have_been_there_all_the_time(
         " VALUES (%s, 'r', 's', 'ann', 30.2 * 60, %s, now(), now(), 1)",
         [ACCOUNT, DAY],
     )
+    for report_id in (6000, 6001):
+        _loads(installation, {DAY: 1}, report_id)
     assert ("attendees", "person_hours") not in failed(installation.database)
     installation.sql("UPDATE kaltura.attendees SET meeting_view_time = 32 * 60")
     assert ("attendees", "person_hours") in failed(installation.database)
@@ -528,9 +555,9 @@ def test_days_that_are_missing_since_the_first_load_are_counted_and_told_how_the
 
 def test_another_accounts_rows_are_not_looked_at(week) -> None:
     week.sql("UPDATE kaltura.room_sessions SET partner_id = 4711")
-    week.sql("UPDATE kaltura.loads SET partner_id = 4711, unknown_columns = '{x}' WHERE report_id = 6000")
+    week.sql("UPDATE kaltura.loads SET partner_id = 4711, unknown_columns = '{x}' WHERE report_id = 6002")
     found = failed(week.database)
-    assert ("room_sessions", "known_columns") not in found
+    assert ("breakout_sessions", "known_columns") not in found
     assert ("attendees", "attendees_have_sessions") in found
 
 
