@@ -340,7 +340,8 @@ class _Run:
             window = f"{arrived.window_start:%Y-%m-%d %H:%M} to {arrived.window_end:%Y-%m-%d %H:%M} UTC"
             drawn = picture(arrived.frame)
             shown = {"picture": drawn} if drawn else {}
-            marks.append((report, {**_counts(by_table[report.table.name]), "window": window, **shown}))
+            is_whole = self.filters.of(report) in ({}, Filters.from_settings().of(report))
+            marks.append((report, {**_counts(by_table[report.table.name], is_whole), "window": window, **shown}))
         return marks
 
     def _mark(self, report: Report, day: dt.date, metadata: Metadata) -> None:
@@ -374,11 +375,15 @@ def _is_outage(error: Exception) -> bool:
     return type(error).__name__ == "DagsterPostgresException"
 
 
-def _counts(load: Load) -> dict[str, int | str]:
+def _counts(load: Load, is_whole: bool) -> dict[str, int | str]:
+    """By the names that the UI shows. The partition's rows are told by a pull of all that the installation keeps alone."""
     empty = {"empty": "the report had no row of this day, and that was believed"} if not load.received else {}
     return {
         **empty,
-        "dagster/partition_row_count": load.inserted + load.updated + load.unchanged + load.superseded,
+        "dagster/partition_row_count" if is_whole else "rows of the ids asked for": load.inserted
+        + load.updated
+        + load.unchanged
+        + load.superseded,
         "inserted": load.inserted,
         "updated": load.updated,
         "unchanged": load.unchanged,
