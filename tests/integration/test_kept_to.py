@@ -189,7 +189,7 @@ def test_a_silence_is_found_though_the_settings_keep_to_a_room(place: SimpleName
     )
     query = (FOLDER / "checks" / "recent_events.sql").read_bytes()
     given = {"partner_id": place.kaltura.partner_id, "report_id": 6000, "last": silent.last, "terms": None}
-    [(first, _, count, is_error)] = place.sql(query, given).fetchall()
+    [(first, _, count, _, is_error)] = place.sql(query, given).fetchall()
     assert first <= silent.first
     assert count >= len(silent)
     assert is_error
