@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorStatus
 
 from assets.warehouse import DescribedPostgres
 from pipelines import dagster_home, schedules
+from pipelines.run_days import PULLS
 from resources.errors import ProjectError
 from resources.kaltura.doctor.probe import Finding
 from resources.kaltura.resource import account_name
+
+NEWEST_RUNS = 20
 
 
 @dataclass(frozen=True)
@@ -113,16 +117,31 @@ def _of_instance(home: str) -> Iterator[Finding]:
 
 
 def _schedule(instance: dg.DagsterInstance) -> Finding:
-    """Whether days come in by themselves. A schedule is known to the instance once it was switched on."""
+    """Whether days come in by themselves. A schedule is known to the instance once it was switched on or off.
+
+    One that was set back to what its code declares is off: `daily_pull` declares nothing. Which code location is this
+    account's is told by runs that pulled its tables.
+    """
     name = schedules.daily_pull.name
-    running = [
+    running = {
         state.origin.repository_origin.code_location_origin.location_name
         for state in instance.all_instigator_state()
-        if state.instigator_name == name and state.status.value in ("RUNNING", "DECLARED_IN_CODE")
-    ]
+        if state.instigator_name == name and state.status is InstigatorStatus.RUNNING
+    }
+    ours = _own_locations(instance)
+    on_in = f"{name} is on in the code location {', '.join(sorted(running & ours or running))}"
+    if running and ours and not running & ours:
+        found = f"{on_in}, and this account's runs come from {', '.join(sorted(ours))}: no day of it comes in by itself"
+        return Finding("schedule", "differs", found, f"Switch on {name} of this account's code location in the UI.")
     if running:
-        return Finding("schedule", "ok", f"{name} is on in the code location {', '.join(sorted(running))}")
+        return Finding("schedule", "ok", on_in if ours else f"{on_in}; no run tells yet whether that is this account's")
     return Finding("schedule", "differs", f"{name} is off: no day comes in by itself", f"Switch on {name} in the UI.")
+
+
+def _own_locations(instance: dg.DagsterInstance) -> set[str]:
+    """Code locations whose jobs have pulled this account's tables, as far as the newest runs tell."""
+    runs = instance.get_runs(dg.RunsFilter(tags=PULLS), limit=NEWEST_RUNS)
+    return {run.remote_job_origin.location_name for run in runs if run.remote_job_origin}
 
 
 def _warehouse() -> Finding:

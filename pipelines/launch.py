@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from assets.pull.reasons import FAILED_DAYS
 from pipelines import dagster_home as home
 from pipelines.sensors.abandoned_runs import end_abandoned_local_runs
 from resources.runtime import event_files, garbage
@@ -32,6 +33,7 @@ class Launched:
     run_id: str
     why: str
     events: Sequence[dg.DagsterEvent]
+    failed_days: frozenset[str] = frozenset()  # those that were marked and then lost among them
 
     @property
     def success(self) -> bool:
@@ -81,7 +83,7 @@ def launch(
         told = result.all_events if result.success else _told(instance, run_id)
     if _was_interrupted(result):
         raise KeyboardInterrupt
-    return Launched(run_id, _why(result), told)
+    return Launched(run_id, _why(result), told, _failed_days(result))
 
 
 def _told(instance: dg.DagsterInstance, run_id: str) -> list[dg.DagsterEvent]:
@@ -101,6 +103,17 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             if failure.error:
                 return (failure.error.cause or failure.error).message.strip()
     return f"the events of run {result.run_id} say why, in `make ui`"
+
+
+def _failed_days(result: dg.ExecuteInProcessResult) -> frozenset[str]:
+    """Those that a pull names when it ends."""
+    found: set[str] = set()
+    for event in result.all_events:
+        failure = event.step_failure_data.user_failure_data if event.is_step_failure else None
+        named = failure.metadata.get(FAILED_DAYS) if failure else None
+        if named and isinstance(named.value, list):
+            found |= {str(day) for day in named.value}
+    return frozenset(found)
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

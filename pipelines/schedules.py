@@ -13,6 +13,7 @@ from assets.report import GROUP
 from assets.room_report.asset import room_report
 from assets.room_sessions import ROOM_SESSIONS
 from pipelines import catch_up, run_days
+from pipelines.hours import CHECK_AT, PULL_AT, daily
 from pipelines.range_tags import range_tags
 from pipelines.report_weeks import WEEKS_BACK, weeks_to_report
 from resources.errors import ProjectError
@@ -20,12 +21,9 @@ from resources.kaltura.windows import Days
 from resources.local import kaltura as local_kaltura
 from resources.warehouse.resource import Postgres
 
-PULL_AT = "30 4 * * *"  # late enough for the events of the evening, early enough for the morning's readers
 SWEEP_AT = "30 5 * * 0"
 SWEEP_DAYS = 30
 REPORT_AT = "30 6 * * 1"  # Monday, when daily_pull has brought Sunday in
-
-CHECK_AT = "0 6 * * *"  # when daily_pull has had its time
 
 # A pull checks its days all the same (assets/checks/checks.py): planned, checks would cost more than the pull.
 KALTURA_ROOMS = dg.AssetSelection.groups(GROUP).without_checks()
@@ -56,7 +54,7 @@ _NO_FULL_DAY = f"START_DATE is {SETTINGS.start_date}: there is no full day yet."
 
 
 @dg.schedule(
-    cron_schedule=PULL_AT,
+    cron_schedule=daily(PULL_AT),
     execution_timezone=str(SETTINGS.timezone),
     job=DAILY_PULL,
     description=(
@@ -117,7 +115,7 @@ def weekly_report(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] 
 nightly_check = dg.ScheduleDefinition(
     name="nightly_check",
     target=dg.AssetSelection.checks(dg.AssetCheckKey(ROOM_SESSIONS.key, missing_days.NAME)),
-    cron_schedule=CHECK_AT,
+    cron_schedule=daily(CHECK_AT),
     execution_timezone=str(SETTINGS.timezone),
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Which days are missing, also where nothing is pulled: the check missing_days, and its alert. Pulls nothing.",

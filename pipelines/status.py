@@ -23,7 +23,8 @@ from assets.checks import missing_days
 from assets.partitions import CALENDAR, PARTITIONS, SETTINGS
 from assets.report import Report
 from assets.reports import REPORTS
-from resources.kaltura.windows import Days, stretches
+from pipelines.hours import CHECK_AT, PULL_AT
+from resources.kaltura.windows import DAY, Days, stretches
 from resources.postgres.migrations import Migrations
 from resources.postgres.reading import keep_a_restore_off
 from resources.settings import CHECKOUT
@@ -34,7 +35,7 @@ _EMPTY = CHECKOUT / "sql" / "status" / "empty_days.sql"
 _EMPTY_RUNS_SHOWN = 10  # weekends are among them
 
 LOADED, PROVISIONAL, OVERDUE = "loaded", "provisional", "provisional for too long"
-MISSING, NEVER = "missing", "before the first load"
+MISSING, NEVER, TO_COME = "missing", "before the first load", "still to come"
 NOT_THERE, NOT_MARKED = "marked and not there", "there and not marked"
 PULL = "a backfill of these days in `make ui`, or `python -m pipelines pull --from DAY --to DAY`"
 _BY_ITSELF = (
@@ -48,6 +49,7 @@ MENDS = {
     OVERDUE: "pulled before they were over everywhere, or while a session of theirs ran, and not since, so figures may be too "
     f"low; {_BY_ITSELF}{PULL}",
     MISSING: f"{_BY_ITSELF}{PULL}",
+    TO_COME: f"it is over since midnight: daily_pull asks for it at {PULL_AT:%H:%M}, and from {CHECK_AT:%H:%M} on it is missing",
     NEVER: f"nobody has asked for them. For a history that begins earlier: {PULL}",
     NOT_THERE: f"Dagster shows them green and the warehouse lacks them; {_BY_ITSELF}{PULL}. `python -m pipelines status "
     "--mend` takes the marks away, so that a backfill of missing days takes them too",
@@ -118,21 +120,24 @@ def compared(
     marked: Collection[dt.date],
     asked_again_from: dt.date = dt.date.min,
     unsettled: Collection[dt.date] = (),
+    to_come: Collection[dt.date] = (),
 ) -> dict[str, list[Days]]:
     """The wanted days by what is known of them; `loaded` says of each day that is there whole if it is provisional.
 
     Days before `asked_again_from` no pull asks for by itself but to catch up. Those that are `unsettled` no pull makes final.
+    Of those `to_come` the pull that is to bring them in is not due yet: they are not missing.
     """
     marks = set(marked)
     kinds: dict[str, list[dt.date]] = {
-        kind: [] for kind in (LOADED, PROVISIONAL, OVERDUE, MISSING, NEVER, NOT_THERE, NOT_MARKED)
+        kind: [] for kind in (LOADED, PROVISIONAL, OVERDUE, MISSING, TO_COME, NEVER, NOT_THERE, NOT_MARKED)
     }
     for day in sorted({*wanted, *loaded, *missing, *marks}):
         if day in loaded:
             late = PROVISIONAL if day >= asked_again_from or day in unsettled else OVERDUE
             kinds[NOT_MARKED if day not in marks else late if loaded[day] else LOADED].append(day)
         else:
-            kinds[NOT_THERE if day in marks else MISSING if day in missing else NEVER].append(day)
+            lacking = TO_COME if day in to_come else MISSING
+            kinds[NOT_THERE if day in marks else lacking if day in missing else NEVER].append(day)
     return {kind: stretches(days) for kind, days in kinds.items()}
 
 
@@ -162,7 +167,7 @@ def held(connection: psycopg.Connection, account: int, marked_from: dt.date | No
     keep_a_restore_off(connection)
     Migrations(connection).require_current()
     expect_none_but(connection, account, CALENDAR.timezone)
-    last = _partitions()[-1] if _partitions() else SETTINGS.start_date
+    last = _last_partition()
     lacking = missing_days.missing(connection, account, last, marked_from)
     there = {day: known for day, known in days_with_loads(connection, account).items() if day not in lacking}
     loaded = {day: known.is_provisional for day, known in there.items()}
@@ -196,7 +201,9 @@ def marks(instance: dg.DagsterInstance) -> dict[int, set[dt.date]]:
     }
 
 
-def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account: int) -> Status:
+def status(
+    connection: psycopg.Connection, instance: dg.DagsterInstance, account: int, now: dt.datetime | None = None
+) -> Status:
     """Reads both. Raises as `held` does."""
     marked = marks(instance)  # before the warehouse: a run loads a day before it marks it
     there = held(connection, account, min(set.union(*marked.values()), default=None))
@@ -206,14 +213,24 @@ def status(connection: psycopg.Connection, instance: dg.DagsterInstance, account
         [account],
     ).fetchall()[0]
     in_both = set.intersection(*marked.values())
-    days = compared(_partitions(), there.loaded, there.missing, in_both, _asked_again_from(), there.unsettled)
+    to_come = _to_come(now or dt.datetime.now(SETTINGS.timezone))
+    days = compared(_partitions(), there.loaded, there.missing, in_both, _asked_again_from(), there.unsettled, to_come)
     return Status(account, days, stretches(there.empty), newest, size, _bytes_in(instance))
 
 
 def _asked_again_from() -> dt.date:
     """The first day that the last daily pull has asked for: that of today may be still to come."""
-    yesterday = _partitions()[-1] if _partitions() else SETTINGS.start_date
-    return yesterday - dt.timedelta(days=SETTINGS.lookback_days + 1)
+    return _last_partition() - dt.timedelta(days=SETTINGS.lookback_days + 1)
+
+
+def _to_come(now: dt.datetime) -> list[dt.date]:
+    """Yesterday, in the hours in which the day's pull is not yet due or under way."""
+    return [now.date() - DAY] if now.time() < CHECK_AT else []
+
+
+def _last_partition() -> dt.date:
+    """The last day that is over; where none is since START_DATE, the day before it, since which none has to be there."""
+    return _partitions()[-1] if _partitions() else SETTINGS.start_date - DAY
 
 
 def _partitions() -> list[dt.date]:

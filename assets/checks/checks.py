@@ -37,9 +37,9 @@ class Check:
     """One thing that has to hold for each of `reports`.
 
     `found` is what the rows of its query are, `advice` what to do about them. A check that compares tables `needs` them
-    all to be in the run, and, with `whole`, sessions to be pulled with all of their attendees. One `of_account` looks at
-    all days that have to be there, whichever the run has. `days_before` the run's first one it judges too. Of one that is
-    not reminded an alert speaks once, however long it lasts.
+    all to be in the run, or of a day to be loaded, and, with `whole`, sessions to be pulled with all of their attendees.
+    One `of_account` looks at all days that have to be there, whichever the run has. `days_before` the run's first one it
+    judges too. Of one that is not reminded an alert speaks once, however long it lasts.
     """
 
     name: str
@@ -183,8 +183,9 @@ CHECKS = (
         "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error. Of TERM_DATES, or of "
         "the courses' dates, alone.",
         "Silences, loaded days on end that hold nothing, by their first day",
-        "a vacation explains it (TERM_DATES, or the dates of courses, say when there is none), or Kaltura has stopped to "
-        "report: run `make doctor`, and look into the KMC's analytics.",
+        "a vacation explains it (TERM_DATES, or the dates of courses, say when there is none; after the last of them none is "
+        "known: where term_dates_ended_on is a day, add the next terms to TERM_DATES), or Kaltura has stopped to report: run "
+        "`make doctor`, and look into the KMC's analytics.",
         days_before=366,
         is_reminded=False,
     ),
@@ -273,6 +274,8 @@ def _result(
                 days = _of_account(days, account, connection, is_pull, marked_from)
         parameters = {**missing_days.parameters(account, days), "report_id": report.report_id}
         text = query.query(connection, check.name, parameters)
+        if check.needs and not is_pull:  # days of any pulls, also of such as brought one of the tables
+            text = query.comparable(connection, text, account, [needed.report_id for needed in check.needs])
         shown = {QUERY: dg.MetadataValue.md(f"Paste into `make psql`:\n```sql\n{text};\n```")}
         found = query.find(connection, text)
     except psycopg.Error as error:

@@ -35,6 +35,21 @@ SELECT
     ) AS sample
 """
 
+# What a query finds that compares tables, on the days that have them all.
+_COMPARABLE = """
+SELECT found.*
+FROM (
+{}
+) AS found
+WHERE found.partition_date IN (
+    SELECT partition_date
+    FROM kaltura.loads
+    WHERE partner_id = {} AND report_id = ANY({}) AND is_whole
+    GROUP BY partition_date
+    HAVING count(DISTINCT report_id) = {}
+)
+ORDER BY found.partition_date"""
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -50,6 +65,12 @@ def query(connection: psycopg.Connection, name: str, parameters: Mapping[str, ob
     """The text of `sql/checks/<name>.sql` with its parameters written out."""
     text = (QUERIES / f"{name}.sql").read_text("utf-8").strip()
     return psycopg.ClientCursor(connection).mogrify(text, parameters)
+
+
+def comparable(connection: psycopg.Connection, text: str, account: int, report_ids: Sequence[int]) -> str:
+    """The query, without what it finds on days of which a pull of one of the reports lacks, or none was whole."""
+    values = (sql.Literal(each).as_string(connection) for each in (account, list(report_ids), len(report_ids)))
+    return _COMPARABLE.format(text, *values).strip()
 
 
 @contextmanager

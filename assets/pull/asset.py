@@ -17,8 +17,8 @@ from pydantic import Field
 
 from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
-from assets.partitions import BACKFILL_POLICY, CALENDAR
-from assets.pull import reasons, retries
+from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
+from assets.pull import reasons, retries, unasked
 from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
@@ -103,6 +103,7 @@ def kaltura_rooms(
     filters = config.filters()
     memory.limit_arenas()
     context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
+    unasked.tag(context.instance, context.run, {})
     with (
         interrupts.sent_until_heard(),
         event_files.kept_open(context.instance, context.run.run_id),
@@ -169,12 +170,14 @@ class _Run:
     def days(self) -> list[dt.date]:
         """The days of the run; of one that was launched for checks alone, and so has none, the newest that are loaded.
 
-        In a warehouse that was emptied, those that Dagster has marked: all of them are missing, which a check has to tell.
+        None from before START_DATE. In a warehouse that was emptied, those that Dagster has marked: all of them are missing,
+        which a check has to tell.
         """
         if self.reports or self.context.has_partition_key or self.context.has_partition_key_range:
             return [dt.date.fromisoformat(key) for key in self.context.partition_keys]
         newest = self.warehouse.newest_day(self.people.partner_id) or missing_days.first_marked(self.context.instance)
-        return [newest - dt.timedelta(days=n) for n in reversed(range(DAYS_CHECKED_ALONE))] if newest else []
+        newest_first = (newest - dt.timedelta(days=n) for n in range(DAYS_CHECKED_ALONE)) if newest else ()
+        return sorted(day for day in newest_first if day >= SETTINGS.start_date)
 
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
         """The days that the run which this one retries has not loaded; the others are marked again, and left alone."""
@@ -290,10 +293,11 @@ class _Run:
         """
         errors: list[Exception] = [*self.failed.values()]
         told, metadata = [], {}
+        unasked.tag(self.context.instance, self.context.run, self.failed)
         if self.failed:
             days = sorted(self.failed)
             told = [reasons.headline(len(days)), *reasons.lines(self.failed)]
-            metadata["failed days"] = dg.MetadataValue.json([str(day) for day in days])
+            metadata[reasons.FAILED_DAYS] = dg.MetadataValue.json([str(day) for day in days])
         if self.not_checked:
             errors.append(self.not_checked)
             told.append(f"The checks could not be done: {self.not_checked}")
@@ -339,7 +343,8 @@ class _Run:
             window = f"{arrived.window_start:%Y-%m-%d %H:%M} to {arrived.window_end:%Y-%m-%d %H:%M} UTC"
             drawn = picture(arrived.frame)
             shown = {"picture": drawn} if drawn else {}
-            marks.append((report, {**_counts(by_table[report.table.name]), "window": window, **shown}))
+            is_whole = self.filters.of(report) in ({}, Filters.from_settings().of(report))
+            marks.append((report, {**_counts(by_table[report.table.name], is_whole), "window": window, **shown}))
         return marks
 
     def _mark(self, report: Report, day: dt.date, metadata: Metadata) -> None:
@@ -373,11 +378,15 @@ def _is_outage(error: Exception) -> bool:
     return type(error).__name__ == "DagsterPostgresException"
 
 
-def _counts(load: Load) -> dict[str, int | str]:
+def _counts(load: Load, is_whole: bool) -> dict[str, int | str]:
+    """By the names that the UI shows. The partition's rows are told by a pull of all that the installation keeps alone."""
     empty = {"empty": "the report had no row of this day, and that was believed"} if not load.received else {}
     return {
         **empty,
-        "dagster/partition_row_count": load.inserted + load.updated + load.unchanged + load.superseded,
+        "dagster/partition_row_count" if is_whole else "rows of the ids asked for": load.inserted
+        + load.updated
+        + load.unchanged
+        + load.superseded,
         "inserted": load.inserted,
         "updated": load.updated,
         "unchanged": load.unchanged,

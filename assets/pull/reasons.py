@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from resources.kaltura.windows import stretches
 
+FAILED_DAYS = "failed days"  # in the metadata of a run that failed
 LINES = 20
 STRETCHES_IN_A_LINE = 5
 _NOT_LOADED = "of the run's days could not be loaded"

@@ -1,8 +1,9 @@
 """The days of a run, a window after another: each fetched while the one before it is being loaded.
 
 A window is as wide as the replies so far let expect; one that is too much, and wider than a week, is begun again with a day.
-One that fails is asked for again in halves, down to the day that is to blame; after several bad days in a row the API is
-taken to be down, and the rest is not even asked for.
+One that fails is asked for again in halves, down to the day that is to blame. After some days in a row without an answer the
+API is taken to be down, and the rest is not even asked for; answers that are no good say nothing of other days, until a
+month of them does.
 """
 
 import datetime as dt
@@ -11,15 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from assets.pull import retries
 from assets.pull.doubt import Seen
 from assets.pull.extract import Extract
 from resources.kaltura.complete import WIDEST_IN_PARTS, days_at_once
-from resources.kaltura.errors import EmptyReply, Refused, TooWide
+from resources.kaltura.errors import EmptyReply, Refused, SessionInvalid, TooWide
 from resources.kaltura.windows import DAY, Days, stretches
 
 FIRST_WINDOW_DAYS = WIDEST_IN_PARTS  # until a reply has told how many rows a day has
 WIDEST_WINDOW_DAYS = 92
-BAD_DAYS_IN_A_ROW = 3
+BAD_DAYS_IN_A_ROW = 3  # without an answer
+# Whatever the answers were. Of an account whose every day is wrong, as a column has gone, a year is not asked for in vain;
+# and as many days are caught up in a night by default, so that no wrong answer keeps one of those from being asked for.
+WRONG_DAYS_IN_A_ROW = 31
 
 T = TypeVar("T")
 
@@ -48,6 +53,7 @@ class Windows:
         self._row_cap = row_cap
         self._width = FIRST_WINDOW_DAYS
         self._bad_in_a_row = 0
+        self._unanswered_in_a_row = 0
         self._refusal: Refused | None = None
 
     def fetched(self, days: Iterable[dt.date]) -> Iterator[Fetched]:
@@ -83,9 +89,10 @@ class Windows:
                     yield from self._attempt(half)
                 return
             self._bad_in_a_row += 1
+            self._unanswered_in_a_row = 0 if _has_answered(error) else self._unanswered_in_a_row + 1
             yield Fetched(days, error)
             return
-        self._bad_in_a_row = 0
+        self._bad_in_a_row = self._unanswered_in_a_row = 0
         self._width = self._next_width(extracted)
         yield Fetched(days, extracted)
 
@@ -100,12 +107,21 @@ class Windows:
     def _useless(self) -> str:
         if self._refusal:
             return f"not asked for, as Kaltura refuses: {self._refusal}"
-        if self._bad_in_a_row >= BAD_DAYS_IN_A_ROW:
-            return f"not asked for, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"
+        for days, most in (
+            (self._unanswered_in_a_row, BAD_DAYS_IN_A_ROW),
+            (self._bad_in_a_row, WRONG_DAYS_IN_A_ROW),
+        ):
+            if days >= most:
+                return f"not asked for, as the {most} days before it failed one after another"
         return ""
 
     def _next_width(self, extracted: Extract) -> int:
         return min(WIDEST_WINDOW_DAYS, days_at_once(extracted.rows_a_day, self._row_cap))
+
+
+def _has_answered(error: Exception) -> bool:
+    """Whether Kaltura did, so that other days may be as they should be: the reply is wrong, or this program is."""
+    return isinstance(error, EmptyReply) or not (isinstance(error, SessionInvalid) or retries.passes(error))
 
 
 def one_ahead(items: Iterator[T], give_up: Callable[[], None]) -> Generator[T]:

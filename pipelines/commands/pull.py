@@ -25,18 +25,24 @@ if TYPE_CHECKING:
 
     from pipelines.launch import Launched
 
+DEFAULT_DAYS = 7
+
 
 @click.command(cls=Command)
 @click.option(
-    "--days", type=click.IntRange(1), default=7, show_default=True, help="How many full days, up to yesterday."
+    "--days", type=click.IntRange(1), help=f"How many full days, up to yesterday or --to.  [default: {DEFAULT_DAYS}]"
 )
 @day_option("--from", "first", "First day, as 2026-01-31.")
 @day_option("--to", "last", "Last day (default: yesterday).")
 @click.option(
     "--accept-empty", is_flag=True, help="Believe reports that are empty, whatever speaks against it: nothing happened."
 )
-def command(days: int, first: dt.date | None, last: dt.date | None, accept_empty: bool) -> None:
+def command(days: int | None, first: dt.date | None, last: dt.date | None, accept_empty: bool) -> None:
     """Pull days of room data into the warehouse, and show what landed."""
+    if first and days:
+        raise click.UsageError(
+            "--from and --days exclude each other. Write --from DAY --to DAY, or --days N [--to DAY]."
+        )
     settings = Settings.from_environment()
     from resources.runtime import garbage
 
@@ -46,7 +52,9 @@ def command(days: int, first: dt.date | None, last: dt.date | None, accept_empty
     Kaltura.from_environment().process_config_and_initialize().credentials()  # what is wrong with them is said here
     if first and last:
         _expect_days(first, last, settings)  # before anything is started
-    _pull_and_show(lambda yesterday: _days(days, first, last, settings, yesterday), accept_empty=accept_empty)
+    _pull_and_show(
+        lambda yesterday: _days(days or DEFAULT_DAYS, first, last, settings, yesterday), accept_empty=accept_empty
+    )
 
 
 def _days(
@@ -152,12 +160,12 @@ def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
 
 
 def _loaded(run: Launched) -> int:
-    """How many days were loaded whole, all their tables."""
+    """How many days were loaded whole, all their tables. One that was lost after it had been marked is none of them."""
     by_day: dict[str | None, set[dg.AssetKey]] = {}
     for mark in run.marks:
         by_day.setdefault(mark.partition, set()).add(mark.asset_key)
     tables = set().union(*by_day.values())
-    return sum(keys == tables for keys in by_day.values())
+    return sum(keys == tables for day, keys in by_day.items() if day not in run.failed_days)
 
 
 def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, console: Console) -> None:

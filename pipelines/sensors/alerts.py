@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from assets.checks import checks
+from assets.partitions import SETTINGS
 from assets.pull.reasons import STRETCHES_IN_A_LINE
 from pipelines.sensors.channels import HOW_TO, channels, deliver, titled
 from pipelines.sensors.incidents import ERROR, LOAD, WARNING, Collected, Day, Incident, collect
@@ -139,12 +140,14 @@ def digest(found: Collected, told: AlertState, now: int) -> tuple[Digest, AlertS
         bad, before = found.bad.get(subject, {}), told.at.get(subject, {})
         marks = after.at.setdefault(subject, {})
         for day, incident in bad.items():
+            if _is_given_up(subject, day):
+                continue
             level = before.get(day, ("", 0))[0]
             if not level or (level == WARNING and incident.level == ERROR):
                 new.setdefault((subject, incident), []).append(day)
                 marks[day] = (incident.level, now)
         for day, (level, when) in before.items():
-            if day in marks:
+            if day in marks or _is_given_up(subject, day):
                 continue
             if day not in bad and _is_well(subject, day, found):
                 recovered.setdefault(subject, []).append(day)
@@ -156,6 +159,11 @@ def digest(found: Collected, told: AlertState, now: int) -> tuple[Digest, AlertS
     fresh = [(subject, days, incident) for (subject, incident), days in new.items()]
     fresh += [(subject, [], incident) for subject, incident in found.once]
     return Digest(fresh, still, recovered, found.loaded), after
+
+
+def _is_given_up(subject: str, day: Day) -> bool:
+    """Before START_DATE nothing is pulled any more, so that nothing would end it. A silence may last beyond its first day."""
+    return day is not None and day < SETTINGS.start_date and checks.is_reminded(subject)
 
 
 def _is_well(subject: str, day: Day, found: Collected) -> bool:

@@ -16,6 +16,7 @@ from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from assets.checks import checks
+from assets.partitions import SETTINGS
 from assets.pull.reasons import names_days, reason
 from assets.reports import REPORTS
 from assets.university import list_key
@@ -170,7 +171,7 @@ class _Reasons:
 
 
 def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, told: Container[Day], found: Collected) -> None:
-    """Days whose newest attempt did not load them: those that the UI shows in red."""
+    """Days whose newest attempt did not load them: those that the UI shows in red. Nothing is bad before START_DATE."""
     attempts: dict[tuple[dt.date, str], list[str]] = {}
     storage = instance.event_log_storage
     for report in REPORTS:
@@ -182,7 +183,7 @@ def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, told: Containe
     found.red_runs = {run_id for _, run_id in attempts}
     bad = found.bad.setdefault(LOAD, {})
     for (day, run_id), tables in sorted(attempts.items(), reverse=True):
-        if day in told:
+        if day in told or day < SETTINGS.start_date:
             continue
         if reasons.are_enough:
             break

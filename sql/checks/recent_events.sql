@@ -2,7 +2,8 @@
 -- loaded, are without any row. Not up to the run's last one: who pulls some days of a silence again ends none. More than 3 is longer than a long weekend, more than 7 is an error unless it is a vacation. What
 -- it finds is of the first silent day, so that it stays one finding for as long as the silence lasts.
 -- Without TERM_DATES the dates of the university's courses say when there is a vacation: between them. What lies before the
--- first of them and after the last one may well be a term whose courses are not loaded.
+-- first of them and after the last one may well be a term whose courses are not loaded; and so may be what lies after the
+-- last of TERM_DATES, which somebody has to write on.
 WITH of_courses AS (
     SELECT
         min(starts_on) AS begins,
@@ -15,7 +16,8 @@ WITH of_courses AS (
 terms AS (
     SELECT
         coalesce(
-            %(terms)s::datemultirange,
+            %(terms)s::datemultirange
+            + datemultirange(daterange(upper(%(terms)s::datemultirange), NULL)),
             days + datemultirange(daterange(NULL, begins), daterange(ends, NULL)),
             '{(,)}'
         ) AS days
@@ -52,6 +54,10 @@ SELECT
     min(events.partition_date) AS partition_date,
     events.newest_event_day,
     count(*) AS loaded_days_since,
+    CASE
+        WHEN until.last_date >= upper(%(terms)s::datemultirange)
+            THEN upper(%(terms)s::datemultirange) - 1
+    END AS term_dates_ended_on,
     count(*) > 7 AS is_error
 FROM events
 CROSS JOIN terms
@@ -60,5 +66,5 @@ WHERE
     (events.newest_event_day IS NULL OR events.partition_date > events.newest_event_day)
     AND terms.days @> events.partition_date
     AND terms.days @> until.last_date
-GROUP BY events.newest_event_day
+GROUP BY events.newest_event_day, until.last_date
 HAVING count(*) > 3

@@ -5,6 +5,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -17,9 +18,10 @@ from dagster._core.events import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.partitions import SETTINGS
 from assets.pull.reasons import headline
 from assets.reports import REPORTS
-from pipelines.sensors import incidents
+from pipelines.sensors import alerts, incidents
 from pipelines.sensors.alerts import AlertState, digest
 from pipelines.sensors.incidents import collect
 
@@ -241,3 +243,44 @@ def test_a_tick_reads_for_as_long_as_it_may_and_the_rest_is_told_next_time(
     assert len([lines for lines in ticks if lines]) > 1
     told = set().union(*(days_in(line) for lines in ticks for line in lines))
     assert told == {FIRST + dt.timedelta(days=n) for n in range(12)}
+
+
+@pytest.mark.parametrize("is_told_before", [True, False])
+def test_a_day_that_never_loads_is_spoken_of_no_more_once_start_date_is_after_it(
+    is_told_before: bool, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing would ever end it: no pull asks for such a day. The days after START_DATE are told as before."""
+    history.run(0, 3, {1, 2}, dg.DagsterRunStatus.FAILURE)
+    if is_told_before:
+        history.tick()
+    _start_on(FIRST + dt.timedelta(days=2), monkeypatch)
+    lines = [*history.tick(hours=25), *history.tick(hours=25)]
+    assert lines
+    assert {day for line in lines for day in days_in(line)} == {FIRST + dt.timedelta(days=3)}
+    history.run(3, 3, {3}, dg.DagsterRunStatus.SUCCESS)
+    assert [line.split(":")[0] for line in history.tick()] == ["RECOVERED"]
+    assert history.tick(hours=50) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "is_dropped"), [("figures_in_range of attendees", True), ("recent_events of attendees", False)]
+)
+def test_a_failing_check_is_spoken_of_no_more_once_start_date_is_after_its_days_but_a_silence_that_goes_on_is(
+    check: str, is_dropped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silence stands for its first day, which may lie before START_DATE while it goes on after it."""
+    bad = incidents.Incident(incidents.ERROR, "no", ("attendees",))
+    found = incidents.Collected(bad={check: {FIRST: bad}})
+    what, told = digest(found, AlertState(), 0)
+    assert what.new
+    _start_on(FIRST + dt.timedelta(days=1), monkeypatch)
+    what, after = digest(incidents.Collected(), told, 30 * HOUR)
+    assert not what
+    assert (FIRST in after.at[check]) is not is_dropped
+    what, _ = digest(found, AlertState(), 30 * HOUR)
+    assert bool(what) is not is_dropped
+
+
+def _start_on(day: dt.date, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (alerts, incidents):
+        monkeypatch.setattr(module, "SETTINGS", replace(SETTINGS, start_date=day), raising=False)

@@ -162,6 +162,31 @@ def test_attendees_that_were_left_on_another_day_than_their_session_are_an_error
     assert (record.data["entry_id"], record.data["cue_point_id"]) == (entry, cue)
 
 
+@pytest.mark.parametrize("lacking", [ATTENDEES, SESSIONS], ids=lambda key: key.path[-1])
+def test_days_of_which_a_table_is_not_there_are_no_finding_of_a_check_that_compares_it(
+    lacking: dg.AssetKey, installation
+) -> None:
+    """Checks run alone look at days whoever pulled them, of which some may have been pulled for one table alone."""
+    both = Days(WEEK.first, WEEK.first + dt.timedelta(days=1))
+    one = Days(both.last + dt.timedelta(days=1), WEEK.last)
+    assert installation.pull(both).success
+    assert installation.pull(one, only=[key for key in (ATTENDEES, SESSIONS) if key != lacking]).success
+    compare = {check.name for check in CHECKS if check.needs}
+    found = {name: each for (_, name), each in failed(installation.database).items() if name in compare}
+    assert found == {}
+    for table, spoil in (
+        ("attendees", "meeting_view_time = 25 * 60"),
+        ("room_sessions", "meeting_view_period_unique_users = 900"),
+    ):
+        installation.sql(f"UPDATE kaltura.{table} SET {spoil}")
+    found = {name: each for (_, name), each in failed(installation.database).items() if name in compare}
+    assert {"person_hours", "estimate_agrees"} == found.keys()
+    for each in found.values():
+        assert {dt.date.fromisoformat(day) for day in each.metadata["bad days"].value} <= {*both}
+        pasted = each.metadata["query"].value.split("```sql\n")[1].split("```")[0]
+        assert len(installation.sql(pasted).fetchall()) == each.metadata["found"].value
+
+
 def test_the_query_in_the_metadata_can_be_pasted_as_it_is(week) -> None:
     week.sql("UPDATE kaltura.loads SET unknown_columns = '{mood}' WHERE partition_date = %s", [DAY])
     result = failed(week.database)["room_sessions", "known_columns"]
@@ -249,6 +274,8 @@ def test_somebody_in_a_session_of_thirty_hours_may_have_been_there_all_the_time(
         " VALUES (%s, 'r', 's', 'ann', 30.2 * 60, %s, now(), now(), 1)",
         [ACCOUNT, DAY],
     )
+    for report_id in (6000, 6001):
+        _loads(installation, {DAY: 1}, report_id)
     assert ("attendees", "person_hours") not in failed(installation.database)
     installation.sql("UPDATE kaltura.attendees SET meeting_view_time = 32 * 60")
     assert ("attendees", "person_hours") in failed(installation.database)
@@ -348,19 +375,34 @@ def test_days_that_load_and_hold_nothing_warn_first_and_are_an_error_later(
     assert (result.severity if result else None) is severity
 
 
+_NEXT_TERM = (WEEK.last + dt.timedelta(days=40), WEEK.last + dt.timedelta(days=140))
+
+
 @pytest.mark.parametrize(
     ("terms", "severity"),
     [
         ((), dg.AssetCheckSeverity.ERROR),
         (((WEEK.first, WEEK.last + dt.timedelta(days=90)),), dg.AssetCheckSeverity.ERROR),
-        (((WEEK.first, WEEK.last),), None),
-        (((WEEK.first, WEEK.last + dt.timedelta(days=3)),), None),
+        (((WEEK.first, WEEK.last), _NEXT_TERM), None),
+        (((WEEK.first, WEEK.last + dt.timedelta(days=3)), _NEXT_TERM), None),
+        (((WEEK.first, WEEK.last),), dg.AssetCheckSeverity.ERROR),
+        (((WEEK.first, WEEK.last + dt.timedelta(days=3)),), dg.AssetCheckSeverity.ERROR),
+        (((WEEK.first - dt.timedelta(days=99), WEEK.first),), dg.AssetCheckSeverity.ERROR),
         (
             ((WEEK.first, WEEK.last), (WEEK.last + dt.timedelta(days=5), WEEK.last + dt.timedelta(days=90))),
             dg.AssetCheckSeverity.WARN,
         ),
     ],
-    ids=["no terms set", "in term", "in vacation", "in vacation, begun in term", "a term that began silent"],
+    ids=[
+        "no terms set",
+        "in term",
+        "in vacation",
+        "in vacation, begun in term",
+        "after the last term that is listed",
+        "begun in the last term that is listed",
+        "long after the last term that is listed",
+        "a term that began silent",
+    ],
 )
 def test_outside_of_terms_silence_is_no_finding(
     terms, severity: dg.AssetCheckSeverity | None, week, monkeypatch
@@ -370,6 +412,10 @@ def test_outside_of_terms_silence_is_no_finding(
     _loads(week, {WEEK.last + dt.timedelta(days=n): 0 for n in range(1, 10)})
     result = failed(week.database, Days(last, last)).get(("room_sessions", "recent_events"))
     assert (result.severity if result else None) is severity
+    has_ended = bool(terms) and terms[-1][1] < last
+    if result:
+        [silence] = result.metadata["sample"].records
+        assert silence.data["term_dates_ended_on"] == (str(terms[-1][1]) if has_ended else None)
 
 
 _BEGINS, _ENDS = WEEK.first, WEEK.last
@@ -524,9 +570,9 @@ def test_days_that_are_missing_since_the_first_load_are_counted_and_told_how_the
 
 def test_another_accounts_rows_are_not_looked_at(week) -> None:
     week.sql("UPDATE kaltura.room_sessions SET partner_id = 4711")
-    week.sql("UPDATE kaltura.loads SET partner_id = 4711, unknown_columns = '{x}' WHERE report_id = 6000")
+    week.sql("UPDATE kaltura.loads SET partner_id = 4711, unknown_columns = '{x}' WHERE report_id = 6002")
     found = failed(week.database)
-    assert ("room_sessions", "known_columns") not in found
+    assert ("breakout_sessions", "known_columns") not in found
     assert ("attendees", "attendees_have_sessions") in found
 
 

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pytest
 from in_process import installed
 
 from assets.pull import asset
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, FIRST_WINDOW_DAYS, WIDEST_WINDOW_DAYS
 from assets.reports import REPORTS
+from pipelines import launch
+from pipelines.commands import pull
 from resources.kaltura.windows import DAY, Days
 from resources.warehouse.warehouse import Warehouse
 from simulator import ListedWorld, University, View, serving
@@ -154,3 +157,30 @@ def test_lines_that_tell_no_day_are_not_lost_where_a_later_pull_has_the_first_da
         place.write(latest)
         assert (lost_lines(warehouse), counted_lines(warehouse)) == (1, {place.day(0): 1})
         assert latest.pull.number < last.pull.number
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_days_that_were_lost_after_they_were_marked_are_not_counted_among_those_that_are_in(
+    lost: int, database: str
+) -> None:
+    """As by a failover to a standby that lacks what was written last."""
+    days = Days(FIRST, FIRST + 2 * DAY)
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as inside,
+    ):
+        inside.sql(
+            "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN DELETE FROM kaltura.loads WHERE id = new.id; RETURN NULL; END$$"
+        )
+        inside.sql(
+            "CREATE CONSTRAINT TRIGGER lost AFTER INSERT ON kaltura.loads DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+            f" WHEN (new.partition_date < '{FIRST + lost * DAY}') EXECUTE FUNCTION lose()"
+        )
+        result = inside.pull(days)
+        assert inside.marked() == {str(day) for day in days}
+        told = launch._told(instance, result.run_id)
+        run = launch.Launched(result.run_id, launch._why(result), told, launch._failed_days(result))
+    assert f"{lost} of the run's days could not be loaded" in run.why
+    assert pull._loaded(run) == len(days) - lost

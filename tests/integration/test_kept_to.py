@@ -132,6 +132,22 @@ def test_a_pull_that_keeps_to_other_ids_for_once_makes_no_day_whole(place: Simpl
     assert place.lacking() == []
 
 
+def test_a_mark_tells_the_rows_of_its_day_only_where_all_that_is_kept_was_pulled(place: SimpleNamespace) -> None:
+    """Dagster takes the newest mark's `dagster/partition_row_count` for the number of rows in the partition."""
+    room = one_room(place)
+    first = Days(WEEK.first, WEEK.first)
+
+    def told(**ids: Any) -> tuple[bool, bool]:
+        [mark] = place.pull(first, **ids).asset_materializations_for_node("kaltura_rooms")[:1]
+        return "dagster/partition_row_count" in mark.metadata, "rows of the ids asked for" in mark.metadata
+
+    assert told() == (True, False)
+    assert told(for_once={ENTRY_IDS: [room]}) == (False, True)
+    assert told(entry_ids=[room]) == (True, False)
+    assert told(entry_ids=[room], for_once={ENTRY_IDS: []}) == (True, False)
+    assert told(entry_ids=[room], for_once={ENTRY_IDS: ["1_other"]}) == (False, True)
+
+
 def test_of_an_installation_that_keeps_to_people_attendance_is_theirs_and_the_other_reports_are_everybodys(
     place: SimpleNamespace,
 ) -> None:
@@ -173,7 +189,7 @@ def test_a_silence_is_found_though_the_settings_keep_to_a_room(place: SimpleName
     )
     query = (FOLDER / "checks" / "recent_events.sql").read_bytes()
     given = {"partner_id": place.kaltura.partner_id, "report_id": 6000, "last": silent.last, "terms": None}
-    [(first, _, count, is_error)] = place.sql(query, given).fetchall()
+    [(first, _, count, _, is_error)] = place.sql(query, given).fetchall()
     assert first <= silent.first
     assert count >= len(silent)
     assert is_error

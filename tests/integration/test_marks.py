@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from in_process import installed
 from rich.console import Console
 
+import pipelines.status
 from assets.partitions import PARTITIONS
 from assets.reports import REPORTS
 from pipelines import catch_up
@@ -39,7 +40,8 @@ WEEK = Days(LAST - 6 * DAY, LAST)
 
 @pytest.fixture(autouse=True)
 def today(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Midnight may have passed since this file was read."""
+    """Midnight may have passed since this file was read; and the day's pull is due, at whatever hour the tests run."""
+    monkeypatch.setattr(pipelines.status, "CHECK_AT", dt.time())
     last = dt.datetime.now(dt.UTC).date() - DAY
     monkeypatch.setattr(sys.modules[__name__], "LAST", last)
     monkeypatch.setattr(sys.modules[__name__], "WEEK", Days(last - 6 * DAY, last))

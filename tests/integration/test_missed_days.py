@@ -1,6 +1,8 @@
 """Days that nobody pulled while nothing ran: what the daily schedule asks for, and that they all come back."""
 
+import dataclasses
 import datetime as dt
+import itertools
 import time
 import uuid
 from collections.abc import Collection, Iterator
@@ -18,6 +20,9 @@ from hypothesis import strategies as st
 from in_process import installed
 
 from assets.checks import missing_days as check
+from assets.pull.doubt import Seen
+from assets.pull.extract import Extract
+from assets.pull.windows import BAD_DAYS_IN_A_ROW, NotAsked, Windows
 from assets.reports import REPORTS
 from pipelines import catch_up
 from pipelines.definitions import defs
@@ -25,9 +30,11 @@ from pipelines.range_tags import FIRST_DAY, LAST_DAY
 from pipelines.run_days import PULLS
 from pipelines.schedules import DAILY_PULL, daily_pull
 from pipelines.status import days_with_loads, held
+from resources.arrivals import Pull
+from resources.kaltura.errors import BadReply, ColumnMissing, Unavailable
 from resources.kaltura.windows import DAY, Days, stretches
 from resources.warehouse.resource import Postgres
-from simulator import DEMO, University, serving
+from simulator import DEMO, Fault, University, serving
 
 ACCOUNT = DEMO.partner_id
 FIRST = dt.date(2026, 3, 2)
@@ -327,27 +334,75 @@ def test_days_of_a_schedules_run_are_not_asked_for_twice_and_those_of_another_ac
     assert tick(books.instance, books.url, FIRST + 15 * DAY)[1:] == [Days(FIRST + 6 * DAY, FIRST + 10 * DAY)]
 
 
-@given(
-    st.sets(st.integers(0, 60)),
-    st.sets(st.integers(0, 60)),
-    st.integers(1, 20),
-)
-def test_days_that_failed_wait_behind_the_others_and_nobody_waits_for_ever(
-    wanted: set[int], hopeless: set[int], most: int
+wrong = st.dictionaries(st.integers(0, 99), st.sampled_from([BadReply, ColumnMissing, Unavailable, KeyError]))
+
+
+@given(st.sets(st.integers(0, 99)) | st.just({*range(100)}), wrong, st.integers(1, 31), st.integers(0, 3))
+@settings(deadline=None)
+@example({*range(100)}, dict.fromkeys(range(3), BadReply), 31, 0)
+@example({*range(100)}, dict.fromkeys(range(3), Unavailable), 31, 0)
+@example({*range(100)}, dict.fromkeys(range(50), Unavailable), 31, 2)
+@example({*range(0, 100, 2)}, dict.fromkeys(range(90), ColumnMissing), 2, 1)
+def test_every_day_that_can_be_loaded_is_within_some_nights_whatever_days_never_are(
+    wanted: set[int], never: dict[int, type[Exception]], most: int, nights_down: int
 ) -> None:
-    """Each tick brings in all that it asks for but the hopeless days, which fail."""
+    """What a run asks for is told by the same code as that of real ones. The first nights Kaltura is down."""
     missing = {FIRST + n * DAY for n in wanted}
-    lost = {FIRST + n * DAY for n in hopeless} & missing
+    hopeless = {FIRST + n * DAY: error for n, error in never.items() if n in wanted}
     failed: dict[dt.date, int] = {}
     asked: set[dt.date] = set()
-    for number in range(1, -(-len(missing) // most) + 1):
+    attempts = itertools.count(1)
+
+    def extracted(days: Days, seen: Seen) -> Extract:
+        if is_down:
+            raise Unavailable("down")
+        for day in days:
+            if day in hopeless:
+                raise hopeless[day]("no")
+        return Extract(days, Pull(1, dt.datetime(2026, 6, 1, tzinfo=dt.UTC)), {day: [] for day in days}, 10)
+
+    # A night tries three days or `most` of those that are left, if nothing but failures comes of it; later the others.
+    for night in range(nights_down + 2 * -(-len(missing) // min(most, BAD_DAYS_IN_A_ROW))):
+        is_down = night < nights_down
         chosen = catch_up._chosen(missing, failed, most)
-        assert len(chosen) == min(most, len(missing))
-        failed.update({day: number for day in chosen if day in lost})
-        missing -= set(chosen) - lost
-        asked |= set(chosen)
-    assert missing == lost
-    assert lost <= asked
+        assert sum(map(len, chosen)) == min(most, len(missing))
+        for fetched in (each for run in chosen for each in Windows(extracted, row_cap=1000).fetched(run)):
+            for day in fetched.days:
+                failed.pop(day, None)
+                if isinstance(fetched.outcome, Extract):
+                    missing.remove(day)
+                elif not isinstance(fetched.outcome, NotAsked):
+                    failed[day] = next(attempts)
+                    asked.add(day)
+    assert missing == {*hopeless}
+    assert missing <= asked
+
+
+@pytest.mark.parametrize("fault", [Fault("missing_column", column="user_id", times=None), Fault("reset", times=None)])
+def test_days_behind_three_that_never_come_are_loaded_by_real_runs(fault: Fault, database: str) -> None:
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as dagster,
+        psycopg.connect(database, autocommit=True) as connection,
+    ):
+        gap = Days(FIRST + DAY, FIRST + 5 * DAY)
+        bad = [*gap][:3]
+        assert dagster.pull(Days(FIRST, FIRST)).success
+        usual = Days(gap.last + DAY, gap.last + DAY)
+        assert dagster.pull(usual).success
+        for day in bad:
+            noon = int(_begins(day).timestamp()) + 16 * 3600  # later than the grace of the day before
+            kaltura.faults.add(dataclasses.replace(fault, covers=noon))
+        for _ in range(2):
+            for days in catch_up.days_to_pull(instance, Postgres(url=database), ACCOUNT, usual):
+                dagster.pull(days)
+        assert [*check.missing(connection, ACCOUNT, usual.last)] == bad
+        kaltura.faults.clear()
+        again = catch_up.days_to_pull(instance, Postgres(url=database), ACCOUNT, usual)
+        assert again == stretches(bad)
+        assert all(dagster.pull(days).success for days in again)
+        assert check.missing(connection, ACCOUNT, usual.last) == {}
 
 
 def test_a_gap_comes_back_by_real_runs(database: str) -> None:

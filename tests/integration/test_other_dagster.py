@@ -3,17 +3,32 @@
 import datetime as dt
 import re
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
 from cluster import Printed
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    ScheduleInstigatorData,
+)
 from dagster_ui import ASSETS, BACKFILL, Ui
 from pipeline import CHECKOUT, Pipeline, free_port, wait_until
 
 from pipelines.dagster_examination import EXPECTED, findings
+from pipelines.run_days import PULLS
 from resources.kaltura.doctor.probe import Finding
 from simulator import Running, University, serving
 
@@ -61,6 +76,51 @@ def test_this_project_s_own_dagster_lacks_nothing(home: Path) -> None:
     (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
 
     assert [finding.check for finding in by_verdict()["differs"]] == ["schedule"]
+
+
+OURS, THEIRS = "kaltura_rooms", "their_rooms"
+
+
+@pytest.mark.parametrize(
+    ("stored", "ran_in", "verdict", "said"),
+    [
+        ({}, None, "differs", "is off"),
+        ({OURS: InstigatorStatus.RUNNING}, None, "ok", f"{OURS}; no run tells yet"),
+        ({OURS: InstigatorStatus.RUNNING}, OURS, "ok", f"is on in the code location {OURS}"),
+        ({OURS: InstigatorStatus.STOPPED}, OURS, "differs", "is off"),
+        ({OURS: InstigatorStatus.DECLARED_IN_CODE}, OURS, "differs", "is off"),
+        ({OURS: InstigatorStatus.DECLARED_IN_CODE}, None, "differs", "is off"),
+        ({THEIRS: InstigatorStatus.RUNNING}, OURS, "differs", f"{THEIRS}, and this account's runs come from {OURS}"),
+        (
+            {THEIRS: InstigatorStatus.RUNNING, OURS: InstigatorStatus.STOPPED},
+            OURS,
+            "differs",
+            f"{THEIRS}, and this account's runs come from {OURS}",
+        ),
+        ({THEIRS: InstigatorStatus.RUNNING, OURS: InstigatorStatus.RUNNING}, OURS, "ok", f"code location {OURS}"),
+    ],
+)
+def test_the_schedule_is_said_to_be_on_where_it_is_running_for_this_account(
+    stored: dict[str, InstigatorStatus], ran_in: str | None, verdict: str, said: str, home: Path
+) -> None:
+    def repository(location: str) -> RemoteRepositoryOrigin:
+        return RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
+
+    (home / "dagster.yaml").write_text((CHECKOUT / "dagster.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for location, status in stored.items():
+            origin = RemoteInstigatorOrigin(repository(location), "daily_pull")
+            state = InstigatorState(origin, InstigatorType.SCHEDULE, status, ScheduleInstigatorData("30 4 * * *"))
+            instance.add_instigator_state(state)
+        for location, tags in ((ran_in, PULLS), (THEIRS, dict.fromkeys(PULLS, "their/room_sessions"))):
+            if location:
+                job = RemoteJobOrigin(repository(location), "daily_pull")
+                instance.add_run(dg.DagsterRun("daily_pull", str(uuid.uuid4()), tags=tags, remote_job_origin=job))
+
+    [schedule] = [finding for finding in findings() if finding.check == "schedule"]
+
+    assert schedule.verdict == verdict
+    assert said in schedule.found
 
 
 def merge(into: dict[str, Any], more: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +13,10 @@ from hypothesis import strategies as st
 from in_process import installed
 from pipeline import Pipeline
 
+import pipelines.status
+from assets.checks import missing_days
+from assets.pull import asset
+from assets.reports import REPORTS
 from pipelines.status import (
     LOADED,
     MISSING,
@@ -22,6 +27,7 @@ from pipelines.status import (
     PARTITIONS,
     PROVISIONAL,
     SETTINGS,
+    TO_COME,
     compared,
     status,
 )
@@ -29,11 +35,20 @@ from resources.kaltura.windows import Days
 from simulator import Fault, University, serving
 from tests.integration.test_restore_anywhere import EMPTY, at_version
 
+KEYS = [report.key for report in REPORTS]
 WEEK = Days(dt.date(2026, 3, 2), dt.date(2026, 3, 8))
 a_day = st.integers(0, 20).map(lambda n: dt.date(2026, 3, 1) + dt.timedelta(days=n))
 
 
-@given(st.sets(a_day), st.dictionaries(a_day, st.booleans()), st.sets(a_day), st.sets(a_day), a_day, st.sets(a_day))
+@given(
+    st.sets(a_day),
+    st.dictionaries(a_day, st.booleans()),
+    st.sets(a_day),
+    st.sets(a_day),
+    a_day,
+    st.sets(a_day),
+    st.sets(a_day),
+)
 def test_each_day_is_said_once_and_as_it_is(
     wanted: set[dt.date],
     loaded: dict[dt.date, bool],
@@ -41,15 +56,17 @@ def test_each_day_is_said_once_and_as_it_is(
     marked: set[dt.date],
     usual: dt.date,
     unsettled: set[dt.date],
+    to_come: set[dt.date],
 ) -> None:
     missing -= loaded.keys()
-    found = compared(wanted, loaded, missing, marked, usual, unsettled)
+    found = compared(wanted, loaded, missing, marked, usual, unsettled, to_come)
     said = [(day, kind) for kind, runs in found.items() for run in runs for day in run]
     assert sorted(day for day, _ in said) == sorted({*wanted, *loaded, *missing, *marked})
     for day, kind in said:
         assert (day in loaded) is (kind in (LOADED, PROVISIONAL, OVERDUE, NOT_MARKED))
         assert (day in marked) is (kind in (LOADED, PROVISIONAL, OVERDUE, NOT_THERE))
-        assert (day in missing - marked) is (kind == MISSING)
+        assert (day in missing - marked - to_come) is (kind == MISSING)
+        assert (day in (missing - marked) & to_come) is (kind == TO_COME)
         assert (loaded.get(day, False) and day in marked) is (kind in (PROVISIONAL, OVERDUE))
         assert kind != (OVERDUE if day >= usual or day in unsettled else PROVISIONAL)
 
@@ -143,3 +160,57 @@ def test_a_day_that_is_provisional_and_that_no_pull_asks_for_any_more_is_to_be_m
         assert any(line.strip().startswith("pulled before they were over") for line in found.lines())
         assert dagster.pull(Days(before, before)).success
         assert status(connection, instance, kaltura.partner_id).is_well
+
+
+@pytest.mark.parametrize(
+    ("hour", "kind", "is_well"),
+    [(0.5, TO_COME, True), (5.9, TO_COME, True), (6, MISSING, False), (23.9, MISSING, False)],
+)
+def test_yesterday_is_missing_once_the_days_pull_has_had_its_time(
+    hour: float, kind: str, is_well: bool, database: str
+) -> None:
+    yesterday = dt.date.fromisoformat(PARTITIONS.get_partition_keys()[-1])
+    day_before = yesterday - dt.timedelta(days=1)
+    today = dt.datetime.combine(yesterday + dt.timedelta(days=1), dt.time(), SETTINGS.timezone)
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as dagster,
+        psycopg.connect(database, autocommit=True) as connection,
+    ):
+        assert dagster.pull(Days(day_before, day_before)).success
+        found = status(connection, instance, kaltura.partner_id, today + dt.timedelta(hours=hour))
+        assert found.days[kind] == [Days(yesterday, yesterday)]
+        assert found.is_well is is_well
+        connection.execute("UPDATE kaltura.loads SET partition_date = partition_date - 1")
+        lost = status(connection, instance, kaltura.partner_id, today + dt.timedelta(hours=hour))
+        assert not lost.is_well, "only yesterday may be to come"
+
+
+@pytest.mark.parametrize("days_later", [0, 1, 40])
+def test_where_no_day_is_over_since_start_date_none_has_to_be_there(
+    days_later: int, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """START_DATE is today or later, and days before it are loaded."""
+    yesterday = dt.date.fromisoformat(PARTITIONS.get_partition_keys()[-1])
+    start = yesterday + dt.timedelta(days=1 + days_later)
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        dg.DagsterInstance.ephemeral() as instance,
+        installed(kaltura, database, instance) as dagster,
+        psycopg.connect(database, autocommit=True) as connection,
+    ):
+        assert dagster.pull(Days(yesterday - dt.timedelta(days=4), yesterday - dt.timedelta(days=3))).success
+        moved = replace(SETTINGS, start_date=start)
+        for module in (pipelines.status, missing_days, asset):
+            monkeypatch.setattr(module, "SETTINGS", moved)
+        none = dg.DailyPartitionsDefinition(start_date=str(start), timezone=str(SETTINGS.timezone))
+        monkeypatch.setattr(pipelines.status, "PARTITIONS", none)
+        found = status(connection, instance, kaltura.partner_id)
+        assert found.is_well
+        assert not any(found.days.values())
+        job = dagster.defs.resolve_implicit_global_asset_job_def()
+        alone = job.get_subset(
+            asset_selection=set(), asset_check_selection={dg.AssetCheckKey(KEYS[0], missing_days.NAME)}
+        )
+        assert alone.execute_in_process(instance=instance).get_asset_check_evaluations() == []

@@ -153,6 +153,13 @@ def test_a_day_that_is_none_and_a_command_that_is_none_are_the_words_fault(tmp_p
         assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize("more", [[], ["--to", "2026-01-05"]])
+def test_a_first_day_and_a_number_of_days_are_alternatives(more: list[str]) -> None:
+    done = CliRunner().invoke(front_door, ["pull", "--from", "2026-01-01", "--days", "3", *more])
+    assert done.exit_code == 2, done.output
+    assert "Write --from DAY --to DAY, or --days N" in done.output
+
+
 @pytest.mark.parametrize("command", ["stop", "psql-url"])
 def test_what_has_to_answer_at_once_imports_neither_dagster_nor_pandas(command: str, tmp_path: Path) -> None:
     show = (

@@ -14,6 +14,7 @@ from assets.pull.windows import (
     BAD_DAYS_IN_A_ROW,
     FIRST_WINDOW_DAYS,
     WIDEST_WINDOW_DAYS,
+    WRONG_DAYS_IN_A_ROW,
     Fetched,
     NotAsked,
     Windows,
@@ -21,8 +22,9 @@ from assets.pull.windows import (
 )
 from resources.arrivals import Pull
 from resources.kaltura.complete import FULLNESS
-from resources.kaltura.errors import BadReply, EmptyReply, Refused, Unavailable
+from resources.kaltura.errors import BadReply, ColumnMissing, EmptyReply, Refused, SessionInvalid, TimedOut, Unavailable
 from resources.kaltura.windows import Days
+from resources.warehouse.warehouse import WarehouseUnreachable
 
 MONDAY = dt.date(2026, 5, 4)
 CAP = 1000
@@ -58,17 +60,33 @@ def failed(fetched: Sequence[Fetched]) -> set[dt.date]:
     return {each for one in fetched if isinstance(one.outcome, Exception) for each in one.days}
 
 
+ANSWERS = (
+    lambda: BadReply("no"),
+    WRONG_DAYS_IN_A_ROW,
+)  # what goes wrong, and after how many such days no more is asked
+NO_ANSWER = (lambda: Unavailable("down"), BAD_DAYS_IN_A_ROW)
+
+
 @settings(deadline=None)
-@example([day(0), day(1), day(200)], {0, 1, 200}, 0)
+@example([day(0), day(1), day(200)], {0, 1, 200}, range(0), 0, NO_ANSWER)
+@example([day(n) for n in range(40)], {0, 1, 2}, range(0), 10, ANSWERS)
+@example([day(n) for n in range(40)], set(), range(2, 36), 10, ANSWERS)
 @given(
     st.lists(st.integers(0, 200).map(day), max_size=120),
     st.sets(st.integers(0, 200), max_size=20),
+    st.builds(lambda first, count: range(first, first + count), st.integers(0, 150), st.integers(0, 50)),
     st.integers(0, 2 * CAP),
+    st.sampled_from([ANSWERS, NO_ANSWER]),
 )
 def test_every_day_comes_out_once_and_in_order_whatever_fails(
-    days: list[dt.date], bad: set[int], rows_a_day: int
+    days: list[dt.date],
+    bad: set[int],
+    more_bad: range,
+    rows_a_day: int,
+    fails: tuple[Callable[[], Exception], int],
 ) -> None:
-    kaltura = Kaltura(sorted(bad), rows_a_day=rows_a_day)
+    error, most_in_a_row = fails
+    kaltura = Kaltura(sorted({*bad, *more_bad}), error, rows_a_day=rows_a_day)
     fetched = kaltura.fetched(days)
     assert [each for one in fetched for each in one.days] == sorted(set(days))
     good = {each for one in fetched if isinstance(one.outcome, Extract) for each in one.days}
@@ -76,7 +94,7 @@ def test_every_day_comes_out_once_and_in_order_whatever_fails(
     not_asked = {each for one in fetched if isinstance(one.outcome, NotAsked) for each in one.days}
     assert failed(fetched) - kaltura.bad <= not_asked
     # Nothing is left to be asked for where the last of so many bad days is the last of all.
-    assert bool(not_asked) == any(len(run) > BAD_DAYS_IN_A_ROW for run in _runs(failed(fetched), days))
+    assert bool(not_asked) == any(len(run) > most_in_a_row for run in _runs(failed(fetched), days))
 
 
 def _runs(bad: set[dt.date], days: Sequence[dt.date]) -> Iterator[list[dt.date]]:
@@ -108,6 +126,36 @@ def test_after_three_bad_days_in_a_row_nothing_more_is_asked() -> None:
     assert [days for days in kaltura.asked if len(days) == 1] == [Days(day(n), day(n)) for n in range(3)]
     assert all(isinstance(one.outcome, NotAsked) for one in fetched[3:])
     assert "3 days before it" in str(fetched[-1].outcome)
+
+
+def test_days_that_are_answered_wrong_say_nothing_of_those_behind_them_until_there_is_a_month_of_them() -> None:
+    behind = [day(n) for n in range(WRONG_DAYS_IN_A_ROW - 1, 60)]
+    kaltura = Kaltura(bad=range(WRONG_DAYS_IN_A_ROW - 1), error=lambda: ColumnMissing("cue_point_id"))
+    assert failed(kaltura.fetched([day(n) for n in range(60)])) == {day(n) for n in range(WRONG_DAYS_IN_A_ROW - 1)}
+    assert {each for days in kaltura.asked for each in days} >= {*behind}
+
+
+def test_an_account_whose_every_day_is_wrong_is_not_asked_for_a_year_in_vain() -> None:
+    kaltura = Kaltura(bad=range(365), error=lambda: ColumnMissing("cue_point_id"))
+    fetched = kaltura.fetched([day(n) for n in range(365)])
+    assert failed(fetched) == {day(n) for n in range(365)}
+    assert [days for days in kaltura.asked if len(days) == 1] == [
+        Days(day(n), day(n)) for n in range(WRONG_DAYS_IN_A_ROW)
+    ]
+    assert len(kaltura.asked) < 2 * WRONG_DAYS_IN_A_ROW
+    assert f"{WRONG_DAYS_IN_A_ROW} days before it" in str(fetched[-1].outcome)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unavailable("down"), SessionInvalid("no"), TimedOut("slow"), WarehouseUnreachable("away")],
+    ids=lambda error: type(error).__name__,
+)
+def test_wrong_answers_between_them_make_no_days_without_an_answer_follow_one_another(error: Exception) -> None:
+    answers = iter([error, error, BadReply("no"), error, error, error])
+    kaltura = Kaltura(bad=range(0, 20), error=lambda: next(answers))
+    fetched = kaltura.fetched([day(2 * n) for n in range(10)])
+    assert [isinstance(one.outcome, NotAsked) for one in fetched] == [False] * 6 + [True] * 4
 
 
 def test_a_good_day_between_bad_ones_lets_the_rest_be_asked() -> None:
