@@ -34,6 +34,7 @@ BY_EMAIL = "integration/test_erased_by_email.py::test_"
 ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
 HISTORY = "integration/test_history.py::test_"
 BY_SQL, TIED = "integration/test_lists_by_sql.py::test_", "integration/test_listed_pseudonyms.py::test_"
+ANALYSTS = "integration/test_views_of_analysts.py::test_"
 PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
 
@@ -173,6 +174,12 @@ CLAIMS = {
     "In mode `full` the pseudonym": [f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go"],
     "Who is put on the university's lists by SQL": [f"{BY_SQL}everybody_has_a_pseudonym_and_is_counted"],
     "An id without one is shown as NULL": [f"{ROLES}an_id_without_a_pseudonym_is_shown_as_nothing_and_never_as_it_is"],
+    "A materialized view that somebody": [
+        f"{ANALYSTS}an_upgrade_fills_them_as_their_owner_sees_people_and_with_no_other_rights"
+    ],
+    "After a restore that is done": [
+        f"{ANALYSTS}a_restored_backup_fills_them_once_those_who_were_erased_since_are_out"
+    ],
     "Views made anew by a migration": [f"{ROLES}views_made_anew_by_a_migration_are_readable_again"],
     "In one transaction, while no load": [
         f"{PRIVACY}an_erased_person_is_nowhere_and_the_figures_stay",
