@@ -29,7 +29,7 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy, account:
     """The account's days older than `retention_days`, in the connection's transaction. Raises `PrivacyError`."""
     lock_exclusively(connection)
     require_mode(connection, privacy)
-    roster.register(connection, privacy, account)
+    roster.register(connection, privacy, account, TABLES)
     if not privacy.retention_days:
         return {}
     end = first_day_kept(connection, privacy)

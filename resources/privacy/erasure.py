@@ -274,7 +274,7 @@ class _Sweep:
                 counts[f"{table.name}.{EXTRA}"] = named
         counts["changes"] = sum(self._changes(table) for table in self.tables)
         counts["rejects"] = self._rejects()
-        counts[roster.NAME] = roster.take_out(self.connection, self.people, self.suppressions)
+        counts[roster.NAME] = roster.take_out(self.connection, self.people, self.tables, self.suppressions)
         return counts
 
     def _values(self, table: Table, column: str) -> list[str]:

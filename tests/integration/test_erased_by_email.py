@@ -10,10 +10,11 @@ from resources.postgres.backup import back_up
 from resources.postgres.restore import restore
 from resources.privacy.ids import SharedEmail
 from resources.privacy.restored import KeptErasures
+from resources.university.lists import ENROLMENTS
 from simulator import User, View
 from tests.integration.test_privacy import ADA, BOB, KEY, TABLES, WITH_KEY, Place, erased, everything, found, pull, rows
 from tests.integration.test_privacy import place as place
-from tests.integration.test_university import BY_EMAIL, all_loaded, written
+from tests.integration.test_university import BY_EMAIL, all_loaded, enrolled, loaded, written
 from tests.integration.test_whole_days import kaltura as kaltura
 
 TRACES = {ADA.user_id, ADA.name, ADA.email}
@@ -68,6 +69,58 @@ def test_an_email_that_several_have_erases_nobody_and_says_so(place: Place) -> N
     with pytest.raises(SharedEmail, match="2 people have this e-mail"):
         erased(place, WITH_KEY, ADA.email)
     assert everything(place) == before
+
+
+PAIRS = "course_id,person_id,person_email\n"
+OFFICE = "office@example.edu"
+
+
+def without_emails(place: Place, **emails: str) -> None:
+    """Kaltura has no e-mail of anybody, but for these."""
+    place.views = [
+        replace(view, user=replace(view.user, email=emails.get(view.user.user_id.split(".")[0], "")))
+        for view in place.views
+    ]
+
+
+def test_an_email_that_a_list_alone_has_beside_an_id_is_that_persons(place: Place, tmp_path: Path) -> None:
+    without_emails(place)
+    pull(place, WITH_KEY)
+    pair = f"c1,{ADA.user_id},{ADA.email.upper()}\n"
+    all_loaded(place.warehouse.url, written(tmp_path, enrolments=PAIRS + pair), WITH_KEY)
+    counts = erased(place, WITH_KEY, ADA.email)
+    assert counts["attendees.user_id"] > 0
+    assert counts["university.enrolments"] == 1
+    assert found(TRACES, everything(place).encode()) == set()
+    pull(place, WITH_KEY)
+    assert found(TRACES, everything(place).encode()) == set()
+    assert loaded(place.warehouse.url, tmp_path, ENROLMENTS, WITH_KEY).erased == 1
+
+
+def test_an_email_that_a_list_has_beside_several_ids_erases_nobody_and_says_so(place: Place, tmp_path: Path) -> None:
+    without_emails(place, ada=OFFICE)
+    pull(place, WITH_KEY)
+    all_loaded(place.warehouse.url, written(tmp_path, enrolments=f"{PAIRS}c1,{BOB.user_id},{OFFICE}\n"), WITH_KEY)
+    before = everything(place)
+    with pytest.raises(SharedEmail, match="2 people have this e-mail"):
+        erased(place, WITH_KEY, OFFICE)
+    assert everything(place) == before
+
+
+def test_whose_line_has_an_id_stays_listed_and_known_though_somebody_with_the_same_email_is_erased(
+    place: Place, tmp_path: Path
+) -> None:
+    without_emails(place, ada=OFFICE)
+    pull(place, WITH_KEY)
+    line = f"c1,{BOB.user_id},{OFFICE}\nc1,{ADA.user_id},{OFFICE}\nc2,,{OFFICE}\n"
+    all_loaded(place.warehouse.url, written(tmp_path, enrolments=PAIRS + line), WITH_KEY)
+    known = rows(place, f"SELECT * FROM kaltura.people WHERE user_id = '{BOB.user_id}'")
+    assert len(known) == 1
+    assert erased(place, WITH_KEY)["university.enrolments"] == 2
+    assert enrolled(place.warehouse.url) == [(BOB.user_id, OFFICE)]
+    assert rows(place, "SELECT * FROM kaltura.people") == known
+    assert loaded(place.warehouse.url, tmp_path, ENROLMENTS, WITH_KEY).erased == 2
+    assert enrolled(place.warehouse.url) == [(BOB.user_id, OFFICE)]
 
 
 def test_an_email_that_is_an_id_is_that_persons_alone(place: Place) -> None:

@@ -208,9 +208,13 @@ CLAIMS = {
         f"{ERASED}a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows",
         EVERYWHERE,
     ],
+    "A line with an id is that": [
+        f"{BY_EMAIL}whose_line_has_an_id_stays_listed_and_known_though_somebody_with_the_same_email_is_erased"
+    ],
     "**An e-mail in the place of the id**": [
         f"{BY_EMAIL}the_person_who_has_the_email_is_erased_and_stays_so",
         f"{BY_EMAIL}who_was_erased_by_an_email_before_they_ever_came_comes_as_nobody",
+        f"{BY_EMAIL}an_email_that_a_list_alone_has_beside_an_id_is_that_persons",
         f"{BY_EMAIL}an_email_that_several_have_erases_nobody_and_says_so",
         f"{TIED}an_email_that_old_days_have_lost_still_says_who_is_to_be_erased",
     ],
