@@ -9,10 +9,25 @@ from rich.console import Console
 from resources.postgres.backup import back_up
 from resources.postgres.restore import restore
 from resources.privacy.ids import SharedEmail
+from resources.privacy.pseudonyms import is_pseudonym
 from resources.privacy.restored import KeptErasures
 from resources.university.lists import ENROLMENTS
-from simulator import User, View
-from tests.integration.test_privacy import ADA, BOB, KEY, TABLES, WITH_KEY, Place, erased, everything, found, pull, rows
+from simulator import Session, User, View
+from tests.integration.test_privacy import (
+    ADA,
+    BOB,
+    KEY,
+    TABLES,
+    WITH_KEY,
+    Place,
+    aged,
+    erased,
+    everything,
+    found,
+    pull,
+    rows,
+    versions,
+)
 from tests.integration.test_privacy import place as place
 from tests.integration.test_university import BY_EMAIL, all_loaded, enrolled, loaded, written
 from tests.integration.test_whole_days import kaltura as kaltura
@@ -69,6 +84,52 @@ def test_an_email_that_several_have_erases_nobody_and_says_so(place: Place) -> N
     with pytest.raises(SharedEmail, match="2 people have this e-mail"):
         erased(place, WITH_KEY, ADA.email)
     assert everything(place) == before
+
+
+GUEST = User(77, "guest.seventyseven", "", "", "User")
+NAMED = replace(GUEST, number=78, name="A. Inventedson-Namechange", email=ADA.email.upper())
+
+
+def meets(place: Place, day: int, user: User) -> None:
+    cue, (start, end) = f"1_day{day}", (place.second(24 * day + 16), place.second(24 * day + 17))
+    place.sessions.append(Session("1_room", "Room", "", cue, start, end, BOB.user_id))
+    place.views.append(View("1_room", cue, user, start, end))
+
+
+def test_who_was_known_before_they_came_with_an_erased_email_comes_as_nobody_from_then_on(place: Place) -> None:
+    for day, user in enumerate((GUEST, NAMED, GUEST)):
+        meets(place, day, user)
+    pull(place, WITH_KEY)
+    assert rows(place, f"SELECT count(*) FROM kaltura.people WHERE user_id = '{GUEST.user_id}'") == [(1,)]
+    assert erased(place, WITH_KEY, ADA.email)
+    pull(place, WITH_KEY, 1, 2)
+    assert found(TRACES | {NAMED.name, NAMED.email}, everything(place).encode()) == set()
+    days = "SELECT partition_date FROM kaltura.attendees WHERE user_id = '{}'"
+    assert rows(place, days.format(GUEST.user_id)) == [(place.day(0),)]
+    pull(place, WITH_KEY, 2)  # by another process
+    assert rows(place, days.format(GUEST.user_id)) == [(place.day(0),)]
+    there = versions(place)
+    pull(place, WITH_KEY, 1)
+    assert versions(place) == there
+
+
+def test_who_comes_with_an_erased_email_on_a_day_past_retention_has_no_lasting_pseudonym(
+    place: Place,
+) -> None:
+    place.views = [view for view in place.views if view.user != ADA]
+    for day, user in enumerate((NAMED, ADA)):
+        meets(place, day, user)
+    pull(place, aged(place), 1)
+    assert erased(place, WITH_KEY, ADA.email)
+    pull(place, aged(place), 0)
+    lasting = WITH_KEY.of_account(1).pseudonym(NAMED.user_id)
+    on_the_day = rows(place, "SELECT user_id FROM kaltura.attendees WHERE cue_point_id = '1_day0'")
+    assert len(on_the_day) == 1
+    assert is_pseudonym(on_the_day[0][0])
+    assert on_the_day != [(lasting,)]
+    there = versions(place)
+    pull(place, aged(place), 0)
+    assert versions(place) == there
 
 
 PAIRS = "course_id,person_id,person_email\n"

@@ -68,6 +68,34 @@ def test_a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older
     assert rows(place, "SELECT count(*) > 0 FROM kaltura.attendees") == [(True,)]
 
 
+def test_pieces_of_broken_lines_which_may_be_a_part_of_a_name_go_with_the_person_and_whole_lines_of_others_stay(
+    place: Place, tmp_path: Path
+) -> None:
+    first, last = ADA.name.split()
+    torn = f"1_room,1_a,{ADA.user_id},{first}\n{last},Dr,,,User,12.5,0.4\n"
+    place.kaltura.faults.add(Fault("rewritten", report_id=6001, times=None, rewrite=lambda text: text + torn))
+    place.views.append(View("1_room", "1_gone", BOB, place.second(11), place.second(12)))  # of no known session
+    pull(place, WITH_KEY)
+    back_up(place.warehouse.url, tmp_path / "older.dump", Console(quiet=True), KEY)
+    raw = "SELECT raw FROM kaltura.rejects ORDER BY raw"
+    before = rows(place, raw)
+    assert found({last}, str(before).encode()) == {last}
+    assert erased(place, WITH_KEY, "no.body") is None
+    assert rows(place, raw) == before
+
+    counts = erased(place, WITH_KEY)
+
+    left = rows(place, raw)
+    assert found({first, last, BOB.user_id}, str(left).encode()) == {BOB.user_id}
+    assert counts["rejects"] == len(set(before) - set(left)) > 0
+    kept = KeptErasures(WITH_KEY, TABLES)
+    file = tmp_path / "older.dump"
+    restore(place.warehouse.url, file, Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
+    assert rows(place, raw) == left
+    pull(place, WITH_KEY)
+    assert rows(place, raw) == left
+
+
 def test_a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows(
     place: Place,
 ) -> None:

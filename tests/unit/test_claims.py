@@ -214,6 +214,8 @@ CLAIMS = {
     "**An e-mail in the place of the id**": [
         f"{BY_EMAIL}the_person_who_has_the_email_is_erased_and_stays_so",
         f"{BY_EMAIL}who_was_erased_by_an_email_before_they_ever_came_comes_as_nobody",
+        f"{BY_EMAIL}who_was_known_before_they_came_with_an_erased_email_comes_as_nobody_from_then_on",
+        f"{BY_EMAIL}who_comes_with_an_erased_email_on_a_day_past_retention_has_no_lasting_pseudonym",
         f"{BY_EMAIL}an_email_that_a_list_alone_has_beside_an_id_is_that_persons",
         f"{BY_EMAIL}an_email_that_several_have_erases_nobody_and_says_so",
         f"{TIED}an_email_that_old_days_have_lost_still_says_who_is_to_be_erased",
@@ -222,7 +224,10 @@ CLAIMS = {
         f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,
     ],
     "Exit code 1 means that nobody": [f"{PRIVACY}erase_of_somebody_unknown_says_so_and_fails"],
-    "While anybody of an account is suppressed": [EVERYWHERE],
+    "While anybody of an account is suppressed": [
+        f"{ERASED}pieces_of_broken_lines_which_may_be_a_part_of_a_name_go_with_the_person_and_whole_lines_of_others_stay",
+        EVERYWHERE,
+    ],
     "**A backup that is restored**": [
         f"{ERASED}a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older_backup", EVERYWHERE,
     ],
