@@ -12,6 +12,7 @@ import psycopg
 from assets.partitions import SETTINGS
 from assets.reports import TABLES
 from resources.local import kaltura as standin
+from resources.postgres import statistics
 from resources.postgres.locks import keep_loads_off
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
@@ -57,11 +58,14 @@ def take_out_old_names(context: dg.OpExecutionContext, warehouse: Postgres) -> N
         with opened.connection() as connection:
             counts = without_old_names(connection, opened.privacy, standin.account())
             first_kept = first_day_kept(connection, opened.privacy)
+            left = statistics.take_anew(connection) if opened.privacy.retention_days else []
     if not opened.privacy.retention_days:
         context.log.info("RETENTION_DAYS is not set: names are kept.")
         return
     said = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     context.log.info(f"days before {first_kept}: {said}")
+    if left:
+        context.log.warning(statistics.told_of(left))
 
 
 @dg.job(description="Takes the names out of the account's days older than RETENTION_DAYS.")
@@ -82,16 +86,17 @@ nightly_retention = dg.ScheduleDefinition(
 )
 
 
-def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> Counts:
+def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> tuple[Counts, list[str]]:
     """What the command `retention` changes, or would: old days of the account, or with None every day of all.
 
-    Raises `ProjectError`.
+    With the tables of which the planner keeps what it knew, as `statistics.take_anew` has them. Raises `ProjectError`.
     """
     with opened(database_url()) as connection:
         Migrations(connection).require_current()
         if account is None and not dry_run:
             keep_loads_off(connection, "the rest of that run would be refused, as it keeps names")
         counts = converted(connection, privacy) if account is None else without_old_names(connection, privacy, account)
+        left = [] if dry_run else statistics.take_anew(connection)
         if dry_run:
             connection.rollback()
-    return counts
+    return counts, left

@@ -41,7 +41,7 @@ class PersonRegistry:
         if is_current:
             asked = list(ids.difference(self._known[account]))
             query = "SELECT user_id, pseudonym FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
-            there = dict(connection.execute(query, [account, asked]).fetchall())  # they were committed by others
+            there: dict[str, str] = dict(connection.execute(query, [account, asked]).fetchall())  # by others
             self._known[account].update(there.keys() - suppressions.erased(there))
         else:
             rows = copying.rows_out(connection, _EVERYBODY, {"partner_id": account}, _KINDS)

@@ -1,14 +1,20 @@
 """An erased person is nowhere: known by name, in another spelling, in others' rows, in later pulls, in an older backup."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psycopg
 import pytest
+import run_folder
+from click.testing import CliRunner
 from rich.console import Console
 
+from pipelines.command_line import front_door
 from resources.postgres.backup import BackupError, Manifest, back_up
 from resources.postgres.restore import restore
+from resources.postgres.roles import apply_roles
 from resources.privacy.erasure import erased_at
 from resources.privacy.restored import KeptErasures
 from simulator import Fault, User, View
@@ -23,11 +29,13 @@ from tests.integration.test_privacy import (
     Privacy,
     erased,
     everything,
+    filled_with_traces,
     found,
     pull,
     rows,
 )
 from tests.integration.test_privacy import place as place
+from tests.integration.test_university import all_loaded, written
 from tests.integration.test_whole_days import kaltura as kaltura
 
 LOUD = User(9, " ADA.Inventedson ", ADA.name, ADA.email, "User")
@@ -94,6 +102,68 @@ def test_pieces_of_broken_lines_which_may_be_a_part_of_a_name_go_with_the_person
     assert rows(place, raw) == left
     pull(place, WITH_KEY)
     assert rows(place, raw) == left
+
+
+def in_samples(place: Place) -> bytes:
+    """What the planner keeps of our columns and indexes, as a superuser reads it."""
+    query = "SELECT s::text FROM pg_stats AS s WHERE schemaname IN ('kaltura', 'university')"
+    return str(rows(place, query)).encode()
+
+
+def sampled(place: Place, folder: Path) -> None:
+    """Ada in every table, and alone on the list, as autovacuum has seen it."""
+    filled_with_traces(place, WITH_KEY)
+    lines = f"course_id,person_id,person_email\nc1,{ADA.user_id},{ADA.email}\n"
+    all_loaded(place.warehouse.url, written(folder, enrolments=lines), WITH_KEY)
+    with psycopg.connect(place.warehouse.url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+    assert found({ADA.user_id, ADA.name, ADA.email}, in_samples(place)) == {ADA.user_id, ADA.name, ADA.email}
+
+
+def ordered(place: Place, *words: str, **more: str) -> str:
+    """A command of ours, in this process."""
+    given = {"DATABASE_URL": place.warehouse.url, "PII_KEY": KEY, "KALTURA_PARTNER_ID": "1", **more}
+    done = CliRunner(env=given).invoke(front_door, list(words))
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+TAKES_OUT = {
+    "erase": (["erase", "--user-id", ADA.user_id, "--yes"], {}),
+    "retention": (["retention"], {"RETENTION_DAYS": "1"}),
+    "everything": (["retention", "--all"], {"PII_MODE": "pseudonymous"}),
+    "forget-account": (["forget-account", "1", "--yes"], {}),
+}
+
+
+@pytest.mark.parametrize("by", TAKES_OUT)
+def test_the_planner_keeps_nothing_of_whoever_was_taken_out(by: str, place: Place, tmp_path: Path) -> None:
+    sampled(place, tmp_path)
+    if by == "retention":
+        with psycopg.connect(place.warehouse.url) as connection:
+            connection.execute("UPDATE university.enrolments SET to_date = '2020-01-01'")
+    words, more = TAKES_OUT[by]
+    assert "pg_stats" not in ordered(place, *words, **more)
+    assert found({ADA.user_id, ADA.name, ADA.email}, everything(place).encode() + in_samples(place)) == set()
+
+
+def test_a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to_do(
+    place: Place, tmp_path: Path
+) -> None:
+    sampled(place, tmp_path)
+    with run_folder.alone("roles"):
+        apply_roles(place.warehouse.url)
+        with psycopg.connect(place.warehouse.url, autocommit=True) as connection:
+            connection.execute("CREATE ROLE test_loader LOGIN IN ROLE kaltura_loader")
+            try:
+                url = place.warehouse.url.replace("postgres@", "test_loader@", 1)
+                words, more = TAKES_OUT["erase"]
+                said = ordered(place, *words, **more, DATABASE_URL=url)
+            finally:
+                connection.execute("DROP ROLE test_loader")
+    [todo] = re.findall(r"ANALYZE [a-z_., ]+;", said)
+    assert "kaltura.attendees, " in todo
+    assert found({ADA.user_id}, in_samples(place)) == {ADA.user_id}
 
 
 def test_a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows(

@@ -220,6 +220,12 @@ CLAIMS = {
         f"{BY_EMAIL}an_email_that_several_have_erases_nobody_and_says_so",
         f"{TIED}an_email_that_old_days_have_lost_still_says_who_is_to_be_erased",
     ],
+    "Erasing, retention and `forget-account` take them": [
+        f"{ERASED}the_planner_keeps_nothing_of_whoever_was_taken_out"
+    ],
+    "A login that owns no table may not": [
+        f"{ERASED}a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to_do"
+    ],
     "HMACs of the person, and of each": [
         f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,
     ],
@@ -267,7 +273,7 @@ NO_CLAIMS = (
     "Each claim on this page", "Report 6002 names who", "Make one with", "Dagster stores the config", "The warehouse remembers",
     "The private Postgres of a checkout has them", "`SELECT analytics.shows_people()`", "**A name that others have too**",
     "The schedule is on by default", "By hand:", "`python -m pipelines retention`, with",
-    "Somebody who is in several accounts", "`--partner-id` says which",
+    "Somebody who is in several accounts", "Postgres's planner keeps samples", "`--partner-id` says which",
 )  # fmt: skip
 
 
