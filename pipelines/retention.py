@@ -18,7 +18,14 @@ from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
 from resources.privacy import listed_pseudonyms, roster
-from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
+from resources.privacy.people import (
+    expect_convertible,
+    first_day_kept,
+    lock_exclusively,
+    record,
+    require_mode,
+    what_differs,
+)
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
 from resources.warehouse.resource import Postgres
@@ -38,6 +45,19 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy, account:
     enrolments = roster.age(connection, privacy, account, end)
     counts = {**pseudonymise(connection, privacy, TABLES, account, end=end), roster.NAME: enrolments}
     return {**counts, "people": forget_unused(connection, TABLES, account)}
+
+
+def after_restore(connection: psycopg.Connection, privacy: Privacy, account: int) -> str:
+    """Take out again the names of old days that a backup has brought back. In a sentence, what became of them."""
+    if told := what_differs(connection, privacy):
+        return f"What the backup keeps of people is not what the settings say: {told}"
+    if not privacy.is_full:
+        return "The backup holds no names."
+    if not privacy.retention_days:
+        return "RETENTION_DAYS is not set here: names that had been taken out since the backup are there again."
+    counts = without_old_names(connection, privacy, account)
+    first_kept = first_day_kept(connection, privacy)
+    return f"names taken out again of days before {first_kept}, in account {account}: {sum(counts.values()):,} rows"
 
 
 def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:

@@ -87,11 +87,22 @@ def require_mode(connection: psycopg.Connection, privacy: Privacy) -> None:
     recorded = _recorded(connection)
     if _is_settled(recorded, privacy):
         return
-    if recorded.fingerprint not in (None, privacy.fingerprint) and (recorded.is_filled or recorded.has_suppressions):
-        raise PrivacyError(_other_key(privacy))
-    if recorded.mode is not privacy.mode and recorded.is_filled:
-        raise PrivacyError(_other_mode(recorded.mode, privacy.mode))
+    if told := _what_differs(recorded, privacy):
+        raise PrivacyError(told)
     record(connection, privacy)
+
+
+def what_differs(connection: psycopg.Connection, privacy: Privacy) -> str:
+    """Why a run with these settings would be refused, and what to do; empty where it would not."""
+    return _what_differs(_recorded(connection), privacy)
+
+
+def _what_differs(recorded: _Recorded, privacy: Privacy) -> str:
+    if recorded.fingerprint not in (None, privacy.fingerprint) and (recorded.is_filled or recorded.has_suppressions):
+        return _other_key(privacy)
+    if recorded.mode is not privacy.mode and recorded.is_filled:
+        return _other_mode(recorded.mode, privacy.mode)
+    return ""
 
 
 def expect_convertible(connection: psycopg.Connection, privacy: Privacy) -> None:

@@ -166,6 +166,30 @@ def test_a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to
     assert found({ADA.user_id}, in_samples(place)) == {ADA.user_id}
 
 
+NAMES_AGAIN = {
+    "retention": ({"RETENTION_DAYS": "1"}, "names taken out again of days before ", set()),
+    "no retention": ({}, "RETENTION_DAYS is not set here: names that", TRACES),
+    "another mode": ({"PII_MODE": "pseudonymous"}, "`python -m pipelines retention --all`", TRACES),
+}
+
+
+@pytest.mark.parametrize("by", NAMES_AGAIN)
+def test_names_of_old_days_that_a_backup_brings_back_are_taken_out_again_or_that_is_said(
+    by: str, place: Place, tmp_path: Path
+) -> None:
+    more, says, left = NAMES_AGAIN[by]
+    place.views.append(View("1_room", "1_a", LOUD, place.second(9), place.second(10)))
+    pull(place, WITH_KEY)
+    file = tmp_path / "older.dump"
+    back_up(place.warehouse.url, file, Console(quiet=True), KEY)
+    words = ["--all"] if "PII_MODE" in more else []
+    ordered(place, "retention", *words, **{"RETENTION_DAYS": "1", **more})
+    assert found(TRACES, everything(place).encode()) == set()
+    said = ordered(place, "restore", str(file), "--replace", "--database-url", place.warehouse.url, **more)
+    assert says in said
+    assert found({ADA.name, ADA.email}, everything(place).encode()) == left & {ADA.name, ADA.email}
+
+
 def test_a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows(
     place: Place,
 ) -> None:
