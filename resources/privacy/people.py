@@ -254,7 +254,7 @@ class DayPrivacy:
         by_email = self._erased_by_email(arrived, registry)
         new = registry.unknown(self.connection, self.partner_id, self.removals, there, self.suppressions)
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
-        erased = self.suppressions.erased(pseudonyms) | by_email
+        erased = self.suppressions.erased(pseudonyms) | by_email | self._being_an_erased_email(pseudonyms)
         added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}
         if added:
             self.added = set(added)
@@ -264,6 +264,15 @@ class DayPrivacy:
             return list(arrived)
         refused = {user_id: self.people.pseudonym(user_id) for user_id in _unread_ids(arrived) - there}
         return self._without(arrived, erased | self.suppressions.erased(refused))
+
+    def _being_an_erased_email(self, new: Mapping[str, str]) -> dict[str, str]:
+        """New ids that are the e-mail of somebody who was erased, with their pseudonyms: theirs, from now on."""
+        found = self.suppressions.being(each for each in new if EMAIL_HAS in each) if self.suppressions else set()
+        for each in found:
+            self.suppressions.include(new[each], [each])
+        if found:
+            self.suppressions.save()
+        return {each: new[each] for each in found}
 
     def _beside_emails(self, arrived: Sequence[Arrivals]) -> set[tuple[str, str]]:
         """Ids, and the e-mails that they come with, of people who have not been erased."""

@@ -184,6 +184,26 @@ def test_whose_line_has_an_id_stays_listed_and_known_though_somebody_with_the_sa
     assert enrolled(place.warehouse.url) == [(BOB.user_id, OFFICE)]
 
 
+def test_a_new_id_that_is_the_email_of_somebody_who_was_erased_is_theirs_and_one_that_was_there_is_another(
+    place: Place,
+) -> None:
+    """Kaltura calls people by their e-mails from some day on."""
+    without_emails(place, ada=ADA.email, bob=OFFICE)
+    pull(place, WITH_KEY)
+    meets(place, 0, User(9, OFFICE, "Front Office", "", "User"))
+    pull(place, WITH_KEY)
+    assert erased(place, WITH_KEY)
+    assert erased(place, WITH_KEY, BOB.user_id)
+    meets(place, 1, User(8, ADA.email.upper(), "A. Inventedson-Namechange", "", "User"))
+    pull(place, WITH_KEY, 0, 1)
+    there = everything(place)
+    assert found(TRACES | {ADA.email.upper(), "A. Inventedson-Namechange"}, there.encode()) == set()
+    assert rows(place, f"SELECT user_name FROM kaltura.attendees WHERE user_id = '{OFFICE}'") == [("Front Office",)]
+    before = versions(place)
+    pull(place, WITH_KEY, 1)
+    assert versions(place) == before
+
+
 def test_an_email_that_is_an_id_is_that_persons_alone(place: Place) -> None:
     """Whoever else has it beside their own id was not asked for."""
     by_email = User(8, ADA.email, "Somebody Invented", "", "User")

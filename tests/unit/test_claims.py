@@ -209,6 +209,9 @@ CLAIMS = {
         f"{ERASED}a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows",
         EVERYWHERE,
     ],
+    "An id that comes for the first time": [
+        f"{BY_EMAIL}a_new_id_that_is_the_email_of_somebody_who_was_erased_is_theirs_and_one_that_was_there_is_another"
+    ],
     "A line with an id is that": [
         f"{BY_EMAIL}whose_line_has_an_id_stays_listed_and_known_though_somebody_with_the_same_email_is_erased"
     ],
