@@ -12,12 +12,20 @@ import psycopg
 from assets.partitions import SETTINGS
 from assets.reports import TABLES
 from resources.local import kaltura as standin
+from resources.postgres import statistics
 from resources.postgres.locks import keep_loads_off
 from resources.postgres.migrations import Migrations
 from resources.postgres.session import opened
 from resources.postgres.url import database_url
 from resources.privacy import listed_pseudonyms, roster
-from resources.privacy.people import expect_convertible, first_day_kept, lock_exclusively, record, require_mode
+from resources.privacy.people import (
+    expect_convertible,
+    first_day_kept,
+    lock_exclusively,
+    record,
+    require_mode,
+    what_differs,
+)
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
 from resources.warehouse.resource import Postgres
@@ -29,7 +37,7 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy, account:
     """The account's days older than `retention_days`, in the connection's transaction. Raises `PrivacyError`."""
     lock_exclusively(connection)
     require_mode(connection, privacy)
-    roster.register(connection, privacy, account)
+    roster.register(connection, privacy, account, TABLES)
     if not privacy.retention_days:
         return {}
     end = first_day_kept(connection, privacy)
@@ -37,6 +45,19 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy, account:
     enrolments = roster.age(connection, privacy, account, end)
     counts = {**pseudonymise(connection, privacy, TABLES, account, end=end), roster.NAME: enrolments}
     return {**counts, "people": forget_unused(connection, TABLES, account)}
+
+
+def after_restore(connection: psycopg.Connection, privacy: Privacy, account: int) -> str:
+    """Take out again the names of old days that a backup has brought back. In a sentence, what became of them."""
+    if told := what_differs(connection, privacy):
+        return f"What the backup keeps of people is not what the settings say: {told}"
+    if not privacy.is_full:
+        return "The backup holds no names."
+    if not privacy.retention_days:
+        return "RETENTION_DAYS is not set here: names that had been taken out since the backup are there again."
+    counts = without_old_names(connection, privacy, account)
+    first_kept = first_day_kept(connection, privacy)
+    return f"names taken out again of days before {first_kept}, in account {account}: {sum(counts.values()):,} rows"
 
 
 def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:
@@ -57,11 +78,14 @@ def take_out_old_names(context: dg.OpExecutionContext, warehouse: Postgres) -> N
         with opened.connection() as connection:
             counts = without_old_names(connection, opened.privacy, standin.account())
             first_kept = first_day_kept(connection, opened.privacy)
+            left = statistics.take_anew(connection) if opened.privacy.retention_days else []
     if not opened.privacy.retention_days:
         context.log.info("RETENTION_DAYS is not set: names are kept.")
         return
     said = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     context.log.info(f"days before {first_kept}: {said}")
+    if left:
+        context.log.warning(statistics.told_of(left))
 
 
 @dg.job(description="Takes the names out of the account's days older than RETENTION_DAYS.")
@@ -82,10 +106,10 @@ nightly_retention = dg.ScheduleDefinition(
 )
 
 
-def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> Counts:
+def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> tuple[Counts, list[str]]:
     """What the command `retention` changes, or would: old days of the account, or with None every day of all.
 
-    Raises `ProjectError`.
+    With the tables of which the planner keeps what it knew, as `statistics.take_anew` has them. Raises `ProjectError`.
     """
     with opened(database_url()) as connection:
         if account is None and not dry_run:
@@ -93,6 +117,7 @@ def counts_of(privacy: Privacy, account: int | None, *, dry_run: bool) -> Counts
         lock_exclusively(connection)
         Migrations(connection).require_current()
         counts = converted(connection, privacy) if account is None else without_old_names(connection, privacy, account)
+        left = [] if dry_run else statistics.take_anew(connection)
         if dry_run:
             connection.rollback()
-    return counts
+    return counts, left

@@ -25,7 +25,7 @@ from assets.pull.filters import Filters
 from assets.pull.undated import Undated
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
-from assets.reports import REPORTS
+from assets.reports import REPORTS, TABLES
 from assets.room_sessions import ROOM_SESSIONS
 from resources.errors import ConfigurationError
 from resources.kaltura.client import Client
@@ -114,7 +114,7 @@ def kaltura_rooms(
     ):
         opened.require_current_schema()
         opened.require_privacy_mode()
-        opened.register_listed_people(kaltura.account)
+        opened.register_listed_people(kaltura.account, TABLES)
         opened.require_timezone(kaltura.account, CALENDAR.timezone)
         people = opened.privacy.of_account(kaltura.account)
         run = _Run(context, reports, opened, people, filters)

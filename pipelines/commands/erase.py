@@ -63,6 +63,7 @@ def is_confirmed(console: Console, warning: str) -> bool:
 
 def _erase(console: Console, people: People, user_id: str, *, dry_run: bool) -> None:
     from assets.reports import TABLES
+    from resources.postgres import statistics
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
     from resources.postgres.url import database_url
@@ -77,12 +78,23 @@ def _erase(console: Console, people: People, user_id: str, *, dry_run: bool) -> 
         counts = erase(connection, people, TABLES, user_id)
         if dry_run or counts is None:
             connection.rollback()
+        else:
+            left = statistics.take_anew(connection)
     if counts is None:
         console.print(_nobody(people, f"{before:%Y-%m-%d}" if before else ""))
         return
     print_counts(console, counts, dry_run=dry_run)
     if not dry_run:
         console.print("The person is erased, and no later load brings them back. Kaltura itself still knows them.")
+        print_left(console, left)
+
+
+def print_left(console: Console, left: list[str]) -> None:
+    """Which tables' samples are of before."""
+    from resources.postgres import statistics
+
+    if left:
+        console.print(statistics.told_of(left), highlight=False)
 
 
 def _nobody(people: People, erased_on: str) -> str:

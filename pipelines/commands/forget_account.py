@@ -30,7 +30,8 @@ def command(partner_id: int, dry_run: bool, yes: bool) -> None:
 
 
 def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
-    from pipelines.commands.erase import print_counts
+    from pipelines.commands.erase import print_counts, print_left
+    from resources.postgres import statistics
     from resources.postgres.locks import keep_loads_off
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
@@ -46,11 +47,13 @@ def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
         Migrations(connection).require_current()
         counts = forget_account(connection, partner_id)
         erased = erased_people(connection, partner_id)
+        left = [] if dry_run else statistics.take_anew(connection)
         if dry_run:
             connection.rollback()
     print_counts(console, counts, dry_run=dry_run)
     if erased:
         console.print(f"The list of {erased:,} erased people stays, so that no later load brings them back.")
+    print_left(console, left)
     if not dry_run:
         console.print(
             f"Account {partner_id} is out of the warehouse. Dagster still marks its days, and `daily_pull` brings marked "

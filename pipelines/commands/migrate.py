@@ -1,8 +1,17 @@
 """`migrate`: brings a database to this version's schema."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
 from pipelines.command_line import Command, database_url_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resources.table import Table
 
 
 @click.command(cls=Command)
@@ -19,10 +28,10 @@ def command(database_url: str) -> None:
     at = database_url or url.database_url()
     applied = migrate(at, TABLES)
     click.echo("\n".join(f"applied {what}" for what in applied) or "the schema is current")
-    _register_listed_people(at)
+    _register_listed_people(at, TABLES)
 
 
-def _register_listed_people(at: str) -> None:
+def _register_listed_people(at: str, tables: Sequence[Table]) -> None:
     """As each pull does. Not where the settings are missing here, or are not those that the warehouse is filled with."""
     from resources.postgres.session import opened
     from resources.privacy import roster
@@ -36,4 +45,4 @@ def _register_listed_people(at: str) -> None:
     with opened(at) as connection:
         lock_shared(connection)
         if has_settings_of(connection, privacy):
-            roster.register(connection, privacy, None)
+            roster.register(connection, privacy, None, tables)

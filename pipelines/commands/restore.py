@@ -1,6 +1,7 @@
 """`restore`: puts a backup of the warehouse back.
 
-People who have been erased from the warehouse that is there are erased from the backup, too, in the same transaction.
+People who have been erased from the warehouse that is there are erased from the backup, too, in the same transaction; so
+are the names of days that are older than `RETENTION_DAYS`.
 """
 
 from pathlib import Path
@@ -22,11 +23,12 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
     from rich.console import Console
 
     from assets.reports import TABLES
+    from pipelines.restored import Kept
+    from resources.local import kaltura as standin
     from resources.postgres import url
     from resources.postgres.restore import restore
-    from resources.privacy.restored import KeptErasures
 
-    kept = KeptErasures(privacy, TABLES)
+    kept = Kept(privacy, TABLES, standin.account())
     restored = restore(
         database_url or url.database_url(),
         file,
@@ -39,6 +41,7 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
     )
     click.echo(f"restored {sum(restored.manifest.rows.values()):,} rows of {restored.manifest.made_at}")
     click.echo(f"people erased since then, and now from the backup too: {kept.people:,}")
+    click.echo(kept.names)
     click.echo(restored.rights)
     if not database_url:
         click.echo(_of_marks())

@@ -26,7 +26,7 @@ def command(everything: bool, partner_id: int | None, dry_run: bool) -> None:
         raise SettingError("RETENTION_DAYS is not set: names are kept for good. Set it, as in RETENTION_DAYS=365.")
     from rich.console import Console
 
-    from pipelines.commands.erase import print_counts
+    from pipelines.commands.erase import print_counts, print_left
     from pipelines.retention import counts_of
     from pipelines.terminal import spinner
     from resources.local import kaltura as standin
@@ -34,12 +34,13 @@ def command(everything: bool, partner_id: int | None, dry_run: bool) -> None:
     console = Console()
     account = None if everything else standin.account() if partner_id is None else partner_id
     with console.status("Taking names out ...", spinner=spinner(console)):
-        counts = counts_of(privacy, account, dry_run=dry_run)
+        counts, left = counts_of(privacy, account, dry_run=dry_run)
     console.print(
         "Of all days, in all accounts:"
         if account is None
         else f"Of days that are more than {privacy.retention_days} days old, in account {account}:"
     )
     print_counts(console, counts, dry_run=dry_run)
+    print_left(console, left)
     if everything and not dry_run:
         console.print("The warehouse holds pseudonyms only. Keep PII_MODE=pseudonymous and this PII_KEY from now on.")

@@ -12,6 +12,15 @@ _ATTRIBUTES = (
     "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls"
     " FROM pg_catalog.pg_roles WHERE rolname = %s"
 )
+_OTHER_ROLES = """
+SELECT roles.rolname, givers.rolname
+FROM pg_catalog.pg_auth_members AS members
+INNER JOIN pg_catalog.pg_roles AS logins ON members.member = logins.oid
+INNER JOIN pg_catalog.pg_roles AS roles ON members.roleid = roles.oid
+INNER JOIN pg_catalog.pg_roles AS givers ON members.grantor = givers.oid
+WHERE logins.rolname = %s AND roles.rolname <> %s
+ORDER BY 1, 2
+"""
 _ADVICE = {
     NOT_ALLOWED: "it wants the right to make roles (CREATEROLE), and that to give the role (ADMIN OPTION)",
     "42704": "run `make roles` first, then this again",
@@ -38,5 +47,19 @@ def make_login(url: str, name: str, role: str, password: str) -> None:
                     )
                 )
                 connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
+                _take_out_of_others(connection, name, role)
         except psycopg.Error as error:
             raise RolesError(f"The login {name} can't be made: {refused(error, _ADVICE)}") from None
+
+
+def _take_out_of_others(connection: psycopg.Connection, name: str, role: str) -> None:
+    """In whatever else somebody has put the login: it would be shown what its role is not. Raises `RolesError`."""
+    for other, giver in connection.execute(_OTHER_ROLES, [name, role]).fetchall():
+        out = sql.SQL("REVOKE {} FROM {} GRANTED BY {} CASCADE").format(*map(sql.Identifier, (other, name, giver)))
+        try:
+            connection.execute(out)
+        except psycopg.errors.InsufficientPrivilege:
+            raise RolesError(
+                f"The login {name} is left as it was: it is in {other} too, which {giver} gave it, and this login may not "
+                f"take it out. Let somebody who may run: REVOKE {other} FROM {name};"
+            ) from None

@@ -337,6 +337,7 @@ class Migrations:
             self._execute(file)
         try:
             views.restore()
+            views.fill()
         except DependentLost as error:
             raise MigrationError(str(error)) from None
 

@@ -123,6 +123,7 @@ def restore(
             views.restore()
             keeper.after(connection)
             rights = _rights_again(connection) if had_roles else _NO_RIGHTS
+            views.fill()  # by what their owners may see, once the erased are out
         except psycopg.Error as error:
             raise BackupError(f"nothing was restored: {refused(error, _WHO_RESTORES)}") from None
         except (MigrationError, DependentLost) as error:

@@ -2,12 +2,13 @@
 
 Views are dropped to be made anew, as a view's columns can't be changed in place. Only those that this project made go;
 what an analyst has built on them (views and materialized views, wherever they stand) is made anew after them in the same
-transaction, from its own definition.
+transaction, from its own definition. It is an analyst's code, and what a materialized view holds is what its owner may
+see: it is made empty, given to its owner, and filled with the owner's rights, as `REFRESH` and indexes have it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -42,11 +43,11 @@ class Relation:
         return "MATERIALIZED VIEW" if self.is_materialized else "VIEW"
 
     @property
-    def statements(self) -> list[str]:
-        """What makes a dependent again. `grants` come with them."""
-        data = "" if not self.is_materialized else " WITH DATA" if self.is_populated else " WITH NO DATA"
+    def statement(self) -> str:
+        """What makes a dependent again, without a row. `made_with_it` and `grants` come after it."""
+        data = " WITH NO DATA" if self.is_materialized else ""
         options = f" WITH ({self.options})" if self.options else ""
-        return [f"CREATE {self.kind} {self.name}{options} AS {self.definition.rstrip(';')}{data}", *self.made_with_it]
+        return f"CREATE {self.kind} {self.name}{options} AS {self.definition.rstrip(';')}{data}"
 
 
 class DependentLost(Exception):
@@ -59,6 +60,14 @@ class DependentLost(Exception):
             f"{refusals.explained(error)}. It is not this project's. Keep its definition (\\d+ {relation.name} in psql), "
             f"then: DROP {relation.kind} {relation.name}; and run `make migrate` again."
         )
+
+
+@contextmanager
+def _named(relation: Relation) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DependentLost(relation, error) from None
 
 
 def created_by(text: str) -> list[str]:
@@ -93,19 +102,25 @@ class Views:
             self._run(f"DROP VIEW {', '.join(each.name for each in self.ours)}")
 
     def restore(self) -> None:
-        """Make what is built on them anew, and give back who may read what. Raises `DependentLost`."""
-        for each in self.dependents:
-            try:
-                for statement in each.statements:
-                    self._run(statement)
-                self._give_back(each)
-            except psycopg.Error as error:
-                raise DependentLost(each, error) from None
+        """Make what is built on them anew, and give back who may read what. `fill` is to follow. Raises `DependentLost`."""
         listed = "SELECT format('%I.%I', schemaname, viewname) FROM pg_views WHERE schemaname = 'analytics'"
         still_there = {name for (name,) in self._connection.execute(listed)}
         for each in self.ours:
             if each.name in still_there:
                 self._give_back(each)
+        for each in self.dependents:
+            with _named(each):
+                self._run(each.statement)
+                self._give_back(each)
+                for statement in each.made_with_it:  # an index is its owner's: so are the functions that it calls
+                    self._run(statement)
+
+    def fill(self) -> None:
+        """Let the materialized views that had rows have them again, as their owners see them. Raises `DependentLost`."""
+        for each in self.dependents:
+            if each.is_populated and each.is_materialized:
+                with _named(each):
+                    self._run(f"REFRESH MATERIALIZED VIEW {each.name}")
 
     def _give_back(self, each: Relation) -> None:
         """Its grants as they were: those of the default privileges are taken back first."""

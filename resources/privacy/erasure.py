@@ -40,6 +40,7 @@ def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table
             counts[name] = counts.get(name, 0) + count
     if not any(counts.values()):
         return None
+    counts["rejects"] += _Sweep(connection, people, tables, suppressions).withhold_pieces()
     suppressions.save()
     note_removal(connection)
     return counts
@@ -56,7 +57,9 @@ def erase_again(connection: psycopg.Connection, people: People, tables: Sequence
     spelled = {made: each for each, made in sorted(erased.items(), key=_pseudonyms_first)}
     for pseudonym, each in spelled.items():
         _Erasure(connection, people, tables, pseudonym, each, there, suppressions).run()
-    _Sweep(connection, people, tables, suppressions).run()
+    sweep = _Sweep(connection, people, tables, suppressions)
+    sweep.run()
+    sweep.withhold_pieces()
     suppressions.save()
     note_removal(connection)
     return len(spelled)
@@ -274,7 +277,7 @@ class _Sweep:
                 counts[f"{table.name}.{EXTRA}"] = named
         counts["changes"] = sum(self._changes(table) for table in self.tables)
         counts["rejects"] = self._rejects()
-        counts[roster.NAME] = roster.take_out(self.connection, self.people, self.suppressions)
+        counts[roster.NAME] = roster.take_out(self.connection, self.people, self.tables, self.suppressions)
         return counts
 
     def _values(self, table: Table, column: str) -> list[str]:
@@ -321,16 +324,28 @@ class _Sweep:
         return {**side, **dict.fromkeys(gone)} if gone else side
 
     def _rejects(self) -> int:
+        """Lines in which an erased person stands."""
         query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s"
+        found = self.connection.execute(query, [self.partner_id]).fetchall()
+        return self._withhold([each for each in found if self.suppressions.naming(each[2:])])
+
+    def withhold_pieces(self) -> int:
+        """Lines that loads keep no longer, now that somebody is suppressed: those that are not whole."""
         written = 0
-        for place, load_id, raw in self.connection.execute(query, [self.partner_id]).fetchall():
-            if self.suppressions.naming([raw]):
-                self.connection.execute(
-                    "UPDATE kaltura.rejects SET raw = %s WHERE load_id = %s AND ctid = %s::tid",
-                    [withheld(raw), load_id, place],
-                )
-                written += 1
+        query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s"
+        for table in self.tables:
+            found = self.connection.execute(query, [self.partner_id, table.report_id]).fetchall()
+            kept = self.suppressions.kept_lines([raw for *_, raw in found], table)
+            written += self._withhold([each for each, line in zip(found, kept, strict=True) if line != each[2]])
         return written
+
+    def _withhold(self, lines: Sequence[tuple[str, int, str]]) -> int:
+        for place, load_id, raw in lines:
+            self.connection.execute(
+                "UPDATE kaltura.rejects SET raw = %s WHERE load_id = %s AND ctid = %s::tid",
+                [withheld(raw), load_id, place],
+            )
+        return len(lines)
 
 
 def _rewrite_change(

@@ -55,7 +55,7 @@ def _ids(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table
 
 
 def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> dict[str, set[str]]:
-    """By e-mail, the ids that rows have beside it, and the pseudonyms of days that have lost it."""
+    """By e-mail, the ids that rows and lists have beside it, and the pseudonyms of days that have lost it."""
     found: dict[str, set[str]] = {}
     for table in tables:
         for column in table.keyed_by_person:
@@ -66,6 +66,9 @@ def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Seque
                 for email, user_id in connection.execute(query, [partner_id, EMAIL_HAS]):
                     if user_id not in NOBODY and not is_pseudonym(user_id):
                         found.setdefault(email, set()).add(user_id)
+    for each in roster.everybody(connection, partner_id):
+        if each.person_id and each.person_email:
+            found.setdefault(each.person_email, set()).add(each.person_id)
     for email, pseudonyms in listed_pseudonyms.held_by_email(connection, partner_id).items():
         found.setdefault(email, set()).update(pseudonyms)
     return found

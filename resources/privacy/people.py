@@ -5,9 +5,10 @@ load in flight.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import pandas as pd
 import psycopg
@@ -40,7 +41,7 @@ from resources.privacy.pseudonyms import (
 )
 from resources.privacy.registry import PersonRegistry
 from resources.privacy.suppressions import Suppressions
-from resources.table import Kind, Table
+from resources.table import Kind
 
 FRESH_START = "start over with a fresh database (another DATABASE_URL) and a backfill"
 
@@ -94,11 +95,22 @@ def require_mode(connection: psycopg.Connection, privacy: Privacy) -> None:
     recorded = _recorded(connection)
     if _is_settled(recorded, privacy):
         return
-    if recorded.fingerprint not in (None, privacy.fingerprint) and (recorded.is_filled or recorded.has_suppressions):
-        raise PrivacyError(_other_key(privacy))
-    if recorded.mode is not privacy.mode and recorded.is_filled:
-        raise PrivacyError(_other_mode(recorded.mode, privacy.mode))
+    if told := _what_differs(recorded, privacy):
+        raise PrivacyError(told)
     record(connection, privacy)
+
+
+def what_differs(connection: psycopg.Connection, privacy: Privacy) -> str:
+    """Why a run with these settings would be refused, and what to do; empty where it would not."""
+    return _what_differs(_recorded(connection), privacy)
+
+
+def _what_differs(recorded: _Recorded, privacy: Privacy) -> str:
+    if recorded.fingerprint not in (None, privacy.fingerprint) and (recorded.is_filled or recorded.has_suppressions):
+        return _other_key(privacy)
+    if recorded.mode is not privacy.mode and recorded.is_filled:
+        return _other_mode(recorded.mode, privacy.mode)
+    return ""
 
 
 def expect_convertible(connection: psycopg.Connection, privacy: Privacy) -> None:
@@ -217,6 +229,7 @@ class DayPrivacy:
         """What arrived as it may be stored, with everybody in it known by a pseudonym."""
         arrived = [replace(each, rejects=self.people.rejects(each.rejects)) for each in arrived]
         if self.privacy.is_full and self.is_past_retention:
+            self._erased_by_email(arrived, registry)  # while the e-mails are there
             tables = [each.table for each in arrived]
             days = self.day, self.day + dt.timedelta(days=1)
             listed_pseudonyms.tie_days(self.connection, self.privacy, self.partner_id, *days)
@@ -244,12 +257,12 @@ class DayPrivacy:
         return {**filters, PEOPLE_FILTER: [ERASED if each in erased else kept[each] for each in asked]}
 
     def _known(self, arrived: Sequence[Arrivals], registry: PersonRegistry) -> list[Arrivals]:
-        """Who is in `kaltura.people` has not been erased: only those who are new have to be looked at."""
+        """Whom the registry knows has not been erased: only those who are new have to be looked at."""
         there = _ids(arrived)
-        new = registry.unknown(self.connection, self.partner_id, self.removals, there)
+        by_email = self._erased_by_email(arrived, registry)
+        new = registry.unknown(self.connection, self.partner_id, self.removals, there, self.suppressions)
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
-        erased = self.suppressions.erased(pseudonyms)
-        erased |= self._erased_by_email(arrived, pseudonyms.keys() - erased.keys())
+        erased = self.suppressions.erased(pseudonyms) | by_email | self._being_an_erased_email(pseudonyms)
         added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}
         if added:
             self.added = set(added)
@@ -259,6 +272,15 @@ class DayPrivacy:
             return list(arrived)
         refused = {user_id: self.people.pseudonym(user_id) for user_id in _unread_ids(arrived) - there}
         return self._without(arrived, erased | self.suppressions.erased(refused))
+
+    def _being_an_erased_email(self, new: Mapping[str, str]) -> dict[str, str]:
+        """New ids that are the e-mail of somebody who was erased, with their pseudonyms: theirs, from now on."""
+        found = self.suppressions.being(each for each in new if EMAIL_HAS in each) if self.suppressions else set()
+        for each in found:
+            self.suppressions.include(new[each], [each])
+        if found:
+            self.suppressions.save()
+        return {each: new[each] for each in found}
 
     def _beside_emails(self, arrived: Sequence[Arrivals]) -> set[tuple[str, str]]:
         """Ids, and the e-mails that they come with, of people who have not been erased."""
@@ -270,22 +292,24 @@ class DayPrivacy:
         erased = self.suppressions.erased({user_id: self.people.pseudonym(user_id) for user_id, _ in found})
         return {(user_id, email) for user_id, email in found if user_id not in erased}
 
-    def _erased_by_email(self, arrived: Sequence[Arrivals], new: Set[str]) -> dict[str, str]:
-        """Of people who were not there before: those who were erased by the e-mail that they come with."""
+    def _erased_by_email(self, arrived: Sequence[Arrivals], registry: PersonRegistry) -> dict[str, str]:
+        """Those who were erased by the e-mail that they come with, under whatever id: from now on they are by the id, too."""
         found: dict[str, str] = {}
-        for each in arrived if self.suppressions and new else ():
-            for column in each.table.keyed_by_person:
-                rows = each.frame.loc[each.frame[column].isin(list(new)), [column, *each.table.personal_columns]]
-                for name in each.table.personal_columns:
-                    emails = rows.loc[rows[name].str.contains(EMAIL_HAS, regex=False, na=False), [column, name]]
-                    pseudonyms = {email: self.people.pseudonym(email) for email in distinct(emails[name])}
-                    erased = self.suppressions.erased(pseudonyms)
-                    theirs = emails.loc[emails[name].isin(list(erased)), column]
-                    found.update((user_id, self.people.pseudonym(user_id)) for user_id in distinct(theirs))
+        asked: set[str] = set()
+        for each in arrived if self.suppressions else ():
+            for column, name in product(each.table.keyed_by_person, each.table.personal_columns):
+                has_email = each.frame[name].str.contains(EMAIL_HAS, regex=False, na=False)
+                rows = each.frame.loc[has_email & ~each.frame[column].isin(_NO_IDS), [column, name]]
+                emails = registry.unasked(self.partner_id, self.removals, set(distinct(rows[name])))
+                erased = self.suppressions.erased({email: self.people.pseudonym(email) for email in emails})
+                asked |= emails.difference(erased)
+                theirs = distinct(rows.loc[rows[name].isin(list(erased)), column])
+                found.update((user_id, self.people.pseudonym(user_id)) for user_id in theirs)
         for user_id, pseudonym in found.items():
             self.suppressions.include(pseudonym, [user_id])
         if found:
             self.suppressions.save()
+        registry.forget(self.partner_id, self.removals, set(found), asked)
         return found
 
     def _aged(self, each: Arrivals) -> Arrivals:
@@ -330,18 +354,11 @@ class DayPrivacy:
         return replace(each, frame=frame, rejects=self._rejects(each), unread=_without_ids(each, erased))
 
     def _rejects(self, each: Arrivals) -> pd.DataFrame:
-        """A line is kept only where it is whole and no erased person stands in it: a piece may be a part of a name."""
         raws: list[str] = each.rejects[RAW].tolist()
         if not raws or not self.privacy.is_full:
             return each.rejects
-        named = self.suppressions.naming(raws)
-        shown = [raw if is_whole(raw, each.table) and raw not in named else withheld(raw) for raw in raws]
+        shown = self.suppressions.kept_lines(raws, each.table)
         return each.rejects.assign(**{RAW: pd.Series(shown, index=each.rejects.index, dtype="str")})
-
-
-def is_whole(raw: str, table: Table) -> bool:
-    """Whether a line has as many fields as a row, or more."""
-    return len(raw.splitlines()) == 1 and raw.count(",") + 1 >= len(table.columns)
 
 
 def _without_ids(each: Arrivals, erased: Mapping[str, str]) -> pd.DataFrame:

@@ -47,8 +47,16 @@ def pseudonymise(
     return _Pseudonymisation(connection, privacy, tables, account, {"first": first, "end": end}).run()
 
 
-def forget_unused(connection: psycopg.Connection, tables: Sequence[Table], account: int | None) -> int:
-    """Rows of `kaltura.people` that no row of the tables needs any more: of the account, or with None of all."""
+def forget_unused(
+    connection: psycopg.Connection,
+    tables: Sequence[Table],
+    account: int | None,
+    among: Iterable[str] | None = None,
+) -> int:
+    """Rows of `kaltura.people` that no row of the tables needs any more: of the account, or with None of all.
+
+    Those of the ids `among`, or with None of all.
+    """
     used = sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT partner_id, {} FROM {}").format(sql.Identifier(column), target_of(table))
         for table in tables
@@ -59,8 +67,9 @@ def forget_unused(connection: psycopg.Connection, tables: Sequence[Table], accou
             "DELETE FROM kaltura.people WHERE NOT EXISTS (SELECT FROM ({}) AS used (partner_id, user_id)"
             " WHERE used.partner_id = people.partner_id AND used.user_id = people.user_id)"
             " AND (%(account)s::bigint IS NULL OR people.partner_id = %(account)s)"
+            " AND (%(among)s::text[] IS NULL OR people.user_id = ANY(%(among)s))"
         ).format(used),
-        {"account": account},
+        {"account": account, "among": None if among is None else list(among)},
     ).rowcount
     if gone:
         note_removal(connection)

@@ -4,6 +4,7 @@ A pseudonym is an HMAC-SHA256 made with `PII_KEY`, here and never in SQL, where 
 the key. The pseudonym of a person in one session is made from that of the person, so both can be had from either.
 """
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ PSEUDONYM_DIGITS = 32
 PSEUDONYM_PATTERN = f"^{PSEUDONYM_PREFIX}[0-9a-f]{{{PSEUDONYM_DIGITS}}}$"
 ERASED = "(erased)"
 EMAIL_HAS = "@"
+
+_IS_WITHHELD = re.compile(r"withheld \([0-9]+ characters\)")
 
 EXTRA, RAW = "extra", "raw"
 
@@ -195,4 +198,4 @@ def pseudonym_of(people: People, known_by: str) -> str:
 
 def withheld(raw: str) -> str:
     """What stands in the place of a line as it came."""
-    return f"withheld ({len(raw)} characters)"
+    return raw if _IS_WITHHELD.fullmatch(raw) else f"withheld ({len(raw)} characters)"

@@ -14,9 +14,10 @@ from resources.postgres.locks import PEOPLE_LOCK, REGISTRY_LOCK, take_lock
 from resources.privacy import listed_pseudonyms
 from resources.privacy.identity import identity
 from resources.privacy.listed_pseudonyms import Tie
-from resources.privacy.pseudonymise import note_removal
+from resources.privacy.pseudonymise import forget_unused, note_removal
 from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, Mode, People, Privacy, is_pseudonym, pseudonym_of
 from resources.privacy.suppressions import Suppressions
+from resources.table import Table
 
 NAME = "university.enrolments"
 
@@ -88,7 +89,9 @@ def emails_of(connection: psycopg.Connection, partner_id: int, ids: Iterable[str
     } | {email for email, pseudonyms in held.items() if not wanted.isdisjoint(pseudonyms)}
 
 
-def take_out(connection: psycopg.Connection, people: People, suppressions: Suppressions) -> int:
+def take_out(
+    connection: psycopg.Connection, people: People, tables: Sequence[Table], suppressions: Suppressions
+) -> int:
     """Delete the enrolments of everybody who is suppressed; how many those were. `note_removal` is the caller's."""
     if not suppressions:
         return 0
@@ -103,10 +106,8 @@ def take_out(connection: psycopg.Connection, people: People, suppressions: Suppr
         " AND coalesce(enrolments.person_email, '') = gone.person_email",
         [*names, people.partner_id],
     ).rowcount
-    known = [name for each in erased for name in (each.person_id, (each.person_email or "").lower()) if name]
-    connection.execute(
-        "DELETE FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)", [people.partner_id, known]
-    )
+    known = {name for each in erased for name in (each.person_id, (each.person_email or "").lower()) if name}
+    forget_unused(connection, tables, people.partner_id, known)  # a line goes by the e-mail: rows of its id may stand
     listed_pseudonyms.forget_unlisted(connection)
     return count
 
@@ -117,18 +118,24 @@ def erased_among(
     suppressions: Suppressions,
     held: Mapping[str, Collection[str]] | None = None,
 ) -> set[Named]:
-    """Those who have been erased: known by the pseudonym of the id, by the e-mail, or by one that is `held` of theirs."""
+    """Those who have been erased: known by the pseudonym of the id, or by one that is `held` of theirs.
+
+    Where a line has no id, by the e-mail of anybody who was erased; where it has one, by that which somebody was erased by.
+    """
     if not suppressions:
         return set()
-    known = {each: {each.known_by, *_held_of(each, held or {})} for each in named}
+    known = {
+        each: {each.known_by, (each.person_email or each.known_by).lower(), *(held or {}).get(each.known_by, ())}
+        for each in named
+    }
     names = set[str]().union(*known.values())
     ids = suppressions.erased({each: pseudonym_of(people, each) for each in names}).keys()
-    emails = suppressions.being(each.person_email for each in known if each.person_email)
-    return {each for each in known if not known[each].isdisjoint(ids) or each.person_email in emails}
-
-
-def _held_of(named: Named, held: Mapping[str, Collection[str]]) -> Collection[str]:
-    return {*held.get(named.person_id or "", ()), *held.get((named.person_email or "").lower(), ())}
+    emails = suppressions.being(each.person_email for each in known if each.person_email and not each.person_id)
+    return {
+        each
+        for each in known
+        if not known[each].isdisjoint(ids) or (not each.person_id and each.person_email in emails)
+    }
 
 
 def stored(
@@ -157,7 +164,7 @@ def stored(
     return result
 
 
-def register(connection: psycopg.Connection, privacy: Privacy, account: int | None) -> None:
+def register(connection: psycopg.Connection, privacy: Privacy, account: int | None, tables: Sequence[Table]) -> None:
     """Treat whoever was listed by SQL as `load-lists` would have: erased people go, the others get their pseudonyms.
 
     Those of the account; None: of all.
@@ -168,7 +175,7 @@ def register(connection: psycopg.Connection, privacy: Privacy, account: int | No
     take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
     accounts = [privacy.of_account(listed) for (listed,) in listing]
     for people in accounts:
-        if take_out(connection, people, Suppressions(connection, people)):
+        if take_out(connection, people, tables, Suppressions(connection, people)):
             note_removal(connection)
     if privacy.mode is Mode.PSEUDONYMOUS:
         age(connection, privacy, account, None)

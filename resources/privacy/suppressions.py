@@ -4,13 +4,14 @@ An erased person leaves one row made of their pseudonym, and one for each id, na
 by: report 6002 tells people by name, and a line that can't be used may hold anything.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import psycopg
 
 from resources.privacy.identity import trace, traces
-from resources.privacy.pseudonyms import NOBODY, People, is_pseudonym
+from resources.privacy.pseudonyms import NOBODY, People, is_pseudonym, withheld
+from resources.table import Table
 
 PERSON, TRACE = "person", "trace"
 
@@ -49,6 +50,14 @@ class Suppressions:
         """Those of the texts in which an erased person's id, name or e-mail stands."""
         return {text for text in texts if any(self._is_known(each) for each in traces(text))}
 
+    def kept_lines(self, raws: Sequence[str], table: Table) -> list[str]:
+        """Lines of a report that could not be used, as they are kept while anybody is suppressed.
+
+        Only where a line is whole and no erased person stands in it, as it is: a piece may be a part of a name.
+        """
+        named = self.naming(raws)
+        return [raw if is_whole(raw, table) and raw not in named else withheld(raw) for raw in raws]
+
     def being(self, values: Iterable[str]) -> set[str]:
         """Those of the values that are an erased person's id, name or e-mail, and nothing more."""
         return {value for value in values if self._is_known(trace(value))}
@@ -77,3 +86,8 @@ class Suppressions:
         if text not in self._hashes:
             self._hashes[text] = self.people.suppressed_trace(text)
         return self._hashes[text]
+
+
+def is_whole(raw: str, table: Table) -> bool:
+    """Whether a line has as many fields as a row, or more."""
+    return len(raw.splitlines()) == 1 and raw.count(",") + 1 >= len(table.columns)

@@ -155,10 +155,10 @@ class Warehouse:
         with self.connection() as connection:
             require_mode(connection, self.privacy)
 
-    def register_listed_people(self, partner_id: int) -> None:
+    def register_listed_people(self, partner_id: int, tables: Sequence[Table]) -> None:
         """Give everybody on the account's lists the pseudonym that analysts see: lists may be filled by SQL."""
         with self.connection() as connection:
-            roster.register(connection, self.privacy, partner_id)
+            roster.register(connection, self.privacy, partner_id, tables)
 
     def require_timezone(self, partner_id: int, timezone: ZoneInfo) -> None:
         """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import math
 import shutil
+import sqlite3
 import zipfile
 from contextlib import closing
 from decimal import Decimal
@@ -152,6 +153,20 @@ def test_who_may_see_people_is_shown_them_and_no_cache_shows_them_to_others(
         rows = api.get(f"/api/v1/chart/{number}/data/")["result"][0]["data"]
         assert {row["person_id"] for row in rows} <= ids if sees else not {row["person_id"] for row in rows} & ids
         assert any(row["newest_person_name"] in names for row in rows) is sees
+
+
+def test_superset_writes_down_who_asked_and_not_for_whom(served: Served, people_analyst: Api) -> None:
+    """A click on a row of a person filters the other charts: the request names the person."""
+    number = served.admin.charts()["People and their time"]
+    context = yaml.safe_load(served.admin.get(f"/api/v1/chart/{number}")["result"]["query_context"])
+    somebody = max(people(served.warehouse)[0], key=len)
+    context["queries"][0]["filters"].append({"col": "person_id", "op": "==", "val": somebody})
+    context["form_data"] = {"slice_id": number, "adhoc_filters": [], "extra": somebody}
+    people_analyst.post("/api/v1/chart/data", json=context, headers={"Referer": f"{served.address}/?f={somebody}"})
+    with closing(sqlite3.connect(served.superset.folder / "superset.db")) as superset:
+        written = superset.execute("SELECT * FROM logs").fetchall()
+    assert "ChartDataRestApi.data" in str(written)
+    assert somebody not in str(written)
 
 
 def test_a_cache_that_is_configured_keeps_what_names_nobody_for_each_and_nothing_else(

@@ -1,14 +1,20 @@
 """An erased person is nowhere: known by name, in another spelling, in others' rows, in later pulls, in an older backup."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import psycopg
 import pytest
+import run_folder
+from click.testing import CliRunner
 from rich.console import Console
 
+from pipelines.command_line import front_door
 from resources.postgres.backup import BackupError, Manifest, back_up
 from resources.postgres.restore import restore
+from resources.postgres.roles import apply_roles
 from resources.privacy.erasure import erased_at
 from resources.privacy.restored import KeptErasures
 from simulator import Fault, User, View
@@ -23,11 +29,13 @@ from tests.integration.test_privacy import (
     Privacy,
     erased,
     everything,
+    filled_with_traces,
     found,
     pull,
     rows,
 )
 from tests.integration.test_privacy import place as place
+from tests.integration.test_university import all_loaded, written
 from tests.integration.test_whole_days import kaltura as kaltura
 
 LOUD = User(9, " ADA.Inventedson ", ADA.name, ADA.email, "User")
@@ -66,6 +74,120 @@ def test_a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older
     pull(place, privacy)
     assert found(TRACES, everything(place).encode()) == set()
     assert rows(place, "SELECT count(*) > 0 FROM kaltura.attendees") == [(True,)]
+
+
+def test_pieces_of_broken_lines_which_may_be_a_part_of_a_name_go_with_the_person_and_whole_lines_of_others_stay(
+    place: Place, tmp_path: Path
+) -> None:
+    first, last = ADA.name.split()
+    torn = f"1_room,1_a,{ADA.user_id},{first}\n{last},Dr,,,User,12.5,0.4\n"
+    place.kaltura.faults.add(Fault("rewritten", report_id=6001, times=None, rewrite=lambda text: text + torn))
+    place.views.append(View("1_room", "1_gone", BOB, place.second(11), place.second(12)))  # of no known session
+    pull(place, WITH_KEY)
+    back_up(place.warehouse.url, tmp_path / "older.dump", Console(quiet=True), KEY)
+    raw = "SELECT raw FROM kaltura.rejects ORDER BY raw"
+    before = rows(place, raw)
+    assert found({last}, str(before).encode()) == {last}
+    assert erased(place, WITH_KEY, "no.body") is None
+    assert rows(place, raw) == before
+
+    counts = erased(place, WITH_KEY)
+
+    left = rows(place, raw)
+    assert found({first, last, BOB.user_id}, str(left).encode()) == {BOB.user_id}
+    assert counts["rejects"] == len(set(before) - set(left)) > 0
+    kept = KeptErasures(WITH_KEY, TABLES)
+    file = tmp_path / "older.dump"
+    restore(place.warehouse.url, file, Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
+    assert rows(place, raw) == left
+    pull(place, WITH_KEY)
+    assert rows(place, raw) == left
+
+
+def in_samples(place: Place) -> bytes:
+    """What the planner keeps of our columns and indexes, as a superuser reads it."""
+    query = "SELECT s::text FROM pg_stats AS s WHERE schemaname IN ('kaltura', 'university')"
+    return str(rows(place, query)).encode()
+
+
+def sampled(place: Place, folder: Path) -> None:
+    """Ada in every table, and alone on the list, as autovacuum has seen it."""
+    filled_with_traces(place, WITH_KEY)
+    lines = f"course_id,person_id,person_email\nc1,{ADA.user_id},{ADA.email}\n"
+    all_loaded(place.warehouse.url, written(folder, enrolments=lines), WITH_KEY)
+    with psycopg.connect(place.warehouse.url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+    assert found({ADA.user_id, ADA.name, ADA.email}, in_samples(place)) == {ADA.user_id, ADA.name, ADA.email}
+
+
+def ordered(place: Place, *words: str, **more: str) -> str:
+    """A command of ours, in this process."""
+    given = {"DATABASE_URL": place.warehouse.url, "PII_KEY": KEY, "KALTURA_PARTNER_ID": "1", **more}
+    done = CliRunner(env=given).invoke(front_door, list(words))
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+TAKES_OUT = {
+    "erase": (["erase", "--user-id", ADA.user_id, "--yes"], {}),
+    "retention": (["retention"], {"RETENTION_DAYS": "1"}),
+    "everything": (["retention", "--all"], {"PII_MODE": "pseudonymous"}),
+    "forget-account": (["forget-account", "1", "--yes"], {}),
+}
+
+
+@pytest.mark.parametrize("by", TAKES_OUT)
+def test_the_planner_keeps_nothing_of_whoever_was_taken_out(by: str, place: Place, tmp_path: Path) -> None:
+    sampled(place, tmp_path)
+    if by == "retention":
+        with psycopg.connect(place.warehouse.url) as connection:
+            connection.execute("UPDATE university.enrolments SET to_date = '2020-01-01'")
+    words, more = TAKES_OUT[by]
+    assert "pg_stats" not in ordered(place, *words, **more)
+    assert found({ADA.user_id, ADA.name, ADA.email}, everything(place).encode() + in_samples(place)) == set()
+
+
+def test_a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to_do(
+    place: Place, tmp_path: Path
+) -> None:
+    sampled(place, tmp_path)
+    with run_folder.alone("roles"):
+        apply_roles(place.warehouse.url)
+        with psycopg.connect(place.warehouse.url, autocommit=True) as connection:
+            connection.execute("CREATE ROLE test_loader LOGIN IN ROLE kaltura_loader")
+            try:
+                url = place.warehouse.url.replace("postgres@", "test_loader@", 1)
+                words, more = TAKES_OUT["erase"]
+                said = ordered(place, *words, **more, DATABASE_URL=url)
+            finally:
+                connection.execute("DROP ROLE test_loader")
+    [todo] = re.findall(r"ANALYZE [a-z_., ]+;", said)
+    assert "kaltura.attendees, " in todo
+    assert found({ADA.user_id}, in_samples(place)) == {ADA.user_id}
+
+
+NAMES_AGAIN = {
+    "retention": ({"RETENTION_DAYS": "1"}, "names taken out again of days before ", set()),
+    "no retention": ({}, "RETENTION_DAYS is not set here: names that", TRACES),
+    "another mode": ({"PII_MODE": "pseudonymous"}, "`python -m pipelines retention --all`", TRACES),
+}
+
+
+@pytest.mark.parametrize("by", NAMES_AGAIN)
+def test_names_of_old_days_that_a_backup_brings_back_are_taken_out_again_or_that_is_said(
+    by: str, place: Place, tmp_path: Path
+) -> None:
+    more, says, left = NAMES_AGAIN[by]
+    place.views.append(View("1_room", "1_a", LOUD, place.second(9), place.second(10)))
+    pull(place, WITH_KEY)
+    file = tmp_path / "older.dump"
+    back_up(place.warehouse.url, file, Console(quiet=True), KEY)
+    words = ["--all"] if "PII_MODE" in more else []
+    ordered(place, "retention", *words, **{"RETENTION_DAYS": "1", **more})
+    assert found(TRACES, everything(place).encode()) == set()
+    said = ordered(place, "restore", str(file), "--replace", "--database-url", place.warehouse.url, **more)
+    assert says in said
+    assert found({ADA.name, ADA.email}, everything(place).encode()) == left & {ADA.name, ADA.email}
 
 
 def test_a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows(

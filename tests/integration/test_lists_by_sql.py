@@ -39,7 +39,7 @@ def filled(place: Place, emails: bool = True) -> None:
 def registered(place: Place, privacy: Privacy) -> None:
     opened = Warehouse(place.warehouse.url, privacy)
     try:
-        opened.register_listed_people(1)
+        opened.register_listed_people(1, retention.TABLES)
     finally:
         opened.close()
 

@@ -112,3 +112,39 @@ def test_a_login_that_has_become_a_superuser_is_none_again(database: str, logins
     make_login(database, ANALYST, "kaltura_analyst", PASSWORD)
     told = "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles WHERE rolname = %s"
     assert logins.execute(told, [ANALYST]).fetchone() == (False,)
+
+
+OTHERS = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole ORDER BY 1"
+
+
+def test_a_login_that_was_put_into_other_roles_is_out_of_them_again(database: str, logins: psycopg.Connection) -> None:
+    logins.execute("CREATE ROLE test_giver")
+    logins.execute("GRANT kaltura_analyst_pii TO test_giver WITH ADMIN OPTION")
+    try:
+        logins.execute(f"GRANT {PEOPLE}, pg_read_all_data TO {ANALYST}")
+        logins.execute("SET ROLE test_giver")
+        logins.execute(f"GRANT kaltura_analyst_pii TO {ANALYST}")
+        logins.execute("RESET ROLE")
+        make_login(database, ANALYST, "kaltura_analyst", PASSWORD)
+        assert logins.execute(OTHERS, [ANALYST]).fetchall() == [("kaltura_analyst",)]
+        assert logins.execute(OTHERS, [PEOPLE]).fetchall() == [("kaltura_analyst_pii",)]
+    finally:
+        logins.execute("DROP OWNED BY test_giver")
+        logins.execute("DROP ROLE test_giver")
+
+
+def test_who_may_not_take_a_login_out_of_another_role_makes_none_of_it_and_is_told_which_it_is(
+    database: str, logins: psycopg.Connection
+) -> None:
+    logins.execute("CREATE ROLE test_owner LOGIN CREATEROLE")
+    logins.execute("GRANT kaltura_analyst TO test_owner WITH ADMIN OPTION")
+    owner = database.replace("postgres@", "test_owner@", 1)
+    try:
+        make_login(owner, "test_third", "kaltura_analyst", PASSWORD)
+        logins.execute("GRANT pg_read_all_data TO test_third")
+        with pytest.raises(RolesError, match=r"test_third .*is in pg_read_all_data too.*REVOKE pg_read_all_data FROM"):
+            make_login(owner, "test_third", "kaltura_analyst", PASSWORD)
+    finally:
+        logins.execute("DROP ROLE IF EXISTS test_third")
+        logins.execute("DROP OWNED BY test_owner")
+        logins.execute("DROP ROLE test_owner")

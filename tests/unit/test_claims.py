@@ -34,6 +34,8 @@ BY_EMAIL = "integration/test_erased_by_email.py::test_"
 ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
 HISTORY = "integration/test_history.py::test_"
 BY_SQL, TIED = "integration/test_lists_by_sql.py::test_", "integration/test_listed_pseudonyms.py::test_"
+NAMES_AGAIN = "names_of_old_days_that_a_backup_brings_back_are_taken_out_again_or_that_is_said"
+ANALYSTS = "integration/test_views_of_analysts.py::test_"
 PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
 
@@ -173,6 +175,12 @@ CLAIMS = {
     "In mode `full` the pseudonym": [f"{PRIVACY}analysts_know_a_person_by_one_pseudonym_before_and_after_names_go"],
     "Who is put on the university's lists by SQL": [f"{BY_SQL}everybody_has_a_pseudonym_and_is_counted"],
     "An id without one is shown as NULL": [f"{ROLES}an_id_without_a_pseudonym_is_shown_as_nothing_and_never_as_it_is"],
+    "A materialized view that somebody": [
+        f"{ANALYSTS}an_upgrade_fills_them_as_their_owner_sees_people_and_with_no_other_rights"
+    ],
+    "After a restore that is done": [
+        f"{ANALYSTS}a_restored_backup_fills_them_once_those_who_were_erased_since_are_out"
+    ],
     "Views made anew by a migration": [f"{ROLES}views_made_anew_by_a_migration_are_readable_again"],
     "In one transaction, while no load": [
         f"{PRIVACY}an_erased_person_is_nowhere_and_the_figures_stay",
@@ -201,20 +209,40 @@ CLAIMS = {
         f"{ERASED}a_name_that_others_have_too_goes_where_it_stands_alone_is_counted_apart_and_stays_in_their_rows",
         EVERYWHERE,
     ],
+    "An id that comes for the first time": [
+        f"{BY_EMAIL}a_new_id_that_is_the_email_of_somebody_who_was_erased_is_theirs_and_one_that_was_there_is_another"
+    ],
+    "A line with an id is that": [
+        f"{BY_EMAIL}whose_line_has_an_id_stays_listed_and_known_though_somebody_with_the_same_email_is_erased"
+    ],
     "**An e-mail in the place of the id**": [
         f"{BY_EMAIL}the_person_who_has_the_email_is_erased_and_stays_so",
         f"{BY_EMAIL}who_was_erased_by_an_email_before_they_ever_came_comes_as_nobody",
+        f"{BY_EMAIL}who_was_known_before_they_came_with_an_erased_email_comes_as_nobody_from_then_on",
+        f"{BY_EMAIL}who_comes_with_an_erased_email_on_a_day_past_retention_has_no_lasting_pseudonym",
+        f"{BY_EMAIL}an_email_that_a_list_alone_has_beside_an_id_is_that_persons",
         f"{BY_EMAIL}an_email_that_several_have_erases_nobody_and_says_so",
         f"{TIED}an_email_that_old_days_have_lost_still_says_who_is_to_be_erased",
+    ],
+    "Erasing, retention and `forget-account` take them": [
+        f"{ERASED}the_planner_keeps_nothing_of_whoever_was_taken_out"
+    ],
+    "A login that owns no table may not": [
+        f"{ERASED}a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to_do"
     ],
     "HMACs of the person, and of each": [
         f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,
     ],
     "Exit code 1 means that nobody": [f"{PRIVACY}erase_of_somebody_unknown_says_so_and_fails"],
-    "While anybody of an account is suppressed": [EVERYWHERE],
+    "While anybody of an account is suppressed": [
+        f"{ERASED}pieces_of_broken_lines_which_may_be_a_part_of_a_name_go_with_the_person_and_whole_lines_of_others_stay",
+        EVERYWHERE,
+    ],
     "**A backup that is restored**": [
         f"{ERASED}a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older_backup", EVERYWHERE,
     ],
+    "Names of days older than `RETENTION_DAYS` are taken": [f"{ERASED}{NAMES_AGAIN}"],
+    "Where the variable is not set, or the backup": [f"{ERASED}{NAMES_AGAIN}"],
     "Without the `PII_KEY` that belongs": [f"{ERASED}a_restore_without_the_key_of_the_erased_restores_nothing"],
     "`RETENTION_DAYS=365` keeps": [
         f"{PRIVACY}how_old_a_day_is_goes_by_the_databases_clock_and_not_by_this_machines",
@@ -251,7 +279,7 @@ NO_CLAIMS = (
     "Each claim on this page", "Report 6002 names who", "Make one with", "Dagster stores the config", "The warehouse remembers",
     "The private Postgres of a checkout has them", "`SELECT analytics.shows_people()`", "**A name that others have too**",
     "The schedule is on by default", "By hand:", "`python -m pipelines retention`, with",
-    "Somebody who is in several accounts", "`--partner-id` says which",
+    "Somebody who is in several accounts", "Postgres's planner keeps samples", "`--partner-id` says which",
 )  # fmt: skip
 
 
