@@ -7,7 +7,7 @@ named at the end and stops none of the others.
 
 import datetime as dt
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Never
 
@@ -19,9 +19,9 @@ from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
 from assets.pull import reasons, retries, unasked
-from assets.pull.day_chart import picture
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
+from assets.pull.marks import Metadata, said
 from assets.pull.undated import Undated
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
@@ -38,7 +38,6 @@ from resources.privacy.pseudonyms import People
 from resources.runtime import event_files, interrupts, memory
 from resources.runtime.processes import execution_tag
 from resources.settings import word_list
-from resources.warehouse.load import Load
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.resource import Postgres
 from resources.warehouse.warehouse import DayLost, Warehouse, WarehouseError
@@ -48,8 +47,6 @@ POOL = f"kaltura_api_{account_name()}"
 NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 NOT_LOADED = f"not loaded, as the {BAD_DAYS_IN_A_ROW} days before it failed one after another"
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
-
-Metadata = Mapping[str, int | str | dg.MetadataValue]
 
 
 class PullConfig(dg.Config):
@@ -337,15 +334,7 @@ class _Run:
         loads = self.warehouse.upsert(day, arrivals, provenance)
         self.undated.loaded(loads)
         self.has_written |= any(load.inserted or load.updated or load.removed for load in loads)
-        by_table = {load.table: load for load in loads}
-        marks: list[tuple[Report, Metadata]] = []
-        for report, arrived in zip(self.reports, arrivals, strict=True):
-            window = f"{arrived.window_start:%Y-%m-%d %H:%M} to {arrived.window_end:%Y-%m-%d %H:%M} UTC"
-            drawn = picture(arrived.frame)
-            shown = {"picture": drawn} if drawn else {}
-            is_whole = self.filters.of(report) in ({}, Filters.from_settings().of(report))
-            marks.append((report, {**_counts(by_table[report.table.name], is_whole), "window": window, **shown}))
-        return marks
+        return said(self.reports, arrivals, loads, self.filters)
 
     def _mark(self, report: Report, day: dt.date, metadata: Metadata) -> None:
         """Tell Dagster that the table's day is there."""
@@ -376,27 +365,3 @@ def _is_outage(error: Exception) -> bool:
     if isinstance(error, sa.exc.DBAPIError):
         return getattr(error.orig, "sqlite_errorname", "") not in NO_ROOM
     return type(error).__name__ == "DagsterPostgresException"
-
-
-def _counts(load: Load, is_whole: bool) -> dict[str, int | str]:
-    """By the names that the UI shows. The partition's rows are told by a pull of all that the installation keeps alone."""
-    empty = {"empty": "the report had no row of this day, and that was believed"} if not load.received else {}
-    return {
-        **empty,
-        "dagster/partition_row_count" if is_whole else "rows of the ids asked for": load.inserted
-        + load.updated
-        + load.unchanged
-        + load.superseded,
-        "inserted": load.inserted,
-        "updated": load.updated,
-        "unchanged": load.unchanged,
-        "superseded": load.superseded,
-        "removed": load.removed,
-        "people kept": load.people_kept,
-        "received": load.received,
-        "merged": load.merged,
-        "rejected": load.rejected,
-        "repaired": load.repaired,
-        "of other days": load.other_days,
-        "requests": load.requests,
-    }

@@ -11,7 +11,8 @@ import psycopg
 from resources.arrivals import Arrivals
 from resources.postgres import migrations, session
 from resources.postgres.locks import Locks
-from resources.privacy.people import LOADS_SHARE, DayPrivacy
+from resources.privacy.day_privacy import DayPrivacy
+from resources.privacy.people import LOADS_SHARE
 from resources.privacy.registry import PersonRegistry
 from resources.warehouse import calendars
 from resources.warehouse.load import Load, TableLoad

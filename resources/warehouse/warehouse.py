@@ -20,7 +20,8 @@ from resources.postgres.reading import OneMoment
 from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused
 from resources.postgres.url import libpq_url
 from resources.privacy import roster
-from resources.privacy.people import DayPrivacy, require_mode
+from resources.privacy.day_privacy import DayPrivacy
+from resources.privacy.people import require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.privacy.registry import PersonRegistry
 from resources.runtime.counted import counted
