@@ -121,6 +121,7 @@ def kaltura_rooms(
         if reports:
             missing = run.without_loaded(days)
             run.pull(missing, client, accepts_empty=config.accept_empty)
+            run.erase_who_came()
             if run.has_written:
                 opened.gather_statistics([report.table for report in reports])
         run.fail_lost()
@@ -230,6 +231,13 @@ class _Run:
                     break
         for day in rest:
             self._fail(day, NotAsked(NOT_LOADED))
+
+    def erase_who_came(self) -> None:
+        """Out of days that the run has not pulled, too."""
+        if self.warehouse.erase_who_came(self.people.partner_id, TABLES):
+            self.context.log.info(
+                "Somebody who had been erased came under an id not known as theirs: it is, and has gone."
+            )
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):

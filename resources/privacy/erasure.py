@@ -32,12 +32,9 @@ def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table
 
     None where nothing in the database is theirs, and nothing was written.
     """
-    counts: Counts = {}
     suppressions = Suppressions(connection, people)
-    for each in (*whose_email(connection, people, tables, user_id), user_id):
-        erasure = _Erasure(connection, people, tables, pseudonym_of(people, each), each, suppressions=suppressions)
-        for name, count in erasure.run().items():
-            counts[name] = counts.get(name, 0) + count
+    ids = (*whose_email(connection, people, tables, user_id), user_id)
+    counts = _erased(connection, people, tables, ids, suppressions)
     if not any(counts.values()):
         return None
     counts["rejects"] += _Sweep(connection, people, tables, suppressions).withhold_pieces()
@@ -63,6 +60,30 @@ def erase_again(connection: psycopg.Connection, people: People, tables: Sequence
     suppressions.save()
     note_removal(connection)
     return len(spelled)
+
+
+def erase_ids(connection: psycopg.Connection, people: People, tables: Sequence[Table], ids: Iterable[str]) -> Counts:
+    """Take people who are suppressed, and were known by these ids as well, out of the days that still have them."""
+    suppressions = Suppressions(connection, people)
+    counts = _erased(connection, people, tables, sorted(ids), suppressions)
+    suppressions.save()
+    note_removal(connection)
+    return counts
+
+
+def _erased(
+    connection: psycopg.Connection,
+    people: People,
+    tables: Sequence[Table],
+    ids: Iterable[str],
+    suppressions: Suppressions,
+) -> Counts:
+    counts: Counts = {}
+    for each in ids:
+        erasure = _Erasure(connection, people, tables, pseudonym_of(people, each), each, suppressions=suppressions)
+        for name, count in erasure.run().items():
+            counts[name] = counts.get(name, 0) + count
+    return counts
 
 
 def _pseudonyms_first(item: tuple[str, str]) -> bool:

@@ -14,14 +14,15 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from resources.arrivals import Arrivals
-from resources.postgres import outages, session
+from resources.postgres import outages, session, statistics
 from resources.postgres.migrations import Migrations
 from resources.postgres.reading import OneMoment
 from resources.postgres.session import DatabaseError, DatabaseUnreachable, connect, refused
 from resources.postgres.url import libpq_url
 from resources.privacy import roster
 from resources.privacy.day_privacy import DayPrivacy
-from resources.privacy.people import require_mode
+from resources.privacy.erasure import erase_ids
+from resources.privacy.people import lock_exclusively, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.privacy.registry import PersonRegistry
 from resources.runtime.counted import counted
@@ -195,6 +196,20 @@ class Warehouse:
             loads = load.run(connection, registry)
         registry.committed(privacy.partner_id, privacy.removals, privacy.added)
         return loads
+
+    def erase_who_came(self, partner_id: int, tables: Sequence[Table]) -> int:
+        """Take those out of all days who came under another id since they were erased; how many ids those were.
+
+        A day that is being loaded has room for its own rows alone. Other loads are waited for. Raises `WarehouseError`.
+        """
+        ids = self._registry.erased(partner_id)
+        if ids:
+            with self.connection() as connection:
+                lock_exclusively(connection)
+                erase_ids(connection, self.privacy.of_account(partner_id), tables, ids)
+                statistics.take_anew(connection)
+            self._registry = PersonRegistry()
+        return len(ids)
 
     def next_pull(self) -> int:
         """The number of a pull that is about to begin: higher than that of every one before. An outage is waited for."""

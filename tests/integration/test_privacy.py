@@ -245,6 +245,7 @@ def pull(
         for day in days or (0,):
             brought = bring_as(place, privacy, day, filters, account)
             opened.upsert(place.day(day), brought.by_day[place.day(day)], Provenance(account, brought.pull))
+        opened.erase_who_came(account, TABLES)
     finally:
         opened.close()
 
