@@ -218,7 +218,7 @@ CLAIMS = {
     "**An e-mail in the place of the id**": [
         f"{BY_EMAIL}the_person_who_has_the_email_is_erased_and_stays_so",
         f"{BY_EMAIL}who_was_erased_by_an_email_before_they_ever_came_comes_as_nobody",
-        f"{BY_EMAIL}who_was_known_before_they_came_with_an_erased_email_comes_as_nobody_from_then_on",
+        f"{BY_EMAIL}who_was_known_before_they_came_with_an_erased_email_is_nobody_on_all_days",
         f"{BY_EMAIL}who_comes_with_an_erased_email_on_a_day_past_retention_has_no_lasting_pseudonym",
         f"{BY_EMAIL}an_email_that_a_list_alone_has_beside_an_id_is_that_persons",
         f"{BY_EMAIL}an_email_that_several_have_erases_nobody_and_says_so",
