@@ -13,11 +13,10 @@ from resources.table import Table
 class Kept(KeptErasures):
     """What `restore` is given. `names` says in a sentence what became of those that the backup brought back."""
 
-    def __init__(self, privacy: Privacy, tables: Sequence[Table], account: int) -> None:
+    def __init__(self, privacy: Privacy, tables: Sequence[Table]) -> None:
         super().__init__(privacy, tables)
-        self.account = account
         self.names = ""
 
     def after(self, connection: psycopg.Connection) -> None:
         super().after(connection)
-        self.names = after_restore(connection, self.privacy, self.account)
+        self.names = after_restore(connection, self.privacy)

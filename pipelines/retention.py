@@ -28,6 +28,7 @@ from resources.privacy.people import (
 )
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
+from resources.settings import SettingError
 from resources.warehouse.resource import Postgres
 
 RETAIN_AT = "30 3 * * *"  # before the day's pull
@@ -47,7 +48,7 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy, account:
     return {**counts, "people": forget_unused(connection, TABLES, account)}
 
 
-def after_restore(connection: psycopg.Connection, privacy: Privacy, account: int) -> str:
+def after_restore(connection: psycopg.Connection, privacy: Privacy) -> str:
     """Take out again the names of old days that a backup has brought back. In a sentence, what became of them."""
     if told := what_differs(connection, privacy):
         return f"What the backup keeps of people is not what the settings say: {told}"
@@ -55,6 +56,10 @@ def after_restore(connection: psycopg.Connection, privacy: Privacy, account: int
         return "The backup holds no names."
     if not privacy.retention_days:
         return "RETENTION_DAYS is not set here: names that had been taken out since the backup are there again."
+    try:
+        account = standin.account()
+    except SettingError as error:  # a backup can be put back before an account is set
+        return f"Names of days older than RETENTION_DAYS are there again until `retention` is run: {error}"
     counts = without_old_names(connection, privacy, account)
     first_kept = first_day_kept(connection, privacy)
     return f"names taken out again of days before {first_kept}, in account {account}: {sum(counts.values()):,} rows"

@@ -24,11 +24,10 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
 
     from assets.reports import TABLES
     from pipelines.restored import Kept
-    from resources.local import kaltura as standin
     from resources.postgres import url
     from resources.postgres.restore import restore
 
-    kept = Kept(privacy, TABLES, standin.account())
+    kept = Kept(privacy, TABLES)
     restored = restore(
         database_url or url.database_url(),
         file,

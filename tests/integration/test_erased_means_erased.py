@@ -169,6 +169,11 @@ def test_a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to
 NAMES_AGAIN = {
     "retention": ({"RETENTION_DAYS": "1"}, "names taken out again of days before ", set()),
     "no retention": ({}, "RETENTION_DAYS is not set here: names that", TRACES),
+    "no account": (
+        {"RETENTION_DAYS": "1", "KALTURA_PARTNER_ID": ""},
+        "there again until `retention` is run: DATABASE_URL is set and KALTURA_PARTNER_ID is not",
+        TRACES,
+    ),
     "another mode": ({"PII_MODE": "pseudonymous"}, "`python -m pipelines retention --all`", TRACES),
 }
 
@@ -183,7 +188,7 @@ def test_names_of_old_days_that_a_backup_brings_back_are_taken_out_again_or_that
     file = tmp_path / "older.dump"
     back_up(place.warehouse.url, file, Console(quiet=True), KEY)
     words = ["--all"] if "PII_MODE" in more else []
-    ordered(place, "retention", *words, **{"RETENTION_DAYS": "1", **more})
+    ordered(place, "retention", *words, **{"RETENTION_DAYS": "1", **more, "KALTURA_PARTNER_ID": "1"})
     assert found(TRACES, everything(place).encode()) == set()
     said = ordered(place, "restore", str(file), "--replace", "--database-url", place.warehouse.url, **more)
     assert says in said

@@ -59,7 +59,18 @@ def python(tmp_path: Path) -> Path:
 def make(
     target: str, given: dict[str, str], python: Path, folder: Path, environment: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    command = ["make", "-f", str(CHECKOUT / "Makefile"), "-o", ".venv/run", "-o", ".venv/dev", "-o", ".venv/bench"]
+    command = [
+        "make",
+        "--no-print-directory",
+        "-f",
+        str(CHECKOUT / "Makefile"),
+        "-o",
+        ".venv/run",
+        "-o",
+        ".venv/dev",
+        "-o",
+        ".venv/bench",
+    ]
     command += ["-o", ".local/superset/venv/installed", f"BIN={python.parent}", f"PYTHON={python}", target]
     command += [f"{name}={value}" for name, value in given.items()]
     around = {"PATH": f"{python.parent}:{os.environ['PATH']}", **(environment or {})}
