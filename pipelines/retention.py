@@ -11,6 +11,7 @@ import psycopg
 
 from assets.partitions import SETTINGS
 from assets.reports import TABLES
+from resources.kaltura.errors import Refused
 from resources.local import kaltura as standin
 from resources.postgres import statistics
 from resources.postgres.locks import keep_loads_off
@@ -58,7 +59,7 @@ def after_restore(connection: psycopg.Connection, privacy: Privacy) -> str:
         return "RETENTION_DAYS is not set here: names that had been taken out since the backup are there again."
     try:
         account = standin.account()
-    except SettingError as error:  # a backup can be put back before an account is set
+    except (Refused, SettingError) as error:  # a backup can be put back before an account is set
         return f"Names of days older than RETENTION_DAYS are there again until `retention` is run: {error}"
     counts = without_old_names(connection, privacy, account)
     first_kept = first_day_kept(connection, privacy)
