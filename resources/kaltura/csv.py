@@ -100,7 +100,8 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
     header = _header(header_line, required, about)
     if lines and not lines.endswith(b"\n"):
         lines += b"\n"
-    if b"\r" not in lines and b"\0" not in lines:
+    # Of a line with nothing in it Arrow makes an empty row: it may be the end of a text.
+    if b"\r" not in lines and b"\0" not in lines and b"\n\n" not in lines and not lines.startswith(b"\n"):
         try:
             frame = _frame(lines, header)
             return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(frame), _Body(lines))

@@ -170,7 +170,7 @@ def with_pieces(text: str) -> str:
     torn = (
         f"1_room,1_s{person.number},{person.user_id},{person.name.replace(' ', chr(10))},{person.email},User\n"
         f"1_room,{person.name},{person.email}\n"
-        f"{person.name.partition(' ')[2]},Dr,,,User,12.5,0.4\n"
+        f"{person.name.partition(' ')[2]},Dr,,,User,12.5\n"
         for person in EVERYBODY
         if Place.IS_REFUSED in person.places and f",{person.user_id}," in text
     )
