@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No request leaves the machine of the browser's own accord. As root, Chromium refuses to run in its sandbox.
@@ -19,6 +19,7 @@ FLAGS = (
     "--disable-sync",
 )
 WAIT_MILLISECONDS = 60_000
+expect.set_options(timeout=WAIT_MILLISECONDS)  # five seconds of its own are too short for a busy machine
 
 
 def program() -> str | None:
