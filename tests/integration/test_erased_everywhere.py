@@ -167,10 +167,11 @@ def with_extra(text: str) -> str:
 
 def with_pieces(text: str) -> str:
     """What is left of a second line of each who is refused: one that a line break tore, one without its id; a part of a name."""
+    rest = "12.5,0.4" if "user_name" in text.partition("\n")[0] else "12.5"  # fewer fields than a row has
     torn = (
         f"1_room,1_s{person.number},{person.user_id},{person.name.replace(' ', chr(10))},{person.email},User\n"
         f"1_room,{person.name},{person.email}\n"
-        f"{person.name.partition(' ')[2]},Dr,,,User,12.5\n"
+        f"{person.name.partition(' ')[2]},Dr,,,User,{rest}\n"
         for person in EVERYBODY
         if Place.IS_REFUSED in person.places and f",{person.user_id}," in text
     )
