@@ -26,10 +26,14 @@ def with_checkout(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def beside_no_env_file(words: Sequence[str]) -> tuple[str, ...]:
-    """Leave a folder that has a `.env`. Returns the command's words, of which those that name files there do so still."""
+    """Leave a folder that has a `.env`. Returns the command's words, of which those that name files there do so still.
+
+    The checkout is on the path either way: Dagster has it there while the definitions are loaded, and not when a run
+    imports what it needs only then.
+    """
+    os.environ.update(with_checkout(os.environ))
     if not Path(".env").exists():
         return tuple(words)
     named = tuple(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)
-    os.environ.update(with_checkout(os.environ))
     os.chdir(STARTED_IN)
     return named

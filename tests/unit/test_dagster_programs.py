@@ -63,6 +63,19 @@ def test_a_run_that_home_starts_beside_an_env_file_has_what_the_environment_hold
     assert not Path(f"{here.parent}/of-the-file").exists()
 
 
+def test_a_run_that_home_starts_in_the_checkout_finds_what_it_imports_only_then(here: Path, tmp_path: Path) -> None:
+    """The stand-in, where no account is set: Dagster has the checkout on the path while it loads the definitions alone."""
+    (here / "asks.py").write_text(ASKS.replace('print("beside", os.listdir())', "import simulator.tokens"))
+    words = ["dagster", "job", "execute", "-f", str(here / "asks.py"), "-j", "ask"]
+    given = {"REPORT_DIR": "", "PII_KEY": "k" * 32, "DAGSTER_HOME": str(tmp_path / "home")}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "home", *words],
+        cwd=CHECKOUT, env=environment | given, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_webserver_beside_an_env_file_keeps_to_the_environment(here: Path, environment: dict[str, str]) -> None:
     """It begins with its home, which it names as it ends: the one of the file is not there."""
     (here / "workspace.yaml").write_text("load_from: []\n")
