@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from resources.errors import ConfigurationError
 from resources.postgres.locks import PEOPLE_LOCK, Lock, take_lock
 from resources.privacy import listed_pseudonyms
+from resources.privacy.pseudonymise import note_removal
 from resources.privacy.pseudonyms import PEOPLE_FILTER, PEOPLE_LIST, Mode, Privacy
 
 FRESH_START = "start over with a fresh database (another DATABASE_URL) and a backfill"
@@ -43,7 +44,7 @@ def lock_exclusively(connection: psycopg.Connection) -> None:
 
 def lock_shared(connection: psycopg.Connection) -> None:
     """Wait for what takes people out, and for a restore, and let none begin before the transaction ends. As above, first."""
-    take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
+    take_lock(connection, LOADS_SHARE.number, LOADS_SHARE.what, shared=True)
 
 
 def has_settings_of(connection: psycopg.Connection, privacy: Privacy) -> bool:
@@ -100,7 +101,7 @@ def record(connection: psycopg.Connection, privacy: Privacy) -> None:
     _forget_people_lists(connection)
     if not privacy.is_full:  # no id stands anywhere that somebody would have to be known by a pseudonym for
         connection.execute("DELETE FROM kaltura.people")
-        connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
+        note_removal(connection)
         listed_pseudonyms.forget_unlisted(connection)
     if not privacy.key:
         return

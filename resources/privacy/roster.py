@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import psycopg
 
-from resources.postgres.locks import PEOPLE_LOCK, REGISTRY_LOCK, take_lock
+from resources.postgres.locks import REGISTRY_LOCK, take_lock
 from resources.privacy import listed_pseudonyms
 from resources.privacy.identity import identity
 from resources.privacy.listed_pseudonyms import Tie
+from resources.privacy.people import lock_shared
 from resources.privacy.pseudonymise import forget_unused, note_removal
 from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, Mode, People, Privacy, is_pseudonym, pseudonym_of
 from resources.privacy.suppressions import Suppressions
@@ -172,7 +173,7 @@ def register(connection: psycopg.Connection, privacy: Privacy, account: int | No
     listing = connection.execute(_LISTING, {"account": account}).fetchall()
     if not listing:
         return
-    take_lock(connection, PEOPLE_LOCK, "an erasure, or names being taken out", shared=True)
+    lock_shared(connection)
     accounts = [privacy.of_account(listed) for (listed,) in listing]
     for people in accounts:
         if take_out(connection, people, tables, Suppressions(connection, people)):
