@@ -1,5 +1,7 @@
 """Logins of programs that ask the warehouse for people: each in one of the roles of sql/roles.sql, with a password of its own."""
 
+from contextlib import suppress
+
 import psycopg
 from psycopg import sql
 
@@ -17,7 +19,7 @@ SELECT roles.rolname, givers.rolname
 FROM pg_catalog.pg_auth_members AS members
 INNER JOIN pg_catalog.pg_roles AS logins ON members.member = logins.oid
 INNER JOIN pg_catalog.pg_roles AS roles ON members.roleid = roles.oid
-INNER JOIN pg_catalog.pg_roles AS givers ON members.grantor = givers.oid
+LEFT JOIN pg_catalog.pg_roles AS givers ON members.grantor = givers.oid
 WHERE logins.rolname = %s AND roles.rolname <> %s
 ORDER BY 1, 2
 """
@@ -53,13 +55,24 @@ def make_login(url: str, name: str, role: str, password: str) -> None:
 
 
 def _take_out_of_others(connection: psycopg.Connection, name: str, role: str) -> None:
-    """In whatever else somebody has put the login: it would be shown what its role is not. Raises `RolesError`."""
-    for other, giver in connection.execute(_OTHER_ROLES, [name, role]).fetchall():
-        out = sql.SQL("REVOKE {} FROM {} GRANTED BY {} CASCADE").format(*map(sql.Identifier, (other, name, giver)))
-        try:
-            connection.execute(out)
-        except psycopg.errors.InsufficientPrivilege:
-            raise RolesError(
-                f"The login {name} is left as it was: it is in {other} too, which {giver} gave it, and this login may not "
-                f"take it out. Let somebody who may run: REVOKE {other} FROM {name};"
-            ) from None
+    """In whatever else somebody has put the login: it would be shown what its role is not. Raises `RolesError`.
+
+    Before Postgres 16 whoever gave a role may be gone. A REVOKE that finds nothing to take is no error: so it is asked again.
+    """
+    for other, giver in _others(connection, name, role):
+        out = sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(other), sql.Identifier(name))
+        if giver is not None:
+            out += sql.SQL(" GRANTED BY {}").format(sql.Identifier(giver))
+        with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            connection.execute(out + sql.SQL(" CASCADE"))
+    for other, giver in _others(connection, name, role):
+        by = "somebody who is gone" if giver is None else giver
+        raise RolesError(
+            f"The login {name} is left as it was: it is in {other} too, which {by} gave it, and this login may not "
+            f"take it out. Let somebody who may run: REVOKE {other} FROM {name};"
+        )
+
+
+def _others(connection: psycopg.Connection, name: str, role: str) -> list[tuple[str, str | None]]:
+    """The roles that it is in but for its own, and who gave each."""
+    return connection.execute(_OTHER_ROLES, [name, role]).fetchall()

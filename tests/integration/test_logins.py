@@ -1,5 +1,6 @@
 """The logins by which dashboards ask: each in its role alone, with a password that no log holds."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 import run_folder
 from pipeline import wait_until
 
+from resources.local import postgres as local_postgres
 from resources.postgres.logins import make_login
 from resources.postgres.roles import RolesError, apply_roles
+from tests.integration.test_upsert import POSTGRES_15
 
 ANALYST, PEOPLE = "test_dashboards", "test_dashboards_people"
 PASSWORD = "hidden"
@@ -148,3 +151,41 @@ def test_who_may_not_take_a_login_out_of_another_role_makes_none_of_it_and_is_to
         logins.execute("DROP ROLE IF EXISTS test_third")
         logins.execute("DROP OWNED BY test_owner")
         logins.execute("DROP ROLE test_owner")
+
+
+@pytest.fixture
+def postgres_15(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("PG_BIN", str(POSTGRES_15))
+    folder = Path(tempfile.mkdtemp(prefix="kaltura-15-"))
+    folder.chmod(0o755)
+    local_postgres.start(folder)
+    yield local_postgres.url(folder)
+    local_postgres.remove(folder)
+
+
+@pytest.mark.skipif(not POSTGRES_15.exists(), reason="no Postgres 15 on this machine")
+def test_what_somebody_gave_who_is_gone_is_taken_away_and_who_may_not_do_that_is_told(postgres_15: str) -> None:
+    """Before Postgres 16 a role goes whose gifts stay."""
+    with psycopg.connect(postgres_15, autocommit=True) as sql:
+        sql.execute(
+            "CREATE ROLE kaltura_analyst; CREATE ROLE kaltura_analyst_pii; CREATE ROLE test_owner LOGIN CREATEROLE"
+        )
+
+        def given(role: str) -> None:
+            sql.execute("CREATE ROLE test_giver SUPERUSER")
+            sql.execute("SET ROLE test_giver")
+            sql.execute(f"GRANT {role} TO {ANALYST}".encode())
+            sql.execute("RESET ROLE")
+            sql.execute("DROP ROLE test_giver")
+
+        make_login(postgres_15, ANALYST, "kaltura_analyst", PASSWORD)
+        given("kaltura_analyst_pii")
+        make_login(postgres_15, ANALYST, "kaltura_analyst", PASSWORD)
+        assert sql.execute(OTHERS, [ANALYST]).fetchall() == [("kaltura_analyst",)]
+        sql.execute("CREATE ROLE test_super SUPERUSER")
+        given("test_super")
+        owner = f"{postgres_15}&options=-crole%3Dtest_owner"
+        with pytest.raises(
+            RolesError, match=r"is in test_super too, which somebody who is gone gave it.*REVOKE test_super"
+        ):
+            make_login(owner, ANALYST, "kaltura_analyst", PASSWORD)
