@@ -83,9 +83,9 @@ def reading(connection: psycopg.Connection, timeout_seconds: int = TIMEOUT_SECON
     with connection.pipeline():
         connection.execute("SET TRANSACTION READ ONLY")
         connection.execute("SET LOCAL jit = off")  # compiling takes longer than any of the queries
-        connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{timeout_seconds}s")))
         apart.ask(connection)
-    apart.wait(connection)
+    apart.wait(connection, timeout_seconds)  # apart: a wait is no slow query
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{timeout_seconds}s")))
     yield connection
 
 

@@ -26,20 +26,27 @@ RESTORE_SECONDS = 30  # a run may be about to end
 POLL_SECONDS = 0.2
 LOCK_SECONDS = 900  # a load of the largest day takes a minute, an erasure some; a role's own limit goes first
 
-_HOLDERS = """
+_PROCESSES = """
 SELECT format(
     'process %%s, role %%s, program %%s, since %%s',
-    pg_locks.pid,
+    found.pid,
     coalesce(pg_stat_activity.usename, 'unknown'),
     coalesce(nullif(pg_stat_activity.application_name, ''), 'unknown'),
-    coalesce(to_char(pg_stat_activity.xact_start, 'YYYY-MM-DD HH24:MI:SS UTC'), 'unknown')
+    coalesce(to_char(pg_stat_activity.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'), 'unknown')
 )
-FROM pg_locks LEFT JOIN pg_stat_activity ON pg_locks.pid = pg_stat_activity.pid
+FROM {} AS found LEFT JOIN pg_stat_activity ON found.pid = pg_stat_activity.pid
+"""
+_HOLDERS = f"""
+{_PROCESSES.format("pg_locks")}
 WHERE
-    pg_locks.locktype = 'advisory' AND pg_locks.granted AND pg_locks.objsubid = %s
-    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND (pg_locks.classid::bigint << 32) | pg_locks.objid::bigint = %s
-ORDER BY pg_locks.pid
+    found.locktype = 'advisory' AND found.granted AND found.objsubid = %s
+    AND found.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (found.classid::bigint << 32) | found.objid::bigint = %s
+ORDER BY found.pid
+"""
+_BLOCKERS = f"""
+{_PROCESSES.format("(SELECT DISTINCT unnest(pg_blocking_pids(%s)) AS pid)")}
+ORDER BY found.pid
 """
 _HELD_ALONE = """
 SELECT EXISTS (
@@ -50,14 +57,14 @@ SELECT EXISTS (
         AND (classid::bigint << 32) | objid::bigint = %s
 )
 """
-_END_IT = "SELECT pg_terminate_backend(its number)"
+END_IT = "SELECT pg_terminate_backend(its number)"
 _BUSY = (
     "a restore, redate, forget-account or retention --all is under way",
-    f"Wait for it, and run this again. Where nobody is at it any more, as its machine is gone: {_END_IT}.",
+    f"Wait for it, and run this again. Where nobody is at it any more, as its machine is gone: {END_IT}.",
 )
 _LOADING = (
     "Wait for that run or stop it (Dagster's UI, or Ctrl-C), switch the schedules off, and run this again. Where there is "
-    f"no such run any more, as its machine is gone: {_END_IT}."
+    f"no such run any more, as its machine is gone: {END_IT}."
 )
 # The server asks whether the other end is still there: of a machine that is gone nothing else tells, and by the system's
 # own settings it asks after two hours. Until the transaction ends.
@@ -102,11 +109,11 @@ class Locks:
             query = f"CASE WHEN {attempt} THEN {query} ELSE {before} END"
         self._taken = connection.execute(f"SELECT {query}".encode())
 
-    def wait(self, connection: psycopg.Connection) -> bool:
+    def wait(self, connection: psycopg.Connection, seconds: float | None = None) -> bool:
         """For those that were not to be had. True where there were any: what was asked under them is to be asked again."""
         [[taken]] = self._taken.fetchall()
         for lock in self._locks[taken:]:
-            _wait_for(connection, lock)
+            _wait_for(connection, lock, LOCK_SECONDS if seconds is None else seconds)
         return bool(taken < len(self._locks))
 
 
@@ -120,11 +127,11 @@ def take_lock(connection: psycopg.Connection, number: int, what: str, *, shared:
     locks.wait(connection)
 
 
-def _wait_for(connection: psycopg.Connection, lock: Lock) -> None:
+def _wait_for(connection: psycopg.Connection, lock: Lock, seconds: float) -> None:
     try:
         with connection.transaction():
             row = connection.execute("SELECT current_setting('lock_timeout')").fetchone()
-            connection.execute(_LIMIT, [f"{LOCK_SECONDS}s"])
+            connection.execute(_LIMIT, [f"{seconds}s"])
             connection.execute(f"SELECT pg_advisory_xact_lock{lock.mode}(%s, %s)".encode(), [LOCK_CLASS, lock.number])
             connection.execute("SELECT set_config('lock_timeout', %s, true)", row)
     except psycopg.Error as error:
@@ -147,7 +154,7 @@ def take_schema_lock(connection: psycopg.Connection) -> None:
         return
     raise LockedByAnother(
         f"the schema is being changed by another: {_holders(connection, _ONE_NUMBER, SCHEMA_LOCK)}. Waited for "
-        f"{SCHEMA_LOCK_SECONDS} s. Run it again later, or end that process: {_END_IT}."
+        f"{SCHEMA_LOCK_SECONDS} s. Run it again later, or end that process: {END_IT}."
     )
 
 
@@ -175,7 +182,7 @@ def keep_readers_off(connection: psycopg.Connection) -> None:
     if not _comes(connection, "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, READERS_LOCK], RESTORE_SECONDS):
         raise LockedByAnother(
             f"the warehouse is being read: {_holders(connection, _TWO_NUMBERS, LOCK_CLASS << 32 | READERS_LOCK)}. "
-            f"Waited for {RESTORE_SECONDS} s, and changed nothing. Run this again later, or end that process: {_END_IT}."
+            f"Waited for {RESTORE_SECONDS} s, and changed nothing. Run this again later, or end that process: {END_IT}."
         )
 
 
@@ -189,5 +196,13 @@ def _comes(connection: psycopg.Connection, attempt: str, key: list[int], seconds
 
 
 def _holders(connection: psycopg.Connection, numbers: int, key: int) -> str:
-    holders = "; ".join(printable(holder) for (holder,) in connection.execute(_HOLDERS, [numbers, key]))
-    return holders or "somebody who is done just now"
+    return _told(connection, _HOLDERS, [numbers, key]) or "somebody who is done just now"
+
+
+def blockers(connection: psycopg.Connection, process: int) -> str:
+    """Whom a process waits for; empty where it waits for nobody."""
+    return _told(connection, _BLOCKERS, [process])
+
+
+def _told(connection: psycopg.Connection, query: str, values: list[int]) -> str:
+    return "; ".join(printable(process) for (process,) in connection.execute(query.encode(), values))

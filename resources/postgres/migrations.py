@@ -12,11 +12,12 @@ since, go on beside the newer one: for an upgrade in which both run for a while.
 import hashlib
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 
@@ -24,30 +25,19 @@ from resources.errors import ConfigurationError
 from resources.postgres import comments, refusals
 from resources.postgres.locks import take_schema_lock
 from resources.postgres.session import connect, transaction, unreachable
-from resources.postgres.views import DependentLost, Views, created_by
+from resources.postgres.table_locks import patiently
+from resources.postgres.views import QUERIES, Views, ViewsStay, created_by
 from resources.settings import CHECKOUT
 from resources.table import Table
 
 FOLDER = CHECKOUT / "sql"
+Done = TypeVar("Done")
 
-_HISTORY_TABLE = """
-CREATE SCHEMA IF NOT EXISTS kaltura;
-CREATE TABLE IF NOT EXISTS kaltura.migrations (
-    name text PRIMARY KEY,
-    checksum text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
-);
-ALTER TABLE kaltura.migrations
-ADD COLUMN IF NOT EXISTS version text,
-ADD COLUMN IF NOT EXISTS oldest_code text;
-COMMENT ON TABLE kaltura.migrations IS 'Which files of sql/ have been applied, and what was in them.';
-COMMENT ON COLUMN kaltura.migrations.name IS 'The file, from sql/ on.';
-COMMENT ON COLUMN kaltura.migrations.checksum IS 'SHA-256 of its content when it was applied.';
-COMMENT ON COLUMN kaltura.migrations.applied_at IS 'When it was applied.';
-COMMENT ON COLUMN kaltura.migrations.version IS 'The version of the code that applied it; NULL before 0.1.0.';
-COMMENT ON COLUMN kaltura.migrations.oldest_code IS
-'The oldest version of the code that may go on with it, as the file says; NULL: none that does not have the file.';
-"""
+_HISTORY = "history_of_schema.sql"
+_ADVICE = {
+    refusals.NOT_ALLOWED: "changing the schema wants the owner of the schemas kaltura, university and analytics and of what is "
+    "in them: the login that made them by the first `make migrate`"
+}
 _FILES_NAMED = 5  # of those that the database lacks; an empty one lacks them all
 _OLDEST_CODE = re.compile(r"^-- oldest code: *(\d+(?:\.\d+)*) *$", re.MULTILINE)
 
@@ -214,40 +204,50 @@ class Migrations:
             if has_files and not comments.differing(self._connection, tables):
                 return []
         done = [] if has_files else [f"sql/{name}" for name in self._apply_files()]
-        return [*done, *self._apply_comments(tables)]
+        return [*done, *self._alone(partial(self._apply_comments, tables))]
 
     def begin_at(self, names: Collection[str]) -> None:
         """Give a database without a schema that of the version which had just these files. In the caller's transaction.
 
         `apply` goes on from there. Raises `MigrationError`.
         """
-        self._run(_HISTORY_TABLE, "kaltura.migrations")
+        self._make_history()
         for file in self._migrations:
             if file.name in names:
                 self._execute(file)
 
     def _apply_files(self) -> list[str]:
-        with self._locked():
-            self._run(_HISTORY_TABLE, "kaltura.migrations")
+        self._alone(self._begin)
         done = []
-        while name := self._apply_next():
+        while name := self._alone(self._apply_next):
             done.append(name)
-        return [*done, *self._apply_views()]
+        return [*done, *self._alone(self._apply_views)]
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _alone(self, work: Callable[[], Done]) -> Done:
+        """In a transaction of its own, while nobody else changes the schema."""
         with transaction(self._connection):
             take_schema_lock(self._connection)
-            yield
+            return patiently(self._connection, work)
+
+    def _begin(self) -> None:
+        """Tries what the end of an upgrade may be refused: once a file is applied, no older version goes on with the schema."""
+        self._make_history()
+        applied = self._applied()
+        if not self._has_views(applied):
+            views = self._changeable_views(applied)
+            with _as_migration_error("sql/views"), self._connection.transaction(force_rollback=True):
+                views.drop()
+
+    def _make_history(self) -> None:
+        self._run((QUERIES / _HISTORY).read_text("utf-8"), "kaltura.migrations")
 
     def _apply_next(self) -> str | None:
         """The name of the migration that was next."""
-        with self._locked():
-            applied = self._applied()
-            self._refuse_edited(applied)  # another version may have been at it meanwhile
-            for file in self._new(applied)[:1]:
-                self._execute(file)
-                return file.name
+        applied = self._applied()
+        self._refuse_edited(applied)  # another version may have been at it meanwhile
+        for file in self._new(applied)[:1]:
+            self._execute(file)
+            return file.name
         return None
 
     def _new(self, applied: Mapping[str, Applied]) -> list[File]:
@@ -304,29 +304,34 @@ class Migrations:
 
     def _apply_views(self) -> list[str]:
         """All views again if one has changed: a view may build on another. They hold no data, so nothing is lost."""
-        with self._locked():
-            applied = self._applied()
-            if self._has_views(applied):
-                return []
-            views = self._views_of(applied)
-            strangers = views.strangers(name for file in self._views for name in created_by(file.text))
-            if strangers:
-                raise MigrationError(
-                    f"{', '.join(strangers)} is there and is not this project's, which now has a view of that name. "
-                    "Rename it: ALTER VIEW ... RENAME TO ..., then run `make migrate` again."
-                )
-            self._make_anew(views)
+        applied = self._applied()
+        if self._has_views(applied):
+            return []
+        self._make_anew(self._changeable_views(applied))
         return [file.name for file in self._views]
+
+    def _changeable_views(self, applied: Mapping[str, Applied]) -> Views:
+        views = self._views_of(applied)
+        strangers = views.strangers(name for file in self._views for name in created_by(file.text))
+        if strangers:
+            raise MigrationError(
+                f"{', '.join(strangers)} is there and is not this project's, which now has a view of that name. "
+                "Rename it: ALTER VIEW ... RENAME TO ..., then run `make migrate` again."
+            )
+        try:
+            views.expect_rights()
+        except ViewsStay as error:
+            raise MigrationError(str(error)) from None
+        return views
 
     def _apply_comments(self, tables: Sequence[Table]) -> list[str]:
         """Of which tables. Whoever held the lock before may have written them, or have brought a newer schema."""
-        with self._locked():
-            if self._code.require_known(self._applied()):
-                return []
-            differing = comments.differing(self._connection, tables)
-            for comment in differing:
-                with _as_migration_error(comment.subject):
-                    comment.write(self._connection)
+        if self._code.require_known(self._applied()):
+            return []
+        differing = comments.differing(self._connection, tables)
+        for comment in differing:
+            with _as_migration_error(comment.subject):
+                comment.write(self._connection)
         return [f"comments on kaltura.{name}" for name in dict.fromkeys(comment.table for comment in differing)]
 
     def _make_anew(self, views: Views) -> None:
@@ -338,7 +343,7 @@ class Migrations:
         try:
             views.restore()
             views.fill()
-        except DependentLost as error:
+        except ViewsStay as error:
             raise MigrationError(str(error)) from None
 
     def _execute(self, file: File) -> None:
@@ -356,16 +361,16 @@ def _made_by(file: str) -> str:
 
 
 @contextmanager
-def _as_migration_error(what: str) -> Iterator[None]:
+def _as_migration_error(what: str, passing: Collection[str] = refusals.NOT_NOW) -> Iterator[None]:
+    """Errors of the states `passing` are let through to whoever tries again."""
     try:
         yield
     except psycopg.Error as error:
         if error.sqlstate is None:
             raise unreachable(error, " any more") from None
-        # What depends on a view is named in the detail. That of other errors quotes rows.
-        named = error.sqlstate == refusals.DEPENDENTS and error.diag.message_detail
-        detail = f" {named}" if named else ""
-        raise MigrationError(f"{what}: {refusals.explained(error)}.{detail}") from None
+        if error.sqlstate in passing:
+            raise
+        raise MigrationError(f"{what}: {refusals.explained(error, _ADVICE)}.") from None
 
 
 def migrate(url: str, tables: Sequence[Table]) -> list[str]:
@@ -373,5 +378,5 @@ def migrate(url: str, tables: Sequence[Table]) -> list[str]:
 
     Raises `MigrationError`, or `DatabaseError` where the database can't be used.
     """
-    with connect(url) as connection, _as_migration_error("the schema can't be brought up to date"):
+    with connect(url) as connection, _as_migration_error("the schema can't be brought up to date", ()):
         return Migrations(connection).apply(tables)

@@ -15,6 +15,7 @@ CANCELLED = "57014"
 LOCK_TIMEOUT = "55P03"
 NOT_ALLOWED = "42501"
 DEPENDENTS = "2BP01"
+NOT_NOW = frozenset((LOCK_TIMEOUT, "40P01"))  # somebody else has a lock: the same may be had later
 # Their messages quote the value, in the server's language.
 _VALUES = frozenset(("22003", "22007", "22008", "22P02"))
 _NOT_OF_THE_TYPE = "a value is not of the type that is wanted, or out of its range"
@@ -29,6 +30,7 @@ _ADVICE = {
     "57P05": "idle_session_timeout is over. Raise it: ALTER ROLE ... SET idle_session_timeout = 0",
     "25006": "the server or the role is read only. Check that DATABASE_URL names the primary, and a role that writes",
     NOT_ALLOWED: "the role may not do this. `make roles` gives kaltura_loader its rights: GRANT kaltura_loader TO it",
+    DEPENDENTS: "drop that first, and make it anew afterwards",
     "53100": "the server's disk is full. Make room there",
     "53200": "the server is out of memory",
     "53300": "the server takes no more connections. Close some, or raise max_connections",
@@ -36,6 +38,10 @@ _ADVICE = {
 }
 _TIMEOUT = "statement_timeout is over. Raise the role's limit: ALTER ROLE ... SET statement_timeout = 0"
 _BY_A_PERSON = "somebody cancelled the statement (pg_cancel_backend). Run it again when they are content"
+_WAITED = (
+    "{} was over before that came. Wait for whoever holds it, and run this again. Where nobody is at it any more, as its "
+    "machine is gone: SELECT pg_terminate_backend(its number)"
+)
 _BY_EITHER = (
     "the statement was cancelled, by statement_timeout or by somebody. Look for the limit: SHOW statement_timeout"
 )
@@ -53,16 +59,23 @@ def explained(error: psycopg.Error, advice_for: Mapping[str, str] | None = None)
     where = "".join(f", at {name}" for name in named if name)
     waited = waited_for(error)
     words = _NOT_OF_THE_TYPE if state in _VALUES else said.message_primary
-    advice = _cancelled(words or "") if state == CANCELLED else {**_ADVICE, **(advice_for or {})}.get(state)
+    # This detail names what depends on what. That of other errors quotes rows.
+    depends = " ".join((said.message_detail or "").split()) if state == DEPENDENTS else ""
+    advice = {**_ADVICE, **(advice_for or {})}.get(state)
+    if state == CANCELLED:
+        advice = _cancelled(words or "", bool(waited))
+    elif state == LOCK_TIMEOUT and waited:
+        advice = _WAITED.format("lock_timeout")
     return (
         f"{words} (SQLSTATE {state}){where}"
         + (f", waiting for {waited}" if waited else "")
+        + (f": {depends}" if depends else "")
         + (f": {advice}" if advice else "")
     )
 
 
-def _cancelled(message: str) -> str:
+def _cancelled(message: str, is_waiting: bool) -> str:
     """By whom: only the text tells, and it may be in the server's language."""
     if "statement timeout" in message:
-        return _TIMEOUT
+        return _WAITED.format("statement_timeout") if is_waiting else _TIMEOUT
     return _BY_A_PERSON if "user request" in message else _BY_EITHER

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +38,8 @@ from resources.postgres.locks import keep_loads_off, keep_readers_off, take_sche
 from resources.postgres.migrations import MigrationError, Migrations, files
 from resources.postgres.refusals import NOT_ALLOWED
 from resources.postgres.session import commit, refused
-from resources.postgres.views import DependentLost
+from resources.postgres.table_locks import patiently
+from resources.postgres.views import Views, ViewsStay
 from resources.table import Table
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
@@ -113,10 +115,9 @@ def restore(
         keep_readers_off(connection)
         try:
             views = Migrations(connection).views_made()
-            views.drop()
+            views.expect_rights()
             had_roles = roles.are_noted(connection)
-            _refuse_to_lose_what_reads_the_tables(connection)
-            connection.execute(_DROP)
+            patiently(connection, partial(_take_away, connection, views))
             _make_what_no_backup_holds(connection, manifest)
             _pour(connection, url, file, manifest, console)
             _bring_up_to_date(connection, manifest, tables)
@@ -126,12 +127,18 @@ def restore(
             views.fill()  # by what their owners may see, once the erased are out
         except psycopg.Error as error:
             raise BackupError(f"nothing was restored: {refused(error, _WHO_RESTORES)}") from None
-        except (MigrationError, DependentLost) as error:
+        except (MigrationError, ViewsStay) as error:
             raise BackupError(f"nothing was restored. {error}") from None
         _commit(connection)
     with suppress(psycopg.Error, BackupError):  # it is restored; Postgres does this by itself some time later
         _analyze(url)
     return Restored(manifest, rights)
+
+
+def _take_away(connection: psycopg.Connection, views: Views) -> None:
+    views.drop()
+    _refuse_to_lose_what_reads_the_tables(connection)
+    connection.execute(_DROP)
 
 
 def _make_what_no_backup_holds(connection: psycopg.Connection, manifest: Manifest) -> None:

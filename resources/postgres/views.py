@@ -22,6 +22,7 @@ SELECT DISTINCT coalesce(quote_ident(pg_roles.rolname), 'PUBLIC')
 FROM pg_class CROSS JOIN aclexplode(pg_class.relacl) AS held LEFT JOIN pg_roles ON pg_roles.oid = held.grantee
 WHERE pg_class.oid = %s::text::regclass AND held.grantee <> pg_class.relowner
 """
+_SPLITS_MEMBERSHIP = 160000  # a GRANT of a role says since then whether it is inherited, and SET ROLE allowed
 _CREATES = re.compile(r"^CREATE VIEW analytics\.(\w+)", re.MULTILINE)
 
 
@@ -37,6 +38,7 @@ class Relation:
     is_populated: bool
     made_with_it: Sequence[str]
     grants: Sequence[str]
+    wanted: Sequence[str]
 
     @property
     def kind(self) -> str:
@@ -50,15 +52,33 @@ class Relation:
         return f"CREATE {self.kind} {self.name}{options} AS {self.definition.rstrip(';')}{data}"
 
 
-class DependentLost(Exception):
+class ViewsStay(Exception):
+    """The views can't be made anew, and the message says why."""
+
+
+class NotAllowed(ViewsStay):
+    """This login may not do what it takes. Nothing has been tried."""
+
+    def __init__(self, relations: Sequence[Relation], login: str) -> None:
+        wanted = dict.fromkeys(statement for each in relations for statement in each.wanted)
+        named = ", ".join(f"{each.name} (of {each.owner})" for each in relations)
+        super().__init__(
+            f"the views are made anew, with what is built on them, and stay their owners'. This login ({login}) may not do "
+            f"that with {named}. Nothing was changed. Let a superuser, or who has the right to, run: "
+            f"{'; '.join(wanted)}; and run this again."
+        )
+
+
+class DependentLost(ViewsStay):
     """A view of somebody else's can't be made anew on the new views."""
 
     def __init__(self, relation: Relation, error: psycopg.Error) -> None:
         self.relation = relation
+        said = refusals.explained(error, {refusals.NOT_ALLOWED: f"{relation.owner}, whose it is, may not do this"})
         super().__init__(
-            f"{relation.name} is built on the views that change, and can't be made anew on them: "
-            f"{refusals.explained(error)}. It is not this project's. Keep its definition (\\d+ {relation.name} in psql), "
-            f"then: DROP {relation.kind} {relation.name}; and run `make migrate` again."
+            f"{relation.name} is built on the views that change, and can't be made anew on them: {said}. "
+            f"It is not this project's. Keep its definition (\\d+ {relation.name} in psql), "
+            f"then: DROP {relation.kind} {relation.name}; and run this again."
         )
 
 
@@ -67,6 +87,8 @@ def _named(relation: Relation) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if error.sqlstate in refusals.NOT_NOW:
+            raise
         raise DependentLost(relation, error) from None
 
 
@@ -94,6 +116,13 @@ class Views:
             [list(names)],
         )
         return [name for (name,) in found if name not in mine]
+
+    def expect_rights(self) -> None:
+        """Raises `NotAllowed` where `drop` and `restore` would be refused, as of an owner for whom this login may not act."""
+        lacking = [each for each in (*self.ours, *self.dependents) if each.wanted]
+        if lacking:
+            [[login]] = self._connection.execute("SELECT current_user::text").fetchall()
+            raise NotAllowed(lacking, login)
 
     def drop(self) -> None:
         for each in reversed(self.dependents):
@@ -135,7 +164,13 @@ class Views:
 
     def _relations(self, names: Sequence[str]) -> list[tuple[int, Relation]]:
         text = (QUERIES / "views_and_dependents.sql").read_text("utf-8")
-        rows = self._connection.execute(text.encode(), {"names": list(names)}).fetchall()
+        can_split = self._connection.info.server_version >= _SPLITS_MEMBERSHIP
+        values = {
+            "names": list(names),
+            "acting": "SET" if can_split else "MEMBER",
+            "inherited": " WITH INHERIT TRUE, SET TRUE" if can_split else "",
+        }
+        rows = self._connection.execute(text.encode(), values).fetchall()
         return [(row[0], Relation(*row[1:])) for row in rows]
 
     def _run(self, statement: str) -> None:

@@ -1,5 +1,6 @@
 -- The views of schema analytics with the given names, and every view and materialized view that is built on one of
--- them: each after those it is built on, with all that it takes to make it again.
+-- them: each after those it is built on, with all that it takes to make it again; and what has to be run first where this login
+-- may not drop it, make it anew and give it back. Who may act for an owner has its rights, and may become it (acting).
 WITH RECURSIVE ours AS (
     SELECT pg_class.oid
     FROM pg_class
@@ -42,6 +43,49 @@ found AS (
     INNER JOIN pg_namespace ON relation.relnamespace = pg_namespace.oid
     WHERE relation.relkind IN ('v', 'm')
     GROUP BY relation.oid, pg_namespace.nspname
+),
+
+login AS (
+    SELECT
+        pg_roles.oid,
+        pg_roles.rolname,
+        pg_roles.rolsuper,
+        %(acting)s::text AS acting,
+        %(inherited)s::text AS inherited
+    FROM pg_roles
+    WHERE pg_roles.rolname = current_user
+),
+
+owner AS (
+    SELECT
+        pg_roles.oid,
+        pg_roles.rolname,
+        pg_roles.rolsuper,
+        login.rolsuper
+        OR (
+            pg_has_role(pg_roles.oid, 'USAGE')
+            AND pg_has_role(pg_roles.oid, login.acting)
+        ) AS is_acted_for
+    FROM pg_roles
+    CROSS JOIN login
+),
+
+-- Nobody acts for a superuser who is none; and ours are better off with the owner of the tables.
+judged AS (
+    SELECT
+        found.oid,
+        NOT owner.is_acted_for AND (owner.rolsuper OR found.depth = 0) AS goes_over
+    FROM found
+    INNER JOIN owner ON found.relowner = owner.oid
+),
+
+next_owner AS (
+    SELECT
+        found.oid,
+        CASE WHEN judged.goes_over THEN login.oid ELSE found.relowner END AS role_oid
+    FROM found
+    INNER JOIN judged ON found.oid = judged.oid
+    CROSS JOIN login
 )
 
 SELECT
@@ -106,6 +150,44 @@ SELECT
         ) AS held
         LEFT JOIN pg_roles ON held.grantee = pg_roles.oid
         WHERE held.grantee <> found.relowner
-    ) AS grants
+    ) AS grants,
+    array_remove(
+        ARRAY[
+            CASE
+                WHEN NOT owner.is_acted_for THEN
+                    CASE
+                        WHEN judged.goes_over
+                            THEN
+                                format(
+                                    'ALTER %%s %%s OWNER TO %%I',
+                                    found.kind,
+                                    found.name,
+                                    login.rolname
+                                )
+                        ELSE
+                            format('GRANT %%I TO %%I', owner.rolname, login.rolname)
+                            || login.inherited
+                    END
+            END,
+            CASE
+                WHEN
+                    NOT login.rolsuper
+                    AND NOT (
+                        has_schema_privilege(next_owner.role_oid, found.relnamespace, 'USAGE')
+                        AND has_schema_privilege(next_owner.role_oid, found.relnamespace, 'CREATE')
+                    )
+                    THEN format(
+                        'GRANT USAGE, CREATE ON SCHEMA %%s TO %%s',
+                        found.relnamespace::regnamespace,
+                        next_owner.role_oid::regrole
+                    )
+            END
+        ],
+        NULL
+    ) AS wanted
 FROM found
+INNER JOIN owner ON found.relowner = owner.oid
+CROSS JOIN login
+INNER JOIN judged ON found.oid = judged.oid
+INNER JOIN next_owner ON found.oid = next_owner.oid
 ORDER BY found.depth, found.oid

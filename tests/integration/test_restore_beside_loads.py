@@ -17,6 +17,7 @@ from pipeline import wait_until
 from rich.console import Console
 from seed import fill
 
+from assets.checks import query
 from assets.reports import REPORTS, TABLES
 from pipelines.command_line import front_door
 from resources.export.export import Asked, export
@@ -25,6 +26,7 @@ from resources.postgres import locks
 from resources.postgres.backup import back_up
 from resources.postgres.locks import LockedByAnother
 from resources.postgres.restore import restore
+from resources.postgres.session import DatabaseError, opened
 from resources.privacy.pseudonyms import FULL
 from resources.privacy.restored import KeptErasures
 from resources.warehouse.warehouse import Warehouse
@@ -221,6 +223,26 @@ def test_a_restore_that_would_take_the_views_from_whoever_reads_them_is_refused_
     ):
         put_back(database, tmp_path / "empty.dump")
     put_back(database, tmp_path / "empty.dump")
+
+
+@pytest.mark.parametrize("own", ["0", "300ms"])
+def test_a_query_that_waits_for_a_restore_is_not_told_to_raise_a_limit(own: str, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as sql:
+        sql.execute(f"ALTER DATABASE {sql.info.dbname} SET statement_timeout = '{own}'".encode())
+    with psycopg.connect(database, application_name="the restore") as restoring:
+        locks.keep_readers_off(restoring)
+        with pytest.raises(DatabaseError) as refused, opened(database) as connection, query.reading(connection, 1):
+            pass
+    said = str(refused.value)
+    assert re.search(r"waiting for a restore to end \(process \d+, role postgres, program the restore", said)
+    assert "Wait for whoever holds it" in said
+    assert "ALTER ROLE" not in said
+
+
+def test_the_time_limit_of_a_query_holds_once_it_has_not_to_wait(database: str) -> None:
+    with opened(database) as connection, query.reading(connection, 7):
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("7s",)
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
 
 
 KEY = "an invented key of the tests, long enough for them"  # pragma: allowlist secret
