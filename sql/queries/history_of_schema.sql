@@ -16,4 +16,4 @@ COMMENT ON COLUMN kaltura.migrations.applied_at IS 'When it was applied.';
 COMMENT ON COLUMN kaltura.migrations.version IS
 'The version of the code that applied it; NULL before 0.1.0.';
 COMMENT ON COLUMN kaltura.migrations.oldest_code IS
-'The oldest version of the code that may go on with it, as the file says; NULL: none that does not have the file.';
+'The oldest version of the code that may go on with it; NULL: none that does not have the file.';
