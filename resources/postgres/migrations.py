@@ -362,10 +362,7 @@ def _as_migration_error(what: str) -> Iterator[None]:
     except psycopg.Error as error:
         if error.sqlstate is None:
             raise unreachable(error, " any more") from None
-        # What depends on a view is named in the detail. That of other errors quotes rows.
-        named = error.sqlstate == refusals.DEPENDENTS and error.diag.message_detail
-        detail = f" {named}" if named else ""
-        raise MigrationError(f"{what}: {refusals.explained(error)}.{detail}") from None
+        raise MigrationError(f"{what}: {refusals.explained(error)}.") from None
 
 
 def migrate(url: str, tables: Sequence[Table]) -> list[str]:

@@ -1,7 +1,8 @@
 """What the database says when it refuses or breaks off, by its SQLSTATE, and what to do about it.
 
 Whether waiting helps is said in `outages`. Rows belong in no log. Detail and context quote them, and so does the message
-where a value is not of its type: of those only the relation's name is told.
+where a value is not of its type: of those only the relation's name is told. What depends on what can't be dropped is named
+in the detail, and told.
 """
 
 import re
@@ -53,7 +54,11 @@ def explained(error: psycopg.Error, advice_for: Mapping[str, str] | None = None)
     where = "".join(f", at {name}" for name in named if name)
     waited = waited_for(error)
     words = _NOT_OF_THE_TYPE if state in _VALUES else said.message_primary
-    advice = _cancelled(words or "") if state == CANCELLED else {**_ADVICE, **(advice_for or {})}.get(state)
+    advice = {**_ADVICE, **(advice_for or {})}.get(state)
+    if state == CANCELLED:
+        advice = _cancelled(words or "")
+    if state == DEPENDENTS:
+        advice = "; ".join((said.message_detail or "").splitlines())
     return (
         f"{words} (SQLSTATE {state}){where}"
         + (f", waiting for {waited}" if waited else "")

@@ -37,22 +37,12 @@ from resources.postgres.locks import keep_loads_off, keep_readers_off, take_sche
 from resources.postgres.migrations import MigrationError, Migrations, files
 from resources.postgres.refusals import NOT_ALLOWED
 from resources.postgres.session import commit, refused
-from resources.postgres.views import DependentLost
+from resources.postgres.views import QUERIES, DependentLost
+from resources.runtime.printable import printable
 from resources.table import Table
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
 
-# Anything that reads the tables themselves, once our views and what is built on those are gone: it would go along.
-_BUILT_ON_IT = """
-SELECT DISTINCT format('%I.%I', outside.nspname, dependent.relname)
-FROM pg_catalog.pg_depend AS depends
-INNER JOIN pg_catalog.pg_rewrite AS rule ON depends.objid = rule.oid
-INNER JOIN pg_catalog.pg_class AS dependent ON rule.ev_class = dependent.oid
-INNER JOIN pg_catalog.pg_namespace AS outside ON dependent.relnamespace = outside.oid
-INNER JOIN pg_catalog.pg_class AS ours ON depends.refobjid = ours.oid
-INNER JOIN pg_catalog.pg_namespace AS inside ON ours.relnamespace = inside.oid
-WHERE inside.nspname IN ('kaltura', 'university') AND outside.nspname NOT IN ('kaltura', 'university')
-"""
 _DROP = """
 SET LOCAL client_min_messages = warning;
 DROP SCHEMA IF EXISTS kaltura, university CASCADE;
@@ -115,7 +105,7 @@ def restore(
             views = Migrations(connection).views_made()
             views.drop()
             had_roles = roles.are_noted(connection)
-            _refuse_to_lose_what_reads_the_tables(connection)
+            _refuse_to_lose_what_is_built_on_it(connection)
             connection.execute(_DROP)
             _make_what_no_backup_holds(connection, manifest)
             _pour(connection, url, file, manifest, console)
@@ -185,12 +175,14 @@ def _believed(file: Path, key: str, trust: bool) -> Manifest:
     return manifest
 
 
-def _refuse_to_lose_what_reads_the_tables(connection: psycopg.Connection) -> None:
-    readers = [name for (name,) in connection.execute(_BUILT_ON_IT.encode()).fetchall()]
-    if readers:
+def _refuse_to_lose_what_is_built_on_it(connection: psycopg.Connection) -> None:
+    """Raises `BackupError`. Our views, and what is built on those, are gone by then: they are made anew."""
+    query = (QUERIES / "built_on_the_tables.sql").read_text("utf-8")
+    others = [printable(name) for (name,) in connection.execute(query.encode()).fetchall()]
+    if others:
         raise BackupError(
-            f"nothing was restored: {', '.join(readers)} are built on the warehouse's tables, and not on its views. "
-            "Drop them first, and make them anew."
+            f"nothing was restored: built on the warehouse's tables, and not on its views, are {', '.join(others)}. "
+            "Drop them first, and make them anew: they would go with the tables, or lose what they have of them."
         )
 
 
