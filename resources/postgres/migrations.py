@@ -13,18 +13,19 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from resources.errors import ConfigurationError
 from resources.postgres import comments, refusals
 from resources.postgres.locks import take_schema_lock
 from resources.postgres.session import connect, transaction, unreachable
-from resources.postgres.views import DependentLost, Views, created_by
+from resources.postgres.views import QUERIES, DependentLost, Views, created_by
 from resources.settings import CHECKOUT
 from resources.table import Table
 
@@ -232,7 +233,16 @@ class Migrations:
         done = []
         while name := self._apply_next():
             done.append(name)
+        if done:
+            self._sample_new_indexes()
         return [*done, *self._apply_views()]
+
+    def _sample_new_indexes(self) -> None:
+        """Autovacuum does not: a table with a new index has not changed. Until then the planner guesses."""
+        query = (QUERIES / "unsampled_tables.sql").read_bytes()
+        with suppress(psycopg.Error), transaction(self._connection):
+            for name in self._connection.execute(query).fetchall():
+                self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*name)))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

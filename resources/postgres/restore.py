@@ -11,19 +11,16 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import psycopg
-from psycopg import sql
 from rich.console import Console
 
 from resources.local import postgres as local_postgres
-from resources.postgres import roles, script
+from resources.postgres import roles, script, statistics
 from resources.postgres.backup import (
-    KALTURA,
     POLL_SECONDS,
     BackupError,
     Manifest,
@@ -111,7 +108,9 @@ def restore(
             _pour(connection, url, file, manifest, console)
             _bring_up_to_date(connection, manifest, tables)
             views.restore()
+            statistics.take_anew(connection)  # what follows looks people up in tables that nobody has sampled
             keeper.after(connection)
+            statistics.take_anew(connection)  # of those who are left
             rights = _rights_again(connection) if had_roles else _NO_RIGHTS
             views.fill()  # by what their owners may see, once the erased are out
         except psycopg.Error as error:
@@ -119,8 +118,6 @@ def restore(
         except (MigrationError, DependentLost) as error:
             raise BackupError(f"nothing was restored. {error}") from None
         _commit(connection)
-    with suppress(psycopg.Error, BackupError):  # it is restored; Postgres does this by itself some time later
-        _analyze(url)
     return Restored(manifest, rights)
 
 
@@ -153,14 +150,6 @@ def _commit(connection: psycopg.Connection) -> None:
         commit(connection)
     except psycopg.Error as error:
         raise refused(error) from None
-
-
-def _analyze(url: str) -> None:
-    with connected(url) as connection:
-        connection.autocommit = True
-        for name in table_rows(connection):
-            parts = name.split(".") if "." in name else [KALTURA, name]
-            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*parts)))
 
 
 def _believed(file: Path, key: str, trust: bool) -> Manifest:

@@ -228,7 +228,7 @@ CLAIMS = {
     "Erasing, retention and `forget-account` take them": [
         f"{ERASED}the_planner_keeps_nothing_of_whoever_was_taken_out"
     ],
-    "A login that owns no table may not": [
+    "A login that may not (one without MAINTAIN": [
         f"{ERASED}a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to_do"
     ],
     "HMACs of the person, and of each": [
