@@ -11,7 +11,7 @@ from resources.local import kaltura as standin
 from resources.postgres.session import DatabaseUnreachable
 from resources.settings import university_folder
 from resources.university.lists import COURSES, LISTS, UniversityList
-from resources.university.load import Loaded, load
+from resources.university.load import Loaded, load, read_list
 from resources.warehouse.resource import Postgres
 
 SCHEMA = GROUP = "university"
@@ -73,8 +73,9 @@ def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
 def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList, account: int) -> Loaded:
     with warehouse.opened() as opened:
         opened.require_current_schema()
+        listed = read_list(path, wanted, account, opened.privacy, CALENDAR.timezone)
         with opened.connection() as connection:
-            return load(connection, path, wanted, account, opened.privacy, CALENDAR.timezone)
+            return load(connection, listed)
 
 
 def _folder() -> Path:

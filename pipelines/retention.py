@@ -11,7 +11,6 @@ import psycopg
 
 from assets.partitions import SETTINGS
 from assets.reports import TABLES
-from resources.kaltura.errors import Refused
 from resources.local import kaltura as standin
 from resources.postgres import statistics
 from resources.postgres.locks import keep_loads_off
@@ -25,11 +24,9 @@ from resources.privacy.people import (
     lock_exclusively,
     record,
     require_mode,
-    what_differs,
 )
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
-from resources.settings import SettingError
 from resources.warehouse.resource import Postgres
 
 RETAIN_AT = "30 3 * * *"  # before the day's pull
@@ -42,28 +39,15 @@ def without_old_names(connection: psycopg.Connection, privacy: Privacy, account:
     roster.register(connection, privacy, account, TABLES)
     if not privacy.retention_days:
         return {}
-    end = first_day_kept(connection, privacy)
+    return without_names_before(connection, privacy, account, first_day_kept(connection, privacy))
+
+
+def without_names_before(connection: psycopg.Connection, privacy: Privacy, account: int, end: dt.date) -> Counts:
+    """The account's days before `end`, whatever the settings keep. Under the people lock."""
     listed_pseudonyms.tie_days(connection, privacy, account, dt.date.min, end)
     enrolments = roster.age(connection, privacy, account, end)
     counts = {**pseudonymise(connection, privacy, TABLES, account, end=end), roster.NAME: enrolments}
     return {**counts, "people": forget_unused(connection, TABLES, account)}
-
-
-def after_restore(connection: psycopg.Connection, privacy: Privacy) -> str:
-    """Take out again the names of old days that a backup has brought back. In a sentence, what became of them."""
-    if told := what_differs(connection, privacy):
-        return f"What the backup keeps of people is not what the settings say: {told}"
-    if not privacy.is_full:
-        return "The backup holds no names."
-    if not privacy.retention_days:
-        return "RETENTION_DAYS is not set here: names that had been taken out since the backup are there again."
-    try:
-        account = standin.account()
-    except (Refused, SettingError) as error:  # a backup can be put back before an account is set
-        return f"Names of days older than RETENTION_DAYS are there again until `retention` is run: {error}"
-    counts = without_old_names(connection, privacy, account)
-    first_kept = first_day_kept(connection, privacy)
-    return f"names taken out again of days before {first_kept}, in account {account}: {sum(counts.values()):,} rows"
 
 
 def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:

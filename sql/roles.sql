@@ -1,6 +1,7 @@
 -- Who may do what: three roles that nobody logs in as, given to logins by GRANT kaltura_analyst TO somebody.
 -- Applied by `make roles`, by the owner of the schemas; may be repeated, and run by psql.
---   kaltura_loader       what a run needs: writes the schemas kaltura and university, reads all. Creates and drops nothing.
+--   kaltura_loader       what a run needs: writes the schemas kaltura and university, analyses their tables, reads all.
+--                        Creates and drops nothing.
 --   kaltura_analyst      reads the schema analytics, where people are pseudonyms, and the university's lists but enrolments.
 --   kaltura_analyst_pii  the same, and is shown who people are.
 -- Views are dropped and made anew by migrations: the default privileges give them back to their readers.
@@ -41,6 +42,16 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA university TO kaltu
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA kaltura TO kaltura_loader;
 GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO kaltura_loader;
 REVOKE INSERT, UPDATE, DELETE ON TABLE kaltura.migrations FROM kaltura_loader;
+
+-- ANALYZE, with which a run ends. Before Postgres 17 it is the owner's alone.
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 170000 THEN
+        EXECUTE 'GRANT MAINTAIN ON ALL TABLES IN SCHEMA kaltura, university TO kaltura_loader';
+        EXECUTE 'ALTER DEFAULT PRIVILEGES IN SCHEMA kaltura GRANT MAINTAIN ON TABLES TO kaltura_loader';
+    END IF;
+END
+$$;
 
 GRANT USAGE ON SCHEMA analytics, university TO kaltura_analyst;
 GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO kaltura_analyst;

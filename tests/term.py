@@ -11,7 +11,7 @@ from conftest import client_of
 from resources.postgres.session import opened
 from resources.privacy.pseudonyms import FULL
 from resources.university.lists import LISTS
-from resources.university.load import load
+from resources.university.load import load, read_list
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import Running, University, lists
@@ -41,6 +41,6 @@ def load_lists(url: str, folder: Path, university: University, first: dt.date, l
         (folder / f"{name}.csv").write_text(text)
     for wanted in LISTS:
         with opened(url) as connection:
-            load(connection, folder / wanted.file_name, wanted, ACCOUNT, FULL, ZoneInfo("UTC"))
+            load(connection, read_list(folder / wanted.file_name, wanted, ACCOUNT, FULL, ZoneInfo("UTC")))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE")

@@ -62,17 +62,16 @@ def _loaded(
     from resources.postgres.migrations import Migrations
     from resources.postgres.session import opened
     from resources.privacy.people import lock_shared
-    from resources.university.load import load
+    from resources.university.load import load, read_list
     from resources.university.read import ListRefused
 
     path = folder / wanted.file_name
     try:
+        listed = read_list(path, wanted, account, settings.privacy, settings.timezone)
         with opened(at) as connection:
             lock_shared(connection)
             Migrations(connection).require_current()
-            done = load(
-                connection, path, wanted, account, settings.privacy, settings.timezone, accept_empty=accept_empty
-            )
+            done = load(connection, listed, accept_empty=accept_empty)
     except ListRefused as error:
         return str(error)
     except OSError as error:

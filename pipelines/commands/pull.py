@@ -147,7 +147,7 @@ def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
     from resources.local import kaltura as standin
     from resources.postgres.session import opened
     from resources.university.lists import LISTS
-    from resources.university.load import load
+    from resources.university.load import load, read_list
 
     settings = Settings.from_environment()
     folder = output_folder("university")
@@ -155,8 +155,9 @@ def _load_invented_lists(url: str, first: dt.date, last: dt.date) -> None:
     account = int(standin.credentials().partner_id)
     for each in LISTS:
         if not each.names_people or settings.privacy.mode != "none":
+            listed = read_list(folder / each.file_name, each, account, settings.privacy, settings.timezone)
             with opened(url) as connection:
-                load(connection, folder / each.file_name, each, account, settings.privacy, settings.timezone)
+                load(connection, listed)
 
 
 def _loaded(run: Launched) -> int:

@@ -1,9 +1,10 @@
 """`restore`: puts a backup of the warehouse back.
 
 People who have been erased from the warehouse that is there are erased from the backup, too, in the same transaction; so
-are the names of days that are older than `RETENTION_DAYS`.
+are the names of days that are older than `RETENTION_DAYS`, and of days that had lost them in the other accounts.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -40,14 +41,17 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
     )
     click.echo(f"restored {sum(restored.manifest.rows.values()):,} rows of {restored.manifest.made_at}")
     click.echo(f"people erased since then, and now from the backup too: {kept.people:,}")
-    click.echo(kept.names)
+    click.echo("\n".join(kept.names) or "The backup holds no account.")
     click.echo(restored.rights)
     if not database_url:
-        click.echo(_of_marks())
+        click.echo(_of_marks(kept.accounts))
 
 
-def _of_marks() -> str:
-    """Days that Dagster shows as loaded and the warehouse that was put back does not hold, and what mends that."""
+def _of_marks(accounts: Sequence[int]) -> str:
+    """Days that Dagster shows as loaded and the warehouse that was put back does not hold, and what mends that.
+
+    Of the account of the settings: another one has a Dagster, and a first day, of its own.
+    """
     from pipelines import dagster_home
     from pipelines.command_line import said_of
     from pipelines.status import MENDS, NOT_THERE, shown, status
@@ -56,14 +60,18 @@ def _of_marks() -> str:
     from resources.postgres.url import database_url
 
     try:
+        account = local_kaltura.account()
         with opened(database_url()) as connection, dagster_home.instance() as instance:
-            days = status(connection, instance, local_kaltura.account()).days[NOT_THERE]
+            days = status(connection, instance, account).days[NOT_THERE]
     except Exception as error:  # whatever it is, the restore stands
         said = dagster_home.unusable_history(error) or said_of(error) or type(error).__name__
         return (
             "The backup is restored. Which days Dagster shows that it does not hold could not be asked: "
             f"{said.splitlines()[0].rstrip('.')}. Then `python -m pipelines status` tells."
         )
-    if not days:
-        return "Dagster shows no day that it does not hold."
-    return f"{NOT_THERE}: {shown(days)}\n    {MENDS[NOT_THERE]}"
+    lines = [f"Account {account}: Dagster shows no day that it does not hold."]
+    if days:
+        lines = [f"Account {account}: {NOT_THERE}: {shown(days)}", f"    {MENDS[NOT_THERE]}"]
+    others = [other for other in accounts if other != account]
+    lines += [f"Of account {other} `python -m pipelines status` tells, under its settings." for other in others]
+    return "\n".join(lines)

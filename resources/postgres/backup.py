@@ -26,7 +26,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from resources.errors import ConfigurationError
 from resources.local import postgres as local_postgres
 from resources.postgres.backup_folder import manifest_of
-from resources.postgres.session import DatabaseError, connect
+from resources.postgres.session import NO_TIME_LIMITS, DatabaseError, connect, refused
 from resources.runtime.drafts import alone_in, draft_folder, remove_left_drafts
 
 KALTURA, UNIVERSITY = SCHEMAS = ("kaltura", "university")
@@ -103,31 +103,40 @@ def back_up(url: str, file: Path, console: Console, key: str = "") -> Manifest:
     _refuse_to_overwrite(file)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     remove_left_drafts(file.parent)
-    with connected(url) as connection, draft_folder(file) as (folder, lock):
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        snapshot = _value(connection, "SELECT pg_export_snapshot()")
-        rows = table_rows(connection)
-        if not rows:
-            raise BackupError("the database has no schema `kaltura`: there is nothing to back up. Check DATABASE_URL.")
-        draft = folder / file.name
-        words = ["--format=custom", *(f"--schema={schema}" for schema in SCHEMAS), "--no-owner", "--no-privileges"]
-        # A question for a password would hold the snapshot open, and perhaps nobody is there to answer.
-        words += [f"--snapshot={snapshot}", "--no-password", f"--file={draft}"]
-        _dump(words, url, environment(connection), lock, sum(rows.values()), console)
-        manifest = Manifest(
-            made_at=database_time(connection).isoformat(timespec="seconds"),
-            server_version=connection.info.server_version,
-            sha256=checksum(draft),
-            rows=rows,
-            migrations=_migrations(connection),
-        ).signed(key)
-        draft.chmod(0o600)
-        Manifest.beside(draft).touch(0o600)
-        Manifest.beside(draft).write_text(json.dumps(asdict(manifest), indent=1) + "\n", "utf-8")
-        with alone_in(file.parent):
-            _refuse_to_overwrite(file)  # another one may have begun when this had
-            Manifest.beside(draft).replace(Manifest.beside(file))
-            draft.replace(file)
+    try:
+        with connected(url) as connection, draft_folder(file) as (folder, lock):
+            return _written(connection, url, file, folder / file.name, lock, console, key)
+    except psycopg.Error as error:
+        raise BackupError(f"no backup was written: {refused(error)}") from None
+
+
+def _written(
+    connection: psycopg.Connection, url: str, file: Path, draft: Path, lock: int, console: Console, key: str
+) -> Manifest:
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.execute(NO_TIME_LIMITS.encode())  # it holds the snapshot, and is idle for as long as pg_dump writes
+    snapshot = _value(connection, "SELECT pg_export_snapshot()")
+    rows = table_rows(connection)
+    if not rows:
+        raise BackupError("the database has no schema `kaltura`: there is nothing to back up. Check DATABASE_URL.")
+    words = ["--format=custom", *(f"--schema={schema}" for schema in SCHEMAS), "--no-owner", "--no-privileges"]
+    # A question for a password would hold the snapshot open, and perhaps nobody is there to answer.
+    words += [f"--snapshot={snapshot}", "--no-password", f"--file={draft}"]
+    _dump(words, url, environment(connection), lock, sum(rows.values()), console)
+    manifest = Manifest(
+        made_at=database_time(connection).isoformat(timespec="seconds"),
+        server_version=connection.info.server_version,
+        sha256=checksum(draft),
+        rows=rows,
+        migrations=_migrations(connection),
+    ).signed(key)
+    draft.chmod(0o600)
+    Manifest.beside(draft).touch(0o600)
+    Manifest.beside(draft).write_text(json.dumps(asdict(manifest), indent=1) + "\n", "utf-8")
+    with alone_in(file.parent):
+        _refuse_to_overwrite(file)  # another one may have begun when this had
+        Manifest.beside(draft).replace(Manifest.beside(file))
+        draft.replace(file)
     return manifest
 
 

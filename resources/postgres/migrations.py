@@ -13,13 +13,14 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
 import psycopg
+from psycopg import sql
 
 from resources.errors import ConfigurationError
 from resources.postgres import comments, refusals
@@ -221,7 +222,16 @@ class Migrations:
         done = []
         while name := self._alone(self._apply_next):
             done.append(name)
+        if done:
+            self._sample_new_indexes()
         return [*done, *self._alone(self._apply_views)]
+
+    def _sample_new_indexes(self) -> None:
+        """Autovacuum does not: a table with a new index has not changed. Until then the planner guesses."""
+        query = (QUERIES / "unsampled_tables.sql").read_bytes()
+        with suppress(psycopg.Error), transaction(self._connection):
+            for name in self._connection.execute(query).fetchall():
+                self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*name)))
 
     def _alone(self, work: Callable[[], Done]) -> Done:
         """In a transaction of its own, while nobody else changes the schema."""

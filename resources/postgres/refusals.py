@@ -1,7 +1,8 @@
 """What the database says when it refuses or breaks off, by its SQLSTATE, and what to do about it.
 
 Whether waiting helps is said in `outages`. Rows belong in no log. Detail and context quote them, and so does the message
-where a value is not of its type: of those only the relation's name is told.
+where a value is not of its type: of those only the relation's name is told. What depends on what can't be dropped is named
+in the detail, and told.
 """
 
 import re

@@ -11,20 +11,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import psycopg
-from psycopg import sql
 from rich.console import Console
 
 from resources.local import postgres as local_postgres
-from resources.postgres import roles, script
+from resources.postgres import roles, script, statistics
 from resources.postgres.backup import (
-    KALTURA,
     POLL_SECONDS,
     BackupError,
     Manifest,
@@ -39,22 +36,12 @@ from resources.postgres.migrations import MigrationError, Migrations, files
 from resources.postgres.refusals import NOT_ALLOWED
 from resources.postgres.session import commit, refused
 from resources.postgres.table_locks import patiently
-from resources.postgres.views import Views, ViewsStay
+from resources.postgres.views import QUERIES, Views, ViewsStay
+from resources.runtime.printable import printable
 from resources.table import Table
 
 _BORN_FILLED = {"migrations", "privacy"}  # a warehouse without a single row of Kaltura's has rows in these
 
-# Anything that reads the tables themselves, once our views and what is built on those are gone: it would go along.
-_BUILT_ON_IT = """
-SELECT DISTINCT format('%I.%I', outside.nspname, dependent.relname)
-FROM pg_catalog.pg_depend AS depends
-INNER JOIN pg_catalog.pg_rewrite AS rule ON depends.objid = rule.oid
-INNER JOIN pg_catalog.pg_class AS dependent ON rule.ev_class = dependent.oid
-INNER JOIN pg_catalog.pg_namespace AS outside ON dependent.relnamespace = outside.oid
-INNER JOIN pg_catalog.pg_class AS ours ON depends.refobjid = ours.oid
-INNER JOIN pg_catalog.pg_namespace AS inside ON ours.relnamespace = inside.oid
-WHERE inside.nspname IN ('kaltura', 'university') AND outside.nspname NOT IN ('kaltura', 'university')
-"""
 _DROP = """
 SET LOCAL client_min_messages = warning;
 DROP SCHEMA IF EXISTS kaltura, university CASCADE;
@@ -122,7 +109,9 @@ def restore(
             _pour(connection, url, file, manifest, console)
             _bring_up_to_date(connection, manifest, tables)
             views.restore()
+            statistics.take_anew(connection)  # what follows looks people up in tables that nobody has sampled
             keeper.after(connection)
+            statistics.take_anew(connection)  # of those who are left
             rights = _rights_again(connection) if had_roles else _NO_RIGHTS
             views.fill()  # by what their owners may see, once the erased are out
         except psycopg.Error as error:
@@ -130,14 +119,12 @@ def restore(
         except (MigrationError, ViewsStay) as error:
             raise BackupError(f"nothing was restored. {error}") from None
         _commit(connection)
-    with suppress(psycopg.Error, BackupError):  # it is restored; Postgres does this by itself some time later
-        _analyze(url)
     return Restored(manifest, rights)
 
 
 def _take_away(connection: psycopg.Connection, views: Views) -> None:
     views.drop()
-    _refuse_to_lose_what_reads_the_tables(connection)
+    _refuse_to_lose_what_is_built_on_it(connection)
     connection.execute(_DROP)
 
 
@@ -172,14 +159,6 @@ def _commit(connection: psycopg.Connection) -> None:
         raise refused(error) from None
 
 
-def _analyze(url: str) -> None:
-    with connected(url) as connection:
-        connection.autocommit = True
-        for name in table_rows(connection):
-            parts = name.split(".") if "." in name else [KALTURA, name]
-            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*parts)))
-
-
 def _believed(file: Path, key: str, trust: bool) -> Manifest:
     manifest = Manifest.of(file)
     if not manifest.is_signed_with(key) and not trust:
@@ -192,12 +171,14 @@ def _believed(file: Path, key: str, trust: bool) -> Manifest:
     return manifest
 
 
-def _refuse_to_lose_what_reads_the_tables(connection: psycopg.Connection) -> None:
-    readers = [name for (name,) in connection.execute(_BUILT_ON_IT.encode()).fetchall()]
-    if readers:
+def _refuse_to_lose_what_is_built_on_it(connection: psycopg.Connection) -> None:
+    """Raises `BackupError`. Our views, and what is built on those, are gone by then: they are made anew."""
+    query = (QUERIES / "built_on_the_tables.sql").read_text("utf-8")
+    others = [printable(name) for (name,) in connection.execute(query.encode()).fetchall()]
+    if others:
         raise BackupError(
-            f"nothing was restored: {', '.join(readers)} are built on the warehouse's tables, and not on its views. "
-            "Drop them first, and make them anew."
+            f"nothing was restored: built on the warehouse's tables, and not on its views, are {', '.join(others)}. "
+            "Drop them first, and make them anew: they would go with the tables, or lose what they have of them."
         )
 
 

@@ -5,7 +5,8 @@
 settings are given with each BEGIN, in the same round trip: behind a pooler in transaction mode what is set for a session
 is lost, or reaches the pooler's other clients. Only what poolers keep for each client is set once.
 
-A role's own time limits stay: they are the administrator's, and `refusals` says which of them was met.
+A role's own time limits stay: they are the administrator's, and `refusals` says which of them was met. A transaction that
+has to wait for something else is without them.
 """
 
 import re
@@ -52,6 +53,13 @@ _SETTINGS = {
     "search_path": "pg_catalog",
 }
 _SET = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', '{value}', TRUE)" for name, value in _SETTINGS.items())
+
+# For a transaction that waits for what is not the database: a run's end, pg_dump. Until it ends; a server before version 17
+# knows but two of them.
+NO_TIME_LIMITS = """
+SELECT set_config(name, '0', TRUE) FROM pg_catalog.pg_settings
+WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout', 'statement_timeout')
+"""
 
 
 class DatabaseError(ConfigurationError):

@@ -4,6 +4,8 @@ Whoever may read a column reads them in `pg_stats`. They outlive the rows, so wh
 same transaction. `ANALYZE` of an empty table leaves what there was: those are cleared, which Postgres 18 can.
 """
 
+from collections.abc import Collection
+
 import psycopg
 from psycopg import sql
 
@@ -36,13 +38,24 @@ _HAS_SAMPLES = "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = %s AND ta
 
 def take_anew(connection: psycopg.Connection) -> list[str]:
     """Of every table of `kaltura` and `university`, in the connection's transaction. The tables where that can't be done."""
-    version = connection.info.server_version
-    maintains = "has_table_privilege(relations.oid, 'MAINTAIN')" if version >= HAS_MAINTAIN else "FALSE"
+    can_clear = connection.info.server_version >= CAN_CLEAR
     left = []
-    for schema, name, may in connection.execute(_TABLES.format(maintains=maintains).encode()).fetchall():
-        if not may or not _taken(connection, schema, name, version >= CAN_CLEAR):
+    for schema, name, may in _tables(connection):
+        if not may or not _taken(connection, schema, name, can_clear):
             left.append(f"{schema}.{name}")
     return left
+
+
+def left_to_autovacuum(connection: psycopg.Connection, schema: str, names: Collection[str]) -> list[str]:
+    """Those of the tables that this login may not take them of."""
+    return [name for place, name, may in _tables(connection) if place == schema and name in names and not may]
+
+
+def _tables(connection: psycopg.Connection) -> list[tuple[str, str, bool]]:
+    """Schema and name of each, and whether this login may."""
+    has_maintain = connection.info.server_version >= HAS_MAINTAIN
+    maintains = "has_table_privilege(relations.oid, 'MAINTAIN')" if has_maintain else "FALSE"
+    return connection.execute(_TABLES.format(maintains=maintains).encode()).fetchall()
 
 
 def told_of(left: list[str]) -> str:

@@ -26,6 +26,18 @@ STAGED = sql.Identifier("pg_temp", "staged")
 
 
 @dataclass(frozen=True)
+class ListRead:
+    """A file that was read and held against its columns, and by which settings."""
+
+    path: Path
+    wanted: UniversityList
+    account: int
+    privacy: Privacy
+    timezone: ZoneInfo
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What the load of one list did. `erased`: lines left out, of people who have been erased.
 
@@ -45,25 +57,24 @@ class Loaded:
     local_times: str = ""
 
 
-def load(
-    connection: psycopg.Connection,
-    path: Path,
-    wanted: UniversityList,
-    account: int,
-    privacy: Privacy,
-    timezone: ZoneInfo,
-    *,
-    accept_empty: bool = False,
-) -> Loaded:
+def read_list(path: Path, wanted: UniversityList, account: int, privacy: Privacy, timezone: ZoneInfo) -> ListRead:
+    """What `load` puts into the table. To be read before the transaction: a server ends one that waits for a file.
+
+    Raises `ListRefused` where the file can't be used, `OSError` where it can't be read.
+    """
+    return ListRead(path, wanted, account, privacy, timezone, validated(path, wanted, account, privacy, timezone))
+
+
+def load(connection: psycopg.Connection, listed: ListRead, *, accept_empty: bool = False) -> Loaded:
     """Make the account's rows of the list those of the file. The caller's transaction.
 
-    Raises `ListRefused` where the file can't be used, or has times and the days are cut in another zone than `timezone`;
-    `OSError` where it can't be read, `PrivacyError` where the warehouse is filled with other settings.
+    Raises `ListRefused` where the file is empty, or has times and the days are cut in another zone than it was read in;
+    `PrivacyError` where the warehouse is filled with other settings.
     """
-    frame = validated(path, wanted, account, privacy, timezone)
+    path, wanted, account, privacy, frame = listed.path, listed.wanted, listed.account, listed.privacy, listed.frame
     lock_shared(connection)
     require_mode(connection, privacy)
-    local_times = _local_times(connection, path, account, timezone) if wanted.has_times else ""
+    local_times = _local_times(connection, path, account, listed.timezone) if wanted.has_times else ""
     target = sql.Identifier("university", wanted.name)
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
     erased = aged = 0

@@ -10,15 +10,10 @@ from contextlib import suppress
 import psycopg
 
 from resources.postgres.locks import LOADS_LOCK, NOTICED_WHEN_GONE, take_lock
-from resources.postgres.session import connect, refused
+from resources.postgres.session import NO_TIME_LIMITS, connect, refused
 
 _PROGRAM = "kaltura run {}"  # and the first characters of its id: who else wants the lock is told it
 RESTORE_TAKES_SECONDS = 180  # what is waited for; the run is tried again later
-
-_NO_LIMITS = """
-SELECT set_config(name, '0', TRUE) FROM pg_catalog.pg_settings
-WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout', 'statement_timeout')
-"""
 
 
 class UnderWay:
@@ -63,7 +58,7 @@ class UnderWay:
                 connection.execute("BEGIN")  # it ends, and the lock with it, as the connection does
                 connection.execute("SELECT set_config('application_name', %s, TRUE)", [self._program])
                 connection.execute(f"SET LOCAL lock_timeout = '{RESTORE_TAKES_SECONDS}s'".encode())
-                connection.execute(_NO_LIMITS.encode())
+                connection.execute(NO_TIME_LIMITS.encode())
                 connection.execute(NOTICED_WHEN_GONE.encode())
             take_lock(connection, LOADS_LOCK, "a restore, or what else keeps loads off, to end", shared=True)
         except BaseException:

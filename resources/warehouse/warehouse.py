@@ -35,6 +35,7 @@ from resources.warehouse.load import Load
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.under_way import UnderWay
 
+_FILLED_WITH_THEM = ("changes", "loads", "people", "rejects")  # by a run, and read by views and the next day
 FORGET_OLD_LOADS = CHECKOUT / "sql" / "queries" / "forget_old_loads.sql"
 ROWS_EXPECTED = CHECKOUT / "sql" / "queries" / "rows_expected.sql"
 TELLING_MEDIAN = 20  # rows: a weekday with fewer may well have none
@@ -285,14 +286,17 @@ class Warehouse:
             old = {"partner_id": partner_id, "before": before}
             return before, connection.execute(FORGET_OLD_LOADS.read_bytes(), old).rowcount
 
-    def gather_statistics(self, tables: Sequence[Table]) -> None:
+    def gather_statistics(self, tables: Sequence[Table]) -> list[str]:
         """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over
-        freshly filled tables may take minutes in place of milliseconds. Left to autovacuum where it can't be done.
+        freshly filled tables may take minutes in place of milliseconds. Which tables this login has to leave to it.
         """
-        names = sql.SQL(", ").join(sql.Identifier("kaltura", name) for name in (*(t.name for t in tables), "loads"))
+        names = sorted({*(table.name for table in tables), *_FILLED_WITH_THEM})
+        left: list[str] = []
         with suppress(WarehouseError, psycopg.Error), self.connection() as connection:
-            connection.execute("SET LOCAL client_min_messages = error")  # a login that owns no table is merely ignored
-            connection.execute(sql.SQL("ANALYZE {}").format(names))
+            left = statistics.left_to_autovacuum(connection, "kaltura", names)
+            if own := [sql.Identifier("kaltura", name) for name in names if name not in left]:
+                connection.execute(sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(own)))
+        return left
 
 
 def _raw(pooled: sa.Connection) -> psycopg.Connection:

@@ -15,6 +15,7 @@ from pipelines.command_line import front_door
 from resources.postgres.backup import BackupError, Manifest, back_up
 from resources.postgres.restore import restore
 from resources.postgres.roles import apply_roles
+from resources.postgres.statistics import HAS_MAINTAIN
 from resources.privacy.erasure import erased_at
 from resources.privacy.restored import KeptErasures
 from simulator import Fault, User, View
@@ -156,6 +157,10 @@ def test_a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to
         with psycopg.connect(place.warehouse.url, autocommit=True) as connection:
             connection.execute("CREATE ROLE test_loader LOGIN IN ROLE kaltura_loader")
             try:
+                if connection.info.server_version >= HAS_MAINTAIN:  # before, roles.sql can't give it
+                    connection.execute(
+                        "REVOKE MAINTAIN ON ALL TABLES IN SCHEMA kaltura, university FROM kaltura_loader"
+                    )
                 url = place.warehouse.url.replace("postgres@", "test_loader@", 1)
                 words, more = TAKES_OUT["erase"]
                 said = ordered(place, *words, **more, DATABASE_URL=url)
@@ -171,8 +176,8 @@ NAMES_AGAIN = {
     "no retention": ({}, "RETENTION_DAYS is not set here: names that", TRACES),
     "no account": (
         {"RETENTION_DAYS": "1", "KALTURA_PARTNER_ID": ""},
-        "there again until `retention` is run: DATABASE_URL is set and KALTURA_PARTNER_ID is not",
-        TRACES,
+        "names taken out again of days before ",  # as the warehouse that is replaced tells
+        set(),
     ),
     "another mode": ({"PII_MODE": "pseudonymous"}, "`python -m pipelines retention --all`", TRACES),
 }

@@ -17,7 +17,7 @@ from resources.postgres.roles import apply_roles
 from resources.postgres.session import opened
 from resources.privacy.pseudonyms import FULL, is_pseudonym
 from resources.university.lists import COURSE_ROOMS, COURSES, ENROLMENTS
-from resources.university.load import load
+from resources.university.load import load, read_list
 from resources.warehouse.warehouse import Warehouse
 from simulator import Breakout, ListedWorld, Running, Session, User, View
 from tests.integration.test_whole_days import Place
@@ -73,7 +73,7 @@ def listed(url: str) -> None:
             f"course_id,person_id,person_email\nc1,{ADA.user_id},\nc2,,{ADA.email}\nc3,{ADA.user_id},\nc1,zed,\nc1,abe,\n"
         )
         for wanted in (COURSES, COURSE_ROOMS, ENROLMENTS):
-            load(connection, folder / wanted.file_name, wanted, 1, FULL, ZoneInfo("UTC"))
+            load(connection, read_list(folder / wanted.file_name, wanted, 1, FULL, ZoneInfo("UTC")))
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_a_loader_loads_the_lists(filled: str, tmp_path: Path) -> None:
     (tmp_path / "enrolments.csv").write_text(f"course_id,person_id\nc1,{ADA.user_id}\nc1,never.came\n")
     acting_as(filled, LOADER).close()
     with opened(filled.replace("postgres@", "some_loader@")) as connection:
-        done = load(connection, tmp_path / "enrolments.csv", ENROLMENTS, 1, FULL, ZoneInfo("UTC"))
+        done = load(connection, read_list(tmp_path / "enrolments.csv", ENROLMENTS, 1, FULL, ZoneInfo("UTC")))
     assert (done.rows, done.unknown_courses) == (2, 0)
 
 

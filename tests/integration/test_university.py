@@ -31,7 +31,7 @@ from resources.privacy.people import PrivacyError
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.privacy.restored import KeptErasures
 from resources.university.lists import COURSES, ENROLMENTS, LISTS, UniversityList
-from resources.university.load import Loaded, load
+from resources.university.load import Loaded, load, read_list
 from resources.university.read import ListRefused
 from resources.warehouse.accounts import forget_account
 from resources.warehouse.resource import Postgres
@@ -69,7 +69,7 @@ def written(folder: Path, **content: str) -> Path:
 
 def loaded(url: str, folder: Path, wanted: UniversityList, privacy: Privacy = FULL, **options: bool) -> Loaded:
     with opened(url) as connection:
-        return load(connection, folder / wanted.file_name, wanted, 1, privacy, ZoneInfo("UTC"), **options)
+        return load(connection, read_list(folder / wanted.file_name, wanted, 1, privacy, ZoneInfo("UTC")), **options)
 
 
 def all_loaded(url: str, folder: Path, privacy: Privacy = FULL) -> list[Loaded]:

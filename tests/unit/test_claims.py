@@ -35,6 +35,7 @@ ONE_ACCOUNT = "integration/test_retention_of_one_account.py::test_"
 HISTORY = "integration/test_history.py::test_"
 BY_SQL, TIED = "integration/test_lists_by_sql.py::test_", "integration/test_listed_pseudonyms.py::test_"
 NAMES_AGAIN = "names_of_old_days_that_a_backup_brings_back_are_taken_out_again_or_that_is_said"
+RESTORED = "integration/test_restored_names.py::test_"
 ANALYSTS = "integration/test_views_of_analysts.py::test_"
 PLANS = "integration/test_plans_tell_nothing.py::test_"
 BY_ORDER = "integration/test_order_of_rows.py::test_pseudonyms_do_not_come_in_the_order_of_ids"
@@ -227,7 +228,7 @@ CLAIMS = {
     "Erasing, retention and `forget-account` take them": [
         f"{ERASED}the_planner_keeps_nothing_of_whoever_was_taken_out"
     ],
-    "A login that owns no table may not": [
+    "A login that may not (one without MAINTAIN": [
         f"{ERASED}a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to_do"
     ],
     "HMACs of the person, and of each": [
@@ -241,8 +242,17 @@ CLAIMS = {
     "**A backup that is restored**": [
         f"{ERASED}a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older_backup", EVERYWHERE,
     ],
-    "Names of days older than `RETENTION_DAYS` are taken": [f"{ERASED}{NAMES_AGAIN}"],
-    "Where the variable is not set, or the backup": [f"{ERASED}{NAMES_AGAIN}"],
+    "Names of days older than `RETENTION_DAYS` are taken": [
+        f"{ERASED}{NAMES_AGAIN}", f"{RESTORED}what_each_account_had_taken_out_goes_again_whosever_settings_a_restore_has",
+    ],
+    "Of an account of which neither tells": [
+        f"{ERASED}{NAMES_AGAIN}",
+        f"{RESTORED}an_account_of_which_nothing_tells_how_long_it_keeps_names_is_named_with_its_command",
+    ],
+    "`restore` names each such account": [
+        f"{ERASED}{NAMES_AGAIN}",
+        f"{RESTORED}an_account_of_which_nothing_tells_how_long_it_keeps_names_is_named_with_its_command",
+    ],
     "Without the `PII_KEY` that belongs": [f"{ERASED}a_restore_without_the_key_of_the_erased_restores_nothing"],
     "`RETENTION_DAYS=365` keeps": [
         f"{PRIVACY}how_old_a_day_is_goes_by_the_databases_clock_and_not_by_this_machines",
