@@ -125,17 +125,17 @@ def erased_among(
     """
     if not suppressions:
         return set()
-    known = {
-        each: {each.known_by, (each.person_email or each.known_by).lower(), *(held or {}).get(each.known_by, ())}
-        for each in named
-    }
+    known = {each: {each.known_by, *(held or {}).get(each.known_by, ())} for each in named}
     names = set[str]().union(*known.values())
     ids = suppressions.erased({each: pseudonym_of(people, each) for each in names}).keys()
+    by_email = suppressions.erased_by({each.person_email.lower() for each in known if each.person_email})
     emails = suppressions.being(each.person_email for each in known if each.person_email and not each.person_id)
     return {
         each
         for each in known
-        if not known[each].isdisjoint(ids) or (not each.person_id and each.person_email in emails)
+        if not known[each].isdisjoint(ids)
+        or (each.person_email or "").lower() in by_email
+        or (not each.person_id and each.person_email in emails)
     }
 
 

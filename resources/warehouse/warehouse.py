@@ -21,10 +21,11 @@ from resources.postgres.session import DatabaseError, DatabaseUnreachable, conne
 from resources.postgres.url import libpq_url
 from resources.privacy import roster
 from resources.privacy.day_privacy import DayPrivacy
-from resources.privacy.erasure import erase_ids
+from resources.privacy.erasure import erase_who_came
 from resources.privacy.people import lock_exclusively, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.privacy.registry import PersonRegistry
+from resources.privacy.suppressions import has_unswept
 from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 from resources.table import Table
@@ -198,18 +199,20 @@ class Warehouse:
         return loads
 
     def erase_who_came(self, partner_id: int, tables: Sequence[Table]) -> int:
-        """Take those out of all days who came under another id since they were erased; how many ids those were.
+        """Take those out of all days who came under another id since they were erased; how many people those were.
 
-        A day that is being loaded has room for its own rows alone. Other loads are waited for. Raises `WarehouseError`.
+        A day that is being loaded has room for its own rows alone. The database remembers them: a run that is killed, or
+        is refused here, leaves them to the next one. Other loads are waited for. Raises `WarehouseError`.
         """
-        ids = self._registry.erased(partner_id)
-        if ids:
-            with self.connection() as connection:
-                lock_exclusively(connection)
-                erase_ids(connection, self.privacy.of_account(partner_id), tables, ids)
-                statistics.take_anew(connection)
-            self._registry = PersonRegistry()
-        return len(ids)
+        with self.connection() as connection:
+            if not has_unswept(connection, partner_id):
+                return 0
+        with self.connection() as connection:
+            lock_exclusively(connection)
+            people = erase_who_came(connection, self.privacy.of_account(partner_id), tables)
+            statistics.take_anew(connection)
+        self._registry = PersonRegistry()
+        return people
 
     def next_pull(self) -> int:
         """The number of a pull that is about to begin: higher than that of every one before. An outage is waited for."""
