@@ -53,6 +53,7 @@ class DayPrivacy:
         self.partner_id = partner_id
         self.day = day
         self.removals = 0
+        self.has_taken_names = False  # out of rows that were there
 
     def ask(self, connection: psycopg.Connection) -> None:
         """What is settled, and who was erased: under `LOADS_SHARE`. In a pipeline."""
@@ -82,7 +83,8 @@ class DayPrivacy:
             days = self.day, self.day + dt.timedelta(days=1)
             listed_pseudonyms.tie_days(self.connection, self.privacy, self.partner_id, *days)
             listed_pseudonyms.tie_arrivals(self.connection, self.people, self._beside_emails(arrived))
-            pseudonymise(self.connection, self.privacy, tables, self.partner_id, *days)
+            counts = pseudonymise(self.connection, self.privacy, tables, self.partner_id, *days)
+            self.has_taken_names = any(counts.values())
             arrived = [self._aged(each) for each in arrived]
         elif self.privacy.is_full:
             return self._known(arrived, registry)

@@ -71,6 +71,8 @@ class Warehouse:
         self._registry = PersonRegistry()
         self._under_way: UnderWay | None = None
         self._may_have_lost_it = False
+        self._has_old_samples = False
+        self._samples_left: list[str] = []
         self.url = libpq_url(url)  # raises at once where it is none
         # What it would look up for a type of columns that nothing here has is three round trips.
         self.engine = sa.create_engine(
@@ -161,7 +163,8 @@ class Warehouse:
     def register_listed_people(self, partner_id: int, tables: Sequence[Table]) -> None:
         """Give everybody on the account's lists the pseudonym that analysts see: lists may be filled by SQL."""
         with self.connection() as connection:
-            roster.register(connection, self.privacy, partner_id, tables)
+            has_taken_out = roster.register(connection, self.privacy, partner_id, tables)
+        self._has_old_samples |= has_taken_out
 
     def require_timezone(self, partner_id: int, timezone: ZoneInfo) -> None:
         """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""
@@ -196,6 +199,7 @@ class Warehouse:
             registry = self._registry  # not before: a new connection may lead to another server
             loads = load.run(connection, registry)
         registry.committed(privacy.partner_id, privacy.removals, privacy.added)
+        self._has_old_samples |= privacy.has_taken_names
         return loads
 
     def erase_who_came(self, partner_id: int, tables: Sequence[Table]) -> int:
@@ -210,9 +214,21 @@ class Warehouse:
         with self.connection() as connection:
             lock_exclusively(connection)
             people = erase_who_came(connection, self.privacy.of_account(partner_id), tables)
-            statistics.take_anew(connection)
+            left = statistics.take_anew(connection)
+        self._has_old_samples, self._samples_left = False, left
         self._registry = PersonRegistry()
         return people
+
+    def renew_samples(self) -> list[str]:
+        """Take the planner's samples anew (`statistics.py`) where people were taken out since this was opened.
+
+        The tables of which that can't be done. Raises `WarehouseError`.
+        """
+        if self._has_old_samples:
+            with self.connection() as connection:
+                self._samples_left = statistics.take_anew(connection)
+            self._has_old_samples = False
+        return self._samples_left
 
     def next_pull(self) -> int:
         """The number of a pull that is about to begin: higher than that of every one before. An outage is waited for."""
@@ -292,7 +308,8 @@ class Warehouse:
         """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over
         freshly filled tables may take minutes in place of milliseconds. Left to autovacuum where it can't be done.
         """
-        names = sql.SQL(", ").join(sql.Identifier("kaltura", name) for name in (*(t.name for t in tables), "loads"))
+        in_order = sorted({*(table.name for table in tables), "loads"})  # that of `statistics.take_anew`: no deadlock
+        names = sql.SQL(", ").join(sql.Identifier("kaltura", name) for name in in_order)
         with suppress(WarehouseError, psycopg.Error), self.connection() as connection:
             connection.execute("SET LOCAL client_min_messages = error")  # a login that owns no table is merely ignored
             connection.execute(sql.SQL("ANALYZE {}").format(names))
