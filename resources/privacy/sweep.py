@@ -6,7 +6,7 @@ and the people lock of `people.py`.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -19,7 +19,7 @@ from resources.privacy.pseudonyms import EXTRA, People, withheld
 from resources.privacy.suppressions import Suppressions
 from resources.table import Table
 
-AT_ONCE = 5000
+AT_ONCE = 1000
 SHARED = " (a name of others too)"
 
 
@@ -59,11 +59,17 @@ class Sweep:
         counts[roster.NAME] = roster.take_out(self.connection, self.people, self.tables, self.suppressions)
         return counts
 
-    def _values(self, table: Table, column: str) -> list[str]:
+    def _values(self, table: Table, column: str) -> Iterator[str]:
         query = sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE partner_id = %s AND {0} IS NOT NULL").format(
             sql.Identifier(column), target_of(table)
         )
-        return [value for (value,) in self.connection.execute(query, [self.partner_id])]
+        return (value for (value,) in self._some_at_a_time(query, [self.partner_id]))
+
+    def _some_at_a_time(self, query: sql.Composed | sql.SQL, parameters: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        """Rows as they were when this began. A value of `extra` may be long, and there may be one a row."""
+        with self.connection.cursor("some_at_a_time") as cursor:
+            cursor.itersize = AT_ONCE
+            yield from cursor.execute(query, parameters)
 
     def _empty(self, table: Table, column: str, values: set[str]) -> int:
         if not values:
@@ -78,18 +84,15 @@ class Sweep:
     def _changes(self, table: Table) -> int:
         """All changes of the account are read, some at a time: what stands in them is JSON."""
         written = 0
-        with self.connection.cursor("changes_of_account") as cursor:
-            cursor.itersize = AT_ONCE
-            cursor.execute(
-                "SELECT ctid::text, load_id, key, before, after FROM kaltura.changes WHERE table_name = %s"
-                " AND (key ->> 'partner_id')::bigint = %s",
-                [table.name, self.partner_id],
-            )
-            for place, load_id, key, before, after in cursor:
-                sides = [key, self._side(table, before), self._side(table, after)]
-                if sides[1:] != [before, after]:
-                    rewrite_change(self.connection, load_id, place, sides)
-                    written += 1
+        query = sql.SQL(
+            "SELECT ctid::text, load_id, key, before, after FROM kaltura.changes WHERE table_name = %s"
+            " AND (key ->> 'partner_id')::bigint = %s"
+        )
+        for place, load_id, key, before, after in self._some_at_a_time(query, [table.name, self.partner_id]):
+            sides = [key, self._side(table, before), self._side(table, after)]
+            if sides[1:] != [before, after]:
+                rewrite_change(self.connection, load_id, place, sides)
+                written += 1
         return written
 
     def _side(self, table: Table, side: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -104,27 +107,30 @@ class Sweep:
 
     def _rejects(self) -> int:
         """Lines in which an erased person stands."""
-        query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s"
-        found = self.connection.execute(query, [self.partner_id]).fetchall()
-        return self._withhold([each for each in found if self.suppressions.naming(each[2:])])
+        query = sql.SQL("SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s")
+        found = self._some_at_a_time(query, [self.partner_id])
+        return self._withhold(each for each in found if self.suppressions.naming(each[2:]))
 
     def withhold_pieces(self) -> int:
         """Lines that loads keep no longer, now that somebody is suppressed: those that are not whole."""
         written = 0
-        query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s"
+        query = sql.SQL("SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s")
         for table in self.tables:
-            found = self.connection.execute(query, [self.partner_id, table.report_id]).fetchall()
-            kept = self.suppressions.kept_lines([raw for *_, raw in found], table)
-            written += self._withhold([each for each, line in zip(found, kept, strict=True) if line != each[2]])
+            found = self._some_at_a_time(query, [self.partner_id, table.report_id])
+            written += self._withhold(
+                each for each in found if self.suppressions.kept_lines(each[2:], table) != [each[2]]
+            )
         return written
 
-    def _withhold(self, lines: Sequence[tuple[str, int, str]]) -> int:
+    def _withhold(self, lines: Iterable[tuple[Any, ...]]) -> int:
+        written = 0
         for place, load_id, raw in lines:
+            written += 1
             self.connection.execute(
                 "UPDATE kaltura.rejects SET raw = %s WHERE load_id = %s AND ctid = %s::tid",
                 [withheld(raw), load_id, place],
             )
-        return len(lines)
+        return written
 
 
 def rewrite_change(
