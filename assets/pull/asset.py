@@ -33,7 +33,7 @@ from resources.kaltura.clock import SAID_FROM_SECONDS, difference
 from resources.kaltura.errors import KalturaError
 from resources.kaltura.resource import Kaltura, account_name
 from resources.kaltura.windows import Days
-from resources.postgres import outages
+from resources.postgres import outages, statistics
 from resources.privacy.pseudonyms import People
 from resources.runtime import event_files, interrupts, memory
 from resources.runtime.processes import execution_tag
@@ -153,6 +153,7 @@ class _Run:
         self.root_run_id = context.run.root_run_id or context.run.run_id
         self.failed: dict[dt.date, Exception] = {}
         self.not_checked: WarehouseError | None = None
+        self.not_erased: WarehouseError | None = None
         self.reasons_said: set[str] = set()
         self.marked: set[dt.date] = set()
         self.undated = Undated()
@@ -237,11 +238,23 @@ class _Run:
             self._fail(day, NotAsked(NOT_LOADED))
 
     def erase_who_came(self) -> None:
-        """Out of days that the run has not pulled, too."""
-        if self.warehouse.erase_who_came(self.people.partner_id, TABLES):
-            self.context.log.info(
-                "Somebody who had been erased came under an id not known as theirs: it is, and has gone."
-            )
+        """Out of days that the run has not pulled, too. Where that fails, the run has more to tell: so it goes on."""
+        try:
+            for attempt in outages.attempts(retries.passes):
+                with attempt:
+                    erased = self.warehouse.erase_who_came(self.people.partner_id, TABLES)
+            if erased:
+                self.context.log.info(
+                    "Somebody who had been erased came under an id not known as theirs: it is, and has gone."
+                )
+            for attempt in outages.attempts(retries.passes):
+                with attempt:
+                    left = self.warehouse.renew_samples()
+        except WarehouseError as error:
+            self.not_erased = error
+            return
+        if left:
+            self.context.log.warning(statistics.told_of(left))
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):
@@ -307,11 +320,14 @@ class _Run:
             days = sorted(self.failed)
             told = [reasons.headline(len(days)), *reasons.lines(self.failed)]
             metadata[reasons.FAILED_DAYS] = dg.MetadataValue.json([str(day) for day in days])
+        if self.not_erased:
+            errors.append(self.not_erased)
+            told.append(f"Who was erased and came again is not taken out of all days yet: {self.not_erased}")
         if self.not_checked:
             errors.append(self.not_checked)
             told.append(f"The checks could not be done: {self.not_checked}")
-            if self.reports and not self.failed:
-                told.append("All days of the run are loaded.")
+        if errors and self.reports and not self.failed:
+            told.append("All days of the run are loaded.")
         if errors:
             raise retries.failure(self.context, errors, "\n".join(told), metadata)
 

@@ -33,6 +33,7 @@ def command(database_url: str) -> None:
 
 def _register_listed_people(at: str, tables: Sequence[Table]) -> None:
     """As each pull does. Not where the settings are missing here, or are not those that the warehouse is filled with."""
+    from resources.postgres import statistics
     from resources.postgres.session import opened
     from resources.privacy import roster
     from resources.privacy.people import has_settings_of, lock_shared
@@ -45,4 +46,5 @@ def _register_listed_people(at: str, tables: Sequence[Table]) -> None:
     with opened(at) as connection:
         lock_shared(connection)
         if has_settings_of(connection, privacy):
-            roster.register(connection, privacy, None, tables)
+            left = statistics.take_anew(connection) if roster.register(connection, privacy, None, tables) else []
+            click.echo(statistics.told_of(left), nl=bool(left))

@@ -14,6 +14,7 @@ from psycopg import sql
 from resources.arrivals import Arrivals
 from resources.postgres import copy as copying
 from resources.privacy import listed_pseudonyms
+from resources.privacy.ids import known_pseudonyms
 from resources.privacy.listed_pseudonyms import USER_EMAIL
 from resources.privacy.meetings import Key, arriving_hosts
 from resources.privacy.people import ask_first_day_kept, first_day_in, require_mode
@@ -29,12 +30,13 @@ from resources.privacy.pseudonyms import (
     People,
     Privacy,
     distinct,
+    pseudonym_of,
     replaced,
     withheld,
 )
 from resources.privacy.registry import PersonRegistry
 from resources.privacy.suppressions import Suppressions
-from resources.table import Kind
+from resources.table import Kind, Table
 
 _KINDS = {"partner_id": Kind.NUMBER, "user_id": Kind.TEXT, "pseudonym": Kind.TEXT}
 _COPY = sql.SQL("COPY kaltura.people (partner_id, user_id, pseudonym) FROM STDIN (FORMAT binary)").format()
@@ -51,6 +53,7 @@ class DayPrivacy:
         self.partner_id = partner_id
         self.day = day
         self.removals = 0
+        self.has_taken_names = False  # out of rows that were there
 
     def ask(self, connection: psycopg.Connection) -> None:
         """What is settled, and who was erased: under `LOADS_SHARE`. In a pipeline."""
@@ -75,11 +78,13 @@ class DayPrivacy:
         arrived = [replace(each, rejects=self.people.rejects(each.rejects)) for each in arrived]
         if self.privacy.is_full and self.is_past_retention:
             self._erased_by_email(arrived, registry)  # while the e-mails are there
+            self._being_an_erased_email(_ids(arrived), [each.table for each in arrived])
             tables = [each.table for each in arrived]
             days = self.day, self.day + dt.timedelta(days=1)
             listed_pseudonyms.tie_days(self.connection, self.privacy, self.partner_id, *days)
             listed_pseudonyms.tie_arrivals(self.connection, self.people, self._beside_emails(arrived))
-            pseudonymise(self.connection, self.privacy, tables, self.partner_id, *days)
+            counts = pseudonymise(self.connection, self.privacy, tables, self.partner_id, *days)
+            self.has_taken_names = any(counts.values())
             arrived = [self._aged(each) for each in arrived]
         elif self.privacy.is_full:
             return self._known(arrived, registry)
@@ -87,6 +92,8 @@ class DayPrivacy:
             return [replace(each, unread=_without_sessions(each)) for each in arrived]
         if not self.suppressions:
             return arrived
+        if self.privacy.mode is Mode.PSEUDONYMOUS:
+            self._being_an_erased_email(_ids(arrived), [each.table for each in arrived])
         there = _ids(arrived) | _unread_ids(arrived)
         return self._without(arrived, self.suppressions.erased({person: person for person in there}))
 
@@ -107,7 +114,8 @@ class DayPrivacy:
         by_email = self._erased_by_email(arrived, registry)
         new = registry.unknown(self.connection, self.partner_id, self.removals, there, self.suppressions)
         pseudonyms = dict(zip(new, self.people.pseudonyms(new), strict=True))
-        erased = self.suppressions.erased(pseudonyms) | by_email | self._being_an_erased_email(pseudonyms)
+        theirs = self._being_an_erased_email(new, [each.table for each in arrived])
+        erased = self.suppressions.erased(pseudonyms) | by_email | theirs
         added = {user_id: made for user_id, made in pseudonyms.items() if user_id not in erased}
         if added:
             self.added = set(added)
@@ -118,14 +126,19 @@ class DayPrivacy:
         refused = {user_id: self.people.pseudonym(user_id) for user_id in _unread_ids(arrived) - there}
         return self._without(arrived, erased | self.suppressions.erased(refused))
 
-    def _being_an_erased_email(self, new: Mapping[str, str]) -> dict[str, str]:
-        """New ids that are the e-mail of somebody who was erased, with their pseudonyms: theirs, from now on."""
-        found = self.suppressions.being(each for each in new if EMAIL_HAS in each) if self.suppressions else set()
-        for each in found:
-            self.suppressions.include(new[each], [each])
-        if found:
-            self.suppressions.save()
-        return {each: new[each] for each in found}
+    def _being_an_erased_email(self, ids: Iterable[str], tables: Sequence[Table]) -> dict[str, str]:
+        """Ids (or pseudonyms) that are the e-mail of somebody who was erased: theirs, where nobody had them before."""
+        made = {each: pseudonym_of(self.people, each) for each in ids} if self.suppressions else {}
+        found = self.suppressions.being_emails(made)
+        found -= self.suppressions.erased({each: made[each] for each in found}).keys()
+        if not found:
+            return {}
+        there = known_pseudonyms(self.connection, self.partner_id, tables, [made[each] for each in found])
+        new = {each: made[each] for each in found if made[each] not in there}
+        for each, pseudonym in new.items():
+            self.suppressions.include(pseudonym, [each])
+        self.suppressions.save()
+        return new
 
     def _beside_emails(self, arrived: Sequence[Arrivals]) -> set[tuple[str, str]]:
         """Ids, and the e-mails that they come with, of people who have not been erased."""
@@ -146,7 +159,7 @@ class DayPrivacy:
                 has_email = each.frame[name].str.contains(EMAIL_HAS, regex=False, na=False)
                 rows = each.frame.loc[has_email & ~each.frame[column].isin(_NO_IDS), [column, name]]
                 emails = registry.unasked(self.partner_id, self.removals, set(distinct(rows[name])))
-                erased = self.suppressions.erased({email: self.people.pseudonym(email) for email in emails})
+                erased = self.suppressions.erased_by(emails)
                 asked |= emails.difference(erased)
                 theirs = distinct(rows.loc[rows[name].isin(list(erased)), column])
                 found.update((user_id, self.people.pseudonym(user_id)) for user_id in theirs)

@@ -6,25 +6,21 @@ tables have beside the id. Rows and figures stay, under another pseudonym in eac
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from resources.privacy import roster
 from resources.privacy.identity import identity
-from resources.privacy.ids import beside_emails, everybody, whose_email
+from resources.privacy.ids import beside_emails, everybody, others_with, whose_email
 from resources.privacy.meetings import Key, hosted_as
 from resources.privacy.pseudonymise import Counts, note_removal, refiltered, target_of
-from resources.privacy.pseudonyms import ERASED, EXTRA, PEOPLE_FILTER, People, is_pseudonym, pseudonym_of, withheld
+from resources.privacy.pseudonyms import ERASED, EXTRA, NOBODY, PEOPLE_FILTER, People, is_pseudonym, pseudonym_of
 from resources.privacy.suppressions import Suppressions
+from resources.privacy.sweep import Sweep, forget_content, rewrite_change
 from resources.table import Table
-
-AT_ONCE = 5000
-SHARED = " (a name of others too)"
 
 
 def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table], user_id: str) -> Counts | None:
@@ -33,12 +29,15 @@ def erase(connection: psycopg.Connection, people: People, tables: Sequence[Table
     None where nothing in the database is theirs, and nothing was written.
     """
     suppressions = Suppressions(connection, people)
-    ids = (*whose_email(connection, people, tables, user_id), user_id)
-    counts = _erased(connection, people, tables, ids, suppressions)
+    theirs = whose_email(connection, people, tables, user_id)
+    # Where the e-mail is an id, and others have it beside their own, by the e-mail nobody is erased.
+    if theirs or not others_with(connection, people, tables, user_id):
+        suppressions.include_by(pseudonym_of(people, user_id))
+    counts = _erased(connection, people, tables, (*theirs, user_id), suppressions)
     if not any(counts.values()):
         return None
-    counts["rejects"] += _Sweep(connection, people, tables, suppressions).withhold_pieces()
-    suppressions.save()
+    counts["rejects"] += Sweep(connection, people, tables, suppressions).withhold_pieces()
+    suppressions.save(are_swept=True)
     note_removal(connection)
     return counts
 
@@ -47,28 +46,43 @@ def erase_again(connection: psycopg.Connection, people: People, tables: Sequence
     """Take everybody who is suppressed out of what a backup has brought back; how many people that were."""
     suppressions = Suppressions(connection, people)
     there = everybody(connection, people.partner_id, tables)
-    pseudonyms = {each: pseudonym_of(people, each) for each in there}
     emails = beside_emails(connection, people.partner_id, tables)
-    by_email = suppressions.erased({email: people.pseudonym(email) for email in emails})
-    erased = {each: pseudonyms[each] for email in by_email for each in emails[email]} | suppressions.erased(pseudonyms)
+    by_email = {each for email in suppressions.erased_by(emails) for each in emails[email]}
+    erased = suppressions.erased({each: pseudonym_of(people, each) for each in there})
+    erased |= {each: pseudonym_of(people, each) for each in by_email}
+    return _erased_again(connection, people, tables, erased, there, suppressions)
+
+
+def erase_who_came(connection: psycopg.Connection, people: People, tables: Sequence[Table]) -> int:
+    """Take people whom loads have found to be erased ones, under ids not known as theirs, out of days from before.
+
+    How many people that were.
+    """
+    suppressions = Suppressions(connection, people)
+    there = everybody(connection, people.partner_id, tables)
+    came = suppressions.unswept({each: pseudonym_of(people, each) for each in there})
+    return _erased_again(connection, people, tables, came, there, suppressions)
+
+
+def _erased_again(
+    connection: psycopg.Connection,
+    people: People,
+    tables: Sequence[Table],
+    erased: Mapping[str, str],
+    there: Iterable[str],
+    suppressions: Suppressions,
+) -> int:
+    """Ids with their pseudonyms, all of whom are suppressed, and `there` everybody who is."""
     spelled = {made: each for each, made in sorted(erased.items(), key=_pseudonyms_first)}
     for pseudonym, each in spelled.items():
         _Erasure(connection, people, tables, pseudonym, each, there, suppressions).run()
-    sweep = _Sweep(connection, people, tables, suppressions)
+    sweep = Sweep(connection, people, tables, suppressions)
     sweep.run()
     sweep.withhold_pieces()
-    suppressions.save()
+    suppressions.save(are_swept=True)
+    suppressions.note_swept()
     note_removal(connection)
     return len(spelled)
-
-
-def erase_ids(connection: psycopg.Connection, people: People, tables: Sequence[Table], ids: Iterable[str]) -> Counts:
-    """Take people who are suppressed, and were known by these ids as well, out of the days that still have them."""
-    suppressions = Suppressions(connection, people)
-    counts = _erased(connection, people, tables, sorted(ids), suppressions)
-    suppressions.save()
-    note_removal(connection)
-    return counts
 
 
 def _erased(
@@ -80,6 +94,8 @@ def _erased(
 ) -> Counts:
     counts: Counts = {}
     for each in ids:
+        if each in NOBODY:  # these are the rows of all whom Kaltura can't name
+            continue
         erasure = _Erasure(connection, people, tables, pseudonym_of(people, each), each, suppressions=suppressions)
         for name, count in erasure.run().items():
             counts[name] = counts.get(name, 0) + count
@@ -92,10 +108,10 @@ def _pseudonyms_first(item: tuple[str, str]) -> bool:
 
 def erased_at(connection: psycopg.Connection, people: People, user_id: str) -> dt.datetime | None:
     """When the person was erased, if they were."""
-    known_as = filter(None, (people.pseudonym(user_id), people.as_spelled(user_id)))
+    known_as = [*filter(None, (people.pseudonym(user_id), people.as_spelled(user_id)))]
     row = connection.execute(
         "SELECT erased_at FROM kaltura.suppressions WHERE partner_id = %s AND person = ANY(%s)",
-        [people.partner_id, [people.suppression(each) for each in known_as]],
+        [people.partner_id, [made(each) for each in known_as for made in (people.suppression, people.suppressed_id)]],
     ).fetchone()
     return row[0] if row else None
 
@@ -136,7 +152,7 @@ class _Erasure:
         for table in self.tables:
             self.names.update(self._names_in_rejects(table))
         self.suppressions.include(self.pseudonym, {*self.known_as, *self.names} - {self.pseudonym})
-        sweep = _Sweep(self.connection, self.people, self.tables, self.suppressions, self._shared_names())
+        sweep = Sweep(self.connection, self.people, self.tables, self.suppressions, self._shared_names())
         for name, count in sweep.run().items():
             counts[name] = counts.get(name, 0) + count
         counts["loads.filters"] = self._filters()
@@ -144,7 +160,7 @@ class _Erasure:
             "DELETE FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)",
             [self.people.partner_id, self.known_as],
         ).rowcount
-        _forget_content(self.connection, self.people.partner_id, self.days | sweep.days)
+        forget_content(self.connection, self.people.partner_id, self.days | sweep.days)
         return counts
 
     def _rows(self, table: Table, column: str) -> int:
@@ -211,7 +227,7 @@ class _Erasure:
         for place, load_id, key, before, after in found:
             session = [key[name] for name in table.session_key]
             sides = [self._side(table, side, session, key) for side in (key, before, after)]
-            _rewrite_change(self.connection, load_id, place, sides)
+            rewrite_change(self.connection, load_id, place, sides)
         return len(found)
 
     def _side(
@@ -263,127 +279,6 @@ class _Erasure:
             )
             for load_id, filters in found
         )
-
-
-class _Sweep:
-    """Where no id says whose a value is: names that stand alone, `extra`, changes, lines that could not be used."""
-
-    def __init__(
-        self,
-        connection: psycopg.Connection,
-        people: People,
-        tables: Sequence[Table],
-        suppressions: Suppressions,
-        shared: Iterable[str] = (),
-    ) -> None:
-        self.connection = connection
-        self.people = people
-        self.partner_id = people.partner_id
-        self.tables = tables
-        self.suppressions = suppressions
-        self.shared = list(shared)
-        self.days: set[dt.date] = set()
-
-    def run(self) -> Counts:
-        counts: Counts = {}
-        for table in self.tables:
-            for column in table.loose_personal_columns:
-                shared = self._empty(table, column, set(self.shared))
-                if shared:
-                    counts[f"{table.name}.{column}{SHARED}"] = shared
-                counts[f"{table.name}.{column}"] = self._empty(
-                    table, column, self.suppressions.being(self._values(table, column))
-                )
-            if named := self._empty(table, EXTRA, self.suppressions.naming(self._values(table, EXTRA))):
-                counts[f"{table.name}.{EXTRA}"] = named
-        counts["changes"] = sum(self._changes(table) for table in self.tables)
-        counts["rejects"] = self._rejects()
-        counts[roster.NAME] = roster.take_out(self.connection, self.people, self.tables, self.suppressions)
-        return counts
-
-    def _values(self, table: Table, column: str) -> list[str]:
-        query = sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE partner_id = %s AND {0} IS NOT NULL").format(
-            sql.Identifier(column), target_of(table)
-        )
-        return [value for (value,) in self.connection.execute(query, [self.partner_id])]
-
-    def _empty(self, table: Table, column: str, values: set[str]) -> int:
-        if not values:
-            return 0
-        query = sql.SQL(
-            "UPDATE {1} SET {0} = NULL WHERE partner_id = %s AND {0}::text = ANY(%s) RETURNING partition_date"
-        ).format(sql.Identifier(column), target_of(table))
-        found = self.connection.execute(query, [self.partner_id, list(values)]).fetchall()
-        self.days.update(day for (day,) in found)
-        return len(found)
-
-    def _changes(self, table: Table) -> int:
-        """All changes of the account are read, some at a time: what stands in them is JSON."""
-        written = 0
-        with self.connection.cursor("changes_of_account") as cursor:
-            cursor.itersize = AT_ONCE
-            cursor.execute(
-                "SELECT ctid::text, load_id, key, before, after FROM kaltura.changes WHERE table_name = %s"
-                " AND (key ->> 'partner_id')::bigint = %s",
-                [table.name, self.partner_id],
-            )
-            for place, load_id, key, before, after in cursor:
-                sides = [key, self._side(table, before), self._side(table, after)]
-                if sides[1:] != [before, after]:
-                    _rewrite_change(self.connection, load_id, place, sides)
-                    written += 1
-        return written
-
-    def _side(self, table: Table, side: dict[str, Any] | None) -> dict[str, Any] | None:
-        if side is None:
-            return None
-        gone = [
-            name for name in table.loose_personal_columns if self.suppressions.being(filter(None, [side.get(name)]))
-        ]
-        if side.get(EXTRA) and self.suppressions.naming([json.dumps(side[EXTRA], ensure_ascii=False)]):
-            gone.append(EXTRA)
-        return {**side, **dict.fromkeys(gone)} if gone else side
-
-    def _rejects(self) -> int:
-        """Lines in which an erased person stands."""
-        query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s"
-        found = self.connection.execute(query, [self.partner_id]).fetchall()
-        return self._withhold([each for each in found if self.suppressions.naming(each[2:])])
-
-    def withhold_pieces(self) -> int:
-        """Lines that loads keep no longer, now that somebody is suppressed: those that are not whole."""
-        written = 0
-        query = "SELECT ctid::text, load_id, raw FROM kaltura.rejects WHERE partner_id = %s AND report_id = %s"
-        for table in self.tables:
-            found = self.connection.execute(query, [self.partner_id, table.report_id]).fetchall()
-            kept = self.suppressions.kept_lines([raw for *_, raw in found], table)
-            written += self._withhold([each for each, line in zip(found, kept, strict=True) if line != each[2]])
-        return written
-
-    def _withhold(self, lines: Sequence[tuple[str, int, str]]) -> int:
-        for place, load_id, raw in lines:
-            self.connection.execute(
-                "UPDATE kaltura.rejects SET raw = %s WHERE load_id = %s AND ctid = %s::tid",
-                [withheld(raw), load_id, place],
-            )
-        return len(lines)
-
-
-def _rewrite_change(
-    connection: psycopg.Connection, load_id: int, place: str, sides: Iterable[Mapping[str, Any] | None]
-) -> None:
-    connection.execute(
-        "UPDATE kaltura.changes SET key = %s, before = %s, after = %s WHERE load_id = %s AND ctid = %s::tid",
-        [*(side and Jsonb(side) for side in sides), load_id, place],
-    )
-
-
-def _forget_content(connection: psycopg.Connection, partner_id: int, days: Iterable[dt.date]) -> None:
-    connection.execute(
-        "UPDATE kaltura.loads SET content = NULL"
-        " WHERE partner_id = %s AND partition_date = ANY(%s) AND content IS NOT NULL",
-        [partner_id, list(days)],
-    )
 
 
 def _list(names: Sequence[str]) -> sql.Composed:

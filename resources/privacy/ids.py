@@ -54,6 +54,21 @@ def _ids(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table
     return found
 
 
+def known_pseudonyms(
+    connection: psycopg.Connection, partner_id: int, tables: Sequence[Table], pseudonyms: Sequence[str]
+) -> set[str]:
+    """Those of people whom the account's rows or `kaltura.people` have: as an id, or as what is kept of one."""
+    query = "SELECT pseudonym FROM kaltura.people WHERE partner_id = %s AND pseudonym = ANY(%s)"
+    found = {each for (each,) in connection.execute(query, [partner_id, pseudonyms])}
+    for table in tables:
+        for column in table.person_columns:
+            rows = sql.SQL("SELECT DISTINCT {0} FROM {1} WHERE partner_id = %s AND {0} = ANY(%s)").format(
+                sql.Identifier(column), target_of(table)
+            )
+            found.update(each for (each,) in connection.execute(rows, [partner_id, pseudonyms]))
+    return found
+
+
 def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Sequence[Table]) -> dict[str, set[str]]:
     """By e-mail, the ids that rows and lists have beside it, and the pseudonyms of days that have lost it."""
     found: dict[str, set[str]] = {}
@@ -67,11 +82,20 @@ def beside_emails(connection: psycopg.Connection, partner_id: int, tables: Seque
                     if user_id not in NOBODY and not is_pseudonym(user_id):
                         found.setdefault(email, set()).add(user_id)
     for each in roster.everybody(connection, partner_id):
-        if each.person_id and each.person_email:
+        if each.person_id and each.person_email and each.person_id not in NOBODY:  # lists are filled by SQL, too
             found.setdefault(each.person_email, set()).add(each.person_id)
     for email, pseudonyms in listed_pseudonyms.held_by_email(connection, partner_id).items():
         found.setdefault(email, set()).update(pseudonyms)
     return found
+
+
+def others_with(connection: psycopg.Connection, people: People, tables: Sequence[Table], email: str) -> bool:
+    """Whether others have as an e-mail what is a person's id."""
+    if EMAIL_HAS not in email:
+        return False
+    beside = beside_emails(connection, people.partner_id, tables).items()
+    theirs = {each for spelled, ids in beside if identity(spelled) == identity(email) for each in ids}
+    return not {pseudonym_of(people, each) for each in theirs} <= {people.pseudonym(email)}
 
 
 def whose_email(connection: psycopg.Connection, people: People, tables: Sequence[Table], email: str) -> list[str]:

@@ -77,6 +77,14 @@ class People:
         """What an erased person is known by, and by nothing else."""
         return self.privacy._hmac("suppressed", str(self.partner_id), pseudonym)
 
+    def suppressed_id(self, pseudonym: str) -> str:
+        """The same of an id that was found to be an erased person's: nobody was erased by it."""
+        return self.privacy._hmac("suppressed id", str(self.partner_id), pseudonym)
+
+    def suppressed_email(self, pseudonym: str) -> str:
+        """What an erased person's e-mail is known by where it stands as an id and is a pseudonym already."""
+        return self.privacy._hmac("suppressed email", str(self.partner_id), pseudonym)
+
     def suppressed_trace(self, trace: str) -> str:
         """What an id, a name or an e-mail of an erased person is known by; see `identity.trace`."""
         return self.privacy._hmac("trace", str(self.partner_id), trace)

@@ -4,8 +4,6 @@ So a day that brings nobody new asks the database for nobody. An anti-join in pl
 day, and wait for the answer once more.
 """
 
-from collections.abc import Collection, Mapping
-
 import psycopg
 from psycopg import sql
 
@@ -28,7 +26,6 @@ class PersonRegistry:
         self._removals: dict[int, int] = {}
         self._known: dict[int, set[str]] = {}
         self._emails: dict[tuple[int, int], set[str]] = {}
-        self._erased: dict[int, set[str]] = {}
 
     def unknown(
         self, connection: psycopg.Connection, account: int, removals: int, ids: set[str], suppressions: Suppressions
@@ -45,22 +42,13 @@ class PersonRegistry:
             asked = list(ids.difference(self._known[account]))
             query = "SELECT user_id, pseudonym FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
             there: dict[str, str] = dict(connection.execute(query, [account, asked]).fetchall())  # by others
-            self._known[account].update(there.keys() - self._erased_of(account, there, suppressions))
+            self._known[account].update(there.keys() - suppressions.erased(there).keys())
         else:
             rows = copying.rows_out(connection, _EVERYBODY, {"partner_id": account}, _KINDS)
             there = dict(zip(rows["user_id"].to_pylist(), rows["pseudonym"].to_pylist(), strict=True))
-            self._known[account] = there.keys() - self._erased_of(account, there, suppressions)
+            self._known[account] = there.keys() - suppressions.erased(there).keys()
             self._removals[account] = removals
         return sorted(ids.difference(self._known[account]), key=str.encode)
-
-    def _erased_of(self, account: int, there: Mapping[str, str], suppressions: Suppressions) -> Collection[str]:
-        found = suppressions.erased(there).keys()
-        self._erased.setdefault(account, set()).update(found)
-        return found
-
-    def erased(self, account: int) -> set[str]:
-        """Ids in the table by which, as was seen since, somebody came who had been erased: days from before it have them."""
-        return {*self._erased.get(account, ())}
 
     def committed(self, account: int, removals: int, added: set[str]) -> None:
         """What a day's load has added is there."""
@@ -74,5 +62,4 @@ class PersonRegistry:
     def forget(self, account: int, removals: int, erased: set[str], emails: set[str]) -> None:
         """These ids are erased people's, these e-mails are not."""
         self._known.get(account, set()).difference_update(erased)
-        self._erased.setdefault(account, set()).update(erased)
         self._emails.setdefault((account, removals), set()).update(emails)

@@ -125,17 +125,17 @@ def erased_among(
     """
     if not suppressions:
         return set()
-    known = {
-        each: {each.known_by, (each.person_email or each.known_by).lower(), *(held or {}).get(each.known_by, ())}
-        for each in named
-    }
+    known = {each: {each.known_by, *(held or {}).get(each.known_by, ())} for each in named}
     names = set[str]().union(*known.values())
     ids = suppressions.erased({each: pseudonym_of(people, each) for each in names}).keys()
+    by_email = suppressions.erased_by({each.person_email.lower() for each in known if each.person_email})
     emails = suppressions.being(each.person_email for each in known if each.person_email and not each.person_id)
     return {
         each
         for each in known
-        if not known[each].isdisjoint(ids) or (not each.person_id and each.person_email in emails)
+        if not known[each].isdisjoint(ids)
+        or (each.person_email or "").lower() in by_email
+        or (not each.person_id and each.person_email in emails)
     }
 
 
@@ -165,26 +165,29 @@ def stored(
     return result
 
 
-def register(connection: psycopg.Connection, privacy: Privacy, account: int | None, tables: Sequence[Table]) -> None:
+def register(connection: psycopg.Connection, privacy: Privacy, account: int | None, tables: Sequence[Table]) -> bool:
     """Treat whoever was listed by SQL as `load-lists` would have: erased people go, the others get their pseudonyms.
 
-    Those of the account; None: of all.
+    Those of the account; None: of all. Whether anybody's id or e-mail was taken out, which the planner's samples may have.
     """
     listing = connection.execute(_LISTING, {"account": account}).fetchall()
     if not listing:
-        return
+        return False
     lock_shared(connection)
     accounts = [privacy.of_account(listed) for (listed,) in listing]
+    has_taken_out = False
     for people in accounts:
         if take_out(connection, people, tables, Suppressions(connection, people)):
             note_removal(connection)
+            has_taken_out = True
     if privacy.mode is Mode.PSEUDONYMOUS:
-        age(connection, privacy, account, None)
+        has_taken_out |= age(connection, privacy, account, None) > 0
     elif privacy.is_full:
         # After all removals: who notes one waits for others that do, and must not hold the registry meanwhile.
         for people in accounts:
             unknown = connection.execute(_UNKNOWN, [people.partner_id, PSEUDONYM_PATTERN]).fetchall()
             _make_known(connection, people, {person for (person,) in unknown})
+    return has_taken_out
 
 
 def age(connection: psycopg.Connection, privacy: Privacy, account: int | None, end: dt.date | None) -> int:

@@ -21,10 +21,11 @@ from resources.postgres.session import DatabaseError, DatabaseUnreachable, conne
 from resources.postgres.url import libpq_url
 from resources.privacy import roster
 from resources.privacy.day_privacy import DayPrivacy
-from resources.privacy.erasure import erase_ids
+from resources.privacy.erasure import erase_who_came
 from resources.privacy.people import lock_exclusively, require_mode
 from resources.privacy.pseudonyms import FULL, Privacy
 from resources.privacy.registry import PersonRegistry
+from resources.privacy.suppressions import has_unswept
 from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 from resources.table import Table
@@ -71,6 +72,8 @@ class Warehouse:
         self._registry = PersonRegistry()
         self._under_way: UnderWay | None = None
         self._may_have_lost_it = False
+        self._has_old_samples = False
+        self._samples_left: list[str] = []
         self.url = libpq_url(url)  # raises at once where it is none
         # What it would look up for a type of columns that nothing here has is three round trips.
         self.engine = sa.create_engine(
@@ -161,7 +164,8 @@ class Warehouse:
     def register_listed_people(self, partner_id: int, tables: Sequence[Table]) -> None:
         """Give everybody on the account's lists the pseudonym that analysts see: lists may be filled by SQL."""
         with self.connection() as connection:
-            roster.register(connection, self.privacy, partner_id, tables)
+            has_taken_out = roster.register(connection, self.privacy, partner_id, tables)
+        self._has_old_samples |= has_taken_out
 
     def require_timezone(self, partner_id: int, timezone: ZoneInfo) -> None:
         """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""
@@ -196,21 +200,36 @@ class Warehouse:
             registry = self._registry  # not before: a new connection may lead to another server
             loads = load.run(connection, registry)
         registry.committed(privacy.partner_id, privacy.removals, privacy.added)
+        self._has_old_samples |= privacy.has_taken_names
         return loads
 
     def erase_who_came(self, partner_id: int, tables: Sequence[Table]) -> int:
-        """Take those out of all days who came under another id since they were erased; how many ids those were.
+        """Take those out of all days who came under another id since they were erased; how many people those were.
 
-        A day that is being loaded has room for its own rows alone. Other loads are waited for. Raises `WarehouseError`.
+        A day that is being loaded has room for its own rows alone. The database remembers them: a run that is killed, or
+        is refused here, leaves them to the next one. Other loads are waited for. Raises `WarehouseError`.
         """
-        ids = self._registry.erased(partner_id)
-        if ids:
+        with self.connection() as connection:
+            if not has_unswept(connection, partner_id):
+                return 0
+        with self.connection() as connection:
+            lock_exclusively(connection)
+            people = erase_who_came(connection, self.privacy.of_account(partner_id), tables)
+            left = statistics.take_anew(connection)
+        self._has_old_samples, self._samples_left = False, left
+        self._registry = PersonRegistry()
+        return people
+
+    def renew_samples(self) -> list[str]:
+        """Take the planner's samples anew (`statistics.py`) where people were taken out since this was opened.
+
+        The tables of which that can't be done. Raises `WarehouseError`.
+        """
+        if self._has_old_samples:
             with self.connection() as connection:
-                lock_exclusively(connection)
-                erase_ids(connection, self.privacy.of_account(partner_id), tables, ids)
-                statistics.take_anew(connection)
-            self._registry = PersonRegistry()
-        return len(ids)
+                self._samples_left = statistics.take_anew(connection)
+            self._has_old_samples = False
+        return self._samples_left
 
     def next_pull(self) -> int:
         """The number of a pull that is about to begin: higher than that of every one before. An outage is waited for."""
@@ -290,7 +309,9 @@ class Warehouse:
         """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over
         freshly filled tables may take minutes in place of milliseconds. Which tables this login has to leave to it.
         """
-        names = sorted({*(table.name for table in tables), *_FILLED_WITH_THEM})
+        names = sorted(
+            {*(table.name for table in tables), *_FILLED_WITH_THEM}
+        )  # as `statistics.take_anew`: no deadlock
         left: list[str] = []
         with suppress(WarehouseError, psycopg.Error), self.connection() as connection:
             left = statistics.left_to_autovacuum(connection, "kaltura", names)
