@@ -25,13 +25,16 @@ def by_day(
     days: Days,
     lines: Lines,
     stats: RequestStats,
-    *,
     known_until: Callable[[Window], dt.datetime],
     filters: Mapping[str, Sequence[str]] | None,
+    *,
+    accepts_zeros: bool,
 ) -> dict[dt.date, Arrivals]:
-    """Every row that was received, on the day that loads it or counts it. Raises what `usable.require` raises."""
+    """Every row that was received, on the day that loads it or counts it. Raises what `usable` raises."""
     frame = rows.frame
     usable.require(frame, report, days)
+    if not accepts_zeros:
+        usable.require_figures(frame, report, days)
     loaded = [*report.table.column_names, *LOADED.columns]
     good = _by_counting_day(_good(frame), [*loaded, COLUMN])
     rejected = _rejected(frame, lines)

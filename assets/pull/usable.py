@@ -12,11 +12,10 @@ from assets.pull.assign import NO_SESSION
 from assets.pull.normalize import NO_KEY
 from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, REPLACED, names_column
 from assets.report import Report
-from resources.kaltura.errors import BadReply
+from resources.kaltura.errors import BadReply, FiguresLost
+from resources.kaltura.lost import LEAST_ROWS, is_lost, said
 from resources.kaltura.windows import Days
 from resources.table import FIGURES, Kind
-
-LEAST_ROWS = 10  # below that half is no sign of anything
 
 
 class MostlyUnusable(BadReply):
@@ -47,6 +46,24 @@ def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
         is_of_day = kept[DAY] == pd.Timestamp(day)
         if is_of_day.any() or not are_few:
             _require(kept[is_of_day | tells_no_day], unreadable, report, Days(day, day))
+
+
+def require_figures(frame: pd.DataFrame, report: Report, days: Days) -> None:
+    """Raises `FiguresLost` where a figure that can't be 0 everywhere is 0 in nearly all rows of a day."""
+    if lost := lost_figures(frame, report, days):
+        raise FiguresLost(lost, about=f"report {report.report_id} for {days}")
+
+
+def lost_figures(frame: pd.DataFrame, report: Report, days: Days) -> str:
+    """Which figures of the days were lost, in words; empty where none was."""
+    kept = frame[(frame[DISPOSITION] == KEPT) & frame[REASON].isna()]
+    for column in report.table.never_all_0:
+        zeros = kept[column] == 0 if column in kept else pd.Series(dtype=bool)
+        for day in days if zeros.any() else ():
+            of_day = zeros[kept[DAY] == pd.Timestamp(day)].fillna(False)
+            if is_lost(of_day):
+                return said(column, of_day)
+    return ""
 
 
 def is_of_no_session(reasons: pd.Series) -> pd.Series:

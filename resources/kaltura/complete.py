@@ -24,6 +24,7 @@ from resources.kaltura.csv import no_rows
 from resources.kaltura.errors import (
     CutOff,
     EmptyReply,
+    FiguresLost,
     KalturaError,
     PerhapsCut,
     ServerFault,
@@ -32,6 +33,7 @@ from resources.kaltura.errors import (
     TooWide,
     Unsplittable,
 )
+from resources.kaltura.lost import lost_in
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.runtime.counted import counted
@@ -118,7 +120,8 @@ class Completion:
         """Replies that together hold every row of every day. `is_part`: of days that were too much together.
 
         Raises `TooWide` where more days than `WIDEST_IN_PARTS` would have to be put together, `Unsplittable` where even
-        one id is too much, `EmptyReply` where a day stays empty against what is known of it, and what `Client.ask` raises.
+        one id is too much, `EmptyReply` where a day stays empty against what is known of it, `FiguresLost` where ids have
+        lost their figures, and what `Client.ask` raises.
         """
         window = self.calendar.window(days)
         try:
@@ -294,12 +297,27 @@ class Completion:
 
     def _ask(self, window: Window, ids: Ids) -> Reply:
         query = Query(self.source, window, ids, chosen=frozenset(self.ids))
-        reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        reply = self._with_figures(query)
         if self.source.may_be_thinned and self.source.split_by not in ids:
             kept, dropped = reply.rows.line_count, self.most_dropped(window, reply.rows.line_count)
             if kept + dropped >= self.client.row_cap:
                 what = f"{kept:,} rows came, and beside {dropped:,} that may have been dropped others may have been cut off"
                 raise PerhapsCut(what, about=str(query))
+        return reply
+
+    def _with_figures(self, query: Query) -> Reply:
+        """The reply. One whose figures were lost is asked for once more.
+
+        Raises `FiguresLost` where those of single ids stay so: among a day's others nobody would see them. Of a whole
+        window's rows it is known only later which are of its days.
+        """
+        reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        if self.accepts_empty or not lost_in(reply.rows.frame, self.source.never_all_0):
+            return reply
+        reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        lost = lost_in(reply.rows.frame, self.source.never_all_0)
+        if lost and self.source.split_by in query.ids:
+            raise FiguresLost(lost, about=str(query))
         return reply
 
 
