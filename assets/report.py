@@ -84,6 +84,7 @@ class Report:
             split_by=self.split_by,
             filters=tuple(self.filters.values()),
             may_be_thinned=self.drawn_from is not None,
+            unknown_is_useless=any(c.name == self.split_by.column and not c.nullable for c in columns),
             never_all_0=self.table.never_all_0,
         )
 
