@@ -33,13 +33,17 @@ def judge(rows: Rows, report: Report, window: Window) -> Iterator[Finding]:
     frame = normalize(rows, report, most_minutes=most_minutes_in(window))
     frame[DISPOSITION], frame[DAY] = KEPT, pd.Timestamp(_A_DAY)
     found = list(_wrong(frame, rows, report))
+    # Of which session a row is, this report alone does not tell; nobody is there for longer than all of the window.
+    too_long = usable.too_long(frame, report, Days(_A_DAY, _A_DAY), (window.end - window.start) / 60, "the window")
+    if too_long:
+        found.append(too_long)
     if not found:
         of_no_session = int(usable.is_of_no_session(frame[REASON]).sum())
         good = f"{rows.received - of_no_session:,} of {rows.received:,} rows can be used"
         note = f"; {of_no_session:,} are of no session that Kaltura knows" if of_no_session else ""
         yield Finding("", "ok", good + note)
         return
-    fails = _fails(frame, report)
+    fails = bool(too_long) or _fails(frame, report)
     for what in found:
         yield Finding("", "failed" if fails else "differs", what, FAILS if fails else IS_SET_ASIDE)
 

@@ -32,9 +32,7 @@ def by_day(
 ) -> dict[dt.date, Arrivals]:
     """Every row that was received, on the day that loads it or counts it. Raises what `usable` raises."""
     frame = rows.frame
-    usable.require(frame, report, days)
-    if not accepts_zeros:
-        usable.require_figures(frame, report, days)
+    _require_usable(rows, report, days, accepts_zeros=accepts_zeros)
     loaded = [*report.table.column_names, *LOADED.columns]
     good = _by_counting_day(_good(frame), [*loaded, COLUMN])
     rejected = _rejected(frame, lines)
@@ -62,6 +60,14 @@ def by_day(
             header=header,
         )
     return arrivals
+
+
+def _require_usable(rows: Received, report: Report, days: Days, *, accepts_zeros: bool) -> None:
+    usable.require(rows.frame, report, days)
+    if rows.known is not None:
+        usable.require_minutes(rows.frame, report, days, rows.known)
+    if not accepts_zeros:
+        usable.require_figures(rows.frame, report, days)
 
 
 def _good(frame: pd.DataFrame) -> pd.DataFrame:

@@ -479,6 +479,8 @@ OTHER_REPLIES = [
     (6001, each(MINUTES, lambda cell: "2:30:00"), "values", f"{MINUTES} is in hours, minutes and seconds", "minutes"),
     (6002, each("duration", lambda cell: "02:30:00"), "values", "duration is in hours, minutes and seconds", "seconds"),
     (6001, each(MINUTES, lambda cell: "-150"), "values", f"{MINUTES} is below 0 in 48 of 48", "minutes, 0 or more"),
+    (6001, each(MINUTES, lambda cell: f"{float(cell) * 6000:g}"), "values", f"{MINUTES} is longer than", "minutes, 0 or more"),
+    (6002, each("duration", lambda cell: f"{float(cell) * 1000:g}"), "values", "duration is not from session_start", "seconds"),
     (6001, each(MINUTES, lambda cell: "0"), "values", f"{MINUTES} is 0 in 48 of 48 rows", ""),
     (6000, each("meeting_view_period_unique_users", lambda cell: "0"), "values", "users is 0 in 12 of 12 rows", ""),
     (6002, each("participant_count", lambda cell: "0"), "values", "participant_count is 0 in 12 of 12 rows", ""),

@@ -1,11 +1,12 @@
 """Figures that Kaltura's store lost and printed as 0, and figures in another unit: no good figure is replaced by one."""
 
-from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.pull.usable import MostlyUnusable
 from assets.report import Report
 from assets.reports import REPORTS
 from resources.kaltura.errors import FiguresLost
@@ -34,7 +35,7 @@ def fill(place: Place, day: int = 0, count: int = 12) -> None:
         place.views.append(View("1_group", cue, PEOPLE[0], start, end))
 
 
-def only_of(day: int, column: int) -> Mapping[str, object]:
+def only_of(day: int, column: int) -> dict[str, Any]:
     """A change of replies that prints 0 in the column of the rows of one day, as where one part of the store lost it."""
 
     def change(text: str) -> str:
@@ -75,7 +76,7 @@ def test_a_day_whose_figures_are_lost_among_good_ones_fails_alone(report: Report
     fill(place, 1)
     fill(place, 2)
     lost = only_of(1, report.table.column_names.index(column))
-    place.kaltura.faults.add(Fault("rewritten", report_id=report.report_id, times=None, **lost))  # type: ignore[arg-type]
+    place.kaltura.faults.add(Fault("rewritten", report_id=report.report_id, times=None, **lost))
     with pytest.raises(FiguresLost):
         place.bring(0, 2)
     with pytest.raises(FiguresLost, match=str(place.day(1))):
@@ -89,7 +90,7 @@ def test_a_single_day_whose_figures_are_lost_among_its_neighbours_is_asked_for_o
     fill(place, 0)
     fill(place, 1)
     lost = only_of(0, ATTENDEES.table.column_names.index("meeting_view_time"))
-    place.kaltura.faults.add(Fault("rewritten", report_id=6001, **lost))  # type: ignore[arg-type]
+    place.kaltura.faults.add(Fault("rewritten", report_id=6001, **lost))
     place.pull(0)
     assert_equal(place.tables, place.truth(0))
 
@@ -120,3 +121,53 @@ def test_breakouts_without_a_rate_of_engagement_are_loaded(place: Place) -> None
     )
     place.pull(0)
     assert {row["engagement_rate"] for row in place.tables["breakout_sessions"].values()} == {0}
+
+
+def times(factor: int, report: Report, column: str) -> dict[str, Any]:
+    """A change of replies that gives the column in a unit that is so much smaller."""
+    at = report.table.column_names.index(column)
+
+    def change(text: str) -> str:
+        header, *lines = (line.split(",") for line in text.splitlines())
+        changed = [[*line[:at], f"{float(line[at]) * factor:g}", *line[at + 1 :]] for line in lines]
+        return "".join(f"{','.join(line)}\n" for line in [header, *changed])
+
+    return {"report_id": report.report_id, "rewrite": change, "times": None}
+
+
+OTHER_UNITS = [
+    (ATTENDEES, "meeting_view_time", 60),
+    (ATTENDEES, "meeting_view_time", 60_000),
+    (BREAKOUT_SESSIONS, "duration", 1000),
+]
+
+
+@pytest.mark.parametrize(("report", "column", "factor"), OTHER_UNITS)
+def test_a_figure_in_another_unit_fails_the_day_and_replaces_none(
+    report: Report, column: str, factor: int, place: Place
+) -> None:
+    fill(place)
+    place.pull(0)
+    before = place.tables
+    place.kaltura.faults.add(Fault("rewritten", **times(factor, report, column)))
+    with pytest.raises(MostlyUnusable, match=f"{column} .* (12 of 12|24 of 24) rows; expected is (minutes|seconds)"):
+        place.pull(0)
+    assert place.tables == before
+
+
+def test_a_duration_that_is_not_from_start_to_end_is_told_and_not_stored(place: Place) -> None:
+    fill(place, count=3)
+    place.kaltura.faults.add(Fault("rewritten", **times(1000, BREAKOUT_SESSIONS, "duration")))
+    extracted = place.pull(0)
+    assert_equal(place.tables, place.truth(0))
+    assert [arrivals.repaired for arrivals in extracted.by_day[place.day(0)]] == [0, 0, 3]
+
+
+def test_people_who_wait_before_a_short_session_or_come_with_devices_are_believed(place: Place) -> None:
+    """Kaltura may count both beside the minutes from start to end."""
+    place.meets("1_a", 9, 9.1, [(9, 9.1)] * 12)
+    place.meets("1_b", 10, 11, [(10, 11)] * 12)
+    longer = lambda text: text.replace(",6,", ",64,").replace(",60,", ",180,")  # noqa: E731
+    place.kaltura.faults.add(Fault("rewritten", report_id=6001, rewrite=longer, times=None))
+    place.pull(0)
+    assert {row["meeting_view_time"] for row in place.tables["attendees"].values()} == {64, 180}
