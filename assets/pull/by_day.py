@@ -35,8 +35,7 @@ def by_day(
     _require_usable(rows, report, days, accepts_zeros=accepts_zeros)
     loaded = [*report.table.column_names, *LOADED.columns]
     good = _by_counting_day(_good(frame), [*loaded, COLUMN])
-    rejected = _rejected(frame, lines)
-    elsewhere = _not_kept(frame)
+    rejected, elsewhere = _rejected(frame, lines), _not_kept(frame)
     not_read, unknown, header = unread(rows, report, lines), _unknown(lines, report), _header(lines)
     arrivals = {}
     for day in days:
