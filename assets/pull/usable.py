@@ -75,7 +75,8 @@ def require_minutes(frame: pd.DataFrame, report: Report, days: Days, sessions: p
     known = sessions[(sessions[DISPOSITION] == KEPT) & sessions[REASON].isna()]
     ran = (known["session_end_time"] - known["session_start_time"]).dt.total_seconds() / 60
     longest = ran.groupby(known["cue_point_id"]).max()
-    most = FAR * frame["cue_point_id"].map(longest) + AROUND_MINUTES
+    ran_at_most = frame["cue_point_id"].map(longest).astype("float64")  # of no row it would be texts
+    most = FAR * ran_at_most + AROUND_MINUTES
     if wrong := too_long(frame, report, days, most, "its session"):
         raise MostlyUnusable(wrong, about=f"report {report.report_id} for {days}")
 

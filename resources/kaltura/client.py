@@ -97,6 +97,9 @@ class Client:
         self.row_cap = row_cap
         self.tries = ATTEMPTS  # at one question, of which each is unavailable
         self.clock = Clock()
+        self.heeded: set[tuple[int, str]] = (
+            set()
+        )  # filters, by report, of which the server has shown that it knows them
         self._pause_scale = pause_scale
         self._given_up = threading.Event()
         self._places = threading.BoundedSemaphore(max_concurrency)

@@ -35,6 +35,7 @@ from resources.kaltura.errors import (
     TooWide,
     Unsplittable,
 )
+from resources.kaltura.heeded import require_heeded
 from resources.kaltura.lost import lost_in
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
@@ -320,6 +321,8 @@ class Completion:
     def _ask(self, window: Window, ids: Ids) -> Reply:
         query = Query(self.source, window, ids, chosen=frozenset(self.ids))
         reply = self._with_figures(query)
+        if reply.rows.received:
+            require_heeded(self.client, query, self.stats, self.excluded_columns)
         if self.source.may_be_thinned and self.source.split_by not in ids:
             kept, dropped = reply.rows.line_count, self.most_dropped(window, reply.rows.line_count)
             if kept + dropped >= self.client.row_cap:

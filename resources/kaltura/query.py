@@ -9,6 +9,7 @@ from resources.kaltura.windows import Window
 SEPARATORS = ",;\r\n"  # a list is joined by commas and `params` by semicolons, and nothing can be escaped
 SNAKE_DATES = ("from_date", "to_date")
 CAMEL_DATES = ("fromDate", "toDate")
+NO_SUCH_ID = "0_nosuchid"  # that nothing and nobody has: a filter that lets rows through for it is ignored
 
 
 @dataclass(frozen=True)
