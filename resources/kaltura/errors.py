@@ -15,6 +15,7 @@
     │   ├── TooWide        more days than may lie in memory in parts: whoever chose them chooses fewer
     │   └── EmptyReply     an empty report against which something speaks: asked for in parts, it may have rows
     └── BadReply           the reply is whole, but not what was asked for
+        ├── FiguresLost    0 stands for figures that the store lost: asked for once more, and later again
         ├── ColumnMissing  a column that the table needs is not in the header
         ├── FilterIgnored  rows came back that the filter should have kept out
         └── Unsplittable   too much even for a single session or room
