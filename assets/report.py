@@ -84,14 +84,15 @@ class Report:
             split_by=self.split_by,
             filters=tuple(self.filters.values()),
             may_be_thinned=self.drawn_from is not None,
+            unknown_is_useless=any(c.name == self.split_by.column and not c.nullable for c in columns),
+            never_all_0=self.table.never_all_0,
         )
 
     @cached_property
     def schema(self) -> pa.DataFrameSchema:
-        """The frame that may be written: types, ranges, nulls, the order of start and end."""
+        """The frame that may be written: types, ranges, nulls."""
         return pa.DataFrameSchema(
             {column.name: _frame_column(column) for column in self.table.columns},
-            checks=_ends_after_start(self.table),
             strict=False,
             name=self.table.name,
         )
@@ -151,15 +152,3 @@ def _frame_column(column: Column) -> pa.Column:
     # pandera looks at a text's every value, and Arrow has read nothing but texts.
     dtype = None if column.kind is Kind.TEXT else column.kind.frame
     return pa.Column(dtype, checks, nullable=column.nullable, required=not column.personal, name=column.name)
-
-
-def _ends_after_start(table: Table) -> list[pa.Check]:
-    names = {column.name for column in table.columns}
-    if not {"session_start_time", "session_end_time"} <= names:
-        return []
-    return [
-        pa.Check(
-            lambda frame: frame["session_end_time"].isna() | (frame["session_end_time"] >= frame["session_start_time"]),
-            error="session_end_time is before session_start_time",
-        )
-    ]

@@ -198,6 +198,11 @@ class Table:
         return tuple(column.name for column in self.columns if column.personal)
 
     @property
+    def never_all_0(self) -> tuple[str, ...]:
+        """Figures of people who were there: where every row has 0, none was read."""
+        return tuple(column.name for column in self.columns if column.kind in (Kind.COUNT, Kind.MINUTES))
+
+    @property
     def loose_personal_columns(self) -> tuple[str, ...]:
         """Personal columns of rows that have no id to say whose they are."""
         return () if set(self.person_columns) & set(self.key) else self.personal_columns

@@ -17,6 +17,10 @@ _FILTERS: Mapping[int, tuple[str, ...]] = {
 }
 
 
+# How ids read that the store does not know: they are no values in it, and no filter finds them.
+_NOT_KNOWN = ("", "0", "Unknown", "Error")
+
+
 class UnreadableError(Exception):
     """A date is absent, or it or the limit is no number, which the API answers with an internal error."""
 
@@ -36,6 +40,8 @@ class Question:
         return range(self.start, self.end)
 
     def admits(self, name: str, value: str) -> bool:
+        if name in self.filters and value in _NOT_KNOWN:
+            return False
         if name == "user_ids":  # the database that they are looked up in knows no case
             return name not in self.filters or value.lower() in {each.lower() for each in self.filters[name]}
         return name not in self.filters or value in self.filters[name]

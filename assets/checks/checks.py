@@ -115,6 +115,15 @@ CHECKS = (
         needs=(ROOM_SESSIONS, ATTENDEES),
     ),
     Check(
+        "sessions_have_minutes",
+        (ATTENDEES,),
+        WARN,
+        "Where two people and more were in a session, one of them has minutes.",
+        "Sessions of several people in which nobody has a minute",
+        "Kaltura prints 0 for a figure that its store lost: pull these days again. If it stays, ask its support, and leave these "
+        "sessions out where you count minutes or presence.",
+    ),
+    Check(
         "estimate_agrees",
         (ROOM_SESSIONS,),
         WARN,

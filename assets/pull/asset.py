@@ -73,7 +73,8 @@ class PullConfig(dg.Config):
 
     accept_empty: bool = Field(
         default=False,
-        description="Believe that a report was empty, whatever speaks against it: for days that really had nothing.",
+        description="Believe that a report was empty, or minutes and counts all 0, whatever speaks against it: for days that "
+        "really had nothing.",
     )
 
     def filters(self) -> Filters:

@@ -15,6 +15,7 @@ from assets.pull.stages import (
     DATED,
     DAY,
     DISPOSITION,
+    ENDS_AT,
     FIRST_DAY,
     KEPT,
     LAST_DAY,
@@ -93,6 +94,22 @@ def with_disposition(frame: pd.DataFrame) -> pd.DataFrame:
     frame[DISPOSITION] = pd.Series(KEPT, index=frame.index).where(is_kept | frame[DAY].isna(), NEIGHBOUR)
     frame[COUNTED_ON] = frame[DAY].where(is_kept, frame[FIRST_DAY])
     return DATED.of(frame)
+
+
+def tied_to(sessions: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the day and end of their session, by its room, or by its cue point alone where 6000 lists no such room."""
+    frame = frame.drop(columns=[DAY, ENDS_AT, DISPOSITION, COUNTED_ON], errors="ignore")
+    known = sessions.loc[
+        sessions[DAY].notna() & sessions["cue_point_id"].notna(), ["entry_id", "cue_point_id", DAY, ENDS_AT]
+    ]
+    exact = known.drop_duplicates(["entry_id", "cue_point_id"], keep="last")
+    tied = frame.merge(exact, on=["entry_id", "cue_point_id"], how="left")
+    if tied[DAY].isna().any():
+        loose = known.groupby("cue_point_id", as_index=False).agg({DAY: "min", ENDS_AT: "max"})
+        by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
+        for column in (DAY, ENDS_AT):
+            tied[column] = tied[column].fillna(by_cue_point[column])
+    return tied
 
 
 def counted_alone(frame: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, n
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.kaltura.doctor.probe import Finding
+from resources.kaltura.errors import FiguresLost
 from resources.kaltura.windows import Days, Window
 from resources.table import EARLIEST, LATEST, Column, Kind
 
@@ -30,24 +31,29 @@ IS_SET_ASIDE = (
 def judge(rows: Rows, report: Report, window: Window) -> Iterator[Finding]:
     """The verdict on the rows as a whole, with what is wrong with each column."""
     frame = normalize(rows, report, most_minutes=most_minutes_in(window))
+    frame[DISPOSITION], frame[DAY] = KEPT, pd.Timestamp(_A_DAY)
     found = list(_wrong(frame, rows, report))
+    # Of which session a row is, this report alone does not tell; nobody is there for longer than all of the window.
+    too_long = usable.too_long(frame, report, Days(_A_DAY, _A_DAY), (window.end - window.start) / 60, "the window")
+    if too_long:
+        found.append(too_long)
     if not found:
         of_no_session = int(usable.is_of_no_session(frame[REASON]).sum())
         good = f"{rows.received - of_no_session:,} of {rows.received:,} rows can be used"
         note = f"; {of_no_session:,} are of no session that Kaltura knows" if of_no_session else ""
         yield Finding("", "ok", good + note)
         return
-    fails = _fails(frame, report)
+    fails = bool(too_long) or _fails(frame, report)
     for what in found:
         yield Finding("", "failed" if fails else "differs", what, FAILS if fails else IS_SET_ASIDE)
 
 
 def _fails(frame: pd.DataFrame, report: Report) -> bool:
     """Whether a day of these rows would be red."""
-    frame[DISPOSITION], frame[DAY] = KEPT, pd.Timestamp(_A_DAY)
     try:
         usable.require(frame, report, Days(_A_DAY, _A_DAY))
-    except usable.MostlyUnusable:
+        usable.require_figures(frame, report, Days(_A_DAY, _A_DAY))
+    except (usable.MostlyUnusable, FiguresLost):
         return True
     return False
 
@@ -58,6 +64,8 @@ _A_DAY = dt.date(2000, 1, 1)  # any: the rows are judged as those of one day
 def _wrong(frame: pd.DataFrame, rows: Rows, report: Report) -> Iterator[str]:
     if rows.rejects:
         yield _wrong_lines(rows)
+    if lost := usable.lost_figures(frame, report, Days(_A_DAY, _A_DAY)):
+        yield lost
     unreadable = (frame[REASON].notna() & ~usable.is_of_no_session(frame[REASON])) | frame[REPAIR].notna()
     for column in report.table.columns:
         which = unreadable & names_column(frame[COLUMN], column.name)

@@ -25,17 +25,17 @@ def by_day(
     days: Days,
     lines: Lines,
     stats: RequestStats,
-    *,
     known_until: Callable[[Window], dt.datetime],
     filters: Mapping[str, Sequence[str]] | None,
+    *,
+    accepts_zeros: bool,
 ) -> dict[dt.date, Arrivals]:
-    """Every row that was received, on the day that loads it or counts it. Raises what `usable.require` raises."""
+    """Every row that was received, on the day that loads it or counts it. Raises what `usable` raises."""
     frame = rows.frame
-    usable.require(frame, report, days)
+    _require_usable(rows, report, days, accepts_zeros=accepts_zeros)
     loaded = [*report.table.column_names, *LOADED.columns]
     good = _by_counting_day(_good(frame), [*loaded, COLUMN])
-    rejected = _rejected(frame, lines)
-    elsewhere = _not_kept(frame)
+    rejected, elsewhere = _rejected(frame, lines), _not_kept(frame)
     not_read, unknown, header = unread(rows, report, lines), _unknown(lines, report), _header(lines)
     arrivals = {}
     for day in days:
@@ -59,6 +59,14 @@ def by_day(
             header=header,
         )
     return arrivals
+
+
+def _require_usable(rows: Received, report: Report, days: Days, *, accepts_zeros: bool) -> None:
+    usable.require(rows.frame, report, days)
+    if rows.known is not None:
+        usable.require_minutes(rows.frame, report, days, rows.known)
+    if not accepts_zeros:
+        usable.require_figures(rows.frame, report, days)
 
 
 def _good(frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from functools import partial
 import pandas as pd
 
 from assets.breakout_sessions import BREAKOUT_SESSIONS
+from assets.pull import usable
 from assets.pull.assign import (
     NO_SESSION,
     Cover,
@@ -21,6 +22,7 @@ from assets.pull.assign import (
     asked_again,
     counted_alone,
     replaced,
+    tied_to,
     windows_of,
     with_disposition,
 )
@@ -31,7 +33,6 @@ from assets.pull.filters import Filters
 from assets.pull.normalize import AHEAD_SECONDS, most_minutes_in, normalize
 from assets.pull.stages import (
     COLUMN,
-    COUNTED_ON,
     DAY,
     DISPOSITION,
     ENDS_AT,
@@ -136,11 +137,17 @@ class _Pull:
     def received(self, reports: Sequence[Report]) -> dict[str, Received]:
         """The reports' rows. What all of them came without is asked for once more, in halves, before it is believed."""
         rows = self._asked(reports)
+        if not self.accepts_empty and len(self.days) == 1 and self._have_lost_figures(rows, reports):
+            again = self._asked(reports)  # of several days, each is asked for again anyway
+            return {name: asked_again(came, again[name]) for name, came in rows.items()}
         if self.accepts_empty or not all(came.frame.empty for came in rows.values()):
             return rows
         asking = [self._completion(report) for report in reports]
         self.stretches = self.doubt.all_came_empty(self.days, asking, self.calendar)
         return self._asked(reports)
+
+    def _have_lost_figures(self, rows: Mapping[str, Received], reports: Sequence[Report]) -> bool:
+        return any(usable.lost_figures(rows[report.table.name].frame, report, self.days) for report in reports)
 
     def _asked(self, reports: Sequence[Report]) -> dict[str, Received]:
         """The reports' rows. One that came empty is asked for again where another report has rows of the same days."""
@@ -288,8 +295,8 @@ class _Pull:
     def arrived(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
         of_report = self.lines[report.report_id], self.stats[report.report_id]
-        known_until, filters = self._known_until, self.filters.names_of(report)
-        return by_day(rows, report, self.days, *of_report, known_until=known_until, filters=filters)
+        filters, accepts_zeros = self.filters.names_of(report), self.accepts_empty
+        return by_day(rows, report, self.days, *of_report, self._known_until, filters, accepts_zeros=accepts_zeros)
 
     def _completion(self, report: Report) -> Completion:
         return Completion(
@@ -333,18 +340,7 @@ class _Pull:
         A session that began between the two requests is not in `sessions` yet: it is asked for by its room, once. A row
         whose session not even that finds is rejected.
         """
-        frame = frame.drop(columns=[DAY, ENDS_AT, DISPOSITION, COUNTED_ON], errors="ignore")
-        known = sessions.frame.loc[
-            sessions.frame[DAY].notna() & sessions.frame["cue_point_id"].notna(),
-            ["entry_id", "cue_point_id", DAY, ENDS_AT],
-        ]
-        exact = known.drop_duplicates(["entry_id", "cue_point_id"], keep="last")
-        tied = frame.merge(exact, on=["entry_id", "cue_point_id"], how="left")
-        if tied[DAY].isna().any():
-            loose = known.groupby("cue_point_id", as_index=False).agg({DAY: "min", ENDS_AT: "max"})
-            by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
-            for column in (DAY, ENDS_AT):
-                tied[column] = tied[column].fillna(by_cue_point[column])
+        tied = tied_to(sessions.frame, frame)
         self.doubt.seen.heard(report, tied[DAY])
         orphans = tied[DAY].isna() & tied[REASON].isna()
         if orphans.any() and look_further and self._find(tied[orphans], sessions):

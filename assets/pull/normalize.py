@@ -23,6 +23,7 @@ from resources.table import EARLIEST, LATEST, UNKNOWN, Column, Kind
 INTEGER_MOST = 2**31 - 1  # Postgres's integer
 ROUNDING = 1e-9  # a ratio above 1 by less is 1
 MOST_MINUTES = (LATEST - EARLIEST) / 60
+OFF_SECONDS = 5.0  # a duration may be, from the start and end that it was made of
 DEVICES_AT_ONCE = 1000  # under one user id: each counts its own minutes
 
 NO_KEY = "is empty or unknown"
@@ -179,16 +180,22 @@ def _numbers(values: pd.Series) -> pd.Series:
 
 
 def _finish_times(frame: pd.DataFrame, problems: _Problems) -> None:
-    """A session that ends when it starts is still running; a duration needs an end."""
+    """A session that ends when it starts is still running; one that ends before has an end that is not known.
+
+    A duration goes from start to end, whatever unit it may come in: one that says otherwise is told.
+    """
     if "session_end_time" not in frame:
         return
     start, end = frame["session_start_time"], frame["session_end_time"]
-    end = end.mask(end == start)
+    problems.repair(end < start, "session_end_time", "is before session_start_time")
+    end = end.where(end > start)
     frame["session_end_time"] = end
     if "duration" in frame:
-        sent = frame["duration"]
-        seconds = sent.where(sent > 0, (end - start).dt.total_seconds()).where(end.notna())
-        frame["duration"] = seconds.mask(problems.has_repaired("duration"))
+        sent, seconds = frame["duration"], (end - start).dt.total_seconds()
+        is_other = (sent > 0) & ((sent - seconds).abs() > OFF_SECONDS)
+        problems.repair(is_other, "duration", "is not from session_start_time to session_end_time")
+        is_unreadable = problems.has_repaired("duration") & ~is_other
+        frame["duration"] = seconds.mask(is_unreadable)
 
 
 def unknown_columns(sent: pd.DataFrame, report: Report) -> list[str]:
@@ -217,18 +224,15 @@ def _check(frame: pd.DataFrame, problems: _Problems, report: Report) -> None:
         if cases["index"].isna().any():
             raise  # a type or a column is off, which no single row is to blame for
         groups = cases.groupby(["column", "check"], dropna=False)["index"]
-        # A missing start comes first: it also fails the comparison with the end.
-        for (name, check), failed in sorted(groups, key=lambda group: group[0][1] != "not_nullable"):
+        for (name, check), failed in groups:
             bad = pd.Series(frame.index.isin(failed.astype(frame.index.dtype)), index=frame.index)
-            problems.refuse(bad, *_column_and_reason(name, check, report))
+            problems.refuse(bad, *_column_and_reason(name, check))
 
 
-def _column_and_reason(name: str, check: str, report: Report) -> tuple[str, str]:
+def _column_and_reason(name: str, check: str) -> tuple[str, str]:
     if check == "not_nullable":
         return name, f"{name} {NO_KEY}"
-    if name in report.table.column_names and not check.startswith("session_"):
-        return name, f"{name} {check}"
-    return check.split(" ", 1)[0], check
+    return name, f"{name} {check}"
 
 
 def _with_line_rejects(frame: pd.DataFrame, rows: Rows) -> pd.DataFrame:

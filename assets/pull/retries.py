@@ -33,7 +33,7 @@ import dagster as dg
 import psycopg
 
 from resources.errors import ConfigurationError
-from resources.kaltura.errors import EmptyReply, KalturaError, TimedOut, Unavailable
+from resources.kaltura.errors import EmptyReply, FiguresLost, KalturaError, TimedOut, Unavailable
 from resources.postgres import outages
 from resources.postgres.session import refused
 from resources.warehouse.warehouse import DayLost, WarehouseUnreachable
@@ -46,7 +46,7 @@ MAX_RETRIES_TAG = "dagster/max_retries"
 # restart (a minute) or a disturbance (longer than anyone wants a schedule's run to wait).
 BACKOFF_SECONDS = (60, 300)
 
-_PASSING = (Unavailable, TimedOut, EmptyReply, WarehouseUnreachable, DayLost)
+_PASSING = (Unavailable, TimedOut, EmptyReply, FiguresLost, WarehouseUnreachable, DayLost)
 
 
 class Transient(dg.Failure):

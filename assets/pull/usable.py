@@ -12,11 +12,14 @@ from assets.pull.assign import NO_SESSION
 from assets.pull.normalize import NO_KEY
 from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, REPLACED, names_column
 from assets.report import Report
-from resources.kaltura.errors import BadReply
+from resources.kaltura.errors import BadReply, FiguresLost
+from resources.kaltura.lost import LEAST_ROWS, is_lost, said
 from resources.kaltura.windows import Days
 from resources.table import FIGURES, Kind
 
-LEAST_ROWS = 10  # below that half is no sign of anything
+# Two devices count twice, and people wait before the start and stay on after the end: minutes may be more than their session's
+# by so many times and so many. Seconds taken for minutes are sixty times as much.
+FAR, AROUND_MINUTES = 5, 60.0
 
 
 class MostlyUnusable(BadReply):
@@ -49,6 +52,50 @@ def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
             _require(kept[is_of_day | tells_no_day], unreadable, report, Days(day, day))
 
 
+def require_figures(frame: pd.DataFrame, report: Report, days: Days) -> None:
+    """Raises `FiguresLost` where a figure that can't be 0 everywhere is 0 in nearly all rows of a day."""
+    if lost := lost_figures(frame, report, days):
+        raise FiguresLost(lost, about=f"report {report.report_id} for {days}")
+
+
+def lost_figures(frame: pd.DataFrame, report: Report, days: Days) -> str:
+    """Which figures of the days were lost, in words; empty where none was."""
+    kept = frame[(frame[DISPOSITION] == KEPT) & frame[REASON].isna()]
+    for column in report.table.never_all_0:
+        zeros = kept[column] == 0 if column in kept else pd.Series(dtype=bool)
+        for day in days if zeros.any() else ():
+            of_day = zeros[kept[DAY] == pd.Timestamp(day)].fillna(False)
+            if is_lost(of_day):
+                return said(column, of_day)
+    return ""
+
+
+def require_minutes(frame: pd.DataFrame, report: Report, days: Days, sessions: pd.DataFrame) -> None:
+    """Raises `MostlyUnusable` where most people of a day were there for far longer than their session ran."""
+    known = sessions[(sessions[DISPOSITION] == KEPT) & sessions[REASON].isna()]
+    ran = (known["session_end_time"] - known["session_start_time"]).dt.total_seconds() / 60
+    longest = ran.groupby(known["cue_point_id"]).max()
+    ran_at_most = frame["cue_point_id"].map(longest).astype("float64")  # of no row it would be texts
+    most = FAR * ran_at_most + AROUND_MINUTES
+    if wrong := too_long(frame, report, days, most, "its session"):
+        raise MostlyUnusable(wrong, about=f"report {report.report_id} for {days}")
+
+
+def too_long(frame: pd.DataFrame, report: Report, days: Days, most: pd.Series | float, what: str) -> str:
+    """Which minutes of the days are more than `most` in most rows, in words; empty where none are."""
+    kept = (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
+    for column in (each for each in report.table.columns if each.kind is Kind.MINUTES):
+        is_beyond = frame[column.name] > most
+        for day in days if is_beyond.any() else ():
+            of_day = is_beyond[kept & (frame[DAY] == pd.Timestamp(day))]
+            if len(of_day) >= LEAST_ROWS and 2 * int(of_day.sum()) > len(of_day):
+                return (
+                    f"{column.name} is longer than {what} in {of_day.sum():,} of {len(of_day):,} rows; expected is "
+                    f"{column.kind.expected}"
+                )
+    return ""
+
+
 def is_of_no_session(reasons: pd.Series) -> pd.Series:
     """Of rows that can't be used, those that could be read well, and whose session Kaltura does not know."""
     return reasons.str.endswith(NO_KEY).fillna(False).astype(bool) | (reasons == NO_SESSION).fillna(False)
@@ -65,7 +112,7 @@ def _require(rows: pd.DataFrame, unreadable: pd.Series, report: Report, days: Da
         )
     for column in report.table.columns:
         lost = names_column(rows[COLUMN], column.name)
-        if column.kind in FIGURES and len(rows) >= LEAST_ROWS and 2 * int(lost.sum()) > len(rows):
+        if column.kind in (*FIGURES, Kind.TIME) and len(rows) >= LEAST_ROWS and 2 * int(lost.sum()) > len(rows):
             raise MostlyUnusable(
                 f"{column.name} can't be read in {lost.sum():,} of {len(rows):,} rows; expected is "
                 f"{column.kind.expected}",

@@ -16,7 +16,7 @@ from assets.pull import retries
 from assets.pull.doubt import Seen
 from assets.pull.extract import Extract
 from resources.kaltura.complete import WIDEST_IN_PARTS, days_at_once
-from resources.kaltura.errors import EmptyReply, Refused, SessionInvalid, TooWide
+from resources.kaltura.errors import EmptyReply, FiguresLost, Refused, SessionInvalid, TooWide
 from resources.kaltura.windows import DAY, Days, stretches
 
 FIRST_WINDOW_DAYS = WIDEST_IN_PARTS  # until a reply has told how many rows a day has
@@ -121,7 +121,9 @@ class Windows:
 
 def _has_answered(error: Exception) -> bool:
     """Whether Kaltura did, so that other days may be as they should be: the reply is wrong, or this program is."""
-    return isinstance(error, EmptyReply) or not (isinstance(error, SessionInvalid) or retries.passes(error))
+    return isinstance(error, EmptyReply | FiguresLost) or not (
+        isinstance(error, SessionInvalid) or retries.passes(error)
+    )
 
 
 def one_ahead(items: Iterator[T], give_up: Callable[[], None]) -> Generator[T]:

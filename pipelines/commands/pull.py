@@ -35,7 +35,7 @@ DEFAULT_DAYS = 7
 @day_option("--from", "first", "First day, as 2026-01-31.")
 @day_option("--to", "last", "Last day (default: yesterday).")
 @click.option(
-    "--accept-empty", is_flag=True, help="Believe reports that are empty, whatever speaks against it: nothing happened."
+    "--accept-empty", is_flag=True, help="Believe reports that are empty, or figures that are all 0: nothing happened."
 )
 def command(days: int | None, first: dt.date | None, last: dt.date | None, accept_empty: bool) -> None:
     """Pull days of room data into the warehouse, and show what landed."""

@@ -4,12 +4,10 @@ A POST for everything, so that no token ever stands in a URL; no redirect is fol
 host; certificates are always checked. `reply.py` tells what a reply means.
 """
 
-import ipaddress
 import json
 import logging
 import math
 import random
-import re
 import ssl
 import threading
 import time
@@ -22,6 +20,7 @@ import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from resources.kaltura import body, csv, deadline
+from resources.kaltura.address import address_of, is_this_machine
 from resources.kaltura.clock import Clock
 from resources.kaltura.errors import (
     CutOff,
@@ -36,6 +35,7 @@ from resources.kaltura.errors import (
     redacted,
 )
 from resources.kaltura.query import Query
+from resources.kaltura.quotes import Quotes
 from resources.kaltura.reply import ADDRESS_ADVICE, CHECK_IDS, Raw, raise_for_csv, raise_for_error
 from resources.kaltura.session import Credentials, SessionToken
 
@@ -91,20 +91,26 @@ class Client:
         row_cap: int = REPORT_ROW_CAP,
         pause_scale: float = 1.0,
     ) -> None:
-        address = _address(base_url)
+        address = address_of(base_url)
         self.base_url = str(address)
-        self.is_remote = not _is_this_machine(address.host)
+        self.is_remote = not is_this_machine(address.host)
         self.row_cap = row_cap
         self.tries = ATTEMPTS  # at one question, of which each is unavailable
         self.clock = Clock()
+        self._quotes = Quotes()
+        self.heeded: set[tuple[int, str]] = set()  # filters, by report, that the server has shown to know
         self._pause_scale = pause_scale
         self._given_up = threading.Event()
         self._places = threading.BoundedSemaphore(max_concurrency)
+        self._http = deadline.respected_by(self._connections(address, max_concurrency))
+        self.session = SessionToken(credentials, self._call, self.clock)
+
+    def _connections(self, address: httpx.URL, most: int) -> httpx.Client:
         try:
-            http = httpx.Client(
+            return httpx.Client(
                 base_url=address,
                 timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
-                limits=httpx.Limits(max_connections=max_concurrency),
+                limits=httpx.Limits(max_connections=most),
                 follow_redirects=False,
                 headers={"user-agent": "kaltura-room-warehouse", "accept-encoding": "gzip, deflate"},
                 # HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE count, except for a stand-in on this machine.
@@ -117,8 +123,6 @@ class Client:
                 f"no connection can be prepared ({type(error).__name__}: {redacted(str(error))})",
                 advice="Check the variables HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE.",
             ) from None
-        self._http = deadline.respected_by(http)
-        self.session = SessionToken(credentials, self._call, self.clock)
 
     def close(self) -> None:
         self._http.close()
@@ -222,7 +226,7 @@ class Client:
         most = min(self.row_cap, query.limit or self.row_cap)
         if raw.body.count(b"\n") > most:  # so many that reading them would only take memory
             raise CutOff(f"the reply was cut off at {most:,} rows", about=about)
-        rows = csv.parse(raw.body, query.source, about, left_out=excluded_columns)
+        rows = csv.parse(raw.body, query.source, about, left_out=excluded_columns, quotes=self._quotes)
         if rows.line_count >= most:
             raise CutOff(f"the reply was cut off at {most:,} rows", about=about)
         self._check_filters(query, rows)
@@ -349,33 +353,6 @@ def _log_retry(details: RetryDetails) -> None:
 
 
 set_on_retry_hooks([_log_retry])  # for the whole process: stamina knows no narrower place
-
-
-def _address(base_url: str) -> httpx.URL:
-    """Raises `Refused` for what is no address, or holds more than one."""
-    text = base_url.strip().rstrip("/").removesuffix("/api_v3").rstrip("/")
-    try:
-        url = httpx.URL(text)
-        # As a socket does with every name, which fails with no error of httpx's.
-        url.raw_host.decode("ascii").encode("idna")
-    except (httpx.InvalidURL, UnicodeError):
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", url.host):
-        shown = "" if re.search("[@?#]", text) else f"={redacted(text)!r}"  # behind one of them may be a secret
-        raise Refused(f"KALTURA_BASE_URL{shown} is no address", advice="Write it as https://www.kaltura.com.")
-    if url.userinfo or url.query or url.fragment:
-        raise Refused(
-            f"KALTURA_BASE_URL holds more than the address of {url.host}",
-            advice="Leave out user, password, '?' and '#': they would stand in logs.",
-        )
-    return url
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _connection_error(error: httpx.RequestError, about: str, secrets: tuple[str, ...]) -> KalturaError:

@@ -19,11 +19,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from resources.kaltura.client import Client, Reply, RequestStats
-from resources.kaltura.csv import no_rows
+from resources.kaltura.csv import Rows, no_rows
 from resources.kaltura.errors import (
     CutOff,
     EmptyReply,
+    FiguresLost,
     KalturaError,
     PerhapsCut,
     ServerFault,
@@ -32,9 +35,12 @@ from resources.kaltura.errors import (
     TooWide,
     Unsplittable,
 )
+from resources.kaltura.heeded import require_heeded
+from resources.kaltura.lost import lost_in
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.runtime.counted import counted
+from resources.table import UNKNOWN
 
 log = logging.getLogger("kaltura")
 
@@ -84,6 +90,14 @@ class Part:
     reply: Reply
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What narrower windows tell of a day: the ids to ask for, and rows without any that no table can hold."""
+
+    ids: set[str]
+    useless: list[pd.DataFrame] = field(default_factory=list)
+
+
 def rows_a_day(parts: Iterable[Part]) -> float:
     """Of the fullest of the parts: the mean of its days. A day that was asked for by ids has several replies."""
     rows: Counter[Days] = Counter()
@@ -118,7 +132,8 @@ class Completion:
         """Replies that together hold every row of every day. `is_part`: of days that were too much together.
 
         Raises `TooWide` where more days than `WIDEST_IN_PARTS` would have to be put together, `Unsplittable` where even
-        one id is too much, `EmptyReply` where a day stays empty against what is known of it, and what `Client.ask` raises.
+        one id is too much, `EmptyReply` where a day stays empty against what is known of it, `FiguresLost` where ids have
+        lost their figures, and what `Client.ask` raises.
         """
         window = self.calendar.window(days)
         try:
@@ -178,8 +193,10 @@ class Completion:
     def _by_ids(self, days: Days, window: Window, known_ids: KnownIds | None, error: KalturaError) -> list[Part]:
         log.info("%s The day is asked for by %s.", error.what_and_where, self.source.split_by.name)
         try:
-            ids = known_ids(days) if known_ids else sorted(self._ids_in_halves(window, error))
-            replies = self.of_ids(window, ids, have_rows=True) or [self._nothing(window)]
+            told = _Told(set(known_ids(days))) if known_ids else self._ids_in_halves(window, error)
+            replies = self.of_ids(window, sorted(told.ids), have_rows=True)
+            replies += [self._unusable(window, rows) for rows in told.useless]
+            replies = replies or [self._nothing(window)]
         except EmptyReply as empty:
             if isinstance(error, EmptyReply):
                 error.days = (days.first, days.last)
@@ -261,31 +278,40 @@ class Completion:
         )
         raise EmptyReply(f"the report is empty, though {against}", about=str(reply.query))
 
-    def _ids_in(self, window: Window) -> set[str]:
-        """Every `split_by` id that occurs in the window, found through windows narrow enough to be answered whole."""
+    def _ids_in(self, window: Window) -> "_Told":
+        """Every `split_by` id that occurs in the window, found through windows narrow enough to be answered whole.
+
+        Raises `Unsplittable` where a row without one would be lost: what Kaltura does not know, no filter finds.
+        """
         try:
             reply = self._ask(window, self.ids)
             if not reply.rows.received:
                 reply = self._ask(window, self.ids)
             if not reply.rows.received:
-                return self.named(window)
+                return _Told(self.named(window))
         except HEAVY as error:
             return self._ids_in_halves(window, error)
-        ids = set(reply.rows.frame[self.source.split_by.column].unique())
-        if "" in ids:
+        frame, column = reply.rows.frame, self.source.split_by.column
+        is_unknown = frame[column].isin(UNKNOWN)
+        if is_unknown.any() and not self.source.unknown_is_useless:
             raise self._not_asked_by_id(str(reply.query))
-        return ids
+        return _Told(set(frame.loc[~is_unknown, column].unique()), [frame[is_unknown]] if is_unknown.any() else [])
 
     def _not_asked_by_id(self, about: str) -> Unsplittable:
         return Unsplittable(f"a row without {self.source.split_by.name} can't be asked for by it", about=about)
 
-    def _ids_in_halves(self, window: Window, error: KalturaError) -> set[str]:
+    def _ids_in_halves(self, window: Window, error: KalturaError) -> "_Told":
         halves = window.halves()
         if halves is None and isinstance(error, ServerFault | EmptyReply):
             raise error
         if halves is None:
             raise Unsplittable("a single hour is more than Kaltura sends", about=error.about) from error
-        return self._ids_in(halves[0]) | self._ids_in(halves[1])
+        first, second = self._ids_in(halves[0]), self._ids_in(halves[1])
+        return _Told(first.ids | second.ids, [*first.useless, *second.useless])
+
+    def _unusable(self, window: Window, rows: pd.DataFrame) -> Reply:
+        """The reply of rows that no id asks for, and no day can load: they are set aside as those of other days are."""
+        return Reply(Query(self.source, window, self.ids), Rows(rows.reset_index(drop=True), line_count=len(rows)))
 
     def _nothing(self, window: Window) -> Reply:
         """The reply of a day that has no id to ask for: what was too much were its neighbours' fragments."""
@@ -294,12 +320,29 @@ class Completion:
 
     def _ask(self, window: Window, ids: Ids) -> Reply:
         query = Query(self.source, window, ids, chosen=frozenset(self.ids))
-        reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        reply = self._with_figures(query)
+        if reply.rows.received:
+            require_heeded(self.client, query, self.stats, self.excluded_columns)
         if self.source.may_be_thinned and self.source.split_by not in ids:
             kept, dropped = reply.rows.line_count, self.most_dropped(window, reply.rows.line_count)
             if kept + dropped >= self.client.row_cap:
                 what = f"{kept:,} rows came, and beside {dropped:,} that may have been dropped others may have been cut off"
                 raise PerhapsCut(what, about=str(query))
+        return reply
+
+    def _with_figures(self, query: Query) -> Reply:
+        """The reply. One whose figures were lost is asked for once more.
+
+        Raises `FiguresLost` where those of single ids stay so: among a day's others nobody would see them. Of a whole
+        window's rows it is known only later which are of its days.
+        """
+        reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        if self.accepts_empty or not lost_in(reply.rows.frame, self.source.never_all_0):
+            return reply
+        reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
+        lost = lost_in(reply.rows.frame, self.source.never_all_0)
+        if lost and self.source.split_by in query.ids:
+            raise FiguresLost(lost, about=str(query))
         return reply
 
 

@@ -19,6 +19,7 @@ import pyarrow.csv
 from resources.kaltura.errors import BadReply, ColumnMissing, redacted
 from resources.kaltura.header import in_place_of_header, names_in
 from resources.kaltura.query import Source
+from resources.kaltura.quotes import Quotes
 
 BOM = b"\xef\xbb\xbf"
 LF, COMMA = ord("\n"), ord(",")
@@ -81,8 +82,12 @@ def no_rows(columns: Iterable[str]) -> Rows:
     return Rows(pd.DataFrame(columns=list(columns), dtype="str"))
 
 
-def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] = ()) -> Rows:
+def parse(
+    body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] = (), quotes: Quotes | None = None
+) -> Rows:
     """The rows of a reply that starts with a BOM. `left_out` are the columns that the server was told not to send.
+
+    `quotes` is what other replies have told of the server's own.
 
     Raises `ColumnMissing` where the header lacks a column of `source`, `BadReply` where there are rows under no header.
     """
@@ -98,31 +103,32 @@ def parse(body: bytes, source: Source, about: str, *, left_out: tuple[str, ...] 
             raise BadReply("there are rows under an empty header", about=about)
         return no_rows(required)
     header = _header(header_line, required, about)
+    quotes = quotes or Quotes()
     if lines and not lines.endswith(b"\n"):
         lines += b"\n"
     # Of a line with nothing in it Arrow makes an empty row: it may be the end of a text.
     if b"\r" not in lines and b"\0" not in lines and b"\n\n" not in lines and not lines.startswith(b"\n"):
         try:
             frame = _frame(lines, header)
-            return Rows(_unwrapped(frame) if b'"' in lines else frame, [], len(frame), _Body(lines))
+            return Rows(quotes.taken_off(frame, source) if b'"' in lines else frame, [], len(frame), _Body(lines))
         except pa.ArrowInvalid:
             pass  # a line has too few fields, or too many, or is no UTF-8
-    return _rows_of_broken(_postgres_can_hold(lines), header, source.one_line)
+    return _rows_of_broken(_postgres_can_hold(lines), header, source, quotes)
 
 
-def _rows_of_broken(lines: bytes, header: list[str], one_line: frozenset[str]) -> Rows:
+def _rows_of_broken(lines: bytes, header: list[str], source: Source, quotes: Quotes) -> Rows:
     view = np.frombuffer(lines, dtype=np.uint8)
     ends = np.flatnonzero(view == LF)
     commas = np.diff(np.searchsorted(np.flatnonzero(view == COMMA), ends), prepend=0)
     newline, carriage_return = _unused_characters(lines)
-    repaired, rejects = _repaired(lines, ends, commas, header, one_line, newline.encode())
+    repaired, rejects = _repaired(lines, ends, commas, header, source.one_line, newline.encode())
     repaired = repaired.replace(b"\r", carriage_return.encode())  # the parser ends lines at either
     frame = _frame(repaired, header)
     line_ends = {newline: "\n", carriage_return: "\r"}
     for sign, meant in line_ends.items():
         for name in frame if meant.encode() in lines else ():
             frame[name] = frame[name].str.replace(sign, meant, regex=False)
-    return Rows(_unwrapped(frame), rejects, len(ends), _Body(repaired, line_ends))
+    return Rows(quotes.taken_off(frame, source), rejects, len(ends), _Body(repaired, line_ends))
 
 
 def _header(line: bytes, required: tuple[str, ...], about: str) -> list[str]:
@@ -255,20 +261,3 @@ def _frame(lines: bytes, header: list[str]) -> pd.DataFrame:
         pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(header, pa.large_string()), strings_can_be_null=False),
     )
     return cast(pd.DataFrame, table.combine_chunks().to_pandas())
-
-
-def _unwrapped(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns without the quotes that some come wrapped in.
-
-    Such a column wraps every value that there is, and doubles the quotes inside. Where one value is not wrapped, the
-    quotes of the others were typed by people, and stay.
-    """
-    for name in frame.columns:
-        values = frame[name]
-        found = values[values != ""]
-        if found.empty or not (found.str.startswith('"') & found.str.endswith('"') & (found.str.len() > 1)).all():
-            continue
-        inner = found.str.slice(1, -1)
-        if not inner.str.replace('""', "", regex=False).str.contains('"', regex=False).any():
-            frame[name] = inner.str.replace('""', '"', regex=False).reindex(values.index, fill_value="")
-    return frame

@@ -15,6 +15,7 @@
     │   ├── TooWide        more days than may lie in memory in parts: whoever chose them chooses fewer
     │   └── EmptyReply     an empty report against which something speaks: asked for in parts, it may have rows
     └── BadReply           the reply is whole, but not what was asked for
+        ├── FiguresLost    0 stands for figures that the store lost: asked for once more, and later again
         ├── ColumnMissing  a column that the table needs is not in the header
         ├── FilterIgnored  rows came back that the filter should have kept out
         └── Unsplittable   too much even for a single session or room
@@ -182,6 +183,15 @@ class BadReply(KalturaError):
         "Nothing of these days was written. Run `make doctor` to compare the account with what is expected."
     )
     doctors_advice = f"Days like these can't be loaded. {ASK_SUPPORT}"
+
+
+class FiguresLost(BadReply):
+    default_advice = (
+        "Nothing of these days was written; what was loaded before stands. Kaltura prints 0 for figures that its store lost: "
+        "run the days again later. If they really are 0, run them once with `python -m pipelines pull --accept-empty "
+        "--from DAY --to DAY`, or with `accept_empty: true` in the run's config."
+    )
+    doctors_advice = "Days like these can't be loaded. Ask again later; if it stays, ask Kaltura's support."
 
 
 class ColumnMissing(BadReply):

@@ -9,6 +9,7 @@ from resources.kaltura.windows import Window
 SEPARATORS = ",;\r\n"  # a list is joined by commas and `params` by semicolons, and nothing can be escaped
 SNAKE_DATES = ("from_date", "to_date")
 CAMEL_DATES = ("fromDate", "toDate")
+NO_SUCH_ID = "0_nosuchid"  # that nothing and nobody has: a filter that lets rows through for it is ignored
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Source:
     `columns` have to be in the header, others may be; the `personal_columns` can be left out on request; in the values of
     `one_line` no newline stands, as it may in those that people type, and in columns that nobody has declared. `split_by` is
     the filter by which a day that is too much for one reply is asked for in parts. `may_be_thinned`: the server drops rows
-    after it has applied its cap, where it is not asked by that filter.
+    after it has applied its cap, where it is not asked by that filter. `unknown_is_useless`: a row without a known id of
+    `split_by` can't be loaded anyway. The figures `never_all_0` are of people who were there: where none of a reply's rows
+    has one, the store has lost them.
     """
 
     report_id: int
@@ -45,6 +48,8 @@ class Source:
     split_by: Filter
     filters: tuple[Filter, ...]
     may_be_thinned: bool = False
+    unknown_is_useless: bool = False
+    never_all_0: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -294,6 +294,19 @@ def test_an_estimate_is_compared_over_20_percent_and_5_people(week) -> None:
     assert failed(week.database)["room_sessions", "estimate_agrees"].metadata["bad days"].value == [str(DAY)]
 
 
+def test_a_session_of_two_people_without_a_minute_warns(week) -> None:
+    of_day = f"partition_date = '{DAY}'"
+    one = f"(SELECT user_id FROM kaltura.attendees WHERE {of_day} ORDER BY cue_point_id, user_id LIMIT 1)"
+    week.sql(f"UPDATE kaltura.attendees SET meeting_view_time = 0 WHERE {of_day} AND user_id <> {one}")
+    week.sql(f"UPDATE kaltura.attendees SET meeting_view_time = 0.2 WHERE {of_day} AND user_id = {one}")
+    expected = week.sql(
+        f"SELECT count(*) FROM (SELECT FROM kaltura.attendees WHERE {of_day} GROUP BY cue_point_id, entry_id"
+        f" HAVING count(*) >= 2 AND NOT bool_or(user_id = {one})) AS sessions"
+    ).fetchall()[0][0]
+    result = failed(week.database)["attendees", "sessions_have_minutes"]
+    assert (result.metadata["found"].value, result.metadata["bad days"].value) == (expected, [str(DAY)])
+
+
 def test_a_filtered_run_does_not_compare_an_estimate_with_the_few_that_it_pulled(installation) -> None:
     run = installation.pull(WEEK, run_config={"ops": {"kaltura_rooms": {"config": {"cue_point_ids": ["1_some"]}}}})
     assert ("room_sessions", "estimate_agrees") not in by_key(run)

@@ -160,7 +160,7 @@ class Place:
     ) -> Extract:
         """As `bring`, with each line of the report's replies changed, or left out, on its way."""
 
-        def parsed(body: bytes, source: Source, about: str, **more: tuple[str, ...]) -> csv.Rows:
+        def parsed(body: bytes, source: Source, about: str, **more: Any) -> csv.Rows:
             if source.report_id == report.report_id:
                 header, *lines = body.decode().removesuffix("\n").split("\n")
                 changed = [new for line in lines if (new := change(line)) is not None]

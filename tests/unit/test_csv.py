@@ -1,5 +1,7 @@
 """Kaltura's CSV, rule by rule (docs/kaltura-api.md section 3), and a parser that loses no line of anything."""
 
+import dataclasses
+
 import pytest
 from depth import examples, in_time
 from hypothesis import example, given, settings
@@ -12,6 +14,7 @@ from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.csv import BOM, Rows, parse
 from resources.kaltura.errors import BadReply, ColumnMissing, KalturaError
 from resources.kaltura.query import Filter, Source
+from resources.kaltura.quotes import Quotes
 from resources.table import Kind
 
 SOURCE = Source(
@@ -84,18 +87,18 @@ def test_a_lone_quote_belongs_to_the_name_and_swallows_no_row(name: str) -> None
     ("sent", "name"), [('"Ann"', "Ann"), ('"Ann ""A"" Lee"', 'Ann "A" Lee'), ('""', ""), ('"two\nlines"', "two\nlines")]
 )
 def test_a_value_wrapped_in_quotes_is_unwrapped_and_its_doubled_quotes_halved(sent: str, name: str) -> None:
-    assert names(f"1_a,{sent},5\n") == [name]
+    assert names(f'1_a,{sent},5\n1_b,"Bo",6\n1_c,"Cy",6\n1_d,"Di",6\n') == [name, "Bo", "Cy", "Di"]
 
 
 @pytest.mark.parametrize(
     ("sent", "found"),
     [
-        (['"Quill"', "Bo"], ['"Quill"', "Bo"]),
-        (['"Quill"', '"'], ['"Quill"', '"']),
-        (['"Quill"', '"Bo" and "Al"'], ['"Quill"', '"Bo" and "Al"']),
-        (['""', "Bo"], ['""', "Bo"]),
+        (['"Quill"', "Bo", "Cy"], ['"Quill"', "Bo", "Cy"]),
+        (['"Quill"', '"', '"Cy"'], ['"Quill"', '"', '"Cy"']),
+        (['"Quill"', '"Bo" and "Al"', '"Cy"'], ['"Quill"', '"Bo" and "Al"', '"Cy"']),
+        (['""', "Bo", "Cy"], ['""', "Bo", "Cy"]),
         (['"""Quill"""', '"Bo"'], ['"Quill"', "Bo"]),
-        (['"Quill"', "", '"Bo"'], ["Quill", "", "Bo"]),
+        (['"Quill"', "", '"Bo"', '"Cy"'], ["Quill", "", "Bo", "Cy"]),
         (['"Quill"', '""', '"Bo"'], ["Quill", "", "Bo"]),
         (["", ""], ["", ""]),
     ],
@@ -104,6 +107,42 @@ def test_quotes_are_the_servers_where_each_value_of_the_column_is_wrapped_and_el
     sent: list[str], found: list[str]
 ) -> None:
     assert names("".join(f"1_{nth},{name},5\n" for nth, name in enumerate(sent))) == found
+
+
+@pytest.mark.parametrize("sent", [['"Lab"'], ['"Lab"', '"Lab"', '"Lab"'], ['"Lab"', '"Hall"'], ['"Lab"', ""]])
+def test_of_few_names_quotes_are_what_people_typed(sent: list[str]) -> None:
+    """Of so few, all may have typed some."""
+    assert names("".join(f"1_{nth},{name},5\n" for nth, name in enumerate(sent))) == sent
+
+
+def test_ids_and_figures_lose_their_quotes_however_few_they_are() -> None:
+    assert read('"1_a",Ann,"5"\n').frame.to_dict("records") == [{"id": "1_a", "name": "Ann", "minutes": "5"}]
+
+
+WRAPPED, TYPED = [f'"{name}"' for name in "abcd"], ['"a"', "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "last"),
+    [
+        ([WRAPPED, ['"Lab"']], ["Lab"]),
+        ([TYPED, ['"Lab"']], ['"Lab"']),
+        ([TYPED, ['"x"', '"y"', '"z"']], ['"x"', '"y"', '"z"']),
+        ([['"x"', '"y"', '"z"'], TYPED, ['"Lab"']], ['"Lab"']),
+        ([WRAPPED, ['"Lab"', "Hall"]], ['"Lab"', "Hall"]),
+    ],
+)
+def test_the_reply_with_the_most_names_tells_whose_quotes_those_of_smaller_ones_are(
+    replies: list[list[str]], last: list[str]
+) -> None:
+    quotes = Quotes()
+    for sent in replies:
+        body = "".join(f"1_{nth},{name},5\n" for nth, name in enumerate(sent))
+        rows = parse(BOM + f"{HEADER}\n{body}".encode(), SOURCE, "report 6001", quotes=quotes)
+    assert rows.frame["name"].tolist() == last
+    other = dataclasses.replace(SOURCE, report_id=6000)
+    rows = parse(BOM + f'{HEADER}\n1_a,"Lab",5\n'.encode(), other, "report 6000", quotes=quotes)
+    assert rows.frame["name"].tolist() == ['"Lab"']
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\r"])

@@ -203,8 +203,24 @@ def test_a_room_without_an_id_can_not_be_used() -> None:
 
 
 @pytest.mark.parametrize("report", [ROOM_SESSIONS, BREAKOUT_SESSIONS])
-def test_a_session_that_ends_before_it_starts_can_not_be_used(report: Report) -> None:
-    assert reason(report, session_end_time=str(START - 60)) == "session_end_time is before session_start_time"
+def test_a_session_that_ends_before_it_starts_loses_its_end_alone(report: Report) -> None:
+    frame = frame_of(report, {"session_end_time": str(START - 60), "duration": "-60"})
+    assert frame.loc[0, ["reason", "session_end_time"]].isna().all()
+    assert frame["repair"][0] == "session_end_time is before session_start_time"
+    assert report is ROOM_SESSIONS or frame["duration"].isna().all()
+
+
+@pytest.mark.parametrize("sent", ["3600000", "60", "3660", "1"])
+def test_a_duration_in_another_unit_is_not_the_one_from_start_to_end(sent: str) -> None:
+    frame = frame_of(BREAKOUT_SESSIONS, {"duration": sent})
+    assert frame["duration"][0] == 3600
+    assert frame["repair"][0] == "duration is not from session_start_time to session_end_time"
+
+
+@pytest.mark.parametrize("sent", ["3600", "3601", "3596", "3600.4"])
+def test_a_duration_that_is_off_by_a_few_seconds_is_no_fault(sent: str) -> None:
+    frame = frame_of(BREAKOUT_SESSIONS, {"duration": sent})
+    assert (frame["duration"][0], frame["repair"].isna().all()) == (3600, True)
 
 
 def test_the_neighbours_of_an_unusable_row_are_good() -> None:

@@ -19,7 +19,7 @@ from resources.kaltura.doctor.probe import (
 )
 from resources.kaltura.errors import KalturaError, Refused, TooMuch, Unavailable
 from resources.kaltura.header import friendly_names, in_place_of_header, shown
-from resources.kaltura.query import Filter, Query
+from resources.kaltura.query import NO_SUCH_ID, Filter, Query
 from resources.kaltura.windows import HOUR_SECONDS, Window
 from resources.table import EARLIEST, LATEST, UNKNOWN
 
@@ -27,7 +27,6 @@ FORBIDDEN = "SERVICE_FORBIDDEN"
 HIDDEN_DAYS = 7  # where rows are also looked for without a limit: they can be dropped after the query has counted them
 RECENT_DAYS = (7, 35, 366)  # where rows are looked for: a week of term, the last month, a year with its holidays
 LONG_AGO = Window.around(1_262_304_000, 1_262_304_000)  # an hour of 2010, before there were Rooms: an empty report
-NO_SUCH_ID = "0_nosuchid"
 HASH = r"[0-9A-F]{32}"
 NO_DAY = "No day of this report can be loaded. Ask Kaltura's support for the columns, with what --json prints."
 
