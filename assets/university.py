@@ -1,5 +1,7 @@
 """The university's own lists as assets: each is one file of `UNIVERSITY_DIR`, loaded whole, and has no partitions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +11,7 @@ from assets.report import OWNERS, asset_key
 from resources.errors import ProjectError
 from resources.local import kaltura as standin
 from resources.postgres.session import DatabaseUnreachable
-from resources.settings import university_folder
+from resources.settings import SettingError, university_folder
 from resources.university.lists import COURSES, LISTS, UniversityList
 from resources.university.load import Loaded, load, read_list
 from resources.warehouse.resource import Postgres
@@ -17,7 +19,8 @@ from resources.warehouse.resource import Postgres
 SCHEMA = GROUP = "university"
 # In the metadata of a load.
 FILE_VERSION, ACCOUNT, ROWS, LOCAL_TIMES = "file version", "account", "dagster/row_count", "local times"
-REFUSED = "refused"  # in that of an observation: what would be said again. An outage leaves none, nor does a run that is killed
+# In that of an observation: what would be said again. An outage leaves none, nor does a run that is killed or cancelled.
+REFUSED = "refused"
 
 
 def list_key(wanted: UniversityList) -> dg.AssetKey:
@@ -53,21 +56,36 @@ def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
         },
     )
     def university_list(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.MaterializeResult[None]:
-        try:
+        with _failures_noted(context, wanted):
             path = _folder() / wanted.file_name
             version = file_version(path)
             account = standin.account()
             done = _loaded(warehouse, path, wanted, account)
-        except DatabaseUnreachable as error:
-            said = str(error)
-        except (ProjectError, OSError) as error:
-            said = str(error) if isinstance(error, ProjectError) else f"{wanted.file_name}: {error.strerror}."
-            context.log_event(dg.AssetObservation(list_key(wanted), metadata={REFUSED: said}))
-        else:
-            return dg.MaterializeResult(metadata={**_metadata(done), FILE_VERSION: version, ACCOUNT: account})
-        raise dg.Failure(description=said, allow_retries=False)
+        return dg.MaterializeResult(metadata={**_metadata(done), FILE_VERSION: version, ACCOUNT: account})
 
     return university_list
+
+
+@contextmanager
+def _failures_noted(context: dg.AssetExecutionContext, wanted: UniversityList) -> Iterator[None]:
+    """What is known of a failure fails the step in plain words. What nobody foresaw is raised as it is, and noted too."""
+    try:
+        yield
+        return
+    except DatabaseUnreachable as error:
+        said = str(error)
+    except Exception as error:
+        match error:
+            case ProjectError():
+                said = str(error)
+            case OSError():
+                said = f"{wanted.file_name}: {error.strerror}."
+            case _:  # its own words may quote a line of the file
+                said = f"{wanted.file_name}: {type(error).__name__}, which nobody foresaw."
+        context.log_event(dg.AssetObservation(list_key(wanted), metadata={REFUSED: said}))
+        if not isinstance(error, ProjectError | OSError):
+            raise
+    raise dg.Failure(description=said, allow_retries=False)
 
 
 def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList, account: int) -> Loaded:
@@ -81,7 +99,7 @@ def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList, account: in
 def _folder() -> Path:
     folder = university_folder()
     if folder is None:
-        raise dg.Failure(description="UNIVERSITY_DIR is not set: it says where the lists are.", allow_retries=False)
+        raise SettingError("UNIVERSITY_DIR is not set: it says where the lists are.")
     return folder
 
 

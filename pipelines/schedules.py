@@ -97,14 +97,14 @@ def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
         f"of the last {WEEKS_BACK} weeks, those whose report is not there or lacks days that are loaded."
     ),
 )
-def weekly_report(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+def weekly_report(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> list[dg.RunRequest] | dg.SkipReason:
     due = context.scheduled_execution_time
     weeks = WEEKS.get_partition_keys(current_time=due)
     if not weeks:
         return dg.SkipReason(f"START_DATE is {SETTINGS.start_date}: no week is over yet.")
     usual = weeks[-2:]
     try:
-        behind = weeks_to_report(context.instance, local_kaltura.account(), usual, weeks)
+        behind = weeks_to_report(context.instance, warehouse, local_kaltura.account(), usual, weeks)
     except ProjectError as error:
         behind = []
         context.log.warning(f"Which weeks lack their report is not known: {error} The usual ones are asked for.")

@@ -5,6 +5,7 @@ An account is an institution, or a part of one, and its report goes to its own p
 
 import datetime as dt
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import dagster as dg
@@ -18,7 +19,7 @@ from assets.room_report.figures import WEEK, Account, Figures, accounts, figures
 from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.runtime.whole_file import whole_file
-from resources.settings import SettingError, report_folder, report_language
+from resources.settings import CHECKOUT, SettingError, report_folder, report_language
 from resources.warehouse.resource import Postgres
 
 GROUP = "reports"
@@ -27,6 +28,8 @@ FIGURES, OF_ACCOUNT, DAYS_LOADED = (
     "account",
     "days loaded",
 )  # in a report's metadata, and columns of its table
+MADE_BY = ("assets/room_report", "sql/report", "sql/views")
+_SUFFIXES = {".py", ".sql", ".html", ".toml"}
 PICTURES_SHOWN = 3  # accounts whose picture is kept with the materialization
 
 
@@ -88,7 +91,19 @@ def is_current(path: Path, account: Account, language: str) -> bool:
 
 def _made_from(account: Account, language: str) -> str:
     """A comment at the file's end. No clock tells: the database's, this machine's and a backup's are not one."""
-    return f"<!-- {language} {account.data_version} -->\n"
+    return f"<!-- {language} {account.data_version} {_RELEASE} -->\n"
+
+
+def _release(folder: Path) -> str:
+    """Another text once a query, a view, a word or a drawing may be another: the same data make another page then."""
+    digest = blake2b(digest_size=8)
+    for path in sorted(path for place in MADE_BY for path in (folder / place).rglob("*") if path.suffix in _SUFFIXES):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+_RELEASE = _release(CHECKOUT)  # once: a process that runs on while the files are replaced is of the release before
 
 
 def _write(week: Figures, account: Account, read_at: dt.datetime, language: str) -> Written:

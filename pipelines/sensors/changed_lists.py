@@ -1,15 +1,15 @@
 """Loads the university's lists when their files change, or when the warehouse does not have them.
 
 What is loaded is told by each list's newest load and by the warehouse, and not by what was asked for: a run that was
-killed, or met a database that was away, is asked for again, once the database answers. So is a list that was refused, once
-a day, or as soon as its file changes. One with times is loaded again once the days are cut in another time zone, and not
-while that is not the one of the settings.
+killed, or met a database that was away, is asked for again while the database answers, each time after twice as long. So
+is a list that was refused, or whose run somebody cancelled, once a day; and each as soon as its file changes. One with
+times is loaded again once the days are cut in another time zone, and not while that is not the one of the settings.
 """
 
 import json
 import logging
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ NAME = "changed_lists"
 CHECK_EVERY_SECONDS = 60
 SETTLED_SECONDS = 5  # a file that is younger may still be on its way
 AGAIN_AFTER_SECONDS = 24 * 3600
+IN_VAIN_AFTER_SECONDS = 60  # at first, and twice as long after each time
 
 
 @dg.sensor(
@@ -65,18 +66,17 @@ def changed_lists(context: dg.SensorEvaluationContext, warehouse: Postgres) -> d
         if not (each.has_times and held.other_zone)
     }
     outcomes = {each: _outcome(context.instance, each) for each, reason in reasons.items() if reason}
-    asks = {each: Ask(reasons[each], now, outcome) for each, outcome in outcomes.items()}
+    asks = {each: Ask.after(asked.get(each.name), reasons[each], now, outcome) for each, outcome in outcomes.items()}
     first = [each for each, ask in asks.items() if ask.is_due(asked.get(each.name))]
     again = [each for each, ask in asks.items() if held.filled is not None and ask.is_in_vain(asked.get(each.name))]
-    waiting = first or again
-    if not waiting:
+    due = _together(first) or _together(again, asked)
+    if not due:
         return dg.SkipReason(held.other_zone or "No list has changed.")
     if context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, tags={"dagster/sensor_name": NAME}), limit=1):
         return dg.SkipReason("Lists are being loaded. What has changed since is loaded after that.")
-    # Alone: were it refused in a run with the others, Dagster would begin none of them.
-    due = [COURSES] if COURSES in waiting else waiting
     asked |= {each.name: asks[each] for each in due}
-    request = dg.RunRequest(asset_selection=[list_key(each) for each in due])
+    tags = [_tag(each) for each in due]
+    request = dg.RunRequest(asset_selection=[list_key(each) for each in due], tags=dict(tags))
     return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
 
 
@@ -158,11 +158,22 @@ def _reason(wanted: UniversityList, file: str, mark: Mark | None, held: Held) ->
 
 
 class Ask(NamedTuple):
-    """Why a list is asked for, when, and what had come of it until then. As such it stands in the cursor."""
+    """Why a list is asked for, when, what had come of it until then, and how often in a row nothing came of it.
+
+    As such it stands in the cursor. A version before wrote less of it.
+    """
 
     reason: str
     at: float
     outcome: str
+    in_vain: int = 0
+
+    @classmethod
+    def after(cls, before: Sequence[Any] | None, reason: str, at: float, outcome: str) -> "Ask":
+        match before:
+            case [former, _, as_before, *count] if (former, as_before) == (reason, outcome):
+                return cls(reason, at, outcome, sum(count) + 1)
+        return cls(reason, at, outcome)
 
     def is_due(self, before: Sequence[Any] | None) -> bool:
         """Whether it was not asked for by this reason last, or so long ago that it is tried again."""
@@ -172,18 +183,44 @@ class Ask(NamedTuple):
         return True
 
     def is_in_vain(self, before: Sequence[Any] | None) -> bool:
-        """Whether it was asked for, and has neither been loaded nor refused since. A version before did not say."""
-        match before:
-            case [_, _, outcome]:
-                return bool(outcome == self.outcome)
-        return False
+        """Whether it was asked for a good while ago, and has neither been loaded nor refused since.
+
+        The pause grows: a database that can be read and takes no rows would fail a run each minute.
+        """
+        pause = min(IN_VAIN_AFTER_SECONDS * 2 ** (self.in_vain - 1), AGAIN_AFTER_SECONDS)
+        return bool(before and self.in_vain and self.at - before[1] >= pause)
+
+
+def _together(
+    waiting: Sequence[UniversityList], asked: Mapping[str, Sequence[Any]] | None = None
+) -> Sequence[UniversityList]:
+    """Those that one run loads. The courses' is alone: were they refused with the others, Dagster would begin none of those.
+
+    The others go first where they were `asked` for before the courses were, or they might never have their turn.
+    """
+    if COURSES not in waiting:
+        return waiting
+    others = [each for each in waiting if each is not COURSES]
+    if asked and others and min(asked[each.name][1] for each in others) < asked[COURSES.name][1]:
+        return others
+    return [COURSES]
 
 
 def _outcome(instance: dg.DagsterInstance, wanted: UniversityList) -> str:
-    """Which load of the list and which refusal were the last."""
+    """Which load of the list, which refusal and which run that somebody cancelled were the last."""
     key = list_key(wanted)
     loads, refusals = instance.fetch_materializations(key, limit=1), instance.fetch_observations(key, limit=1)
-    return " ".join(str(record.storage_id) for record in (*loads.records, *refusals.records))
+    cancelled = dg.RunsFilter(statuses=[dg.DagsterRunStatus.CANCELED], tags=dict([_tag(wanted)]))
+    events = (*loads.records, *refusals.records)
+    runs = instance.get_run_records(cancelled, limit=1)
+    return " ".join(
+        str(number) for number in [*(each.storage_id for each in events), *(each.storage_id for each in runs)]
+    )
+
+
+def _tag(wanted: UniversityList) -> tuple[str, str]:
+    """By which a run that was asked for to load the list is found. In one Dagster lists of all accounts have the same names."""
+    return f"{NAME}/{wanted.name}", list_key(wanted).to_user_string()
 
 
 def _now() -> float:

@@ -8,7 +8,7 @@ run to read: that is done once, for days that were not told yet, and for no long
 import datetime as dt
 import re
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -81,7 +81,7 @@ def collect(
     now: float,
     told: Container[Day] = (),
     location: str | None = None,
-    runs_told: Container[str] = (),
+    runs_told: Set[str] = frozenset(),
 ) -> Collected:
     """Everything that is bad, and what of checks and runs is new since the given events. None: since now.
 
@@ -193,19 +193,23 @@ def _failed_days(instance: dg.DagsterInstance, reasons: _Reasons, told: Containe
         bad[day] = Incident(ERROR, said(reasons.of(run_id, day)), tuple(sorted(tables)), run_id, day in found.loaded)
 
 
-def _failed_runs(reasons: _Reasons, after: int, location: str | None, told: Container[str], found: Collected) -> None:
-    """Runs that failed and left no day in red, which nobody would see otherwise; those of the university's lists too."""
+def _failed_runs(reasons: _Reasons, after: int, location: str | None, told: Set[str], found: Collected) -> None:
+    """Runs that failed and left no day in red, which nobody would see otherwise; those of the university's lists too.
+
+    Where it ends early, those that were looked at before are remembered until their events are passed.
+    """
     found.runs_until = after
+    unpassed = set(told)
     ours = {*(report.key for report in REPORTS), *map(list_key, LISTS)}
     for event_id, entry, is_settled in _events(reasons, dg.DagsterEventType.RUN_FAILURE, after):
         run_id = entry.run_id
-        if reasons.are_enough:
-            break
-        record = reasons.record(run_id)
-        if record and reasons.is_held(run_id):
+        record = None if reasons.are_enough else reasons.record(run_id)
+        if reasons.are_enough or (record and reasons.is_held(run_id)):
+            found.runs_told |= unpassed
             break
         if is_settled:
             found.runs_until = event_id
+            unpassed.discard(run_id)
         else:
             found.runs_told.add(run_id)
         if run_id in told:

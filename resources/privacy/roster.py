@@ -16,7 +16,7 @@ from resources.privacy.identity import identity
 from resources.privacy.listed_pseudonyms import Tie
 from resources.privacy.people import lock_shared
 from resources.privacy.pseudonymise import forget_unused, note_removal
-from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, Mode, People, Privacy, is_pseudonym, pseudonym_of
+from resources.privacy.pseudonyms import PSEUDONYM_PATTERN, Mode, People, Privacy, pseudonym_of
 from resources.privacy.suppressions import Suppressions
 from resources.table import Table
 
@@ -144,7 +144,7 @@ def stored(
 ) -> Mapping[Named, Named]:
     """How each is stored as the mode allows; who has been erased is not in it.
 
-    `old` says which are past retention. Where ids stay as they are, each gets a pseudonym that analysts see.
+    `old` says which are past retention. Where ids stay as they are, `make_known` is to be called once they are stored.
     """
     emails = [each.person_email for each, is_old in zip(named, old, strict=True) if is_old and each.person_email]
     beside = listed_pseudonyms.beside(connection, people.privacy, emails)
@@ -161,7 +161,6 @@ def stored(
             result[each] = Named(pseudonym, None)
             ties |= theirs
     listed_pseudonyms.keep(connection, ties)
-    _make_known(connection, people, {each.known_by for each in result.values() if not is_pseudonym(each.known_by)})
     return result
 
 
@@ -185,8 +184,7 @@ def register(connection: psycopg.Connection, privacy: Privacy, account: int | No
     elif privacy.is_full:
         # After all removals: who notes one waits for others that do, and must not hold the registry meanwhile.
         for people in accounts:
-            unknown = connection.execute(_UNKNOWN, [people.partner_id, PSEUDONYM_PATTERN]).fetchall()
-            _make_known(connection, people, {person for (person,) in unknown})
+            make_known(connection, people)
     return has_taken_out
 
 
@@ -224,14 +222,17 @@ def aged_enrolments(connection: psycopg.Connection, partner_id: int, end: dt.dat
     return connection.execute(_AGED, {"account": partner_id, "end": end, "pseudonym": PSEUDONYM_PATTERN}).fetchall()
 
 
-def _make_known(connection: psycopg.Connection, people: People, ids: set[str]) -> None:
-    """As `PersonRegistry` does for a day's load, and under its lock. Two spellings of one id have one pseudonym."""
-    if not ids:
+def make_known(connection: psycopg.Connection, people: People) -> None:
+    """Whoever is listed by id or e-mail gets a pseudonym that analysts see. Two spellings of one id have one.
+
+    As `PersonRegistry` does for a day's load, and under its lock.
+    """
+    values = [people.partner_id, PSEUDONYM_PATTERN]
+    if connection.execute(f"{_UNKNOWN} LIMIT 1", values).fetchone() is None:
         return
     take_lock(connection, REGISTRY_LOCK, "another load that brings people in")
-    query = "SELECT user_id FROM kaltura.people WHERE partner_id = %s AND user_id = ANY(%s)"
-    there = {user_id for (user_id,) in connection.execute(query, [people.partner_id, list(ids)])}
-    new = sorted(ids - there, key=lambda each: (identity(each), each))
+    ids = {person for (person,) in connection.execute(_UNKNOWN, values)}  # under the lock: others may have brought them
+    new = sorted(ids, key=lambda each: (identity(each), each))
     connection.execute(
         "INSERT INTO kaltura.people (partner_id, user_id, pseudonym)"
         " SELECT %s, * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING",

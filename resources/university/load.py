@@ -3,8 +3,7 @@
 Rows that are there already are not touched, so loading an unchanged file writes nothing.
 """
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,12 +13,13 @@ import psycopg
 from psycopg import sql
 
 from resources.privacy.listed_pseudonyms import forget_unlisted
-from resources.privacy.people import first_day_kept, lock_shared, require_mode
-from resources.privacy.pseudonyms import People, Privacy
-from resources.privacy.roster import Named, aged_enrolments, stored
-from resources.university.lists import ACCOUNT, COURSES, LISTS, PERSON_EMAIL, PERSON_ID, TIMETABLE, UniversityList
+from resources.privacy.people import lock_shared, require_mode
+from resources.privacy.pseudonyms import Privacy
+from resources.privacy.roster import make_known
+from resources.university.enrolled import Enrolled
+from resources.university.lists import ACCOUNT, COURSES, LISTS, TIMETABLE, UniversityList
 from resources.university.read import refused
-from resources.university.validate import validated
+from resources.university.validate import Rows, validated
 from resources.warehouse import calendars
 
 STAGED = sql.Identifier("pg_temp", "staged")
@@ -34,7 +34,7 @@ class ListRead:
     account: int
     privacy: Privacy
     timezone: ZoneInfo
-    frame: pd.DataFrame
+    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -71,26 +71,30 @@ def load(connection: psycopg.Connection, listed: ListRead, *, accept_empty: bool
     Raises `ListRefused` where the file is empty, or has times and the days are cut in another zone than it was read in;
     `PrivacyError` where the warehouse is filled with other settings.
     """
-    path, wanted, account, privacy, frame = listed.path, listed.wanted, listed.account, listed.privacy, listed.frame
+    path, wanted, account, privacy = listed.path, listed.wanted, listed.account, listed.privacy
     lock_shared(connection)
     require_mode(connection, privacy)
     local_times = _local_times(connection, path, account, listed.timezone) if wanted.has_times else ""
     target = sql.Identifier("university", wanted.name)
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
-    erased = aged = 0
-    if wanted.names_people:
-        frame, erased, aged = _people_stored(connection, privacy.of_account(account), frame)
-    if frame.empty and not accept_empty and _has_rows(connection, target, account):
+    enrolled = Enrolled(connection, privacy.of_account(account))
+    frames = _as_stored(enrolled, listed.rows, wanted) if wanted.names_people else listed.rows.frames()
+    if (
+        not _stage(connection, target, wanted, account, frames)
+        and not accept_empty
+        and _has_rows(connection, target, account)
+    ):
         raise refused(path, "it has no rows. Where that is meant: `python -m pipelines load-lists --accept-empty`.")
-    _stage(connection, target, wanted, account, frame)
     rows, inserted, removed = _made_equal(connection, target, wanted, account)
-    if wanted.names_people and removed:
-        forget_unlisted(connection)
+    if wanted.names_people:
+        make_known(connection, privacy.of_account(account))
+        if removed:
+            forget_unlisted(connection)
     if inserted or removed:  # a view over a table that has just been filled takes seconds, until autovacuum has seen it
         connection.execute("SET LOCAL client_min_messages = error")  # a login that does not own it is merely ignored
         connection.execute(sql.SQL("ANALYZE {}").format(target))
     unknown = _unknown_courses(connection, wanted, account), _unknown_rooms(connection, wanted, account)
-    return Loaded(wanted.name, rows, inserted, removed, erased, aged, *unknown, local_times)
+    return Loaded(wanted.name, rows, inserted, removed, enrolled.erased, enrolled.aged, *unknown, local_times)
 
 
 def _local_times(connection: psycopg.Connection, path: Path, account: int, timezone: ZoneInfo) -> str:
@@ -102,64 +106,32 @@ def _local_times(connection: psycopg.Connection, path: Path, account: int, timez
     return calendars.local_times(connection, account, timezone)
 
 
-def _people_stored(
-    connection: psycopg.Connection, people: People, frame: pd.DataFrame
-) -> tuple[pd.DataFrame, int, int]:
-    """The frame with its people as they may be stored, how many lines are left out for people who were erased, and how
-    many for what stays of courses whose names were taken out.
-
-    Who is listed by e-mail alone had the pseudonym of their user id then. Nothing tells it any more: their attendance has
-    lost its e-mail, and by the e-mail's own pseudonym they would have been absent from all of it.
-    """
-    old = pd.Series(_past_retention(connection, people, frame), frame.index, dtype=bool)
-    by_email_alone = old & frame[PERSON_ID].isna()
-    if not by_email_alone.any():
-        return *_as_they_may_be_stored(connection, people, frame, list(old)), 0
-    rows = aged_enrolments(connection, people.partner_id, first_day_kept(connection, people.privacy))
-    columns = [name for name in frame.columns if name != PERSON_EMAIL]
-    held = pd.DataFrame(rows, columns=columns, dtype="object").assign(**{PERSON_EMAIL: None})
-    left_out = by_email_alone & frame["course_id"].isin(held["course_id"])
-    stays = held[held["course_id"].isin(frame.loc[left_out, "course_id"])]
-    frame, erased = _as_they_may_be_stored(connection, people, frame[~left_out], list(old[~left_out]))
-    return pd.concat([frame, stays]), erased, int(left_out.sum())
-
-
-def _as_they_may_be_stored(
-    connection: psycopg.Connection, people: People, frame: pd.DataFrame, old: list[bool]
-) -> tuple[pd.DataFrame, int]:
-    named = [Named(*row) for row in frame[[PERSON_ID, PERSON_EMAIL]].itertuples(index=False, name=None)]
-    kept = stored(connection, people, named, old)
-    is_kept = [each in kept for each in named]
-    there = [kept[each] for each in named if each in kept]
-    frame = frame.loc[is_kept].copy()
-    frame[PERSON_ID] = pd.Series([each.person_id for each in there], frame.index, dtype="object")
-    frame[PERSON_EMAIL] = pd.Series([each.person_email for each in there], frame.index, dtype="object")
-    return frame, len(named) - len(there)
-
-
-def _past_retention(connection: psycopg.Connection, people: People, frame: pd.DataFrame) -> list[bool]:
-    if not (people.privacy.is_full and people.privacy.retention_days):
-        return [False] * len(frame)
-    first_kept = first_day_kept(connection, people.privacy)
-    query = "SELECT course_id, ends_on FROM university.courses WHERE account_id = %s"
-    ends: dict[str, dt.date | None] = dict(connection.execute(query, [people.partner_id]).fetchall())
-    last_days = [
-        to_date or ends.get(course) for course, to_date in zip(frame["course_id"], frame["to_date"], strict=True)
-    ]
-    return [day is not None and day < first_kept for day in last_days]
-
-
 def _stage(
-    connection: psycopg.Connection, target: sql.Identifier, wanted: UniversityList, account: int, frame: pd.DataFrame
-) -> None:
+    connection: psycopg.Connection,
+    target: sql.Identifier,
+    wanted: UniversityList,
+    account: int,
+    frames: Iterable[pd.DataFrame],
+) -> int:
+    """How many rows the list will have. Between two pieces the connection is free for what they ask."""
     connection.execute("SET LOCAL client_min_messages = warning")
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(STAGED))
     connection.execute(sql.SQL("CREATE TEMPORARY TABLE staged (LIKE {}) ON COMMIT DROP").format(target))
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(STAGED, _list([ACCOUNT, *wanted.column_names]))
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in frame[wanted.column_names].itertuples(index=False, name=None):
-            copy.write_row([account, *row])
+    count = 0
+    for frame in frames:
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in frame[wanted.column_names].itertuples(index=False, name=None):
+                copy.write_row([account, *row])
+        count += len(frame)
     connection.execute(sql.SQL("ANALYZE {}").format(STAGED))
+    return count
+
+
+def _as_stored(enrolled: Enrolled, rows: Rows, wanted: UniversityList) -> Iterator[pd.DataFrame]:
+    for frame in rows.frames():
+        yield enrolled.stored(frame)
+    yield enrolled.stays(wanted.column_names)
 
 
 def _made_equal(

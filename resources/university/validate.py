@@ -1,26 +1,29 @@
-"""Holds a list's rows against what its columns are declared as, whole: one fault anywhere refuses the file.
+"""Holds a list's rows against what its columns are declared as, piece by piece: one fault anywhere refuses the file.
 
 Reasons say what a field should look like, and never what stands in it.
 """
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-import pandera.errors
-import pandera.pandas as pa
+import pandera.pandas as pandera
+import pyarrow as pa
+from pandera.errors import SchemaErrors
 
 from resources.privacy.identity import identity
 from resources.privacy.pseudonyms import NOBODY, People, pseudonym_of
 from resources.privacy.settings import Mode, Privacy
 from resources.table import Column, Kind
+from resources.university.keys import Keys
 from resources.university.lists import ACCOUNT, DEFAULTS, PERSON_EMAIL, PERSON_ID, ROLE, ROLES, UniversityList
-from resources.university.read import Fault, ListRefused, read, refused_lines
+from resources.university.read import Fault, Faults, Lines, ListRefused, read, refused_lines
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?) ?(Z|[+-]\d\d(?::?\d\d)?)?")
@@ -35,14 +38,57 @@ _ONE_PERSON = "ids that differ in case, or in what nobody sees, are one person's
 _Reader = Callable[[str], Any]
 
 
-def validated(path: Path, wanted: UniversityList, account: int, privacy: Privacy, timezone: ZoneInfo) -> pd.DataFrame:
-    """The file as a frame of Python values, a column for each of the list's. Raises `ListRefused` or `OSError`.
+_ARROW = {
+    Kind.TEXT: pa.string(),
+    Kind.DATE: pa.date32(),
+    Kind.RATIO: pa.float64(),
+    Kind.TIME: pa.timestamp("us", "UTC"),
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A list's rows as Arrow holds them: Python values of a long list would not fit into a run's memory."""
+
+    pieces: list[pa.RecordBatch]
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """Piece by piece, as Python values."""
+        for piece in self.pieces:
+            yield pd.DataFrame(piece.to_pydict(), dtype="object")
+
+
+def validated(path: Path, wanted: UniversityList, account: int, privacy: Privacy, timezone: ZoneInfo) -> Rows:
+    """The file's rows, a column for each of the list's. Raises `ListRefused` or `OSError`.
 
     Times without an offset are local ones of `timezone`.
     """
     if wanted.names_people and privacy.mode is Mode.NONE:
         raise ListRefused(_NO_PEOPLE.format(path.name))
-    lines = read(path, [ACCOUNT, *wanted.column_names], wanted.required_columns)
+    faults, faults_of_rows, keys = Faults(), Faults(), Keys()
+    schema, row_schema = _schema(wanted, account, privacy, timezone), _row_schema(wanted)
+    arrow = pa.schema([(column.name, _ARROW[column.kind]) for column in wanted.columns])
+    pieces: list[pa.RecordBatch] = []
+    for lines in read(path, [ACCOUNT, *wanted.column_names], wanted.required_columns, faults):
+        frame = _frame(lines, wanted)
+        faults.add(_found(schema, frame))
+        if faults.count:  # the rows can't all be read: what they say together is not asked
+            pieces.clear()
+            continue
+        typed = _typed(frame, wanted, timezone)
+        faults_of_rows.add(_found(row_schema, typed))
+        keys.add(_keys(wanted, privacy.of_account(account), typed), typed.index)
+        pieces.append(pa.RecordBatch.from_pydict({name: typed[name].tolist() for name in typed}, arrow))
+    same = f"has the same {', '.join(wanted.key)} as a line before{f' ({_ONE_PERSON})' if wanted.names_people else ''}"
+    if not faults.count:
+        faults_of_rows.add(Fault(line, same) for line in keys.again())
+    if found := faults if faults.count else faults_of_rows if faults_of_rows.count else None:
+        raise refused_lines(path, found)
+    return Rows(pieces)
+
+
+def _frame(lines: Lines, wanted: UniversityList) -> pd.DataFrame:
+    """Lines as text, or None, with every column of the list."""
     frame = pd.DataFrame(lines.columns, index=lines.numbers, dtype="object")
     frame = frame.mask(frame == "", None)
     for column in wanted.columns:
@@ -54,47 +100,50 @@ def validated(path: Path, wanted: UniversityList, account: int, privacy: Privacy
         frame[ROLE] = frame[ROLE].str.lower()
     if PERSON_EMAIL in frame:
         frame[PERSON_EMAIL] = frame[PERSON_EMAIL].str.lower()
-    _expect(path, _schema(wanted, account, privacy, timezone), frame)
+    return frame
+
+
+def _typed(frame: pd.DataFrame, wanted: UniversityList, timezone: ZoneInfo) -> pd.DataFrame:
     typed = frame[wanted.column_names].copy()
     for column in wanted.columns:
         if reader := _reader(column, timezone):
             typed[column.name] = pd.Series(
                 [None if value is None else reader(value) for value in typed[column.name]], typed.index, dtype="object"
             )
-    _expect(path, _row_schema(wanted, account, privacy), typed)
     return typed
 
 
-def _expect(path: Path, schema: pa.DataFrameSchema, frame: pd.DataFrame) -> None:
+def _found(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> set[Fault]:
     try:
         schema.validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
+    except SchemaErrors as errors:
         cases = errors.failure_cases
     else:
-        return
-    found = {
+        return set()
+    return {
         Fault(int(line), f"{column} is empty" if check == "not_nullable" else str(check))
         for line, column, check in zip(cases["index"], cases["column"], cases["check"], strict=True)
     }
-    raise refused_lines(path, sorted(found, key=lambda fault: (fault.line, fault.reason))) from None
 
 
-def _schema(wanted: UniversityList, account: int, privacy: Privacy, timezone: ZoneInfo) -> pa.DataFrameSchema:
+def _schema(wanted: UniversityList, account: int, privacy: Privacy, timezone: ZoneInfo) -> pandera.DataFrameSchema:
     """Each column by itself."""
     columns = {
-        column.name: pa.Column(object, _checks(column, privacy, timezone), nullable=column.nullable, name=column.name)
+        column.name: pandera.Column(
+            object, _checks(column, privacy, timezone), nullable=column.nullable, name=column.name
+        )
         for column in wanted.columns
     }
-    is_ours = pa.Check(
+    is_ours = pandera.Check(
         lambda value: value == str(account), element_wise=True, error=f"{ACCOUNT} is not {account}, the account here"
     )
-    columns[ACCOUNT] = pa.Column(object, is_ours, nullable=True, required=False)
-    return pa.DataFrameSchema(columns, name=wanted.name)
+    columns[ACCOUNT] = pandera.Column(object, is_ours, nullable=True, required=False)
+    return pandera.DataFrameSchema(columns, name=wanted.name)
 
 
-def _checks(column: Column, privacy: Privacy, timezone: ZoneInfo) -> list[pa.Check]:
-    def check(passes: Callable[[str], bool], error: str) -> pa.Check:
-        return pa.Check(passes, element_wise=True, error=f"{column.name} {error}")
+def _checks(column: Column, privacy: Privacy, timezone: ZoneInfo) -> list[pandera.Check]:
+    def check(passes: Callable[[str], bool], error: str) -> pandera.Check:
+        return pandera.Check(passes, element_wise=True, error=f"{column.name} {error}")
 
     most = column.most_bytes
     checks = [check(lambda value: len(value.encode()) <= most, f"has more than {most:,} bytes")]
@@ -111,32 +160,29 @@ def _checks(column: Column, privacy: Privacy, timezone: ZoneInfo) -> list[pa.Che
     return checks
 
 
-def _row_schema(wanted: UniversityList, account: int, privacy: Privacy) -> pa.DataFrameSchema:
+def _row_schema(wanted: UniversityList) -> pandera.DataFrameSchema:
     """What columns say together, once each can be read."""
-    same = f"has the same {', '.join(wanted.key)} as a line before"
-    if wanted.names_people:
-        same += f" ({_ONE_PERSON})"
-    checks = [pa.Check(partial(_is_first_of_its_key, wanted, privacy.of_account(account)), error=same)]
+    checks = []
     if wanted.in_order:
         first, last = wanted.in_order
-        checks.append(pa.Check(partial(_in_order, first, last), error=_out_of_order(wanted)))
+        checks.append(pandera.Check(partial(_in_order, first, last), error=_out_of_order(wanted)))
     if wanted.names_people:
         checks.append(
-            pa.Check(
+            pandera.Check(
                 lambda frame: frame[PERSON_ID].notna() | frame[PERSON_EMAIL].notna(),
                 error=f"names nobody: {PERSON_ID} and {PERSON_EMAIL} are both empty",
             )
         )
-    return pa.DataFrameSchema({}, checks=checks, name=wanted.name)
+    return pandera.DataFrameSchema({}, checks=checks, name=wanted.name)
 
 
-def _is_first_of_its_key(wanted: UniversityList, people: People, frame: pd.DataFrame) -> pd.Series:
+def _keys(wanted: UniversityList, people: People, frame: pd.DataFrame) -> Iterator[tuple[object, ...]]:
     """Whatever two lines of one person are stored under, in the end one row holds what both say, and the other is lost."""
-    keys = frame[list(wanted.key)]
+    columns = {name: frame[name].tolist() for name in wanted.key}
     if wanted.names_people:
         known_as = identity if people.privacy.is_full else partial(pseudonym_of, people)
-        keys = keys.assign(**{PERSON_ID: keys[PERSON_ID].map(known_as, na_action="ignore")})
-    return ~keys.duplicated(keep="first")
+        columns[PERSON_ID] = [person and known_as(person) for person in columns[PERSON_ID]]
+    return zip(*columns.values(), strict=True)
 
 
 def _in_order(first: str, last: str, frame: pd.DataFrame) -> pd.Series:

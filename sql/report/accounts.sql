@@ -4,13 +4,18 @@ SELECT
     min(data_freshness.first_date) AS first_date,
     max(data_freshness.last_date) AS last_date,
     max(calendars.timezone) AS timezone,
-    -- Another text once anything was loaded, put back from a backup, cut anew in another zone, erased or listed.
+    -- Another text once anything was loaded, put back from a backup, cut anew in another zone, erased or listed, and once
+    -- the settings keep to other ids, by which other loads are whole.
     md5(
         concat_ws(
             ' ',
             extract(EPOCH FROM max(data_freshness.newest_load_at)),
             (
-                SELECT max(loads.id) FROM kaltura.loads
+                SELECT
+                    concat_ws(
+                        ' ', max(loads.id), sum(loads.id) FILTER (WHERE loads.is_whole)
+                    )
+                FROM kaltura.loads
                 WHERE loads.partner_id = data_freshness.account_id
             ),
             extract(EPOCH FROM max(calendars.recorded_at)),

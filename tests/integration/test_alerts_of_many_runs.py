@@ -12,6 +12,7 @@ from conftest import Databases
 from dagster._core.events import DagsterEvent, DagsterEventType
 
 from assets.checks import checks
+from pipelines.sensors import incidents
 from pipelines.sensors.alerts import AlertState, digest
 from pipelines.sensors.incidents import SETTLED_AFTER_SECONDS, collect
 
@@ -46,8 +47,14 @@ class History:
     def run(self) -> dg.DagsterRun:
         return self.instance.add_run(dg.DagsterRun("retention", str(uuid.uuid4()), status=dg.DagsterRunStatus.STARTED))
 
-    def fails(self) -> None:
-        self.instance.report_run_failed(self.run(), "no space left")
+    def fails(self) -> str:
+        run = self.run()
+        self.instance.report_run_failed(run, "no space left")
+        return run.run_id
+
+    def holds(self, run_id: str, *, holds: bool) -> None:
+        """Whether the run's retry is still to come."""
+        self.instance.add_run_tags(run_id, {"dagster/will_retry": str(holds).lower()})
 
     def finds(self, passed: bool, check: dg.AssetCheckKey = CHECK) -> None:
         """A run's check of the day."""
@@ -113,6 +120,44 @@ def test_a_run_that_failed_is_told_though_a_later_one_was_seen_before_it_and_eac
     history.now += 2 * SETTLED_AFTER_SECONDS
     for _ in range(2):
         assert history.tick() == []
+    assert AlertState.read(history.cursor).runs_told == set()
+
+
+@pytest.mark.parametrize("ticks", [1, 3])
+def test_a_run_is_told_once_where_one_before_it_is_seen_late_and_held(ticks: int, history: History) -> None:
+    history.holds(history.fails(), holds=True)
+    late = history.last_is_seen_late()
+    [held] = late.execute("SELECT run_id FROM event_logs ORDER BY id DESC LIMIT 1").fetchone() or [""]
+    history.fails()
+    assert len(history.tick()) == 1
+    late.commit()
+    for _ in range(ticks):
+        assert history.tick() == []
+        history.now += SETTLED_AFTER_SECONDS / 2
+    history.holds(held, holds=False)
+    for count in (1, 0):
+        assert len(history.tick()) == count
+    history.now += 2 * SETTLED_AFTER_SECONDS
+    assert history.tick() == []
+    assert AlertState.read(history.cursor).runs_told == set()
+
+
+def test_a_run_is_told_once_where_a_tick_has_no_time_left_for_runs(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.fails()
+    assert len(history.tick()) == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(incidents._Reasons, "are_enough", True)
+        assert history.tick() == []
+    assert history.tick() == []
+
+
+def test_a_run_that_was_told_and_deleted_is_remembered_no_longer(history: History) -> None:
+    run_id = history.fails()
+    assert len(history.tick()) == 1
+    history.instance.delete_run(run_id)
+    assert history.tick() == []
     assert AlertState.read(history.cursor).runs_told == set()
 
 

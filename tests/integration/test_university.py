@@ -420,6 +420,7 @@ class Sensor:
     def __init__(self, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
         self.instance = instance
         self.cursor: str | None = None
+        self.tags: dict[str, str] = {}  # of the run that was asked for last
         self.now = time.time() + 3600  # every file is settled
         monkeypatch.setattr(changed_lists_module, "_now", lambda: self.now)
 
@@ -434,11 +435,16 @@ class Sensor:
         self.cursor = result.cursor
         [request] = result.run_requests or []
         assert request.run_key is None  # or a file that is put back would be one that was loaded
+        self.tags = dict(request.tags)
         keys = list(request.asset_selection or [])
         if carry_out:
-            resources = {"warehouse": Postgres.from_environment()}
             dg.materialize(
-                UNIVERSITY, selection=keys, resources=resources, instance=self.instance, raise_on_error=False
+                UNIVERSITY,
+                selection=keys,
+                resources={"warehouse": Postgres.from_environment()},
+                instance=self.instance,
+                raise_on_error=False,
+                tags=self.tags,
             )
         return {key.path[-1] for key in keys}
 

@@ -8,8 +8,6 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
-from assets.reports import REPORTS
-from assets.room_report.asset import room_report
 from pipelines.definitions import defs
 from pipelines.range_tags import FIRST_DAY, LAST_DAY
 from pipelines.schedules import daily_pull, nightly_check, weekly_report, weekly_sweep
@@ -23,7 +21,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def evaluated(schedule: dg.ScheduleDefinition, at: dt.datetime, instance: dg.DagsterInstance) -> ScheduleExecutionData:
-    """Without a warehouse that answers: tests/integration/test_missed_days.py has those that it tells of."""
+    """Without a warehouse that answers: test_missed_days.py and test_report_weeks.py have what it tells of."""
     with dg.build_schedule_context(  # left open, its instance would stay the one that later tests get
         instance,
         scheduled_execution_time=at,
@@ -57,74 +55,6 @@ def test_before_the_first_full_day_there_is_nothing_to_pull(instance: dg.Dagster
     result = evaluated(daily_pull, dt.datetime(2025, 1, 1, 4, 30, tzinfo=dt.UTC), instance)
     assert not result.run_requests
     assert "START_DATE" in (result.skip_message or "")
-
-
-MONDAY = dt.date(2026, 3, 16)
-ACCOUNT = 101
-
-
-@pytest.fixture
-def of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setenv("KALTURA_PARTNER_ID", str(ACCOUNT))
-    with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as made:
-        yield made
-
-
-def mark_days(instance: dg.DagsterInstance, week: dt.date, days: int) -> None:
-    for report in REPORTS:
-        for number in range(days):
-            day = str(week + dt.timedelta(days=number))
-            instance.report_runless_asset_event(dg.AssetMaterialization(report.key, partition=day))
-
-
-def mark_report(instance: dg.DagsterInstance, week: dt.date, days: int) -> None:
-    figures = [
-        dg.TableRecord({"account": 7, "days loaded": 7}),
-        dg.TableRecord({"account": ACCOUNT, "days loaded": days}),
-    ]
-    metadata = {"figures": dg.MetadataValue.table(figures)}
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(room_report.key, metadata=metadata, partition=str(week))
-    )
-
-
-def weeks_asked_for(instance: dg.DagsterInstance) -> list[int]:
-    """How many weeks before that Monday each of them begins."""
-    at = dt.datetime.combine(MONDAY, dt.time(6, 30), dt.UTC)
-    requests = evaluated(weekly_report, at, instance).run_requests
-    return [(MONDAY - dt.date.fromisoformat(str(request.partition_key))).days // 7 for request in requests]
-
-
-def test_the_weekly_report_is_of_the_last_two_weeks_and_of_those_that_came_in_after_a_time_when_nothing_ran(
-    of_its_own: dg.DagsterInstance,
-) -> None:
-    """Five weeks off: `daily_pull` has brought back most of them, and of the week before all is as it was reported."""
-    for before in range(2, 7):
-        mark_days(of_its_own, MONDAY - dt.timedelta(weeks=before), 7)
-    mark_report(of_its_own, MONDAY - dt.timedelta(weeks=6), 7)
-    assert weeks_asked_for(of_its_own) == [5, 4, 3, 2, 1]
-    for before in range(1, 6):
-        mark_report(of_its_own, MONDAY - dt.timedelta(weeks=before), 7)
-    assert weeks_asked_for(of_its_own) == [2, 1]
-
-
-def test_a_week_that_was_reported_without_a_day_that_has_come_in_since_is_reported_again(
-    of_its_own: dg.DagsterInstance,
-) -> None:
-    week = MONDAY - dt.timedelta(weeks=4)
-    mark_days(of_its_own, week, 6)
-    mark_report(of_its_own, week, 6)
-    assert weeks_asked_for(of_its_own) == [2, 1]
-    mark_days(of_its_own, week, 7)
-    assert weeks_asked_for(of_its_own) == [4, 2, 1]
-
-
-def test_weeks_of_which_nothing_came_in_and_those_of_half_a_year_ago_are_not_reported(
-    of_its_own: dg.DagsterInstance,
-) -> None:
-    for before in (26, 27):
-        mark_days(of_its_own, MONDAY - dt.timedelta(weeks=before), 7)
-    assert weeks_asked_for(of_its_own) == [26, 2, 1]
 
 
 @pytest.mark.parametrize("schedule", [daily_pull, weekly_sweep, weekly_report])

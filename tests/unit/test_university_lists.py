@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from resources.privacy.identity import identity
 from resources.privacy.pseudonyms import pseudonym_of
 from resources.privacy.settings import Mode, Privacy
+from resources.university import read as read_module
 from resources.university.lists import COURSE_ROOMS, COURSES, ENROLMENTS, LISTS, TIMETABLE, UniversityList
-from resources.university.read import SHOWN, ListRefused, read
+from resources.university.read import SHOWN, Faults, ListRefused, read
 from resources.university.validate import validated
 from simulator import University, lists
 
@@ -28,12 +30,25 @@ SECRET = "ada.inventedson"  # pragma: allowlist secret
 BY_NAME = {each.name: each for each in LISTS}
 
 
+PIECES = {"as they are": (read_module.LINES_AT_ONCE, read_module._BLOCK_BYTES), "tiny": (2, 3)}
+
+
+@pytest.fixture(scope="module", autouse=True, params=PIECES.values(), ids=PIECES)
+def in_pieces(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In whatever pieces a file is read, the same is said of it."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in zip(("LINES_AT_ONCE", "_BLOCK_BYTES"), request.param, strict=True):
+            patched.setattr(read_module, name, value)
+        yield
+
+
 def rows(
     folder: Path, wanted: UniversityList, content: str | bytes, privacy: Privacy = FULL, timezone: ZoneInfo = BERLIN
 ) -> list[dict]:
     path = folder / wanted.file_name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return validated(path, wanted, 101, privacy, timezone).to_dict("records")
+    frames = validated(path, wanted, 101, privacy, timezone).frames()
+    return [row for frame in frames for row in frame.to_dict("records")]
 
 
 ROOMS = "course_id,room_id\nc1,r1\nc2,räume\n"
@@ -83,13 +98,15 @@ def test_whatever_a_csv_writer_quotes_comes_back(
     writer.writerows([("course_id", "room_id"), *written])
     path = tmp_path_factory.mktemp("lists") / "course_rooms.csv"
     path.write_bytes(out.getvalue().encode("utf-8-sig" if mark else "utf-8"))
-    lines = read(path, COURSE_ROOMS.column_names, COURSE_ROOMS.required_columns)
-    got = list(zip(lines.columns["course_id"], lines.columns["room_id"], strict=True))
+    pieces = list(read(path, COURSE_ROOMS.column_names, COURSE_ROOMS.required_columns, Faults()))
+    got = [pair for lines in pieces for pair in zip(*lines.columns.values(), strict=True)]
     assert got == [(a.strip(), b.strip()) for a, b in written if a.strip() or b.strip()]
     ends = [sum(value.count("\n") + value.count("\r") - value.count("\r\n") for value in row) + 1 for row in written]
     starts = [2 + sum(ends[:number]) for number in range(len(written))]
     if not any("\r" in value for row in written for value in row):
-        assert lines.numbers == [start for start, (a, b) in zip(starts, written, strict=True) if a.strip() or b.strip()]
+        assert [number for lines in pieces for number in lines.numbers] == [
+            start for start, (a, b) in zip(starts, written, strict=True) if a.strip() or b.strip()
+        ]
 
 
 REFUSED = {
