@@ -18,7 +18,7 @@ from pydantic import Field
 from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
-from assets.pull import reasons, retries, unasked
+from assets.pull import reasons, retries, same_attempt, unasked
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
 from assets.pull.marks import Metadata, said
@@ -147,6 +147,7 @@ class _Run:
         self.people = people
         self.filters = filters
         self.root_run_id = context.run.root_run_id or context.run.run_id
+        self.attempt = same_attempt.runs(context.instance, context.run)
         self.failed: dict[dt.date, Exception] = {}
         self.not_checked: WarehouseError | None = None
         self.reasons_said: set[str] = set()
@@ -178,17 +179,20 @@ class _Run:
         return sorted(day for day in newest_first if day >= SETTINGS.start_date)
 
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
-        """The days that the run which this one retries has not loaded; the others are marked again, and left alone."""
-        parent = self.context.run.parent_run_id
-        parent_run = self.context.instance.get_run_by_id(parent) if parent else None
-        if parent_run is None or parent_run.is_success:
+        """The days that the runs which this one retries have not loaded; the others are marked again, and left alone."""
+        if self.attempt == [self.context.run.run_id]:
             return list(days)
-        loaded = self.warehouse.loaded_days(self.root_run_id, [report.table for report in self.reports])
-        for day in sorted(loaded.intersection(days)):
-            self.context.log.info(f"{day}: already loaded by the run that this one retries")
+        loaded = self._loaded_days()
+        for day in sorted(loaded.keys() & set(days)):
+            self.context.log.info(f"{day}: already loaded by run {loaded[day]}, which this one retries")
             for report in self.reports:
-                self._mark(report, day, {"already loaded by": self.root_run_id})
+                self._mark(report, day, {"already loaded by": loaded[day]})
         return [day for day in days if day not in loaded]
+
+    def _loaded_days(self) -> dict[dt.date, str]:
+        """Of this attempt, and by which of its runs."""
+        tables = [report.table for report in self.reports]
+        return self.warehouse.loaded_days(self.people.partner_id, self.root_run_id, self.attempt, tables)
 
     def against_empty(self, report: Report, days: Days, *, all_are_empty: bool) -> str:
         return self.warehouse.against_empty(
@@ -261,7 +265,7 @@ class _Run:
         """Fails the days that the run has marked and that the warehouse does not hold any more."""
         if not self.marked:
             return
-        for day in sorted(self.marked - self.warehouse.loaded_days(self.root_run_id, [r.table for r in self.reports])):
+        for day in sorted(self.marked - self._loaded_days().keys()):
             self._fail(day, DayLost())
 
     def check(self, days: Sequence[dt.date]) -> None:
