@@ -36,7 +36,6 @@ from resources.kaltura.windows import Days
 from resources.postgres import outages
 from resources.privacy.pseudonyms import People
 from resources.runtime import event_files, interrupts, memory
-from resources.runtime.processes import execution_tag
 from resources.settings import word_list
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.resource import Postgres
@@ -99,7 +98,6 @@ def kaltura_rooms(
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
     memory.limit_arenas()
-    context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
     unasked.tag(context.instance, context.run, {})
     with (
         interrupts.sent_until_heard(),
