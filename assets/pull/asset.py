@@ -21,7 +21,7 @@ from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
 from assets.pull import reasons, retries, same_attempt, unasked
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
-from assets.pull.marks import Metadata, said
+from assets.pull.marks import ALREADY_LOADED_BY, Metadata, said
 from assets.pull.undated import Undated
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
@@ -184,7 +184,7 @@ class _Run:
         for day in sorted(loaded.keys() & set(days)):
             self.context.log.info(f"{day}: already loaded by run {loaded[day]}, which this one retries")
             for report in self.reports:
-                self._mark(report, day, {"already loaded by": loaded[day]})
+                self._mark(report, day, {ALREADY_LOADED_BY: loaded[day]})
         return [day for day in days if day not in loaded]
 
     def _loaded_days(self) -> dict[dt.date, str]:

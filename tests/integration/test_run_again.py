@@ -10,6 +10,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from in_process import installed
 
+from assets.pull.marks import ALREADY_LOADED_BY
 from assets.reports import REPORTS
 from resources.kaltura.windows import DAY, Days
 from simulator import University, serving
@@ -82,7 +83,7 @@ def marked_by(instance: dg.DagsterInstance, day: dt.date) -> list[str]:
     """Which runs the newest marks of the day name as those that loaded it."""
     asked = [dg.AssetRecordsFilter(report.key, asset_partitions=[str(day)]) for report in REPORTS]
     newest = [instance.fetch_materializations(each, limit=1).records[0].asset_materialization for each in asked]
-    return [str(mark.metadata["already loaded by"].value) for mark in newest if mark]
+    return [str(mark.metadata[ALREADY_LOADED_BY].value) for mark in newest if mark]
 
 
 def test_a_retry_pulls_only_what_the_runs_of_its_attempt_have_not_loaded(
