@@ -29,9 +29,10 @@ from resources.privacy.people import (
 )
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
-from resources.settings import SettingError
+from resources.settings import CHECKOUT, SettingError
 from resources.warehouse.resource import Postgres
 
+OLD_NAMES = CHECKOUT / "sql" / "queries" / "old_names.sql"
 RETAIN_AT = "30 3 * * *"  # before the day's pull
 
 
@@ -64,6 +65,19 @@ def after_restore(connection: psycopg.Connection, privacy: Privacy) -> str:
     counts = without_old_names(connection, privacy, account)
     first_kept = first_day_kept(connection, privacy)
     return f"names taken out again of days before {first_kept}, in account {account}: {sum(counts.values()):,} rows"
+
+
+def names_left(connection: psycopg.Connection, privacy: Privacy, account: int) -> str:
+    """What to say where retention has not been at old days of the account, as where no daemon runs; empty where it has."""
+    if not privacy.retention_days:
+        return ""
+    asked = {"partner_id": account, "first_kept": first_day_kept(connection, privacy)}
+    if connection.execute(OLD_NAMES.read_bytes(), asked).fetchone() != (True,):
+        return ""
+    return (
+        f"Names of days older than RETENTION_DAYS={privacy.retention_days} are still there: `python -m pipelines retention` "
+        "takes them out. Every night the schedule `nightly_retention` does, where Dagster's daemon runs."
+    )
 
 
 def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:
