@@ -21,6 +21,7 @@ from assets.partitions import SETTINGS
 from assets.reports import REPORTS
 from assets.room_report.asset import room_report
 from assets.university import UNIVERSITY
+from pipelines.code_location import location_of
 from pipelines.run_days import UNDER_WAY
 from resources.local import kaltura as standin
 from resources.runtime.event_files import ALL_RUNS
@@ -60,8 +61,8 @@ def _ended_before(instance: dg.DagsterInstance, before: dt.datetime) -> Iterator
 
 def _is_ours(run: dg.DagsterRun, location: str | None) -> bool:
     """By the code location that launched it; `make run` has none, and is known by its assets."""
-    if run.remote_job_origin is not None:
-        return run.remote_job_origin.location_name == location
+    if launched_by := location_of(run):
+        return launched_by == location
     keys = {*(run.asset_selection or ()), *(key.asset_key for key in run.asset_check_selection or ())}
     return bool(keys) and keys <= set(_KEYS)
 
@@ -143,11 +144,10 @@ def forget_old_runs(context: dg.OpExecutionContext, warehouse: Postgres) -> None
     if not SETTINGS.history_days:
         context.log.info("HISTORY_DAYS is 0: the history is kept.")
         return
-    origin = context.run.remote_job_origin
     with warehouse.opened() as opened:  # its clock decides: one of this machine that is off forgets nothing
         opened.require_current_schema()
         before, loads = opened.forget_loads(standin.account(), SETTINGS.history_days)
-    runs = forget(context.instance, before, origin.location_name if origin else None)
+    runs = forget(context.instance, before, location_of(context.run))
     context.log.info(
         f"Of before {before:%Y-%m-%d}: {runs:,} runs deleted, {loads:,} records of pulls that brought nothing"
     )

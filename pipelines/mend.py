@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import dagster as dg
 import psycopg
 
+from assets.pull.marks import MARKED_BY
 from assets.report import Report
 from assets.reports import REPORTS
 from pipelines.status import held, marks, shown
 from resources.kaltura.windows import Days, stretches
 
 MARKS_AT_ONCE = 500
-MARKED_BY = "marked by"
 
 
 @dataclass(frozen=True)

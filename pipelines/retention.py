@@ -27,8 +27,10 @@ from resources.privacy.people import (
 )
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
+from resources.settings import CHECKOUT
 from resources.warehouse.resource import Postgres
 
+OLD_NAMES = CHECKOUT / "sql" / "queries" / "old_names.sql"
 RETAIN_AT = "30 3 * * *"  # before the day's pull
 
 
@@ -48,6 +50,19 @@ def without_names_before(connection: psycopg.Connection, privacy: Privacy, accou
     enrolments = roster.age(connection, privacy, account, end)
     counts = {**pseudonymise(connection, privacy, TABLES, account, end=end), roster.NAME: enrolments}
     return {**counts, "people": forget_unused(connection, TABLES, account)}
+
+
+def names_left(connection: psycopg.Connection, privacy: Privacy, account: int) -> str:
+    """What to say where retention has not been at old days of the account, as where no daemon runs; empty where it has."""
+    if not privacy.retention_days:
+        return ""
+    asked = {"partner_id": account, "first_kept": first_day_kept(connection, privacy)}
+    if connection.execute(OLD_NAMES.read_bytes(), asked).fetchone() != (True,):
+        return ""
+    return (
+        f"Names of days older than RETENTION_DAYS={privacy.retention_days} are still there: `python -m pipelines retention` "
+        "takes them out. Every night the schedule `nightly_retention` does, where Dagster's daemon runs."
+    )
 
 
 def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:

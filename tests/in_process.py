@@ -26,7 +26,11 @@ def installed(kaltura: Running, database: str, instance: dg.DagsterInstance | No
         app_token=kaltura.app_token,
         pause_scale=0.001,
     )
-    defs = dg.Definitions(assets=[kaltura_rooms], resources={"kaltura": resource, "warehouse": Postgres(url=database)})
+    defs = dg.Definitions(
+        assets=[kaltura_rooms],
+        resources={"kaltura": resource, "warehouse": Postgres(url=database)},
+        executor=dg.in_process_executor,
+    )
     with (
         instance or dg.DagsterInstance.ephemeral() as dagster,
         psycopg.connect(database, autocommit=True) as connection,

@@ -18,10 +18,10 @@ from pydantic import Field
 from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
-from assets.pull import reasons, retries, unasked
+from assets.pull import reasons, retries, same_attempt, unasked
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
-from assets.pull.marks import Metadata, said
+from assets.pull.marks import ALREADY_LOADED_BY, Metadata, said
 from assets.pull.undated import Undated
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
@@ -36,7 +36,6 @@ from resources.kaltura.windows import Days
 from resources.postgres import outages, statistics
 from resources.privacy.pseudonyms import People
 from resources.runtime import event_files, interrupts, memory
-from resources.runtime.processes import execution_tag
 from resources.settings import word_list
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.resource import Postgres
@@ -104,7 +103,6 @@ def kaltura_rooms(
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
     memory.limit_arenas()
-    context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
     unasked.tag(context.instance, context.run, {})
     with (
         interrupts.sent_until_heard(),
@@ -152,6 +150,7 @@ class _Run:
         self.people = people
         self.filters = filters
         self.root_run_id = context.run.root_run_id or context.run.run_id
+        self.attempt = same_attempt.runs(context.instance, context.run)
         self.failed: dict[dt.date, Exception] = {}
         self.not_checked: WarehouseError | None = None
         self.not_erased: WarehouseError | None = None
@@ -184,17 +183,20 @@ class _Run:
         return sorted(day for day in newest_first if day >= SETTINGS.start_date)
 
     def without_loaded(self, days: Sequence[dt.date]) -> list[dt.date]:
-        """The days that the run which this one retries has not loaded; the others are marked again, and left alone."""
-        parent = self.context.run.parent_run_id
-        parent_run = self.context.instance.get_run_by_id(parent) if parent else None
-        if parent_run is None or parent_run.is_success:
+        """The days that the runs which this one retries have not loaded; the others are marked again, and left alone."""
+        if self.attempt == [self.context.run.run_id]:
             return list(days)
-        loaded = self.warehouse.loaded_days(self.root_run_id, [report.table for report in self.reports])
-        for day in sorted(loaded.intersection(days)):
-            self.context.log.info(f"{day}: already loaded by the run that this one retries")
+        loaded = self._loaded_days()
+        for day in sorted(loaded.keys() & set(days)):
+            self.context.log.info(f"{day}: already loaded by run {loaded[day]}, which this one retries")
             for report in self.reports:
-                self._mark(report, day, {"already loaded by": self.root_run_id})
+                self._mark(report, day, {ALREADY_LOADED_BY: loaded[day]})
         return [day for day in days if day not in loaded]
+
+    def _loaded_days(self) -> dict[dt.date, str]:
+        """Of this attempt, and by which of its runs."""
+        tables = [report.table for report in self.reports]
+        return self.warehouse.loaded_days(self.people.partner_id, self.root_run_id, self.attempt, tables)
 
     def against_empty(self, report: Report, days: Days, *, all_are_empty: bool) -> str:
         return self.warehouse.against_empty(
@@ -279,7 +281,7 @@ class _Run:
         """Fails the days that the run has marked and that the warehouse does not hold any more."""
         if not self.marked:
             return
-        for day in sorted(self.marked - self.warehouse.loaded_days(self.root_run_id, [r.table for r in self.reports])):
+        for day in sorted(self.marked - self._loaded_days().keys()):
             self._fail(day, DayLost())
 
     def check(self, days: Sequence[dt.date]) -> None:

@@ -12,6 +12,14 @@ from resources.warehouse.load import Load
 
 Metadata = Mapping[str, int | str | dg.MetadataValue]
 
+# In a mark that was written without a request to Kaltura: of a day that an earlier run had loaded.
+ALREADY_LOADED_BY, MARKED_BY = "already loaded by", "marked by"
+
+
+def is_of_pull(mark: dg.AssetMaterialization) -> bool:
+    """Whether the day was pulled just before it was marked."""
+    return mark.metadata.keys().isdisjoint((ALREADY_LOADED_BY, MARKED_BY))
+
 
 def said(
     reports: Sequence[Report], arrivals: Sequence[Arrivals], loads: Sequence[Load], filters: Filters

@@ -1,6 +1,7 @@
 """The report to look at: one HTML file a week and account, from the views of `analytics`, with nobody's name in it.
 
-An account is an institution, or a part of one, and its report goes to its own people: hence a file each.
+An account is an institution, or a part of one, and its report goes to its own people: hence a file each, and of another
+account than the one that is set only where a person asks for all.
 """
 
 import datetime as dt
@@ -18,6 +19,7 @@ from assets.room_report.charts import weeks_picture
 from assets.room_report.figures import WEEK, Account, Figures, accounts, figures
 from assets.room_report.language import Language
 from assets.room_report.page import page
+from resources.local import kaltura as local_kaltura
 from resources.runtime.whole_file import whole_file
 from resources.settings import CHECKOUT, SettingError, report_folder, report_language
 from resources.warehouse.resource import Postgres
@@ -30,6 +32,9 @@ FIGURES, OF_ACCOUNT, DAYS_LOADED = (
 )  # in a report's metadata, and columns of its table
 MADE_BY = ("assets/room_report", "sql/report", "sql/views")
 _SUFFIXES = {".py", ".sql", ".html", ".toml"}
+# The tag of a run that a person started for whoever is in the warehouse. A schedule's is of the account of its settings:
+# another one's report is in another language and folder, maybe.
+OF_ALL_ACCOUNTS = {"kaltura/report_of": "all accounts"}
 PICTURES_SHOWN = 3  # accounts whose picture is kept with the materialization
 
 
@@ -44,8 +49,8 @@ class Written:
 @dg.asset(
     key=asset_key("room_report"),
     description=(
-        "One HTML file for each account: the week in sessions, people, hours, rooms, engagement and breakouts, "
-        "against the weeks before it, with what was restated and what is missing. It names no person."
+        "One HTML file for the account, or for each where none is set: the week in sessions, people, hours, rooms, "
+        "engagement and breakouts, against the weeks before it, with what was restated and what is missing. It names no person."
     ),
     group_name=GROUP,
     kinds={"html"},
@@ -54,9 +59,11 @@ class Written:
     deps=[report.key for report in REPORTS],
 )
 def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.MaterializeResult[None]:
-    """Read the week's figures, draw them, write a file for each account."""
+    """Read the week's figures, draw them, write a file: of the account that is set or, where none is, of each."""
     week_date = dt.date.fromisoformat(context.partition_key)
     language = report_language()
+    is_of_all = local_kaltura.is_standin() or context.run.tags.items() >= OF_ALL_ACCOUNTS.items()
+    only = None if is_of_all else local_kaltura.account()
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.reading() as connection:
@@ -64,10 +71,13 @@ def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.Ma
             there = [
                 (account, figures(connection, account.account_id, week_date, account.zone or SETTINGS.timezone))
                 for account in accounts(connection)
+                if only is None or account.account_id == only
             ]
     if not there:
+        of_account = "" if only is None else f" of account {only}"
         raise dg.Failure(
-            description="Nothing has been loaded yet. Materialize room_sessions, attendees and breakout_sessions first.",
+            description=f"Nothing has been loaded yet{of_account}. Materialize room_sessions, attendees and "
+            "breakout_sessions first.",
             allow_retries=False,
         )
     say = Language(language, is_nobody_followed=any(week.is_nobody_followed for _, week in there))

@@ -31,6 +31,7 @@ def command(partner_id: int, dry_run: bool, yes: bool) -> None:
 
 def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
     from pipelines.commands.erase import print_counts, print_left
+    from pipelines.whose_account import where_to_run
     from resources.postgres import statistics
     from resources.postgres.locks import keep_loads_off
     from resources.postgres.migrations import Migrations
@@ -55,10 +56,13 @@ def _forget(console: Console, partner_id: int, *, dry_run: bool) -> None:
         console.print(f"The list of {erased:,} erased people stays, so that no later load brings them back.")
     print_left(console, left)
     if not dry_run:
+        elsewhere = where_to_run(partner_id)
         console.print(
             f"Account {partner_id} is out of the warehouse. Dagster still marks its days, and `daily_pull` brings marked "
             "days back: `python -m pipelines status --mend` takes the marks away."
         )
+        if elsewhere:
+            console.print(f"{elsewhere} Before, switch its `daily_pull` off, or take its code location away.")
         if university_folder():
             console.print(
                 "Where it is KALTURA_PARTNER_ID, the sensor `changed_lists` loads its lists of UNIVERSITY_DIR again."

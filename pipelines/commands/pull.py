@@ -110,7 +110,7 @@ def _pull_and_show(chosen: Callable[[dt.date], tuple[dt.date, dt.date]], *, acce
     try:
         _load_invented_lists(url, first, last)
         _print_what_landed(url, result.run_id, first, last, console)
-        _print_invented(url, console)
+        _print_what_to_mend(url, console)
     except ProjectError as error:
         console.print(f"What landed can't be shown: {escape(str(error))}\n", highlight=False)
     if not result.success:
@@ -184,13 +184,18 @@ def _print_what_landed(url: str, run_id: str, first: dt.date, last: dt.date, con
         print_first_look(console, rows_as_dicts, run_id, first, last)
 
 
-def _print_invented(url: str, console: Console) -> None:
+def _print_what_to_mend(url: str, console: Console) -> None:
+    """Invented data beside the account's own, and names that should have gone."""
     from pipelines.invented import invented_beside
+    from pipelines.retention import names_left
+    from resources.local import kaltura as local_kaltura
     from resources.postgres.session import opened
 
+    privacy = Settings.from_environment().privacy
     with opened(url) as connection:
-        if said := invented_beside(connection):
-            console.print(f"{said}\n", highlight=False, soft_wrap=True)
+        for said in (invented_beside(connection), names_left(connection, privacy, local_kaltura.account())):
+            if said:
+                console.print(f"{said}\n", highlight=False, soft_wrap=True)
 
 
 def _print_findings(run: Launched, console: Console) -> None:

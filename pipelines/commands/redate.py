@@ -56,6 +56,7 @@ def command(account: int | None, dry_run: bool) -> None:
 
 def _said(account: int, done: Redated, *, has_times: bool, dry_run: bool) -> list[str]:
     from pipelines.status import shown
+    from pipelines.whose_account import where_to_run
 
     lines = [
         f"The days of account {account} {'would be' if dry_run else 'are'} cut in {done.after}; before, in {done.before}."
@@ -74,4 +75,6 @@ def _said(account: int, done: Redated, *, has_times: bool, dry_run: bool) -> lis
         "Dagster knows days by their names: `python -m pipelines status --mend` takes the marks of days away that are not "
         "loaded whole, and marks those that are."
     )
+    if elsewhere := where_to_run(account):
+        lines.append(elsewhere)
     return lines

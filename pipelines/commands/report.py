@@ -122,10 +122,10 @@ def _path(account: Account, week: dt.date) -> Path:
 
 def _write(week: dt.date) -> None:
     """Raises `NoReportError` where the run fails."""
-    from assets.room_report.asset import room_report
+    from assets.room_report.asset import OF_ALL_ACCOUNTS, room_report
     from pipelines import launch
 
-    result = launch.launch([room_report.key], partition_key=str(week))
+    result = launch.launch([room_report.key], partition_key=str(week), tags=OF_ALL_ACCOUNTS)
     if not result.success:
         raise NoReportError(f"The run {result.run_id} failed: {result.why}")
 

@@ -4,15 +4,17 @@ A run is executed by a process beside the code server. Killed together with it, 
 away, it can't report its end. This sensor is evaluated in the code server, so it sees the processes. What it ends as
 failed, Dagster starts again (`run_retries`), and the days that had landed are not pulled again.
 
-A local run is executed by a command (`make run`, `dagster asset materialize`), wherever that was given. Of one on another
-host nobody can tell here but by its silence, and whose account it is of makes no difference. Runs that another launcher
-started (pods) are looked after by Dagster's own monitoring.
+A local run is executed by a command (`make run`, `dagster asset materialize`), wherever that was given. A code location may
+have been renamed or removed while its run was under way. Of such runs on another host nobody can tell here but by their
+silence, and whose account they are of makes no difference. Runs that another launcher started (pods) are looked after by
+Dagster's own monitoring, and runs that are not of this project by nobody here.
 """
 
 import time
 
 import dagster as dg
 
+from pipelines.code_location import location_of
 from resources.runtime.processes import ProcessState, process_state
 
 # Dagster's own launcher writes down here which code server it gave the run to.
@@ -21,14 +23,15 @@ CHECK_EVERY_SECONDS = 15
 # A run says which process it is as its step begins. Until then its silence has to tell: a process takes some seconds
 # to import Dagster, and a minute on a machine that has too much to do.
 SILENT_SECONDS = 120
-# Of a local run on another host. One question to Kaltura may take an hour, with all its tries; a lock, fifteen minutes.
+# Of a run on another host that this code server does not know. One question to Kaltura may take an hour, with all its tries; a
+# lock, fifteen minutes.
 SILENT_ELSEWHERE_SECONDS = 6 * 3600
 EXECUTING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
-REASON = "The process that executed the run is gone. The days it marked are loaded."
+REASON = "The process that executed the run is gone. The days that it marked are loaded."
 REASON_ELSEWHERE = (
     f"The run was executed on another host, and nothing was heard of it for {SILENT_ELSEWHERE_SECONDS // 3600} hours. "
-    "The days it marked are loaded."
+    "The days that it marked are loaded."
 )
 
 
@@ -41,9 +44,13 @@ def abandoned_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     location = context.code_location_origin.location_name if context.code_location_origin else None
     ended = end_abandoned_local_runs(context.instance)
     for record in context.instance.get_run_records(dg.RunsFilter(statuses=EXECUTING)):
-        is_ours = location is not None and _location_of(record.dagster_run) == location
-        if is_ours and _is_abandoned(record) and _ended(context.instance, record, REASON):
-            ended.append(record.dagster_run.run_id)
+        run = record.dagster_run
+        if GRPC_INFO_TAG not in run.tags or location_of(run) is None:
+            continue
+        is_ours = location_of(run) == location
+        reason = _why_ours_is_abandoned(record) if is_ours else _why_abandoned(context.instance, record)
+        if reason and _ended(context.instance, record, reason):
+            ended.append(run.run_id)
     return dg.SkipReason(f"ended: {', '.join(ended)}" if ended else "every run has its process")
 
 
@@ -60,7 +67,7 @@ def end_abandoned_local_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _why_abandoned(instance: dg.DagsterInstance, record: dg.RunRecord) -> str | None:
-    """Why nobody executes a local run any more, if so."""
+    """Why nobody executes a run any more, if so. One that has not said which process it is may be of any project."""
     state = process_state(record.dagster_run.run_id, record.dagster_run.tags)
     if state is ProcessState.GONE:
         return REASON
@@ -83,22 +90,9 @@ def _ended(instance: dg.DagsterInstance, record: dg.RunRecord, reason: str) -> b
     return True
 
 
-def _location_of(run: dg.DagsterRun) -> str | None:
-    """The code location whose code server executes the run; None where none does: on Kubernetes, and of a local run."""
-    if GRPC_INFO_TAG not in run.tags or run.remote_job_origin is None:
-        return None
-    return run.remote_job_origin.location_name
-
-
-def _is_abandoned(record: dg.RunRecord) -> bool:
+def _why_ours_is_abandoned(record: dg.RunRecord) -> str | None:
     """Of a run of this code server. One on another host was executed in the container that this one replaced."""
     state = process_state(record.dagster_run.run_id, record.dagster_run.tags)
-    if state is not ProcessState.UNKNOWN:
-        return state is not ProcessState.ALIVE
-    is_silent = time.time() - record.update_timestamp.timestamp() > SILENT_SECONDS
-    if not is_silent or record.dagster_run.status is dg.DagsterRunStatus.STARTING:
-        return is_silent
-    # The code server has it; `make run` does without until its settings are checked.
-    from pipelines.run_days import pulls
-
-    return pulls(record.dagster_run)  # which would say which process it is; others may take as long as they like
+    if state is ProcessState.UNKNOWN:
+        return REASON if time.time() - record.update_timestamp.timestamp() > SILENT_SECONDS else None
+    return REASON if state is not ProcessState.ALIVE else None

@@ -21,6 +21,7 @@ from assets.checks import query
 from assets.partitions import CALENDAR
 from assets.university import ACCOUNT, FILE_VERSION, LOCAL_TIMES, ROWS, UNIVERSITY, file_version, list_key
 from pipelines.catch_up import TIMEOUT_SECONDS
+from pipelines.code_location import location_of
 from pipelines.run_days import UNDER_WAY
 from resources.errors import ProjectError
 from resources.local import kaltura as local_kaltura
@@ -72,12 +73,19 @@ def changed_lists(context: dg.SensorEvaluationContext, warehouse: Postgres) -> d
     due = _together(first) or _together(again, asked)
     if not due:
         return dg.SkipReason(held.other_zone or "No list has changed.")
-    if context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, tags={"dagster/sensor_name": NAME}), limit=1):
+    if _is_under_way(context):
         return dg.SkipReason("Lists are being loaded. What has changed since is loaded after that.")
     asked |= {each.name: asks[each] for each in due}
     tags = [_tag(each) for each in due]
     request = dg.RunRequest(asset_selection=[list_key(each) for each in due], tags=dict(tags))
     return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
+
+
+def _is_under_way(context: dg.SensorEvaluationContext) -> bool:
+    """Whether what this sensor asked for is. In one Dagster each account's code location has a sensor of the name."""
+    origin = context.code_location_origin
+    asked_for = context.instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, tags={"dagster/sensor_name": NAME}))
+    return any(location_of(run) == (origin.location_name if origin else None) for run in asked_for)
 
 
 def _found(folder: Path) -> list[UniversityList]:

@@ -17,6 +17,7 @@ from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from assets.checks import checks
 from assets.partitions import SETTINGS
+from assets.pull.marks import is_of_pull
 from assets.pull.reasons import names_days, reason
 from assets.reports import REPORTS
 from assets.university import list_key
@@ -286,7 +287,10 @@ def _list(metadata: Mapping[str, dg.MetadataValue], name: str) -> Sequence[str]:
 
 
 def _overdue(instance: dg.DagsterInstance, found: Collected) -> None:
-    """Assets that nothing was loaded into for longer than their freshness policy allows."""
+    """Assets that nothing was loaded into for longer than their freshness policy allows.
+
+    Dagster goes by the newest mark's time. Where that mark stands for no pull, nothing new is known: what was told stands.
+    """
     states = instance.get_freshness_state_records([report.key for report in REPORTS])
     for report in REPORTS:
         state = states[report.key].freshness_state if report.key in states else FreshnessState.UNKNOWN
@@ -296,8 +300,13 @@ def _overdue(instance: dg.DagsterInstance, found: Collected) -> None:
             level = ERROR if state is FreshnessState.FAIL else WARNING
             why = "nothing was loaded for over a day. See whether the schedule daily_pull is on, and whether its runs start."
             found.bad[subject][None] = Incident(level, why, (report.table.name,))
-        else:
+        elif _is_newest_of_pull(instance, report.key):
             found.good[subject] = {None}
+
+
+def _is_newest_of_pull(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
+    newest = instance.fetch_materializations(key, limit=1).records
+    return all(is_of_pull(record.asset_materialization) for record in newest if record.asset_materialization)
 
 
 def _events(reasons: _Reasons, kind: dg.DagsterEventType, after: int) -> Iterator[tuple[int, dg.EventLogEntry, bool]]:

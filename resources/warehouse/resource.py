@@ -12,6 +12,7 @@ from resources.postgres.migrations import migrate
 from resources.postgres.roles import apply_roles
 from resources.postgres.url import database_url
 from resources.privacy.pseudonyms import Privacy
+from resources.runtime.processes import execution_tag
 from resources.settings import privacy_settings
 from resources.table import Table
 from resources.warehouse.warehouse import Warehouse
@@ -50,6 +51,11 @@ class Postgres(dg.ConfigurableResource["Postgres"]):
     def privacy(self) -> Privacy:
         """Raises `SettingError`."""
         return privacy_settings({name: getattr(self, field) for field, name in _SETTINGS.items()})
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Every step of the project asks for the warehouse, so that here each run says which process executes it."""
+        if context.run and context.instance:  # a sensor has no run
+            context.instance.add_run_tags(context.run.run_id, execution_tag(context.run.run_id))
 
     @contextmanager
     def opened(self) -> Iterator[Warehouse]:

@@ -38,6 +38,7 @@ from resources.warehouse.under_way import UnderWay
 
 _FILLED_WITH_THEM = ("changes", "loads", "people", "rejects")  # by a run, and read by views and the next day
 FORGET_OLD_LOADS = CHECKOUT / "sql" / "queries" / "forget_old_loads.sql"
+DAYS_OF_RUNS = CHECKOUT / "sql" / "queries" / "days_of_runs.sql"
 ROWS_EXPECTED = CHECKOUT / "sql" / "queries" / "rows_expected.sql"
 TELLING_MEDIAN = 20  # rows: a weekday with fewer may well have none
 
@@ -275,17 +276,23 @@ class Warehouse:
                 )
         return ""
 
-    def loaded_days(self, root_run_id: str, tables: Sequence[Table]) -> set[dt.date]:
-        """Days of which a run with this root has loaded all these tables. An outage is waited for."""
-        query = (
-            "SELECT partition_date FROM kaltura.loads WHERE root_run_id = %s AND report_id = ANY(%s)"
-            " AND NOT coalesce(filters ? 'started', FALSE) GROUP BY partition_date HAVING count(DISTINCT report_id) = %s"
-        )
+    def loaded_days(
+        self, partner_id: int, root_run_id: str, run_ids: Sequence[str], tables: Sequence[Table]
+    ) -> dict[dt.date, str]:
+        """The account's days of which these runs of one root have loaded all these tables, each with the last run that did.
+
+        An outage is waited for.
+        """
+        asked = {
+            "partner_id": partner_id,
+            "root_run_id": root_run_id,
+            "run_ids": list(run_ids),
+            "report_ids": [table.report_id for table in tables],
+        }
         for attempt in outages.attempts(_is_outage):
             with attempt, self.connection() as connection:
-                rows = connection.execute(query, [root_run_id, [table.report_id for table in tables], len(tables)])
-                found = {row[0] for row in rows}
-        return found
+                rows = connection.execute(DAYS_OF_RUNS.read_bytes(), asked).fetchall()
+        return dict(rows)
 
     def newest_day(self, partner_id: int) -> dt.date | None:
         """The last day of the account that was ever loaded."""

@@ -15,10 +15,14 @@ from dagster._core.events import DagsterEvent
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from assets.reports import REPORTS
-from pipelines.run_days import PULLS
+from assets.room_report.asset import room_report
+from assets.university import UNIVERSITY
+from pipelines import history, retention
+from pipelines.definitions import defs
 from pipelines.sensors import abandoned_runs as abandoned
-from resources.runtime.processes import ProcessState, execution_tag
+from resources.runtime.processes import ProcessState, execution_tag, process_state
 from resources.settings import CHECKOUT
+from resources.warehouse.resource import Postgres
 
 STARTING, STARTED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 FAILURE = dg.DagsterRunStatus.FAILURE
@@ -114,17 +118,41 @@ def test_a_run_whose_process_lives_goes_on_however_silent(instance: dg.DagsterIn
 
 @pytest.mark.usefixtures("all_are_silent")
 @pytest.mark.parametrize("process", ["", "gone", "elsewhere"])
-def test_runs_of_other_code_locations_and_of_pods_are_looked_after_by_others(
+def test_pods_and_runs_of_other_code_locations_that_are_not_ours_are_looked_after_by_others(
     instance: dg.DagsterInstance, process: str
 ) -> None:
     runs = [
-        add_run(instance, process=process, location="another account's"),
+        add_run(instance, location="another project's"),
         add_run(instance, process=process, location="another account's", tags={}),
         add_run(instance, process=process, tags={}),
     ]
     look(instance)
     abandoned.end_abandoned_local_runs(instance)
     assert {status(instance, run) for run in runs} == {STARTED}
+
+
+def test_a_dead_run_of_a_code_location_that_was_renamed_or_removed_is_ended(instance: dg.DagsterInstance) -> None:
+    """Nobody else would: it would keep its account's place in the pool for good."""
+    run = add_run(instance, process="gone", location="the account's former name")
+    look(instance)
+    assert status(instance, run) is FAILURE
+
+
+def test_of_a_run_of_another_code_location_on_another_host_nothing_is_known_so_it_goes_on(
+    instance: dg.DagsterInstance,
+) -> None:
+    run = add_run(instance, process="elsewhere", location="another account's")
+    look(instance)
+    assert status(instance, run) is STARTED
+
+
+@pytest.mark.usefixtures("later")
+def test_a_run_of_another_code_location_of_which_nothing_is_heard_any_more_does_not_stay_for_good(
+    instance: dg.DagsterInstance,
+) -> None:
+    runs = [add_run(instance, process=each, location="another account's") for each in ("elsewhere", "alive", "")]
+    look(instance)
+    assert [status(instance, run) for run in runs] == [FAILURE, STARTED, STARTED]
 
 
 @pytest.mark.parametrize("begun", [STARTING, STARTED])
@@ -138,26 +166,39 @@ def test_a_run_that_has_not_said_which_process_it_is_has_time_to(
 
 @pytest.mark.usefixtures("all_are_silent")
 @pytest.mark.parametrize("begun", [STARTING, STARTED])
-def test_a_pull_that_never_said_which_process_it_is_is_ended(
-    instance: dg.DagsterInstance, begun: dg.DagsterRunStatus
+@pytest.mark.parametrize("selection", [PULL, frozenset({room_report.key}), None], ids=["pull", "report", "job"])
+def test_a_run_that_never_said_which_process_it_is_is_ended(
+    instance: dg.DagsterInstance, selection: frozenset[dg.AssetKey] | None, begun: dg.DagsterRunStatus
 ) -> None:
-    run = add_run(instance, begun)
+    run = add_run(instance, begun, selection=selection)
     look(instance)
     assert status(instance, run) is FAILURE
 
 
-@pytest.mark.usefixtures("all_are_silent")
-def test_a_schedules_pull_which_selects_no_assets_is_ended_too(instance: dg.DagsterInstance) -> None:
-    run = add_run(instance, tags={**GRPC, **PULLS}, selection=None)
-    look(instance)
-    assert status(instance, run) is FAILURE
+STEPS = {step.name: step for job in defs.resolve_all_job_defs() for step in job.nodes_in_topological_order}
 
 
-@pytest.mark.usefixtures("all_are_silent")
-def test_a_run_of_other_assets_takes_as_long_as_it_likes(instance: dg.DagsterInstance) -> None:
-    run = add_run(instance, selection=frozenset({dg.AssetKey("room_report")}))
-    look(instance)
-    assert status(instance, run) is STARTED
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_opens_the_warehouse_which_says_which_process_the_run_is(name: str) -> None:
+    assert "warehouse" in STEPS[name].definition.required_resource_keys
+
+
+LISTS = dg.define_asset_job("lists", UNIVERSITY)
+
+
+@pytest.mark.parametrize("name", ["retention", "history", "lists"])
+def test_a_run_says_which_process_it_is_whether_it_ends_well_or_not(
+    instance: dg.DagsterInstance, database: str, name: str
+) -> None:
+    here = dg.Definitions(
+        assets=UNIVERSITY,
+        jobs=[retention.retention, history.history, LISTS],
+        resources={"warehouse": Postgres(url=database)},
+    )
+    run = here.resolve_job_def(name).execute_in_process(instance=instance, raise_on_error=False)
+    found = instance.get_run_by_id(run.run_id)
+    assert found
+    assert process_state(run.run_id, found.tags) is ProcessState.ALIVE
 
 
 @pytest.mark.usefixtures("all_are_silent")

@@ -25,6 +25,7 @@ from in_process import installed
 
 from assets.attendees import ATTENDEES
 from assets.pull.asset import kaltura_rooms
+from assets.pull.marks import ALREADY_LOADED_BY, MARKED_BY
 from assets.reports import REPORTS
 from pipelines.command_line import front_door
 from pipelines.schedules import nightly_check
@@ -273,23 +274,39 @@ def test_a_message_holds_no_address_of_a_person_and_no_token(watched) -> None:
     assert "second" not in text
 
 
-def test_overdue_loads_are_told_and_recover(watched) -> None:
-    def becomes(state: FreshnessState) -> None:
-        watched.instance._report_runless_asset_event(
-            FreshnessStateChange(
-                key=ATTENDEES.key,
-                new_state=state,
-                previous_state=FreshnessState.UNKNOWN,
-                state_change_timestamp=watched.clock.now,
-            )
+def becomes(watched, state: FreshnessState) -> None:
+    """As Dagster's daemon says of the attendees, by their newest mark's time."""
+    watched.instance._report_runless_asset_event(
+        FreshnessStateChange(
+            key=ATTENDEES.key,
+            new_state=state,
+            previous_state=FreshnessState.UNKNOWN,
+            state_change_timestamp=watched.clock.now,
         )
+    )
 
-    becomes(FreshnessState.FAIL)
+
+def test_overdue_loads_are_told_and_recover(watched) -> None:
+    becomes(watched, FreshnessState.FAIL)
     watched.tick()
     assert "attendees is overdue" in watched.chat.texts[0]
     assert "daily_pull" in watched.chat.texts[0]
-    becomes(FreshnessState.PASS)
+    becomes(watched, FreshnessState.PASS)
     watched.tick()
+    assert "RECOVERED: attendees is overdue" in watched.chat.texts[1]
+
+
+@pytest.mark.parametrize("of_no_pull", [MARKED_BY, ALREADY_LOADED_BY])
+def test_a_mark_that_stands_for_no_pull_ends_no_alert_of_overdue_loads(watched, of_no_pull: str) -> None:
+    """Such marks are written without a request: by `status --mend`, and of days that a retry finds loaded."""
+    becomes(watched, FreshnessState.FAIL)
+    watched.tick()
+    for metadata, messages in (({of_no_pull: "anything", "inserted": 3}, 1), ({"inserted": 3}, 2)):
+        mark = dg.AssetMaterialization(ATTENDEES.key, partition=str(DAYS.first), metadata=metadata)
+        watched.instance.report_runless_asset_event(mark)
+        becomes(watched, FreshnessState.PASS)
+        watched.tick()
+        assert len(watched.chat.texts) == messages
     assert "RECOVERED: attendees is overdue" in watched.chat.texts[1]
 
 

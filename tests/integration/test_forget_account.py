@@ -105,6 +105,21 @@ def test_the_command_says_what_dagster_still_marks_and_what_comes_back_by_itself
     assert not any(f",{MISTAKEN}," in row for row in held(filled)["loads"])
 
 
+@pytest.mark.parametrize("here", [str(MISTAKEN), str(OTHER), ""])
+def test_of_another_account_than_that_of_the_settings_it_is_said_where_to_mend_its_marks(
+    here: str, filled: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`status --mend` knows the account of its settings alone, and the other one's schedule would bring its days back."""
+    monkeypatch.setenv("DATABASE_URL", filled)
+    monkeypatch.setenv("KALTURA_PARTNER_ID", here)
+    command.main([str(MISTAKEN), "--yes"], standalone_mode=False)
+    said = " ".join(capsys.readouterr().out.split())
+    is_another = here != str(MISTAKEN)
+    assert (f"in the environment of account {MISTAKEN}" in said) is is_another
+    assert ("switch its `daily_pull` off" in said) is is_another
+    assert (f"here it is of account {OTHER}" in said) is (here == str(OTHER))
+
+
 def test_a_run_that_is_under_way_is_waited_for_and_then_named_and_a_dry_run_only_counts(
     filled: str, account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

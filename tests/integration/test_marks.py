@@ -22,10 +22,11 @@ from rich.console import Console
 
 import pipelines.status
 from assets.partitions import PARTITIONS
+from assets.pull.marks import MARKED_BY
 from assets.reports import REPORTS
 from pipelines import catch_up
 from pipelines.command_line import front_door
-from pipelines.mend import MARKED_BY, mend
+from pipelines.mend import mend
 from pipelines.status import MISSING, NOT_MARKED, NOT_THERE, status
 from resources.kaltura.windows import DAY, Days
 from resources.postgres.backup import back_up

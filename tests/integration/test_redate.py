@@ -409,6 +409,17 @@ def test_the_refusal_of_another_zone_names_the_command_that_does_it_and_pulls_go
     assert "already. Nothing was changed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("is_another", [False, True])
+def test_of_another_account_than_that_of_the_settings_it_is_said_where_to_mend_its_marks(
+    is_another: bool, account: Account, configured: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redated = PARTNER + is_another
+    account.pull("America/New_York", days=1, partner_id=redated)
+    command.main(["--partner-id", str(redated)], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert (f"in the environment of account {redated}" in said) is is_another
+
+
 def test_a_run_that_is_under_way_is_waited_for_and_then_named(
     account: Account, configured: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

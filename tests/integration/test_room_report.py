@@ -15,7 +15,7 @@ from pipeline import Pipeline
 from seed import fill
 
 from assets.pull.day_chart import SHOWN_CHARACTERS
-from assets.room_report.asset import room_report
+from assets.room_report.asset import OF_ALL_ACCOUNTS, room_report
 from assets.room_report.figures import accounts, figures
 from assets.room_report.language import Language
 from assets.room_report.page import page
@@ -558,6 +558,36 @@ def test_each_account_has_a_file_of_its_own(
         len(re.findall(r"M\d+ \d+v-", drawn)) == 2
     )  # of a week that is not loaded there is no bar, and no place for one
     assert {drawn.count(day) for day in ("28 Sep", "5 Oct")} == {1}
+
+
+def test_where_an_account_is_configured_its_report_alone_is_written_in_its_language(
+    seeded: psycopg.Connection, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each account's schedule has a language of its own, and writes over no other account's report."""
+    monkeypatch.setenv("REPORT_DIR", str(tmp_path))
+    warehouse = {"warehouse": Postgres(url=database)}
+    for account, language in ((101, "de"), (202, "en")):
+        monkeypatch.setenv("KALTURA_PARTNER_ID", str(account))
+        monkeypatch.setenv("REPORT_LANGUAGE", language)
+        assert dg.materialize([room_report], resources=warehouse, partition_key=str(WEEK)).success
+    languages = {path.name: re.findall(r'<html lang="(\w+)"', path.read_text("utf-8")) for path in tmp_path.iterdir()}
+    assert languages == {f"room-report-101-{WEEK}.html": ["de"], f"room-report-202-{WEEK}.html": ["en"]}
+
+    assert dg.materialize([room_report], resources=warehouse, partition_key=str(WEEK), tags=OF_ALL_ACCOUNTS).success
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_configured_account_of_which_nothing_was_loaded_has_no_report_though_others_have(
+    seeded: psycopg.Connection, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPORT_DIR", str(tmp_path))
+    monkeypatch.setenv("KALTURA_PARTNER_ID", "404")
+    warehouse = {"warehouse": Postgres(url=database)}
+    result = dg.materialize([room_report], resources=warehouse, partition_key=str(WEEK), raise_on_error=False)
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert "Nothing has been loaded yet of account 404" in str(failure.user_failure_data.description)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_three_tables_stay_a_group_of_their_own() -> None:

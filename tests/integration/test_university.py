@@ -15,6 +15,7 @@ import dagster as dg
 import psycopg
 import pytest
 from click.testing import CliRunner
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from pipeline import free_port
 from rich.console import Console
 
@@ -513,6 +514,21 @@ def test_a_run_that_never_ended_is_asked_for_again_after_what_was_not_asked_for_
     assert sensor.look() == set()
     sensor.instance.report_run_failed(run, "the process is gone")
     assert sensor.look_until_nothing_is_asked_for() == [OTHERS, {"courses"}]
+
+
+def test_lists_that_another_account_loads_hold_up_none_of_this_one(settings: Path, sensor: Sensor) -> None:
+    """Each account's code location has a sensor of this name."""
+    written(settings)
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("another account's"), "__repository__")
+    run = dg.DagsterRun(
+        "__ASSET_JOB",
+        str(uuid.uuid4()),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/sensor_name": "changed_lists"},
+        remote_job_origin=RemoteJobOrigin(repository, "__ASSET_JOB"),
+    )
+    sensor.instance.add_run(run)
+    assert sensor.look() == {"courses"}
 
 
 def rows_held(url: str) -> dict[int, list[int]]:
