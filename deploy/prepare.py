@@ -18,7 +18,7 @@ import secrets
 import sys
 from collections.abc import Set
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 DEPLOY = Path(__file__).resolve().parent
 sys.path.insert(0, str(DEPLOY.parent))
@@ -39,6 +39,8 @@ SET_BY_COMPOSE = (
     "DAGSTER_POSTGRES_USER",
     "REPORT_DIR",
 )
+CERTIFICATES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")  # of a DATABASE_URL
+IN_THE_IMAGE = ("/etc/ssl/", "system")
 WAREHOUSE = "postgresql://warehouse:{password}@postgres:5432/warehouse"
 
 
@@ -58,7 +60,7 @@ def main() -> int:
     if problem:
         sys.stderr.write(f"{problem}\n")
     elif not given.demo:
-        sys.stderr.write(_without_effect(settings) + _without_lists(settings))
+        sys.stderr.write(_without_effect(settings) + _without_lists(settings) + _without_certificates(settings))
     return 1 if problem else 0
 
 
@@ -122,21 +124,35 @@ def _without_effect(settings: Path) -> str:
 
 
 def _without_lists(settings: Path) -> str:
-    """A line that says so where the containers do not have the folder of the university's lists; nothing where they may.
-
-    No file of Compose mounts anything there then, or above, be it one that `COMPOSE_FILE` adds.
-    """
+    """A line that says so where the containers do not have the folder of the university's lists; nothing where they may."""
     folder = read_env_file(settings, KNOWN_NAMES).get("UNIVERSITY_DIR", "").strip()
-    added = os.environ.get("COMPOSE_FILE", "").split(os.environ.get("COMPOSE_PATH_SEPARATOR", os.pathsep))
-    files = [*DEPLOY.parent.glob("*compose*.y*ml"), *(DEPLOY.parent / each for each in added if each)]
-    places = [re.escape(str(place)) for place in (PurePosixPath(folder), *PurePosixPath(folder).parents) if place.name]
-    mounts = re.compile(rf"""(:|target:\s*["']?)({"|".join(places)})/?([:\s"',}}]|$)""")
-    if not folder or any(mounts.search(file.read_text("utf-8", "replace")) for file in files if file.is_file()):
+    if not folder or _may_be_mounted(folder):
         return ""
     return (
         f"{settings} sets UNIVERSITY_DIR={folder}, and no container has that folder: mount it into `code` and name it as it "
         "is called there (docs/lists.md). Until then no list is loaded, and the sensor changed_lists fails.\n"
     )
+
+
+def _without_certificates(settings: Path) -> str:
+    """A line for each file of certificates that the warehouse's URL names and the containers do not have."""
+    url = read_env_file(settings, KNOWN_NAMES).get("DATABASE_URL", "").strip()
+    named = [(name, value) for name, value in parse_qsl(urlsplit(url).query) if name in CERTIFICATES]
+    lacking = [(name, file) for name, file in named if not file.startswith(IN_THE_IMAGE) and not _may_be_mounted(file)]
+    return "".join(
+        f"DATABASE_URL in {settings} names {name}={file}, and no container has that file: mount it, as docs/deployment.md "
+        "has it (With Docker Compose). Until then nothing reaches the warehouse.\n"
+        for name, file in lacking
+    )
+
+
+def _may_be_mounted(path: str) -> bool:
+    """Whether a file of Compose mounts something there, or above, be it one that `COMPOSE_FILE` adds."""
+    added = os.environ.get("COMPOSE_FILE", "").split(os.environ.get("COMPOSE_PATH_SEPARATOR", os.pathsep))
+    files = [*DEPLOY.parent.glob("*compose*.y*ml"), *(DEPLOY.parent / each for each in added if each)]
+    places = [re.escape(str(place)) for place in (PurePosixPath(path), *PurePosixPath(path).parents) if place.name]
+    mounts = re.compile(rf"""(:|target:\s*["']?)({"|".join(places)})/?([:\s"',}}]|$)""")
+    return any(mounts.search(file.read_text("utf-8", "replace")) for file in files if file.is_file())
 
 
 def _generation(folder: Path) -> str:

@@ -3,10 +3,8 @@
 The project runs without any of it. Each finding says what is lost where a setting is missing, and which lines bring it.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus
@@ -17,6 +15,7 @@ from pipelines.run_days import PULLS
 from resources.errors import ProjectError
 from resources.kaltura.doctor.probe import Finding
 from resources.kaltura.resource import account_name
+from resources.settings import folder_of
 
 NEWEST_RUNS = 20
 
@@ -91,8 +90,9 @@ EXPECTED = (
 
 def findings() -> Iterator[Finding]:
     """Of the Dagster that `DAGSTER_HOME` names. Changes nothing, and writes nothing into that home."""
-    home = os.environ.get("DAGSTER_HOME", "")
-    if not home or not (Path(home) / "dagster.yaml").is_file():
+    folder = folder_of("DAGSTER_HOME")
+    home = str(folder or "")
+    if folder is None or not (folder / "dagster.yaml").is_file():
         found = f"DAGSTER_HOME={home} has no dagster.yaml" if home else "DAGSTER_HOME is not set"
         yield Finding("home", "failed", found, "Set it to the folder that the webserver and the daemon use.")
     else:

@@ -92,8 +92,8 @@ def expect_usable() -> None:
 
     A home of ours with its files is taken to be good, as Dagster takes a second to import.
     """
-    home = os.environ.get("DAGSTER_HOME")
-    if not home or (_is_ours(Path(home)) and not os.environ.get("DAGSTER_POSTGRES_HOST") and _has_files(Path(home))):
+    home = folder_of("DAGSTER_HOME")
+    if not home or (_is_ours(home) and not os.environ.get("DAGSTER_POSTGRES_HOST") and _has_files(home)):
         return
     with _opened():
         pass

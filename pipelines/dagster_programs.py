@@ -11,6 +11,8 @@ from pathlib import Path
 from resources.settings import CHECKOUT
 
 STARTED_IN = Path("/")
+# Dagster's options that name files and folders, in both spellings.
+PATH_OPTIONS = frozenset({"-d", "--working-directory", "-w", "--workspace", "-f", "--python-file", "-c", "--config"})
 
 
 def is_dagsters(words: Sequence[str]) -> bool:
@@ -34,6 +36,14 @@ def beside_no_env_file(words: Sequence[str]) -> tuple[str, ...]:
     os.environ.update(with_checkout(os.environ))
     if not Path(".env").exists():
         return tuple(words)
-    named = tuple(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)
+    here = Path.cwd()
+    named = tuple(_from_anywhere(word, before, here) for before, word in zip(("", *words), words, strict=False))
     os.chdir(STARTED_IN)
     return named
+
+
+def _from_anywhere(word: str, before: str, here: Path) -> str:
+    """The word, whose path is made absolute: of a file, also behind `--option=`, and what an option for paths is given."""
+    option, equals, given = word.partition("=") if word.startswith("--") else ("", "", word)
+    is_path = os.path.isfile(given) or (given and (option or before) in PATH_OPTIONS and os.path.exists(given))
+    return f"{option}{equals}{here / given}" if is_path else word

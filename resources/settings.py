@@ -244,9 +244,9 @@ def output_folder(name: str) -> Path:
     """Where a command writes that was given no place: in `.local` or, where the checkout can't be written to, as in a
     container, in `DAGSTER_HOME`.
     """
-    home = os.environ.get("DAGSTER_HOME", "").strip()
+    home = folder_of("DAGSTER_HOME")
     is_writable = os.access(LOCAL if LOCAL.exists() else CHECKOUT, os.W_OK | os.X_OK)
-    return (Path(home).absolute() if home and not is_writable else LOCAL) / name
+    return (home if home and not is_writable else LOCAL) / name
 
 
 def report_folder() -> Path:

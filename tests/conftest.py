@@ -53,6 +53,18 @@ _numbers = itertools.count(1)
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         run_folder.begin()
+    _hand_no_ignored_hangup_on(config)
+
+
+def _hand_no_ignored_hangup_on(config: pytest.Config) -> None:
+    """Under `nohup` SIGHUP is ignored, and commands that tests start, and hang up on, would inherit that.
+
+    A handler that does nothing ignores it as well, and is not inherited by what is started. Whoever starts workers
+    stays as it was, so that they go on when the terminal goes.
+    """
+    runs_tests = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if runs_tests and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -185,8 +185,8 @@ class Client:
             raw = self.post("report", "getCsvFromStringParams", fields, about=str(query), gives_up_at=gives_up_at)
             secrets = (*self._secrets(fields), *query.people)
             raise_for_csv(raw, str(query), secrets, has_chosen_ids=bool(query.chosen))
-        except SessionInvalid:
-            self.session.discard(ks)
+        except SessionInvalid as error:
+            self.session.discard(ks, error.what)
             raise
         return raw
 

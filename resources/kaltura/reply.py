@@ -14,6 +14,7 @@ import httpx
 
 from resources.kaltura import csv
 from resources.kaltura.errors import (
+    BadReply,
     KalturaError,
     RateLimited,
     Refused,
@@ -43,7 +44,10 @@ _ADVICE = {
     "APP_TOKEN_NOT_ACTIVE": "The app token is disabled: enable it, or make a new one.",
     "APP_TOKEN_EXPIRED": "The app token has expired: make a new one.",
     "INVALID_APP_TOKEN_HASH": "Check KALTURA_APP_TOKEN, and KALTURA_APP_TOKEN_HASH against the token's hash type.",
-    "REPORT_NOT_FOUND": "The account has no such report: ask Kaltura to switch on Rooms analytics.",
+    "REPORT_NOT_FOUND": (
+        "The account has no such report: ask Kaltura to switch on Rooms analytics. Where only one of the three is lacking, "
+        "pull the others meanwhile: select their assets alone, in Dagster's UI or by `dagster asset materialize --select`."
+    ),
     "INVALID_PARAMETER_CHAR": "A parameter holds a character that Kaltura refuses.",
     "SERVICE_DOES_NOT_EXISTS": "That address is not Kaltura's API, or an old version of it: check KALTURA_BASE_URL.",
     "ACTION_DOES_NOT_EXISTS": "That address is not Kaltura's API, or an old version of it: check KALTURA_BASE_URL.",
@@ -133,6 +137,13 @@ def raise_for_csv(raw: Raw, about: str, secrets: tuple[str, ...], *, has_chosen_
     if not raw.body:
         raise Unavailable("the reply is empty, which not even an empty report is", about=about, kaltura_session=session)
     if not raw.body.startswith(csv.BOM):
+        if is_of_columns(_first_line(raw.body)):
+            raise BadReply(
+                "the report came without the mark that Kaltura begins each with (a BOM)",
+                about=about,
+                advice="A proxy or gateway before Kaltura changes replies: have it pass them on as they are.",
+                kaltura_session=session,
+            )
         what = f"a page came back in place of a report{_beginning(raw.body, secrets)}"
         raise Unavailable(what, about=about, kaltura_session=session)
     if not raw.body.endswith(b"\n"):  # every whole one does; a gateway may announce the length of what it has got
@@ -177,11 +188,14 @@ def http_error(raw: Raw, about: str) -> KalturaError:
 
 
 def _beginning(body: bytes, secrets: tuple[str, ...]) -> str:
-    """How a page begins: as far as it is markup, or names of columns."""
-    line = body[:PAGE_LIMIT_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
-    markup = re.match(r"(<[^<>\d@]*>\s*)+", line)
-    begins = markup[0] if markup else line if is_of_columns(line) else ""
+    """How a page begins, as far as it is markup."""
+    markup = re.match(r"(<[^<>\d@]*>\s*)+", _first_line(body))
+    begins = markup[0] if markup else ""
     return f", which begins {redacted(begins[:SHOWN_CHARACTERS], *secrets)!r}" if begins else ""
+
+
+def _first_line(body: bytes) -> str:
+    return body[:PAGE_LIMIT_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
 
 
 def _host(raw: Raw) -> str:

@@ -24,6 +24,7 @@ USER, ADMIN = 0, 2  # types of a session
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _NAMES_ACCOUNT = re.compile(rb"v2\|(?P<v2>-?\d{1,18})\||[0-9a-fA-F]{40}\|(?P<v1>-?\d{1,18});")
+_OF_AN_END = ("EXPIRED", "LOGOUT")  # the reasons of an INVALID_KS that was good before
 _NO_KS_ADVICE = "Check KALTURA_BASE_URL: that is not how Kaltura's API answers."
 
 Call = Callable[[str, str, Mapping[str, str]], Any]
@@ -112,6 +113,9 @@ class SessionToken:
         self._call = call
         self._lock = threading.Lock()
         self._ks = ""
+        self._refused_as = (
+            ""  # what Kaltura said of the last one that it refused: a code, and a reason where it is known
+        )
         self._renew_at = -math.inf  # by a clock that nobody sets
         self.granted_seconds: float | None = None  # how long the KS lasts, where Kaltura says so
         self.is_users: bool | None = None  # whether it is a user's without a role, which may read no reports
@@ -123,10 +127,11 @@ class SessionToken:
                 self._start()
             return self._ks
 
-    def discard(self, dead: str) -> None:
-        """Forget `dead`, which Kaltura refused, unless another thread has already replaced it."""
+    def discard(self, dead: str, refused_as: str = "") -> None:
+        """Forget `dead`, which Kaltura refused with these words, unless another thread has already replaced it."""
         with self._lock:
             if self._ks == dead:
+                self._refused_as = refused_as
                 self._renew_at = -math.inf
 
     @property
@@ -158,11 +163,20 @@ class SessionToken:
         if self._credentials.admin_secret:
             return _Started(self._by_admin_secret())
         if self._ks:
-            raise Refused(
-                "the KS in KALTURA_KS is no longer valid",
-                advice="It can't be renewed: set a new one, or better an app token, which renews itself.",
-            )
+            raise self._of_a_ready_ks()
         return _Started(self._credentials.ks)
+
+    def _of_a_ready_ks(self) -> Refused:
+        """Where Kaltura names no reason, the KS may as well be cut off, or another region's, as at its end."""
+        renewed = "a new one, or better an app token, which renews itself"
+        if any(f"({reason})" in self._refused_as for reason in _OF_AN_END):
+            return Refused("the KS in KALTURA_KS is no longer valid", advice=f"It can't be renewed: set {renewed}.")
+        said = f" ({self._refused_as})" if self._refused_as else ""
+        return Refused(
+            f"the KS in KALTURA_KS is not valid{said}",
+            advice="Where it has never worked: check that it is whole, and that KALTURA_BASE_URL is the region that it was "
+            f"made in. Where it has, it has been ended: set {renewed}.",
+        )
 
     def _by_app_token(self) -> _Started:
         """A token that was made without a session type gives a user's session unless an admin's is asked for."""

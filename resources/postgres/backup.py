@@ -37,7 +37,7 @@ _NOT_PASSED_ON = (b"PGSERVICE", b"PGSERVICEFILE", b"PGAPPNAME")
 _ADVICE = {
     "server version mismatch": "Set PG_BIN to programs of the server's version.",
     "SSL support is not compiled in": "Set PG_BIN to programs that have it: those of the system's packages, say. For an "
-    "image with them see docs/deployment.md, On Kubernetes.",
+    "image with them, and how Compose takes it, see docs/deployment.md.",
 }
 
 

@@ -394,6 +394,38 @@ def test_a_folder_of_lists_that_no_container_has_is_told(
         assert f"UNIVERSITY_DIR={named}" in line
 
 
+@pytest.mark.parametrize(
+    ("query", "mounted", "lacking"),
+    [
+        ("sslmode=require", "", []),
+        ("sslmode=verify-full&sslrootcert=system", "", []),
+        ("sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt", "", []),
+        ("sslmode=verify-full&sslrootcert=/etc/postgres-ca/ca.crt", "./ca.crt:/etc/postgres-ca/ca.crt:ro", []),
+        ("sslmode=verify-full&sslrootcert=/etc/postgres-ca/ca.crt", "./ca:/etc/postgres-ca", []),
+        ("sslmode=verify-full&sslrootcert=%2Fetc%2Fpostgres-ca%2Fca.crt", "", ["sslrootcert=/etc/postgres-ca/ca.crt"]),
+        ("sslrootcert=ca.crt&sslkey=/keys/a.key&sslcert=/keys/a.crt", "./keys:/keys", ["sslrootcert=ca.crt"]),
+    ],
+)
+def test_a_certificate_that_no_container_has_is_told(
+    query: str, mounted: str, lacking: list[str], tmp_path: Path
+) -> None:
+    checkout = tmp_path / "checkout"
+    for name in ("deploy/prepare.py", "docker-compose.yml", "resources"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
+        copy(CHECKOUT / name, checkout / name)
+    (checkout / "compose.tls.yaml").write_text(f'services:\n  code:\n    volumes: ["{mounted}"]\n' if mounted else "")
+    (checkout / ".env").write_text(f"{ACCOUNT}DATABASE_URL='postgresql://w:word@db.example.edu/warehouse?{query}'\n")
+    done = subprocess.run(
+        [sys.executable, str(checkout / "deploy/prepare.py")], capture_output=True, text=True, check=False,
+        env={**os.environ, "COMPOSE_FILE": "docker-compose.yml:compose.tls.yaml"},
+    )  # fmt: skip
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert [named for line, named in zip(lines, lacking, strict=True) if f"names {named}," in line] == lacking
+    assert "word" not in done.stderr
+
+
 # ------------------------------------------------------------------------------------- a server of somebody's own
 
 

@@ -52,6 +52,10 @@ def world(
     return ListedWorld(sessions, breakouts, views)
 
 
+def both(one: ListedWorld, other: ListedWorld) -> ListedWorld:
+    return ListedWorld(one.sessions + other.sessions, one.breakouts + other.breakouts, one.views + other.views)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     with serving(world()) as running:
@@ -262,7 +266,30 @@ def test_the_oldest_day_with_rows_is_found_and_offered_as_the_start_date(kaltura
     kaltura.world = world(at)
     finding = examined(kaltura, 6000, start_date=dt.date(2020, 1, 1)).one("oldest day")
     assert finding.verdict == "differs"
-    assert f"START_DATE={dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d}:" in finding.advice
+    assert f"START_DATE={dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d} spares" in finding.advice
+
+
+@pytest.mark.parametrize("fault", ["count_lost", "timeout"])
+def test_older_rows_are_found_though_wide_windows_come_empty_or_are_too_much(kaltura: Running, fault: Any) -> None:
+    at = YESTERDAY - 200 * DAY
+    kaltura.world = both(world(), world(at, rooms="cd"))
+    kaltura.faults.add(Fault(fault, report_id=6000, min_span_seconds=90 * DAY, times=None))
+    finding = examined(kaltura, 6000, start_date=dt.date(2020, 1, 1)).one("oldest day")
+    assert finding.found.startswith(f"{dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d} has the oldest rows")
+
+
+def test_a_quarter_of_vacation_does_not_hide_the_rows_before_it(kaltura: Running) -> None:
+    kaltura.world = both(world(YESTERDAY - 20 * DAY), world(YESTERDAY - 250 * DAY, rooms="cd"))
+    found = examined(kaltura, 6000, start_date=dt.date(2020, 1, 1)).one("oldest day").found
+    assert found.startswith(f"{dt.datetime.fromtimestamp(YESTERDAY - 250 * DAY, dt.UTC):%Y-%m-%d} has the oldest rows")
+
+
+def test_windows_of_a_week_and_more_that_are_too_much_for_one_question_are_no_failure(kaltura: Running) -> None:
+    kaltura.faults.add(Fault("timeout", min_span_seconds=2 * DAY, times=None))
+    found = examined(kaltura)
+    assert found.that_are("failed") == []
+    assert found.one("6000 columns").verdict == "ok"
+    assert found.one("6001 one day").verdict == "ok"
 
 
 def test_no_whole_hour_of_a_session_means_that_hours_can_not_be_told(kaltura: Running) -> None:

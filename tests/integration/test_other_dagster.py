@@ -30,6 +30,7 @@ from pipeline import CHECKOUT, Pipeline, free_port, wait_until
 from pipelines.dagster_examination import EXPECTED, findings
 from pipelines.run_days import PULLS
 from resources.kaltura.doctor.probe import Finding
+from resources.settings import output_folder
 from simulator import Running, University, serving
 
 PAGE = (CHECKOUT / "docs/add-to-your-dagster.md").read_text()
@@ -143,6 +144,22 @@ def test_a_home_that_dagster_cannot_use_is_one_finding(home: Path, content: str 
     [failed] = by_verdict()["failed"]
 
     assert said in failed.found
+
+
+@pytest.mark.parametrize("given", ["~/dagster", "dagster"])
+def test_a_home_is_meant_from_the_users_home_or_the_checkout_on_as_for_every_command(
+    given: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster/dagster.yaml").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("resources.settings.CHECKOUT", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", given)
+    monkeypatch.chdir("/")
+    assert "failed" not in by_verdict()
+    with monkeypatch.context() as patched:
+        patched.setattr("os.access", lambda *_: False)
+        assert output_folder("backups") == tmp_path / "dagster/backups"
 
 
 def test_each_setting_that_is_looked_at_stands_on_the_page() -> None:

@@ -180,6 +180,14 @@ def test_a_ready_ks_that_dies_is_refused_with_the_setting_to_change(kaltura: Run
     assert len(kaltura.requests) == 2
 
 
+def test_a_ready_ks_that_never_worked_is_not_taken_for_one_that_has_ended(kaltura: Running) -> None:
+    ks = "a KS that was cut off as it was copied"
+    with client(kaltura, ks=ks) as asking, pytest.raises(Refused, match="KALTURA_KS is not valid") as caught:
+        asking.ask(QUERY, RequestStats())
+    assert "KALTURA_BASE_URL is the region" in caught.value.advice
+    assert ks not in everything_said(caught.value)
+
+
 class Time:
     """A time that stands until it is moved."""
 

@@ -13,7 +13,7 @@ import warm
 from pipeline import CHECKOUT, free_port, wait_until
 
 from bench.installation import environment as bench_environment
-from pipelines.dagster_programs import is_dagsters
+from pipelines.dagster_programs import beside_no_env_file, is_dagsters
 
 # A job that says what a run has.
 ASKS = """
@@ -125,6 +125,30 @@ def test_dagsters_commands_of_the_tests_are_not_given_beside_a_developers_env_fi
 )
 def test_dagsters_programs_are_told_from_others(words: list[str], wanted: bool) -> None:
     assert is_dagsters(words) is wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["dagster", "job", "execute", "-f", "asks.py"], ["-f", "{here}/asks.py"]),
+        (["dagster", "dev", "--workspace=asks.py"], ["--workspace={here}/asks.py"]),
+        (["dagster", "dev", "-d", "."], ["-d", "{here}"]),
+        (["dagster", "dev", "--working-directory", "sub"], ["--working-directory", "{here}/sub"]),
+        (["dagster", "dev", "--working-directory=sub"], ["--working-directory={here}/sub"]),
+        (["dagster", "job", "list", "-m", "sub"], ["-m", "sub"]),  # a module that is called as a folder there
+        (["dagster", "job", "execute", "--config-json", "x" * 300], ["--config-json", "x" * 300]),
+        (["dagster", "job", "execute", "--config-json", '{"a": "\0"}'], ["--config-json", '{"a": "\0"}']),
+    ],
+)
+def test_words_that_name_files_or_folders_do_so_from_anywhere_and_others_stay(
+    words: list[str], named: list[str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "sub").mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PYTHONPATH", "")
+    started = beside_no_env_file(words)
+    assert Path.cwd() == Path("/")
+    assert list(started[-len(named) :]) == [word.replace("{here}", str(here)) for word in named]
 
 
 def test_another_program_begins_where_it_was_called(here: Path, environment: dict[str, str]) -> None:

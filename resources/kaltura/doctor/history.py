@@ -15,13 +15,14 @@ from resources.kaltura.doctor.probe import (
     ReportUnderTest,
     Requests,
 )
-from resources.kaltura.errors import ServerFault
+from resources.kaltura.errors import ServerFault, TooMuch
 from resources.kaltura.query import CAMEL_DATES, SNAKE_DATES, Query
 from resources.kaltura.windows import HOUR_SECONDS, Window
 from resources.table import EARLIEST, LATEST, UNKNOWN
 
 QUARTER_DAYS = 92  # the widest window asked for on the way back: a whole year may be too much for one query
 QUARTERS_BACK = 24
+LIGHT_DAYS = QUARTER_DAYS // 2  # an empty reply for no more days than these is believed
 SAME_SHARE = 0.01  # figures that differ by less are taken for equal: an event may still arrive between two requests
 
 
@@ -44,31 +45,57 @@ def date_spelling(requests: Requests, probe: Probe) -> Iterator[Finding]:
 
 
 def oldest_day(requests: Requests, probe: Probe, start_date: dt.date) -> Iterator[Finding]:
-    """Bisected over quarters, taking it that none is empty between two that are not; then over days."""
+    """Bisected over quarters, taking it that no two in a row are empty between two that are not; then over days."""
     if probe.within_days is None:
         return
     end = int(requests.clock()) // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS
-    quarter = _last_true(
-        (end - probe.window.end) // (QUARTER_DAYS * DAY_SECONDS) if probe.window.end < end else 0,
-        QUARTERS_BACK,
-        lambda n: _has_rows(requests, probe, end - (n + 1) * QUARTER_DAYS * DAY_SECONDS, QUARTER_DAYS),
-    )
+
+    def has_rows(quarter: int, surely: bool = False) -> bool:
+        start = end - (quarter + 1) * QUARTER_DAYS * DAY_SECONDS
+        return quarter < QUARTERS_BACK and _has_rows(requests, probe, start, QUARTER_DAYS, surely)
+
+    quarter = (end - probe.window.end) // (QUARTER_DAYS * DAY_SECONDS) if probe.window.end < end else 0
+    older: int | None = quarter
+    while older is not None:
+        quarter = _last_true(older, QUARTERS_BACK, has_rows)
+        older = next((each for each in (quarter + 1, quarter + 2) if has_rows(each, surely=True)), None)
     start = end - (quarter + 1) * QUARTER_DAYS * DAY_SECONDS
     if quarter == QUARTERS_BACK - 1:
         yield Finding("", "ok", f"rows reach back to {_day(start)} at least; START_DATE is {start_date}")
         return
-    days = _last_true(-1, QUARTER_DAYS, lambda n: n < 0 or not _has_rows(requests, probe, start, n + 1)) + 1
+    days = _days_without(requests, probe, start)
+    if days and _has_rows(requests, probe, start, days, surely=True):
+        days = _days_without(requests, probe, start, surely=True)
     oldest = _day(start + days * DAY_SECONDS)
     if oldest > start_date:
-        advice = f"Set START_DATE={oldest}: no earlier day has anything to pull."
+        advice = f"No older rows were found. If you know of none either, START_DATE={oldest} spares a backfill the days before."
         yield Finding("", "differs", f"{oldest} has the oldest rows; START_DATE is {start_date}", advice)
     else:
         yield Finding("", "ok", f"{oldest} has the oldest rows; START_DATE is {start_date}")
 
 
-def _has_rows(requests: Requests, probe: Probe, start: int, days: int) -> bool:
+def _days_without(requests: Requests, probe: Probe, start: int, surely: bool = False) -> int:
+    return _last_true(-1, QUARTER_DAYS, lambda n: n < 0 or not _has_rows(requests, probe, start, n + 1, surely)) + 1
+
+
+def _has_rows(requests: Requests, probe: Probe, start: int, days: int, surely: bool = False) -> bool:
+    """An empty reply to a heavy question is no proof. Where it has to be sure, it is asked without a limit, of which the
+    server counts first and may lose the count, and in halves. What is too much for one question is asked in halves too.
+    """
     window = Window.around(start, start + days * DAY_SECONDS)
-    return requests.ask(Query(probe.report.source, window, limit=1), lean=True).rows > 0
+    try:
+        if requests.ask(Query(probe.report.source, window, limit=None if surely else 1), lean=True).rows:
+            return True
+    except TooMuch:
+        if days == 1:
+            raise
+    else:
+        if not surely or days <= LIGHT_DAYS:
+            return False
+    half = days // 2
+    return _has_rows(requests, probe, start, half, surely) or _has_rows(
+        requests, probe, start + half * DAY_SECONDS, days - half, surely
+    )
 
 
 def hours(requests: Requests, probes: Mapping[int, Probe]) -> Iterator[Finding]:

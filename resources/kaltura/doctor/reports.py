@@ -57,19 +57,27 @@ def answering(requests: Requests, reports: Sequence[ReportUnderTest], probes: Pr
 
 
 def _probe(requests: Requests, report: ReportUnderTest, probes: Probes) -> Probe:
-    """Asks wider and wider until there is a row; a year that times out is left at what the month told."""
+    """Asks wider and wider until there is a row; a year that times out is left at what the month told.
+
+    Where the week is too much for one question, as in a large account, its days are asked for, the newest first.
+    """
     now = requests.clock()
     probe: Probe | None = None
-    for days in RECENT_DAYS:
-        window = Window.around(now - days * DAY_SECONDS, now)
+    asking = [(days, Window.around(now - days * DAY_SECONDS, now)) for days in RECENT_DAYS]
+    while asking:
+        days, window = asking.pop(0)
         try:
             answer = requests.ask(Query(report.source, window, limit=1))
             hidden = not answer.rows and (days <= HIDDEN_DAYS or report.source.may_be_thinned)
             answer = requests.ask(Query(report.source, window)) if hidden else answer
         except TooMuch:
-            if probe is None:
+            if probe is not None:
+                return probe
+            if window.end - window.start < 2 * DAY_SECONDS:
                 raise
-            return probe
+            begins = [now - day * DAY_SECONDS for day in range(1, days + 1)]
+            asking = [(days, Window.around(begin, begin + DAY_SECONDS)) for begin in begins]
+            continue
         if answer.rows:
             return Probe(report, answer, days, _busy_day(answer, window, probes), is_thinned=hidden)
         probe = Probe(report, answer, None, window)
