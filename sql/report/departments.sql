@@ -1,5 +1,5 @@
--- The week by department, as department_weekly has it, read for its days alone, those that are loaded. Empty without the
--- university's lists.
+-- The week by department, as department_weekly has it, but of the days that are loaded alone, as all of the report: of
+-- others department_weekly has what is there, and says how many they are. Empty without the university's lists.
 WITH loaded AS (
     SELECT session_date
     FROM analytics.loaded_days

@@ -27,14 +27,7 @@ SELECT
     loaded_days.attendance_pulled_at IS NOT NULL AS is_attendance_loaded,
     loaded_days.breakout_pulled_at IS NOT NULL AS is_breakout_loaded,
     (
-        loaded_days.session_pulled_at IS NULL
-        OR loaded_days.attendance_pulled_at IS NULL
-        -- At noon UTC of the next day, the day is over in every time zone. The report that was pulled first counts.
-        OR least(
-            loaded_days.session_pulled_at,
-            loaded_days.attendance_pulled_at,
-            loaded_days.breakout_pulled_at
-        ) < account_days.session_date::timestamp AT TIME ZONE 'UTC' + interval '36 hours'
+        loaded_days.is_over IS NOT TRUE
         OR coalesce(
             held.is_session_growing
             OR least(loaded_days.attendance_pulled_at, loaded_days.breakout_pulled_at)

@@ -171,12 +171,62 @@ SELECT
                 OR added_up.newest_absence_count >= 3
     END AS is_at_risk,
     added_up.enrolled_until_date,
-    added_up.is_provisional
+    term_days.missing_day_count,
+    (
+        coalesce(added_up.is_provisional, FALSE)
+        OR term_days.missing_day_count > 0
+        OR term_days.is_provisional
+    ) AS is_provisional
 FROM added_up
 INNER JOIN university.courses
     ON
         added_up.account_id = courses.account_id
         AND added_up.course_id = courses.course_id
+-- The days of the term from the account's first loaded one to its newest. Grouped, so that they are looked up once a course,
+-- and not for each of its people.
+INNER JOIN (  -- noqa: ST05
+    SELECT
+        terms.account_id,
+        terms.course_id,
+        max(term.missing_day_count) AS missing_day_count,
+        bool_or(term.is_provisional) AS is_provisional
+    FROM university.courses AS terms
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                count(*) FILTER (WHERE NOT loaded_days.is_over) > 0 AS is_provisional,
+                CASE
+                    WHEN max(known.last_date) IS NULL THEN 0
+                    ELSE greatest(
+                        least(max(known.last_date), terms.ends_on)
+                        - greatest(max(known.first_date), terms.starts_on)
+                        + 1
+                        - count(*) FILTER (
+                            WHERE
+                            loaded_days.session_pulled_at IS NOT NULL
+                            AND loaded_days.attendance_pulled_at IS NOT NULL
+                        ),
+                        0
+                    )
+                END AS missing_day_count
+            FROM (
+                SELECT
+                    min(loads.partition_date) AS first_date,
+                    max(loads.partition_date) AS last_date
+                FROM kaltura.loads
+                WHERE loads.partner_id = terms.account_id
+            ) AS known
+            LEFT JOIN analytics.loaded_days
+                ON
+                    terms.account_id = loaded_days.account_id
+                    AND loaded_days.session_date >= coalesce(terms.starts_on, '-infinity')
+                    AND loaded_days.session_date <= coalesce(terms.ends_on, 'infinity')
+        ) AS term
+    GROUP BY terms.account_id, terms.course_id
+) AS term_days
+    ON
+        added_up.account_id = term_days.account_id
+        AND added_up.course_id = term_days.course_id
 -- A list is in the order of a class: where ids are not shown, pseudonyms alone decide on the order.
 ORDER BY CASE WHEN NOT (SELECT analytics.shows_people()) THEN added_up.person_id END;
 
@@ -234,5 +284,11 @@ COMMENT ON COLUMN analytics.course_attendance.is_at_risk IS
 COMMENT ON COLUMN analytics.course_attendance.enrolled_until_date IS
 'The last local day on which the person is enrolled, in the course''s term; NULL where neither the '
 'list nor the course (ends_on) names one, and for who is on no list of the course.';
+COMMENT ON COLUMN analytics.course_attendance.missing_day_count IS
+'Days of the course''s term, from the account''s first loaded one to its newest, of which sessions '
+'or attendees are not loaded: what happened on them counts in part, or not at all, in is_at_risk '
+'too.';
 COMMENT ON COLUMN analytics.course_attendance.is_provisional IS
-'Whether the figures may still grow: those of one of the sessions may.';
+'Whether the figures may still grow: those of one of the sessions may, or a day of the course''s '
+'term is missing (missing_day_count) or was not over when last pulled (is_over in loaded_days). '
+'What the rest of the term brings is to come either way.';

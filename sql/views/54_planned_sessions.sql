@@ -116,7 +116,8 @@ without_a_plan AS (
             course_meetings.session_date >= spans.first_date
             AND course_meetings.session_date <= spans.last_date
     WHERE
-        NOT EXISTS (
+        course_meetings.is_host_alone IS NOT TRUE
+        AND NOT EXISTS (
             SELECT FROM university.timetable AS planned
             WHERE
                 planned.account_id = course_meetings.account_id
@@ -213,7 +214,8 @@ INNER JOIN university.courses
 COMMENT ON VIEW analytics.planned_sessions IS
 'One row for each planned session of a course (account_id, course_id, room_id, planned_start_at), '
 'and one for each session that was held without a plan between the course''s first planned day and '
-'its last (session_id). Empty without a timetable.';
+'its last (session_id), but for those with nobody but their host (is_host_alone in '
+'course_sessions), which are tests. Empty without a timetable.';
 COMMENT ON COLUMN analytics.planned_sessions.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.planned_sessions.course_id IS 'The course, as in university.courses.';
 COMMENT ON COLUMN analytics.planned_sessions.course_name IS 'What the course is called.';

@@ -55,7 +55,9 @@ SELECT
     END AS not_enrolled_people_count,
     session_weeks.total_minutes,
     session_weeks.unidentified_minutes,
-    session_weeks.is_provisional
+    term_days.missing_session_day_count,
+    term_days.missing_attendance_day_count,
+    session_weeks.is_provisional OR term_days.is_provisional AS is_provisional
 FROM weeks
 CROSS JOIN
     LATERAL (
@@ -102,49 +104,84 @@ CROSS JOIN
             course_meetings.department,
             course_meetings.term
     ) AS session_weeks
-CROSS JOIN LATERAL (
+CROSS JOIN
+    LATERAL (
+        SELECT
+            count(DISTINCT course_presence.person_id) FILTER (
+                WHERE course_presence.is_enrolled AND course_presence.role = 'student'
+            ) AS student_count,
+            count(DISTINCT course_presence.person_id) FILTER (
+                WHERE
+                course_presence.is_enrolled
+                AND course_presence.role = 'student'
+                AND course_presence.is_present
+            ) AS active_student_count,
+            count(*) FILTER (
+                WHERE
+                course_presence.is_enrolled
+                AND course_presence.role = 'student'
+                AND course_presence.is_attended
+            ) AS attended_count,
+            count(*) FILTER (
+                WHERE
+                course_presence.is_enrolled
+                AND course_presence.role = 'student'
+                AND NOT course_presence.is_attended
+            ) AS absence_count,
+            -- By pseudonym, as days past RETENTION_DAYS have nothing else of who is on no list.
+            count(
+                DISTINCT coalesce(
+                    (
+                        SELECT people.pseudonym
+                        FROM kaltura.people
+                        WHERE
+                            people.partner_id = course_presence.account_id
+                            AND people.user_id = course_presence.person_id
+                    ),
+                    course_presence.person_id
+                )
+            ) FILTER (WHERE NOT course_presence.is_enrolled) AS not_enrolled_people_count
+        FROM analytics.course_presence
+        WHERE
+            course_presence.account_id = session_weeks.account_id
+            AND course_presence.course_id = session_weeks.course_id
+            AND course_presence.session_date >= weeks.week_date
+            AND course_presence.session_date < weeks.week_date + 7
+    ) AS register_weeks
+-- The days of the week that are in the term, with what is loaded of them: those to come are missing too.
+CROSS JOIN LATERAL (  -- noqa: ST05
     SELECT
-        count(DISTINCT course_presence.person_id) FILTER (
-            WHERE course_presence.is_enrolled AND course_presence.role = 'student'
-        ) AS student_count,
-        count(DISTINCT course_presence.person_id) FILTER (
-            WHERE
-            course_presence.is_enrolled
-            AND course_presence.role = 'student'
-            AND course_presence.is_present
-        ) AS active_student_count,
         count(*) FILTER (
-            WHERE
-            course_presence.is_enrolled
-            AND course_presence.role = 'student'
-            AND course_presence.is_attended
-        ) AS attended_count,
+            WHERE loaded.session_pulled_at IS NULL
+        ) AS missing_session_day_count,
+        -- Main rooms and breakouts are told apart by the sessions.
         count(*) FILTER (
-            WHERE
-            course_presence.is_enrolled
-            AND course_presence.role = 'student'
-            AND NOT course_presence.is_attended
-        ) AS absence_count,
-        -- By pseudonym, as days past RETENTION_DAYS have nothing else of who is on no list.
-        count(
-            DISTINCT coalesce(
-                (
-                    SELECT people.pseudonym
-                    FROM kaltura.people
-                    WHERE
-                        people.partner_id = course_presence.account_id
-                        AND people.user_id = course_presence.person_id
-                ),
-                course_presence.person_id
-            )
-        ) FILTER (WHERE NOT course_presence.is_enrolled) AS not_enrolled_people_count
-    FROM analytics.course_presence
+            WHERE loaded.session_pulled_at IS NULL OR loaded.attendance_pulled_at IS NULL
+        ) AS missing_attendance_day_count,
+        bool_or(loaded.is_over IS NOT TRUE) AS is_provisional
+    FROM generate_series(0, 6) AS days (number)
+    LEFT JOIN (
+        SELECT
+            loaded_days.session_date,
+            loaded_days.session_pulled_at,
+            loaded_days.attendance_pulled_at,
+            loaded_days.is_over
+        FROM analytics.loaded_days
+        WHERE
+            loaded_days.account_id = session_weeks.account_id
+            AND loaded_days.session_date >= weeks.week_date
+            AND loaded_days.session_date < weeks.week_date + 7
+    ) AS loaded ON weeks.week_date + days.number = loaded.session_date
     WHERE
-        course_presence.account_id = session_weeks.account_id
-        AND course_presence.course_id = session_weeks.course_id
-        AND course_presence.session_date >= weeks.week_date
-        AND course_presence.session_date < weeks.week_date + 7
-) AS register_weeks;
+        EXISTS (
+            SELECT FROM university.courses
+            WHERE
+                courses.account_id = session_weeks.account_id
+                AND courses.course_id = session_weeks.course_id
+                AND weeks.week_date + days.number >= coalesce(courses.starts_on, '-infinity')
+                AND weeks.week_date + days.number <= coalesce(courses.ends_on, 'infinity')
+        )
+) AS term_days;
 
 COMMENT ON VIEW analytics.course_weekly IS
 'One row for each course and week, Monday to Sunday, in which it met (account_id, course_id, '
@@ -184,5 +221,13 @@ COMMENT ON COLUMN analytics.course_weekly.total_minutes IS
 COMMENT ON COLUMN analytics.course_weekly.unidentified_minutes IS
 'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
 'such people are listed and no time is given for any.';
+COMMENT ON COLUMN analytics.course_weekly.missing_session_day_count IS
+'Days of the week, in the course''s term, of which sessions are not loaded, days to come '
+'included: the figures hold a part of what happened on them, or nothing of it.';
+COMMENT ON COLUMN analytics.course_weekly.missing_attendance_day_count IS
+'Days of the week, in the course''s term, of which attendees, or sessions, are not '
+'loaded: the figures of people hold a part of what happened on them, or nothing of it.';
 COMMENT ON COLUMN analytics.course_weekly.is_provisional IS
-'Whether the figures may still grow: those of one of the sessions may.';
+'Whether the figures may still grow: those of one of the sessions may, or a day of the week, in '
+'the course''s term, is missing or was not over when last pulled (is_over in loaded_days). '
+'Compare a week that is with none that is final.';

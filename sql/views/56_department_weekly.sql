@@ -49,7 +49,9 @@ SELECT
     ) AS attendance_ratio,
     session_weeks.total_minutes,
     session_weeks.unidentified_minutes,
-    session_weeks.is_provisional
+    term_days.missing_session_day_count,
+    term_days.missing_attendance_day_count,
+    session_weeks.is_provisional OR term_days.is_provisional AS is_provisional
 FROM weeks
 CROSS JOIN
     LATERAL (  -- noqa: ST05
@@ -103,43 +105,78 @@ CROSS JOIN
         ) AS held
         GROUP BY held.account_id, held.department
     ) AS session_weeks
+CROSS JOIN
+    LATERAL (  -- noqa: ST05
+        SELECT
+            count(DISTINCT presence.person_id) AS student_count,
+            count(DISTINCT presence.person_id) FILTER (
+                WHERE presence.is_present
+            ) AS active_student_count,
+            count(*) FILTER (WHERE presence.is_attended) AS attended_count,
+            count(*) FILTER (WHERE NOT presence.is_attended) AS absence_count
+        -- A student whom two courses of the department share with one session is in it once.
+        FROM (
+            SELECT
+                in_course.person_id,
+                bool_or(in_course.is_present) AS is_present,
+                bool_or(in_course.is_attended) AS is_attended
+            FROM unnest(session_weeks.course_ids) AS courses (course_id)
+            -- OFFSET keeps the planner at it: a course at a time.
+            CROSS JOIN
+                LATERAL (
+                    SELECT
+                        course_presence.person_id,
+                        course_presence.room_id,
+                        course_presence.session_id,
+                        course_presence.is_present,
+                        course_presence.is_attended
+                    FROM analytics.course_presence
+                    WHERE
+                        course_presence.account_id = session_weeks.account_id
+                        AND course_presence.course_id = courses.course_id
+                        AND course_presence.session_date >= weeks.week_date
+                        AND course_presence.session_date < weeks.week_date + 7
+                        AND course_presence.is_enrolled
+                        AND course_presence.role = 'student'
+                    OFFSET 0  -- noqa: AM09
+                ) AS in_course
+            GROUP BY in_course.person_id, in_course.room_id, in_course.session_id
+        ) AS presence
+    ) AS register_weeks
+-- The days of the week that are in the term of a course of the department, with what is loaded of them: those to come are missing too.
 CROSS JOIN LATERAL (  -- noqa: ST05
     SELECT
-        count(DISTINCT presence.person_id) AS student_count,
-        count(DISTINCT presence.person_id) FILTER (
-            WHERE presence.is_present
-        ) AS active_student_count,
-        count(*) FILTER (WHERE presence.is_attended) AS attended_count,
-        count(*) FILTER (WHERE NOT presence.is_attended) AS absence_count
-    -- A student whom two courses of the department share with one session is in it once.
-    FROM (
+        count(*) FILTER (
+            WHERE loaded.session_pulled_at IS NULL
+        ) AS missing_session_day_count,
+        -- Main rooms and breakouts are told apart by the sessions.
+        count(*) FILTER (
+            WHERE loaded.session_pulled_at IS NULL OR loaded.attendance_pulled_at IS NULL
+        ) AS missing_attendance_day_count,
+        bool_or(loaded.is_over IS NOT TRUE) AS is_provisional
+    FROM generate_series(0, 6) AS days (number)
+    LEFT JOIN (
         SELECT
-            in_course.person_id,
-            bool_or(in_course.is_present) AS is_present,
-            bool_or(in_course.is_attended) AS is_attended
-        FROM unnest(session_weeks.course_ids) AS courses (course_id)
-        -- OFFSET keeps the planner at it: a course at a time.
-        CROSS JOIN
-            LATERAL (
-                SELECT
-                    course_presence.person_id,
-                    course_presence.room_id,
-                    course_presence.session_id,
-                    course_presence.is_present,
-                    course_presence.is_attended
-                FROM analytics.course_presence
-                WHERE
-                    course_presence.account_id = session_weeks.account_id
-                    AND course_presence.course_id = courses.course_id
-                    AND course_presence.session_date >= weeks.week_date
-                    AND course_presence.session_date < weeks.week_date + 7
-                    AND course_presence.is_enrolled
-                    AND course_presence.role = 'student'
-                OFFSET 0  -- noqa: AM09
-            ) AS in_course
-        GROUP BY in_course.person_id, in_course.room_id, in_course.session_id
-    ) AS presence
-) AS register_weeks;
+            loaded_days.session_date,
+            loaded_days.session_pulled_at,
+            loaded_days.attendance_pulled_at,
+            loaded_days.is_over
+        FROM analytics.loaded_days
+        WHERE
+            loaded_days.account_id = session_weeks.account_id
+            AND loaded_days.session_date >= weeks.week_date
+            AND loaded_days.session_date < weeks.week_date + 7
+    ) AS loaded ON weeks.week_date + days.number = loaded.session_date
+    WHERE
+        EXISTS (
+            SELECT FROM university.courses
+            WHERE
+                courses.account_id = session_weeks.account_id
+                AND courses.department IS NOT DISTINCT FROM session_weeks.department
+                AND weeks.week_date + days.number >= coalesce(courses.starts_on, '-infinity')
+                AND weeks.week_date + days.number <= coalesce(courses.ends_on, 'infinity')
+        )
+) AS term_days;
 
 COMMENT ON VIEW analytics.department_weekly IS
 'One row for each department and week, Monday to Sunday, in which one of its courses met '
@@ -176,5 +213,15 @@ COMMENT ON COLUMN analytics.department_weekly.total_minutes IS
 COMMENT ON COLUMN analytics.department_weekly.unidentified_minutes IS
 'How much of total_minutes is of people that Kaltura could not name, in minutes; NULL also where '
 'such people are listed and no time is given for any.';
+COMMENT ON COLUMN analytics.department_weekly.missing_session_day_count IS
+'Days of the week, in the term of one of the department''s courses, of which sessions are not '
+'loaded, days to come included: the figures hold a part of what happened on them, or nothing of '
+'it.';
+COMMENT ON COLUMN analytics.department_weekly.missing_attendance_day_count IS
+'Days of the week, in the term of one of the department''s courses, of which attendees, or '
+'sessions, are not loaded: the figures of people hold a part of what happened on them, or nothing '
+'of it.';
 COMMENT ON COLUMN analytics.department_weekly.is_provisional IS
-'Whether the figures may still grow: those of one of the sessions may.';
+'Whether the figures may still grow: those of one of the sessions may, or a day of the week, in '
+'the term of one of the department''s courses, is missing or was not over when last pulled '
+'(is_over in loaded_days). Compare a week that is with none that is final.';

@@ -135,6 +135,18 @@ def test_a_view_of_an_older_version_goes_and_one_of_an_analyst_with_a_new_view_s
     assert sql.execute("SELECT theirs FROM analytics.theirs").fetchone() == (2,)
 
 
+def test_a_view_whose_file_has_another_number_now_does_not_make_the_database_one_of_a_newer_version(
+    database: str, sql: psycopg.Connection
+) -> None:
+    """Files of views are numbered by what they build on: one that builds on more moves."""
+    sql.execute(
+        "UPDATE kaltura.migrations SET name = 'views/21_room_retention.sql' WHERE name LIKE '%room_retention.sql'"
+    )
+    migrate(database, TABLES)
+    named = sql.execute("SELECT name FROM kaltura.migrations WHERE name LIKE '%room_retention.sql'").fetchall()
+    assert named == [("views/25_room_retention.sql",)]
+
+
 def test_each_file_of_views_makes_the_one_view_that_it_is_named_for() -> None:
     assert {file.name: created_by(file.text) for file in files("views")} == {
         file.name: [Path(file.name).stem.partition("_")[2]] for file in files("views")

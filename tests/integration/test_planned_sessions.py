@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from tests.integration.test_course_views import LOADS, SESSION
+from tests.integration.test_course_views import ATTENDEE, LOADS, SESSION
 from tests.integration.test_course_views import connection as connection
 
 MINUTE = dt.timedelta(minutes=1)
@@ -236,3 +236,16 @@ def test_of_a_room_that_no_pull_asked_for_it_is_not_known_whether_a_plan_was_hel
     assert connection.execute(query).fetchall() == [(outcome, outcome is UNKNOWN)]
     opened(connection, 0, Session(490, 530), ZoneInfo("UTC"))  # by a pull of its own
     assert outcomes(connection) == [(HELD, "s0")]
+
+
+@pytest.mark.parametrize("is_host_alone", [True, False])
+def test_a_test_opening_of_a_host_alone_is_no_session_held_without_a_plan(
+    is_host_alone: bool, connection: psycopg.Connection
+) -> None:
+    planned(connection, Plan(480, 540))
+    pulled(connection, at(0).date(), at(2 * DAY))
+    opened(connection, 0, Session(600, 605), ZoneInfo("UTC"))
+    if not is_host_alone:
+        connection.execute(ATTENDEE, ["s0", "ada", None, 5.0, at(0).date(), at(0), at(2 * DAY)])
+    query = "SELECT session_id FROM analytics.planned_sessions WHERE outcome = 'held without a plan'"
+    assert connection.execute(query).fetchall() == ([] if is_host_alone else [("s0",)])

@@ -20,7 +20,7 @@ def intervals(pattern: str) -> dict[Path, set[str]]:
 
 def test_when_a_day_is_over_everywhere_is_one_hour_in_all_of_sql() -> None:
     ends = intervals(r"_date::timestamp\s+AT TIME ZONE 'UTC'\s*\+\s*interval '([^']+)'")
-    assert {path.name for path in ends} >= {"loaded_days.sql", "01_calendar.sql", "40_data_freshness.sql"}
+    assert {path.name for path in ends} >= {"loaded_days.sql", "00_loaded_days.sql", "40_data_freshness.sql"}
     assert set.union(*ends.values()) == {"36 hours"}
 
 
