@@ -14,7 +14,7 @@ from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.settings import REPORT_LANGUAGES
 from tests.integration.test_dashboard_days import ALL, LOAD
-from tests.integration.test_room_report import BERLIN, READ_AT, WEEK, Reader
+from tests.integration.test_room_report import ADD_LOADS, BERLIN, READ_AT, TUESDAY, WEEK, Reader
 from tests.integration.test_room_report import seeded as seeded
 from tests.integration.test_views_unknown import ACCOUNT, SESSION
 from tests.integration.test_views_unknown import LOAD as LOAD_OF_DAY
@@ -24,6 +24,7 @@ def test_what_a_pull_of_certain_ids_brought_of_a_day_that_is_not_loaded_is_in_no
     seeded: psycopg.Connection,
 ) -> None:
     """In rooms that are there, with courses and breakouts, and in one that is not."""
+    seeded.execute(ADD_LOADS, [TUESDAY, TUESDAY])
     before = figures(seeded, 101, WEEK, BERLIN)
     assert before.rooms
     assert before.breakouts
@@ -41,6 +42,33 @@ def test_what_a_pull_of_certain_ids_brought_of_a_day_that_is_not_loaded_is_in_no
     after = figures(seeded, 101, WEEK, BERLIN)
 
     assert replace(after, freshness=(), returns=()) == replace(before, freshness=(), returns=())
+
+
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
+@pytest.mark.parametrize("loaded", ["the day", "another day", "no day"])
+def test_a_day_whose_breakouts_are_said_to_be_left_out_is_left_out(
+    loaded: str, language: str, seeded: psycopg.Connection
+) -> None:
+    """The week's breakouts are of Tuesday, of which some parents' alone were pulled: Kaltura may know more of them."""
+    if loaded == "the day":
+        seeded.execute(ADD_LOADS, [TUESDAY, TUESDAY])
+    if loaded == "no day":
+        restricted = (
+            "UPDATE kaltura.loads SET filters = %s, is_whole = FALSE WHERE partner_id = 101 AND report_id = 6002"
+        )
+        seeded.execute(restricted, [Jsonb({"parent_entry_ids": ["r-bio"]})])
+    say = Language(language)
+
+    week = figures(seeded, 101, WEEK, BERLIN)
+    said = Reader(page(week, READ_AT, language))
+
+    row = said.tables[say("breakouts")][1]
+    left_out = say("breakouts_missing", 1, dates=say.dates([TUESDAY]))
+    assert (left_out in said.words) is (loaded == "another day")
+    expected = {"the day": ["8", "1", "3"], "another day": ["8", "0", "0"], "no day": ["8", *2 * ["\N{EM DASH}"]]}
+    assert row[1:] == expected[loaded]
+    assert (say("breakouts_none_known") in said.words) is (loaded == "another day")
+    assert (say("breakouts_unknown") in said.words) is (loaded == "no day")
 
 
 MAIN = ["s1", "s2", "s4", "s5", "s6", "s8", "s9"]  # sessions of the week
