@@ -11,9 +11,11 @@ import run_folder
 import term
 from conftest import Databases
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from resources.postgres.roles import apply_roles
 from simulator import University, serving
+from tests.integration.test_views_unknown import ACCOUNT, LOAD, SESSION
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "questions.md"
 QUESTIONS = re.findall(r"^## (\d+)\. (.+?)\n(.*?)(?=^## |\Z)", PAGE.read_text("utf-8"), re.M | re.S)
@@ -89,3 +91,20 @@ def test_there_are_twenty_five_of_them_and_at_least_twenty_are_answered() -> Non
 def test_where_there_is_no_answer_it_is_said_that_no_report_has_it() -> None:
     mute = [question for _, question, text in QUESTIONS if "```sql" not in text and "No report" not in text]
     assert mute == []
+
+
+def test_a_mean_over_loaded_days_counts_no_session_of_others(database: str) -> None:
+    """Two Mondays with a session each from 8 to 9 in the morning, one of which is not loaded whole; and a Tuesday that is not."""
+    [query] = [query for question, query in ANSWERED if question.startswith("15. ")]
+    with psycopg.connect(database, autocommit=True) as connection:
+        for day, is_whole in ((0, True), (7, False), (8, False), (14, True)):
+            date = dt.date(2026, 3, 2) + dt.timedelta(days=day)
+            start, end = (dt.datetime.combine(date, dt.time(hour), dt.UTC) for hour in (7, 8))
+            filters = None if is_whole else Jsonb({"entry_ids": ["room"]})
+            connection.execute(LOAD, [ACCOUNT, 6000, date, start, end, filters, is_whole, end, end])
+            if day != 14:
+                connection.execute(SESSION, [ACCOUNT, f"s{day}", start, end, date, start, end, end])
+
+        answer = connection.execute(query.encode()).fetchall()
+
+    assert [(weekday, hour, float(mean)) for weekday, hour, mean in answer] == [(1, 8, 0.5)]
