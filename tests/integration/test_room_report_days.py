@@ -112,6 +112,10 @@ def test_one_person_in_several_sessions_is_not_said_to_be_as_many_people(
         ("Europe/Berlin", "2026-10-25 01:00", "2026-10-25 02:00", {(6, 2): 0.5}),
         ("Europe/Berlin", "2026-10-24 23:00", "2026-10-25 01:00", {(6, 1): 1, (6, 2): 0.5}),
         ("Europe/Berlin", "2026-10-24 22:30", "2026-10-25 02:00", {(6, 0): 0.5, (6, 1): 1, (6, 2): 1}),
+        # Over midnight: Sunday's first hour comes twice, and the week that Saturday ends has no part of it.
+        ("Atlantic/Azores", "2026-10-25 00:00", "2026-10-25 02:00", {(6, 0): 1}),
+        ("Atlantic/Azores", "2026-10-24 00:00", "2026-10-24 01:00", {(6, 0): 1}),
+        ("America/Havana", "2026-11-01 04:00", "2026-11-01 07:00", {(6, 0): 1, (6, 1): 1}),
         # By half an hour: what is left of the day's last hour is all open.
         ("Australia/Lord_Howe", "2026-10-04 12:00", "2026-10-04 13:00", {(6, 22): 0.5, (6, 23): 1}),
         ("Australia/Lord_Howe", "2026-04-05 13:00", "2026-04-05 13:30", {(6, 23): 1}),
