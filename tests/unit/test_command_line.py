@@ -55,8 +55,8 @@ def assert_one_line(result: Result) -> None:
 
 def test_the_port_of_dagsters_ui_is_none_of_the_dashboards(tmp_path: Path) -> None:
     """Both stand in one `.env`, and one port has room for one of them."""
-    assert "PORT=abc" not in invoked("dashboards", tmp_path, PORT="abc").output
-    assert "PORT=abc" in invoked("ui", tmp_path, PORT="abc").output
+    assert "PORT=" not in invoked("dashboards", tmp_path, PORT="abc").output
+    assert "PORT=" in invoked("ui", tmp_path, PORT="abc").output
 
 
 @pytest.mark.parametrize("command", NAMES)
