@@ -225,8 +225,8 @@ METRICS = (
         COUNT,
         {"sessions": f"SUM(attendance_count) {MAIN_WITH_ESTIMATE}"},
         meant={
-            "sessions": "Rows of report 6001 for the main sessions that have an estimate; unidentified people are one row"
-            " together. Of sessions whose attendees are not loaded none is known."
+            "sessions": "Attendees that report 6001 lists for the main sessions that have an estimate; unidentified people are"
+            " one row together. Of sessions whose attendees are not loaded none is known."
         },
     ),
     Metric(
