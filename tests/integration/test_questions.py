@@ -108,3 +108,29 @@ def test_a_mean_over_loaded_days_counts_no_session_of_others(database: str) -> N
         answer = connection.execute(query.encode()).fetchall()
 
     assert [(weekday, hour, float(mean)) for weekday, hour, mean in answer] == [(1, 8, 0.5)]
+
+
+def test_who_was_seen_lately_is_no_older_pseudonym_to_the_role_that_the_recipe_names(warehouse: str) -> None:
+    """Days past RETENTION_DAYS have nothing else. Who may see people is shown both, as two people."""
+    cookbook = PAGE.with_name("cookbook.md").read_text("utf-8")
+    recipe = cookbook[cookbook.index("## Who has not been seen for a while?") :]
+    [query, *_] = re.findall(r"```sql\n(.*?)```", recipe, re.S)
+    assert "`SET ROLE kaltura_analyst`" in recipe[: recipe.index("```sql")]
+    with run_folder.alone("roles"), psycopg.connect(warehouse) as connection:
+        apply_roles(warehouse)
+        seen = {}
+        for retained in (False, True):
+            if retained:
+                connection.execute(
+                    "UPDATE kaltura.attendees SET user_id = pseudonym FROM kaltura.people"
+                    " WHERE people.user_id = attendees.user_id AND people.partner_id = attendees.partner_id"
+                    " AND partition_date < %s",
+                    [DAYS[4]],
+                )
+            for role in ("kaltura_analyst", "kaltura_analyst_pii"):
+                connection.execute(f"SET LOCAL ROLE {role}".encode())
+                seen[role, retained] = connection.execute(query.encode()).fetchall()
+                connection.execute("RESET ROLE")
+        connection.rollback()
+    assert sorted(seen["kaltura_analyst", True]) == sorted(seen["kaltura_analyst", False])
+    assert len(seen["kaltura_analyst_pii", True]) > len(seen["kaltura_analyst_pii", False])
