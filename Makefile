@@ -34,7 +34,7 @@ load-lists: .venv/run  ## load the university's own lists (FOLDER=path, by defau
 	@$(BIN)/python -m pipelines load-lists $${FOLDER:+-- "$$FOLDER"}
 
 dashboards: .venv/run $(SUPERSET)/installed  ## Superset with five dashboards on http://localhost:8088 (PORT=8089 for another port)
-	@$(BIN)/python -m pipelines dashboards
+	@$(BIN)/python -m pipelines dashboards $${PORT:+--port="$$PORT"}
 
 notebook: .venv/dev  ## explore the views with filters, in a marimo notebook
 	@$(BIN)/python -m pipelines notebook

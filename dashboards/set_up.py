@@ -7,9 +7,12 @@ Lab, and the second is shown who people are (superset_config.py). Passwords come
 count, whatever stood in Superset's database before.
 """
 
+import json
 import os
+import sqlite3
 import sys
 import zipfile
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,11 @@ from werkzeug.security import check_password_hash
 DATABASE_FILE = "databases/kaltura_rooms.yaml"
 DATABASE = "Kaltura rooms"
 ROLES = ("kaltura_analyst", "kaltura_analyst_pii")
+LOG_IS_CLEAN = 1  # SQLite's user_version of a database in which no request is written down: it goes where the file goes
 
 
 def main(bundle: Path) -> None:
+    _forget_what_was_asked(Path(os.environ["SUPERSET_HOME"]) / "superset.db")
     app = create_app()
     with app.app_context():
         upgrade()
@@ -34,6 +39,33 @@ def main(bundle: Path) -> None:
         _forget_what_another_key_hid()
         _import(bundle, admin)
         _make_roles(manager)
+
+
+def _forget_what_was_asked(file: Path) -> None:
+    """Take out of the log, once, the requests that an earlier version wrote down: a filter in one may name a person.
+
+    SQLite leaves what is overwritten or deleted in the file until the file is written anew.
+    """
+    if not file.exists():
+        return
+    with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as superset:
+        [is_clean] = superset.execute("PRAGMA user_version").fetchone()
+        if is_clean == LOG_IS_CLEAN:
+            return
+        if superset.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'logs'").fetchone():
+            superset.create_function("event_alone", 1, _event_alone)
+            superset.execute("UPDATE logs SET json = event_alone(json), referrer = NULL")
+        superset.execute("VACUUM")
+        superset.execute(f"PRAGMA user_version = {LOG_IS_CLEAN}")
+
+
+def _event_alone(told: str | None) -> str:
+    """Of an event its name, by which Superset finds what was opened lately."""
+    try:
+        event = json.loads(told or "{}")
+    except ValueError:
+        event = {}
+    return json.dumps({"event_name": event["event_name"]} if isinstance(event, dict) and "event_name" in event else {})
 
 
 def _sync_permissions(app: Any) -> None:
@@ -52,6 +84,9 @@ def _administrator(manager: Any) -> Any:
         return manager.add_user("admin", "Ad", "Min", "admin@localhost", manager.find_role("Admin"), password)
     if not check_password_hash(admin.password, password):
         manager.reset_password(admin.id, password)
+        print(
+            "The password of admin was another one than the file superset_admin_password holds: it is the file's again."
+        )
     return admin
 
 

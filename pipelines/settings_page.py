@@ -30,7 +30,8 @@ A folder that begins with no `/` is meant from the checkout on.
 | `LOCAL_POSTGRES_DIR` | `.local/postgres` | The private Postgres, its data included. |
 | `PG_BIN` | the private Postgres' own | The folder of `pg_dump`, `pg_restore` and `psql`, as new as your server. |
 | `SUPERSET_DIR` | `.local/superset` | What the dashboards' Superset keeps: users, secrets, changes. |
-| `PORT` | `3000`, `8088` | Of Dagster's UI, of the dashboards: `make ui PORT=3001`. |
+| `PORT` | `3000` | Of Dagster's UI: `make ui PORT=3001`. |
+| `DASHBOARDS_PORT` | `8088` | Of the dashboards: `make dashboards PORT=8089`. |
 """
 
 _SECTION = re.compile(r"# --- ([^.:]+)[.:] ?(.*)")

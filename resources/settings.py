@@ -69,7 +69,7 @@ NAMES = (
     "DAGSTER_POSTGRES_USER",
 )
 # What else the project reads, for developers and installations.
-_OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT", "SUPERSET_DIR")
+_OTHER_NAMES = ("DAGSTER_HOME", "LOCAL_POSTGRES_DIR", "PG_BIN", "PORT", "DASHBOARDS_PORT", "SUPERSET_DIR")
 KNOWN_NAMES = frozenset((*NAMES, *_OTHER_NAMES, *(f"{name}_FILE" for name in SECRETS)))
 _PATH = re.compile(r"(~|\.{1,2})?/")
 Term = tuple[dt.date, dt.date]  # the first day and the last
@@ -223,9 +223,9 @@ def _asset_prefix(read: Mapping[str, str]) -> str:
     return value
 
 
-def listening_port(default: int) -> int:
-    """`PORT`, on which `make ui` and `make dashboards` listen. Raises `SettingError`."""
-    return _count(os.environ, "PORT", str(default), least=1, most=65535)
+def listening_port(name: str, default: int) -> int:
+    """What `PORT`, for Dagster's UI, or `DASHBOARDS_PORT` says, so that both can stand in `.env`. Raises `SettingError`."""
+    return _count(os.environ, name, str(default), least=1, most=65535)
 
 
 def partner_id(otherwise: Callable[[], str]) -> int:

@@ -180,7 +180,8 @@ QUERIES = {
     "Days by what is known": f"SELECT {WEEK}, state, count(*) FROM told GROUP BY 1, 2",
     "Kaltura's estimate against the rows": f"""
         SELECT {WEEK}, sum(estimate), sum((
-            SELECT count(*) FROM sa WHERE sa.entry_id = s.entry_id AND sa.cue_point_id = s.cue_point_id AND is_person))
+            SELECT count(*) FROM sa WHERE sa.entry_id = s.entry_id AND sa.cue_point_id = s.cue_point_id))
+            FILTER (WHERE estimate IS NOT NULL)
         FROM s WHERE state = 'final' GROUP BY 1""",
     "Rows that could not be used": "SELECT report_id, is_repaired, reason, count(*) FROM kaltura.rejects GROUP BY 1, 2, 3",
     "Restated sessions": """

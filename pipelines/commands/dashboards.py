@@ -30,7 +30,7 @@ STOP_SECONDS = 20
     help="Make the logins and FOLDER/bundle.zip, start nothing.",
     metavar="FOLDER",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help=f"Default: PORT, or {PORT}.")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Default: DASHBOARDS_PORT, or {PORT}.")
 @database_url_option
 def command(file: Path | None, prepare: Path | None, port: int | None, database_url: str) -> None:
     """Serve the dashboards on http://localhost:8088 until Ctrl-C, or write them as a file for a Superset that you have.
@@ -47,7 +47,7 @@ def command(file: Path | None, prepare: Path | None, port: int | None, database_
         write_bundle(Superset(), prepare / "bundle.zip", database_url, timezone)
         click.echo(f"{prepare / 'bundle.zip'}: written. The logins are made.")
     else:
-        _serve(Superset(), port or listening_port(PORT), database_url, timezone)
+        _serve(Superset(), port or listening_port("DASHBOARDS_PORT", PORT), database_url, timezone)
 
 
 def _write(file: Path, url: str, timezone: str) -> None:

@@ -44,7 +44,7 @@ CODE = ("-d", str(CHECKOUT), "-m", "pipelines.definitions")
 def command(port: int | None, host: str, trusted_host: tuple[str, ...]) -> None:
     """Dagster's UI, daemon and code server, until Ctrl-C."""
     Settings.from_environment()  # the code server reads them; what is wrong with them is said here
-    port = port or listening_port(PORT)
+    port = port or listening_port("PORT", PORT)
     _expect_none()
     if not _is_this_machine(host):
         click.echo(f"On {host} everybody who reaches this machine has the UI, which knows no passwords.", err=True)

@@ -55,9 +55,9 @@ COMPLETE = Board(
                         Placed(
                             Bars(
                                 "Kaltura's estimate against the rows",
-                                "People by Kaltura's own estimate and as identified attendees are listed, of main sessions.",
+                                "Kaltura's own estimate of people, and the rows of attendees of the same main sessions.",
                                 "sessions",
-                                ("estimated_people", "attendances"),
+                                ("estimated_people", "listed_attendances"),
                                 is_stacked=False,
                                 time="session_date",
                                 where=(MAIN, "NOT is_provisional"),

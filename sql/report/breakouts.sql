@@ -1,5 +1,5 @@
 -- Breakout use of the week and the twelve before it: weeks without a breakout have no row. People are the identified ones,
--- as everywhere in the report, and of days of which sessions are not loaded there are none.
+-- as everywhere in the report. Days of which breakouts or sessions are not loaded are left out, as the report says of them.
 SELECT
     session_date - (extract(ISODOW FROM session_date)::integer - 1) AS week_date,
     count(*) AS breakout_count,
@@ -23,6 +23,7 @@ WHERE
             WHERE
                 loaded_days.account_id = %(account_id)s
                 AND loaded_days.session_pulled_at IS NOT NULL
+                AND loaded_days.breakout_pulled_at IS NOT NULL
         ),
         FALSE
     )

@@ -2,17 +2,17 @@
 -- from Monday, 0, to Sunday, 6. Hours are whole ones in the account's time zone; those of days that are not loaded have no row.
 WITH weekdays AS (
     SELECT
-        days.weekday,
         (%(week_date)s::date + days.weekday)::timestamp AT TIME ZONE %(timezone)s AS begins_at,
         (%(week_date)s::date + days.weekday + 1)::timestamp AT TIME ZONE %(timezone)s AS ends_at
     FROM generate_series(0, 6) AS days (weekday)
 ),
 
 -- How long each was, whatever was open in it. Where the clock is set back, an hour of the day comes twice; where it is set
--- by half an hour, the day's last is cut.
+-- by half an hour, the day's last is cut. Each is of the day that the clock shows: where it is set back over midnight, a day's
+-- first hour is before the moment that its midnight stands for.
 lengths AS (
     SELECT
-        weekdays.weekday,
+        (hours.hour_at AT TIME ZONE %(timezone)s)::date - %(week_date)s::date AS weekday,
         extract(HOUR FROM hours.hour_at AT TIME ZONE %(timezone)s)::integer AS hour,
         sum(
             extract(
@@ -26,7 +26,7 @@ lengths AS (
             weekdays.begins_at, weekdays.ends_at - interval '1 microsecond', interval '1 hour'
         ) AS hours (hour_at)
     GROUP BY
-        weekdays.weekday,
+        (hours.hour_at AT TIME ZONE %(timezone)s)::date - %(week_date)s::date,
         extract(HOUR FROM hours.hour_at AT TIME ZONE %(timezone)s)::integer
 ),
 

@@ -184,8 +184,9 @@ COMMENT ON COLUMN analytics.breakouts.main_room_id IS
 'The main room; NULL where no report names it.';
 COMMENT ON COLUMN analytics.breakouts.main_room_name IS 'The main room''s name when last pulled.';
 COMMENT ON COLUMN analytics.breakouts.opened_by_id IS
-'The user id of who opened the breakout session, or the pseudonym where you may not see who people '
-'are; NULL where Kaltura does not know. Personal data.';
+'Who opened the breakout session, as Kaltura has it: first and last name where it knows one, else '
+'the user id. Where you may not see who people are, the pseudonym of such an id, and NULL for a '
+'name; NULL also where Kaltura does not know. Not to be joined with person_id. Personal data.';
 COMMENT ON COLUMN analytics.breakouts.session_date IS
 'The local day on which the breakout session started.';
 COMMENT ON COLUMN analytics.breakouts.started_at IS 'When the breakout session started.';

@@ -12,14 +12,12 @@ WITH newest_days AS (
 
 known_days AS (
     SELECT
-        loaded_days.account_id,
-        loaded_days.session_date,
-        newest_days.newest_date
+        account_id,
+        session_date
     FROM analytics.loaded_days
-    INNER JOIN newest_days ON loaded_days.account_id = newest_days.account_id
     WHERE
-        loaded_days.session_pulled_at IS NOT NULL
-        AND loaded_days.attendance_pulled_at IS NOT NULL
+        session_pulled_at IS NOT NULL
+        AND attendance_pulled_at IS NOT NULL
 ),
 
 windows AS (
@@ -103,26 +101,34 @@ visitors AS (
             WHERE attendees.meeting_engaged_play_time_ratio IS NOT NULL
         ) AS rated_minutes,
         count(*) FILTER (
-            WHERE attendees.partition_date > known_days.newest_date - 28
+            WHERE attendees.partition_date > newest_days.newest_date - 28
         ) AS recent_attendance_count,
         sum(attendees.meeting_view_time) FILTER (
-            WHERE attendees.partition_date > known_days.newest_date - 28
+            WHERE attendees.partition_date > newest_days.newest_date - 28
         ) AS recent_minutes,
         count(*) FILTER (
             WHERE
-            attendees.partition_date > known_days.newest_date - 56
-            AND attendees.partition_date <= known_days.newest_date - 28
+            attendees.partition_date > newest_days.newest_date - 56
+            AND attendees.partition_date <= newest_days.newest_date - 28
         ) AS previous_attendance_count,
         sum(attendees.meeting_view_time) FILTER (
             WHERE
-            attendees.partition_date > known_days.newest_date - 56
-            AND attendees.partition_date <= known_days.newest_date - 28
+            attendees.partition_date > newest_days.newest_date - 56
+            AND attendees.partition_date <= newest_days.newest_date - 28
         ) AS previous_minutes
     FROM kaltura.attendees
-    INNER JOIN known_days
-        ON
-            attendees.partner_id = known_days.account_id
-            AND attendees.partition_date = known_days.session_date
+    INNER JOIN newest_days ON attendees.partner_id = newest_days.account_id
+    WHERE
+        -- In a coalesce, so that days are looked up in a hash: as a join, Postgres may hold each attendee against each day.
+        coalesce(
+            (attendees.partner_id, attendees.partition_date) IN (
+                SELECT
+                    known_days.account_id,
+                    known_days.session_date
+                FROM known_days
+            ),
+            FALSE
+        )
     GROUP BY attendees.partner_id, attendees.entry_id, attendees.user_id
 ),
 

@@ -216,7 +216,8 @@ COMMENT ON VIEW analytics.hosts IS
 'One row for each host of main sessions (account_id, host_id), and one with host_id NULL for the '
 'sessions whose host Kaltura does not know. Breakouts are left out. '
 'A person is an id: who has two counts twice, '
-'and who was erased once a session.';
+'and who was erased once a session. Where you are shown ids, who held sessions before and after '
+'RETENTION_DAYS has two rows.';
 COMMENT ON COLUMN analytics.hosts.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.hosts.host_id IS
 'The user id of the host, or the pseudonym where you may not see who people are (PII_MODE=none: '

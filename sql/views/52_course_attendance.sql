@@ -232,8 +232,9 @@ ORDER BY CASE WHEN NOT (SELECT analytics.shows_people()) THEN added_up.person_id
 
 COMMENT ON VIEW analytics.course_attendance IS
 'One row for each person in each course (account_id, course_id, person_id): everybody on the '
-'university''s list, also who never came, and everybody who came without being on it. Empty '
-'without lists.';
+'university''s list, also who never came, and everybody who came without being on it: '
+'such a guest has two rows where you are shown ids and they came before and after RETENTION_DAYS. '
+'Empty without lists.';
 COMMENT ON COLUMN analytics.course_attendance.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.course_attendance.course_id IS 'The course, as in university.courses.';
 COMMENT ON COLUMN analytics.course_attendance.course_name IS 'What the course is called.';

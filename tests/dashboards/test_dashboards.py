@@ -237,6 +237,31 @@ def test_no_secret_is_in_a_log_or_open_to_others(served: Served) -> None:
     assert served.superset.folder.stat().st_mode & 0o077 == 0
 
 
+def test_what_an_earlier_version_wrote_of_a_request_is_in_no_byte_after_a_start(served: Served, tmp_path: Path) -> None:
+    """Neither in a line of the log, nor where a deleted one was, nor in a line that nobody can read as JSON."""
+    superset = Superset(Path(shutil.copytree(served.superset.folder, tmp_path / "superset")))
+    file, somebody = superset.folder / "superset.db", "somebody.whom.a.filter.named"
+    add = "INSERT INTO logs (action, json, referrer, dttm) VALUES ('opened', ?, ?, '2026-01-01')"
+    event = f'{{"event_name": "mount_dashboard", "filter": "{somebody}"}}'
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")  # as SQLite is by default; some distributions' is not
+        connection.execute("BEGIN")
+        connection.executemany(add, [(event, f"http://localhost/?f={somebody}"), (f"[{somebody}", None), (None, None)])
+        connection.executemany(add, 500 * [(f'["{somebody}"]', None)])
+        connection.execute("COMMIT")
+        connection.execute("DELETE FROM logs WHERE json LIKE '[\"%'")
+        connection.execute("PRAGMA user_version = 0")
+    assert file.read_bytes().count(somebody.encode()) > 100
+
+    with run_folder.alone("roles"):
+        bring_up_to_date(superset, served.warehouse, "UTC")
+
+    assert somebody.encode() not in b"".join(each.read_bytes() for each in superset.folder.glob("superset.db*"))
+    with closing(sqlite3.connect(file)) as connection:
+        lines = connection.execute("SELECT json FROM logs WHERE action = 'opened' ORDER BY id").fetchall()
+    assert lines == [('{"event_name": "mount_dashboard"}',), ("{}",), ("{}",)]
+
+
 @pytest.mark.parametrize("lost", ["superset_admin_password", "superset_secret_key"])
 def test_a_secret_that_is_made_anew_is_the_one_that_counts(lost: str, served: Served, tmp_path: Path) -> None:
     """Superset's own database has the administrator as of before, and the warehouse's password encrypted with the old key."""
@@ -253,6 +278,8 @@ def test_a_secret_that_is_made_anew_is_the_one_that_counts(lost: str, served: Se
         with closing(Api(address, "admin", superset.secret("superset_admin_password"))) as admin:
             [chart] = [number for name, number in admin.charts().items() if name == "Sessions held"]
             assert admin.data(chart)["data"]
+        is_said = "The password of admin was another one" in superset.log.read_text("utf-8")
+        assert is_said is (lost == "superset_admin_password")
     finally:
         process.terminate()
         process.wait(30)

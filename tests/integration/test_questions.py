@@ -11,9 +11,11 @@ import run_folder
 import term
 from conftest import Databases
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from resources.postgres.roles import apply_roles
 from simulator import University, serving
+from tests.integration.test_views_unknown import ACCOUNT, LOAD, SESSION
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "questions.md"
 QUESTIONS = re.findall(r"^## (\d+)\. (.+?)\n(.*?)(?=^## |\Z)", PAGE.read_text("utf-8"), re.M | re.S)
@@ -89,3 +91,46 @@ def test_there_are_twenty_five_of_them_and_at_least_twenty_are_answered() -> Non
 def test_where_there_is_no_answer_it_is_said_that_no_report_has_it() -> None:
     mute = [question for _, question, text in QUESTIONS if "```sql" not in text and "No report" not in text]
     assert mute == []
+
+
+def test_a_mean_over_loaded_days_counts_no_session_of_others(database: str) -> None:
+    """Two Mondays with a session each from 8 to 9 in the morning, one of which is not loaded whole; and a Tuesday that is not."""
+    [query] = [query for question, query in ANSWERED if question.startswith("15. ")]
+    with psycopg.connect(database, autocommit=True) as connection:
+        for day, is_whole in ((0, True), (7, False), (8, False), (14, True)):
+            date = dt.date(2026, 3, 2) + dt.timedelta(days=day)
+            start, end = (dt.datetime.combine(date, dt.time(hour), dt.UTC) for hour in (7, 8))
+            filters = None if is_whole else Jsonb({"entry_ids": ["room"]})
+            connection.execute(LOAD, [ACCOUNT, 6000, date, start, end, filters, is_whole, end, end])
+            if day != 14:
+                connection.execute(SESSION, [ACCOUNT, f"s{day}", start, end, date, start, end, end])
+
+        answer = connection.execute(query.encode()).fetchall()
+
+    assert [(weekday, hour, float(mean)) for weekday, hour, mean in answer] == [(1, 8, 0.5)]
+
+
+def test_who_was_seen_lately_is_no_older_pseudonym_to_the_role_that_the_recipe_names(warehouse: str) -> None:
+    """Days past RETENTION_DAYS have nothing else. Who may see people is shown both, as two people."""
+    cookbook = PAGE.with_name("cookbook.md").read_text("utf-8")
+    recipe = cookbook[cookbook.index("## Who has not been seen for a while?") :]
+    [query, *_] = re.findall(r"```sql\n(.*?)```", recipe, re.S)
+    assert "`SET ROLE kaltura_analyst`" in recipe[: recipe.index("```sql")]
+    with run_folder.alone("roles"), psycopg.connect(warehouse) as connection:
+        apply_roles(warehouse)
+        seen = {}
+        for retained in (False, True):
+            if retained:
+                connection.execute(
+                    "UPDATE kaltura.attendees SET user_id = pseudonym FROM kaltura.people"
+                    " WHERE people.user_id = attendees.user_id AND people.partner_id = attendees.partner_id"
+                    " AND partition_date < %s",
+                    [DAYS[4]],
+                )
+            for role in ("kaltura_analyst", "kaltura_analyst_pii"):
+                connection.execute(f"SET LOCAL ROLE {role}".encode())
+                seen[role, retained] = connection.execute(query.encode()).fetchall()
+                connection.execute("RESET ROLE")
+        connection.rollback()
+    assert sorted(seen["kaltura_analyst", True]) == sorted(seen["kaltura_analyst", False])
+    assert len(seen["kaltura_analyst_pii", True]) > len(seen["kaltura_analyst_pii", False])

@@ -12,6 +12,7 @@ import dagster as dg
 import psycopg
 import pytest
 from pipeline import Pipeline
+from psycopg.types.json import Jsonb
 from seed import fill
 
 from assets.pull.day_chart import SHOWN_CHARACTERS
@@ -25,6 +26,7 @@ from simulator import University, serving
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEK = dt.date(2026, 10, 5)  # of the seed
+TUESDAY = dt.date(2026, 10, 6)  # it has all breakouts of the week
 READ_AT = dt.datetime(2026, 10, 13, 8, tzinfo=dt.UTC)
 
 ADD_LOADS = (
@@ -137,7 +139,8 @@ def test_bands_and_breakouts_and_hours_add_up_to_what_the_views_count(seeded: ps
     assert sum(int(row[1]) for row in tables["How engaged people were"][1:]) == attendances
     hours = [float(cell) for row in tables["Through the week"][1:] for cell in row[1:] if cell != "\N{EN DASH}"]
     assert sum(hours) == pytest.approx(session_hours, abs=0.05 * len([hour for hour in hours if hour]))
-    assert tables["Breakout rooms"][1] == ["5 Oct*†", "8", "1", "3"]
+    # All of the week's breakouts are of a Tuesday of which breakouts are not loaded.
+    assert tables["Breakout rooms"][1] == ["5 Oct*†", "8", "0", "0"]
 
 
 def test_what_was_restated_is_told_with_what_was_merely_completed(seeded: psycopg.Connection) -> None:
@@ -266,10 +269,14 @@ def test_nobody_is_not_said_to_have_attended_where_the_days_with_sessions_lack_t
 
 
 def test_a_share_of_breakouts_is_of_sessions_whose_breakouts_are_loaded(seeded: psycopg.Connection) -> None:
-    """Tuesday has sessions, and its breakouts are not loaded whole; Friday to Sunday have neither."""
-    seeded.execute(ADD_LOADS, [WEEK + dt.timedelta(days=1), WEEK + dt.timedelta(days=1)])
+    """Monday has sessions, and its breakouts are not loaded whole; Friday to Sunday have neither."""
+    seeded.execute(ADD_LOADS, [TUESDAY, TUESDAY])
     assert "1 session used breakout rooms, 12 % of all." in read(seeded).words
-    seeded.execute("DELETE FROM kaltura.loads WHERE id >= 1000 AND report_id = 6002")
+    seeded.execute(
+        "UPDATE kaltura.loads SET filters = %s, is_whole = FALSE"
+        " WHERE partner_id = 101 AND report_id = 6002 AND partition_date = %s",
+        [Jsonb({"parent_entry_ids": ["r-bio"]}), WEEK],
+    )
 
     said = written(seeded)
 
@@ -311,6 +318,7 @@ def test_a_time_that_kaltura_did_not_give_is_said_to_be_unknown_and_is_not_0(
 
 
 def test_the_people_of_breakouts_are_the_identified_ones_as_everywhere(seeded: psycopg.Connection) -> None:
+    seeded.execute(ADD_LOADS, [TUESDAY, TUESDAY])
     seeded.execute("UPDATE kaltura.breakout_sessions SET participant_count = 77")  # Kaltura's estimate
 
     words = read(seeded).words

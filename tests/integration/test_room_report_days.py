@@ -14,7 +14,7 @@ from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.settings import REPORT_LANGUAGES
 from tests.integration.test_dashboard_days import ALL, LOAD
-from tests.integration.test_room_report import BERLIN, READ_AT, WEEK, Reader
+from tests.integration.test_room_report import ADD_LOADS, BERLIN, READ_AT, TUESDAY, WEEK, Reader
 from tests.integration.test_room_report import seeded as seeded
 from tests.integration.test_views_unknown import ACCOUNT, SESSION
 from tests.integration.test_views_unknown import LOAD as LOAD_OF_DAY
@@ -24,6 +24,7 @@ def test_what_a_pull_of_certain_ids_brought_of_a_day_that_is_not_loaded_is_in_no
     seeded: psycopg.Connection,
 ) -> None:
     """In rooms that are there, with courses and breakouts, and in one that is not."""
+    seeded.execute(ADD_LOADS, [TUESDAY, TUESDAY])
     before = figures(seeded, 101, WEEK, BERLIN)
     assert before.rooms
     assert before.breakouts
@@ -41,6 +42,33 @@ def test_what_a_pull_of_certain_ids_brought_of_a_day_that_is_not_loaded_is_in_no
     after = figures(seeded, 101, WEEK, BERLIN)
 
     assert replace(after, freshness=(), returns=()) == replace(before, freshness=(), returns=())
+
+
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
+@pytest.mark.parametrize("loaded", ["the day", "another day", "no day"])
+def test_a_day_whose_breakouts_are_said_to_be_left_out_is_left_out(
+    loaded: str, language: str, seeded: psycopg.Connection
+) -> None:
+    """The week's breakouts are of Tuesday, of which some parents' alone were pulled: Kaltura may know more of them."""
+    if loaded == "the day":
+        seeded.execute(ADD_LOADS, [TUESDAY, TUESDAY])
+    if loaded == "no day":
+        restricted = (
+            "UPDATE kaltura.loads SET filters = %s, is_whole = FALSE WHERE partner_id = 101 AND report_id = 6002"
+        )
+        seeded.execute(restricted, [Jsonb({"parent_entry_ids": ["r-bio"]})])
+    say = Language(language)
+
+    week = figures(seeded, 101, WEEK, BERLIN)
+    said = Reader(page(week, READ_AT, language))
+
+    row = said.tables[say("breakouts")][1]
+    left_out = say("breakouts_missing", 1, dates=say.dates([TUESDAY]))
+    assert (left_out in said.words) is (loaded == "another day")
+    expected = {"the day": ["8", "1", "3"], "another day": ["8", "0", "0"], "no day": ["8", *2 * ["\N{EM DASH}"]]}
+    assert row[1:] == expected[loaded]
+    assert (say("breakouts_none_known") in said.words) is (loaded == "another day")
+    assert (say("breakouts_unknown") in said.words) is (loaded == "no day")
 
 
 MAIN = ["s1", "s2", "s4", "s5", "s6", "s8", "s9"]  # sessions of the week
@@ -84,6 +112,10 @@ def test_one_person_in_several_sessions_is_not_said_to_be_as_many_people(
         ("Europe/Berlin", "2026-10-25 01:00", "2026-10-25 02:00", {(6, 2): 0.5}),
         ("Europe/Berlin", "2026-10-24 23:00", "2026-10-25 01:00", {(6, 1): 1, (6, 2): 0.5}),
         ("Europe/Berlin", "2026-10-24 22:30", "2026-10-25 02:00", {(6, 0): 0.5, (6, 1): 1, (6, 2): 1}),
+        # Over midnight: Sunday's first hour comes twice, and the week that Saturday ends has no part of it.
+        ("Atlantic/Azores", "2026-10-25 00:00", "2026-10-25 02:00", {(6, 0): 1}),
+        ("Atlantic/Azores", "2026-10-24 00:00", "2026-10-24 01:00", {(6, 0): 1}),
+        ("America/Havana", "2026-11-01 04:00", "2026-11-01 07:00", {(6, 0): 1, (6, 1): 1}),
         # By half an hour: what is left of the day's last hour is all open.
         ("Australia/Lord_Howe", "2026-10-04 12:00", "2026-10-04 13:00", {(6, 22): 0.5, (6, 23): 1}),
         ("Australia/Lord_Howe", "2026-04-05 13:00", "2026-04-05 13:30", {(6, 23): 1}),

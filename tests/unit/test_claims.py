@@ -3,6 +3,7 @@
 A sentence is known by its first words. One that is new, or is put otherwise, fails here until its test is named.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -324,6 +325,36 @@ def test_nothing_is_named_that_the_documents_do_not_say() -> None:
 def test_each_test_that_is_named_is_there(test: str) -> None:
     file, name = test.split("::")
     assert f"\ndef {name}(" in (CHECKOUT / "tests" / file).read_text("utf-8")
+
+
+def test_a_superset_of_ones_own_is_told_all_that_keeps_people_in_ours_before_it_shows_them() -> None:
+    """What is Superset's own, and says nothing of people: where it keeps its things and what it is called."""
+    config = ast.parse((CHECKOUT / "dashboards" / "superset_config.py").read_text("utf-8"))
+    assigned = [
+        target.id
+        for node in config.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    defined = [node.name for node in config.body if isinstance(node, ast.FunctionDef)]
+    flags = [
+        key
+        for node in ast.walk(config)
+        if isinstance(node, ast.Dict)
+        for key in map(ast.literal_eval, filter(None, node.keys))
+        if key.isupper()
+    ]
+    settings = {each for each in (*assigned, *defined, *flags) if each.isupper() and not each.startswith("_")}
+    settings -= {"ANALYST", "PEOPLE", "PEOPLE_ROLE", "SECRET_KEY", "SQLALCHEMY_DATABASE_URI", "APP_NAME"}
+    assert {"EVENT_LOGGER", "DB_CONNECTION_MUTATOR", "CACHE_QUERY_BY_USER"} <= settings
+    page = (CHECKOUT / "docs" / "dashboards.md").read_text("utf-8")
+    part = page[page.index("## In a Superset that you have") : page.index("## A pooler between")]
+
+    before, shown, _ = part.partition("`DB_CONNECTION_MUTATOR`")
+
+    assert shown
+    assert not [each for each in sorted(settings) if each not in before + shown]
 
 
 def test_two_spellings_of_one_id_are_one_row_in_a_session() -> None:

@@ -28,7 +28,8 @@ BAD = {
     "DATABASE_URL_FILE": ("/nope", NAMES),
     "START_DATE": ("1.1.2025", ["pull", "report", "ui", "standin", "erase", "retention", "load-lists"]),
     "PARTITION_TIMEZONE": ("x", ["pull", "report", "ui", "dashboards", "standin", "erase", "redate", "retention"]),
-    "PORT": ("abc", ["ui", "dashboards"]),
+    "PORT": ("abc", ["ui"]),
+    "DASHBOARDS_PORT": ("abc", ["dashboards"]),
     "PII_MODE": ("some", ["pull", "report", "ui", "erase", "retention", "load-lists"]),
     "KALTURA_PARTNER_ID": ("one", ["erase"]),
     "ALERT_WEBHOOK_URL": ("here", ["alert-test"]),
@@ -50,6 +51,12 @@ def assert_one_line(result: Result) -> None:
     assert isinstance(result.exception, SystemExit), result.exception
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert "Traceback" not in result.output
+
+
+def test_the_port_of_dagsters_ui_is_none_of_the_dashboards(tmp_path: Path) -> None:
+    """Both stand in one `.env`, and one port has room for one of them."""
+    assert "PORT=" not in invoked("dashboards", tmp_path, PORT="abc").output
+    assert "PORT=" in invoked("ui", tmp_path, PORT="abc").output
 
 
 @pytest.mark.parametrize("command", NAMES)
