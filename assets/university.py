@@ -14,7 +14,7 @@ from resources.postgres.session import DatabaseUnreachable
 from resources.settings import SettingError, university_folder
 from resources.university.lists import COURSES, LISTS, UniversityList
 from resources.university.load import Loaded, load, read_list
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 SCHEMA = GROUP = "university"
 # In the metadata of a load.
@@ -55,7 +55,7 @@ def list_asset(wanted: UniversityList) -> dg.AssetsDefinition:
             ),
         },
     )
-    def university_list(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.MaterializeResult[None]:
+    def university_list(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
         with _failures_noted(context, wanted):
             path = _folder() / wanted.file_name
             version = file_version(path)
@@ -88,7 +88,7 @@ def _failures_noted(context: dg.AssetExecutionContext, wanted: UniversityList) -
     raise dg.Failure(description=said, allow_retries=False)
 
 
-def _loaded(warehouse: Postgres, path: Path, wanted: UniversityList, account: int) -> Loaded:
+def _loaded(warehouse: WarehouseResource, path: Path, wanted: UniversityList, account: int) -> Loaded:
     with warehouse.opened() as opened:
         opened.require_current_schema()
         listed = read_list(path, wanted, account, opened.privacy, CALENDAR.timezone)

@@ -1,10 +1,10 @@
 """The warehouse with the tables that are declared beside this."""
 
 from assets.reports import TABLES
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 
-class DescribedPostgres(Postgres):
+class WarehouseWithComments(WarehouseResource):
     """The private Postgres of a checkout says of its columns what the declarations do."""
 
     tables = TABLES

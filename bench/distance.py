@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
-Seen = Callable[[], None]
+RowsSeen = Callable[[], None]
 
 
 class Distance:
@@ -32,7 +32,7 @@ class Distance:
             self._pumped(reader, to_server, asked), self._pumped(from_server, writer, answered), return_exceptions=True
         )
 
-    async def _pumped(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Seen) -> None:
+    async def _pumped(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: RowsSeen) -> None:
         """What comes later than it went, and no slower: the next piece does not wait for this one."""
         loop = asyncio.get_running_loop()
         on_its_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()

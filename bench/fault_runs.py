@@ -31,7 +31,7 @@ from resources.kaltura.complete import FULLNESS
 from resources.kaltura.errors import SessionInvalid
 from resources.kaltura.resource import Kaltura
 from resources.kaltura.windows import Days
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from simulator import DEMO, Breakout, Fault, ListedWorld, Running, Session, University, User, View
 
 MONDAY = dt.date(2026, 3, 2)
@@ -271,7 +271,7 @@ class Backfills:
 def backfill(base_url: str, database_url: str, row_cap: int) -> dg.JobDefinition:
     """The job of the three assets, for an account and a warehouse."""
     job = dg.define_asset_job("backfill", selection=[report.key for report in REPORTS])
-    resources = {"kaltura": account(base_url, row_cap), "warehouse": Postgres(url=database_url)}
+    resources = {"kaltura": account(base_url, row_cap), "warehouse": WarehouseResource(url=database_url)}
     defs = dg.Definitions(assets=[kaltura_rooms], jobs=[job], resources=resources, executor=dg.in_process_executor)
     return defs.resolve_job_def("backfill")
 

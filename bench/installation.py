@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from pipelines.dagster_programs import STARTED_IN, with_checkout
+from pipelines.instance.dagster_programs import STARTED_IN, with_checkout
 from resources.settings import CHECKOUT
 from simulator import DEMO
 

@@ -129,7 +129,7 @@ def _origin(job: str) -> RemoteJobOrigin:
 
 def forget(days: int, kept: int) -> None:
     """What the nightly job takes out on the last day."""
-    from pipelines import history
+    from pipelines.instance import history
 
     before = dt.datetime.combine(START + (days - kept) * DAY, dt.time(), dt.UTC)
     with dg.DagsterInstance.get() as instance:

@@ -23,7 +23,7 @@ import psycopg
 
 from assets import reports
 from bench import installation, pages
-from pipelines.dagster_programs import STARTED_IN
+from pipelines.instance.dagster_programs import STARTED_IN
 from pipelines.range_tags import range_tags
 from pipelines.schedules import DAILY_PULL, SWEEP_DAYS, WEEKLY_SWEEP
 from resources.local import postgres as local_postgres

@@ -24,7 +24,7 @@ DEPLOY = Path(__file__).resolve().parent
 sys.path.insert(0, str(DEPLOY.parent))
 
 from resources.env_file import EnvFileError, expect_no_dollars, read_env_file  # noqa: E402 (found by the path above)
-from resources.runtime.whole_file import whole_file  # noqa: E402
+from resources.runtime.atomic_file import atomic_file  # noqa: E402
 from resources.settings import KNOWN_NAMES, SECRETS  # noqa: E402
 
 # As resources/local/superset.py has them, which is not imported here: it needs packages.
@@ -183,7 +183,7 @@ def _write(file: Path, text: str) -> None:
         if file.exists():
             _write_over(file, text.encode())
         else:
-            with whole_file(file) as draft:
+            with atomic_file(file) as draft:
                 draft.write_text(text, "utf-8")
                 draft.chmod(0o644)
     except OSError as error:

@@ -14,18 +14,18 @@ import dagster as dg
 from assets.checks import query
 from assets.checks.missing_days import first_marked, missing
 from assets.partitions import SETTINGS
-from assets.pull import unasked
+from assets.pull import untried_days
 from assets.reports import REPORTS
 from pipelines.run_days import days_under_way
 from pipelines.status import days_with_loads
 from resources.kaltura.windows import Days, stretches
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 TIMEOUT_SECONDS = 20  # the daemon waits a minute for a tick
 
 
 def days_to_pull(
-    instance: dg.DagsterInstance, warehouse: Postgres, account: int, usual: Days, most: int | None = None
+    instance: dg.DagsterInstance, warehouse: WarehouseResource, account: int, usual: Days, most: int | None = None
 ) -> list[Days]:
     """Missing and provisional days before the `usual` ones that no run is at, `most` of them (CATCH_UP_DAYS).
 
@@ -60,7 +60,7 @@ def _failed(instance: dg.DagsterInstance, wanted: Collection[dt.date]) -> dict[d
     return {
         day: event_id
         for day, (run_id, event_id) in newest.items()
-        if run_id not in left or not unasked.is_untried(left[run_id], day)
+        if run_id not in left or not untried_days.is_untried(left[run_id], day)
     }
 
 

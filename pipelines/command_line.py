@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pipelines import dagster_home
+from pipelines.instance import dagster_home
 from resources.errors import ProjectError
 from resources.runtime.printable import printable
 from resources.settings import load_env_file
@@ -116,7 +116,7 @@ _TOLD = re.compile("nothing was (changed|restored)", re.IGNORECASE)
 
 
 def _what_stands(error: BaseException) -> str:
-    from resources.postgres.known_of import what_stands
+    from resources.postgres.error_notes import what_stands
     from resources.postgres.session import has_committed
 
     return what_stands(error) or ("What it changed stands." if has_committed() else "Nothing was changed.")

@@ -10,8 +10,8 @@ with garbage.none_among_imports():
     from assets.pull.asset import kaltura_rooms
     from assets.room_report.asset import room_report
     from assets.university import UNIVERSITY
-    from assets.warehouse import DescribedPostgres
-    from pipelines.history import history, nightly_history
+    from assets.warehouse import WarehouseWithComments
+    from pipelines.instance.history import history, nightly_history
     from pipelines.retention import nightly_retention, retention
     from pipelines.schedules import PULLS, daily_pull, nightly_check, weekly_report, weekly_sweep
     from pipelines.sensors.abandoned_runs import abandoned_runs
@@ -29,6 +29,6 @@ defs = dg.Definitions(
     jobs=[*PULLS, retention, history],
     schedules=[daily_pull, weekly_sweep, weekly_report, nightly_check, nightly_retention, nightly_history],
     sensors=[abandoned_runs, alerts, changed_lists],
-    resources={"kaltura": Kaltura.from_environment(), "warehouse": DescribedPostgres.from_environment()},
+    resources={"kaltura": Kaltura.from_environment(), "warehouse": WarehouseWithComments.from_environment()},
     executor=dg.in_process_executor,
 )

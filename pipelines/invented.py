@@ -18,6 +18,6 @@ def invented_beside(connection: psycopg.Connection) -> str:
         return ""
     return (
         f"Invented data of account {local_kaltura.ACCOUNT} is beside yours, and its days count as loaded in Dagster: "
-        f"`python -m pipelines forget-account {local_kaltura.ACCOUNT}` takes it out, then "
-        "`python -m pipelines status --mend` the marks."
+        f"`python -m pipelines forget-account {local_kaltura.ACCOUNT}` removes it, then "
+        "`python -m pipelines status --mend` corrects what Dagster shows."
     )

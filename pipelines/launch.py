@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from assets.pull.reasons import FAILED_DAYS
-from pipelines import dagster_home as home
+from pipelines.instance import dagster_home as home
 from pipelines.sensors.abandoned_runs import end_abandoned_local_runs
 from resources.runtime import event_files, garbage
 from resources.runtime.processes import execution_tag

@@ -15,14 +15,14 @@ from assets.room_report.asset import DAYS_LOADED, FIGURES, OF_ACCOUNT, room_repo
 from pipelines.catch_up import TIMEOUT_SECONDS
 from resources.kaltura.windows import DAY
 from resources.settings import CHECKOUT
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 WEEKS_BACK = 26  # half a year, a long vacation in it
 _WHOLE_DAYS = CHECKOUT / "sql" / "queries" / "whole_days.sql"
 
 
 def weeks_to_report(
-    instance: dg.DagsterInstance, warehouse: Postgres, account: int, usual: Sequence[str], weeks: Sequence[str]
+    instance: dg.DagsterInstance, warehouse: WarehouseResource, account: int, usual: Sequence[str], weeks: Sequence[str]
 ) -> list[str]:
     """Of `weeks`, by their Mondays in order, those whose report lacks days that are loaded. Without the `usual` ones.
 
@@ -39,7 +39,7 @@ def weeks_to_report(
     ]
 
 
-def _whole_days(warehouse: Postgres, account: int, first: dt.date, last: dt.date) -> set[dt.date]:
+def _whole_days(warehouse: WarehouseResource, account: int, first: dt.date, last: dt.date) -> set[dt.date]:
     values = {"partner_id": account, "first": first, "last": last}
     with warehouse.opened() as opened, opened.connection() as connection, query.reading(connection, TIMEOUT_SECONDS):
         return {day for (day,) in connection.execute(_WHOLE_DAYS.read_bytes(), values)}

@@ -28,7 +28,7 @@ from resources.privacy.people import (
 from resources.privacy.pseudonymise import Counts, forget_unused, pseudonymise
 from resources.privacy.pseudonyms import Privacy
 from resources.settings import CHECKOUT
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 OLD_NAMES = CHECKOUT / "sql" / "queries" / "old_names.sql"
 RETAIN_AT = "30 3 * * *"  # before the day's pull
@@ -77,7 +77,7 @@ def converted(connection: psycopg.Connection, privacy: Privacy) -> Counts:
 
 
 @dg.op(description="Names and e-mails of the account's days older than RETENTION_DAYS go, and ids become pseudonyms.")
-def take_out_old_names(context: dg.OpExecutionContext, warehouse: Postgres) -> None:
+def take_out_old_names(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     with warehouse.opened() as opened:
         opened.require_current_schema()
         with opened.connection() as connection:

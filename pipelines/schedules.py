@@ -19,7 +19,7 @@ from pipelines.report_weeks import WEEKS_BACK, weeks_to_report
 from resources.errors import ProjectError
 from resources.kaltura.windows import Days
 from resources.local import kaltura as local_kaltura
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 SWEEP_AT = "30 5 * * 0"
 SWEEP_DAYS = 30
@@ -63,7 +63,9 @@ _NO_FULL_DAY = f"START_DATE is {SETTINGS.start_date}: there is no full day yet."
         f"{SETTINGS.catch_up_days} (CATCH_UP_DAYS)."
     ),
 )
-def daily_pull(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> list[dg.RunRequest] | dg.SkipReason:
+def daily_pull(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
     usual = _days_up_to(_yesterday(context), SETTINGS.lookback_days + 1)
     if usual is None:
         return dg.SkipReason(_NO_FULL_DAY)
@@ -97,7 +99,9 @@ def weekly_sweep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
         f"of the last {WEEKS_BACK} weeks, those whose report is not there or lacks days that are loaded."
     ),
 )
-def weekly_report(context: dg.ScheduleEvaluationContext, warehouse: Postgres) -> list[dg.RunRequest] | dg.SkipReason:
+def weekly_report(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
     due = context.scheduled_execution_time
     weeks = WEEKS.get_partition_keys(current_time=due)
     if not weeks:

@@ -97,7 +97,9 @@ class Status:
         lines.append(f"size of the warehouse: {self.warehouse_bytes / 1e6:,.0f} MB")
         if self.history_bytes is not None:
             lines.append(f"size of Dagster's history: {self.history_bytes / 1e6:,.0f} MB")
-        lines.append("Nothing is to be mended." if self.is_well else "Days are to be mended: see above.")
+        lines.append(
+            "The warehouse and Dagster agree." if self.is_well else "The warehouse and Dagster disagree: see above."
+        )
         return lines
 
 
@@ -142,7 +144,7 @@ def compared(
 
 
 @dataclass(frozen=True)
-class Warehouse:
+class WarehouseDays:
     """What the account's warehouse holds, since START_DATE.
 
     `loaded` days are there whole, and may be provisional; of `missing` days some reports may be there. `empty` are
@@ -159,7 +161,7 @@ class Warehouse:
         return {*self.loaded, *(day for day, reports in self.missing.items() if report.report_id in reports)}
 
 
-def held(connection: psycopg.Connection, account: int, marked_from: dt.date | None = None) -> Warehouse:
+def held(connection: psycopg.Connection, account: int, marked_from: dt.date | None = None) -> WarehouseDays:
     """`marked_from` is the first day that Dagster has marked, where days are missing since then.
 
     Raises `MigrationError` for a schema that is not this version's, `CalendarError` for another zone's days.
@@ -173,7 +175,7 @@ def held(connection: psycopg.Connection, account: int, marked_from: dt.date | No
     loaded = {day: known.is_provisional for day, known in there.items()}
     unsettled = frozenset(day for day, known in there.items() if known.may_still_run)
     empty = connection.execute(_EMPTY.read_bytes(), {"partner_id": account}).fetchall()
-    return Warehouse(loaded, lacking, frozenset(day for (day,) in empty if day in loaded), unsettled)
+    return WarehouseDays(loaded, lacking, frozenset(day for (day,) in empty if day in loaded), unsettled)
 
 
 class Known(NamedTuple):

@@ -21,7 +21,7 @@ from dagster_ui import looking_often
 from dotenv import dotenv_values
 from pipeline import CHECKOUT, PROGRAMS, free_port, wait_until
 
-from pipelines.dagster_home import POSTGRES_STORAGE
+from pipelines.instance.dagster_home import POSTGRES_STORAGE
 from resources.local import postgres as local_postgres
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
@@ -115,7 +115,8 @@ class Containers:
         for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}") if os.geteuid() == 0 else ():
             try:
                 subprocess.run(
-                    [python, "-c", "import pipelines.dagster_home, psycopg"], cwd=CHECKOUT, env={"PYTHONPATH": PYTHONPATH},
+                    [python, "-c", "import pipelines.instance.dagster_home, psycopg"], cwd=CHECKOUT,
+                    env={"PYTHONPATH": PYTHONPATH},
                     user=number, group=number, extra_groups=[], capture_output=True, check=True,
                 )  # fmt: skip
             except (OSError, subprocess.CalledProcessError):

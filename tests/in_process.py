@@ -11,7 +11,7 @@ import psycopg
 from assets.pull.asset import kaltura_rooms
 from resources.kaltura.resource import Kaltura
 from resources.kaltura.windows import Days
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from simulator import Running
 
 
@@ -28,7 +28,7 @@ def installed(kaltura: Running, database: str, instance: dg.DagsterInstance | No
     )
     defs = dg.Definitions(
         assets=[kaltura_rooms],
-        resources={"kaltura": resource, "warehouse": Postgres(url=database)},
+        resources={"kaltura": resource, "warehouse": WarehouseResource(url=database)},
         executor=dg.in_process_executor,
     )
     with (

@@ -137,7 +137,7 @@ CHECKS = (
         "people_stay_known",
         (ATTENDEES,),
         WARN,
-        "Whom the table knows in a session Kaltura names there too.",
+        "Every attendee who is identified in the table is still identified in Kaltura's reply.",
         "Days on which people who were known came as nobody",
         "their rows stand as they were, and nobody's row has their minutes no more. Where Kaltura failed to look them up, a pull "
         "some hours later names them again; where it stays, they have been deleted there. To forget a person: `make erase`.",
@@ -149,8 +149,8 @@ CHECKS = (
         WARN,
         "A pull takes no more than 5 % of a day's people, or 4, out of their sessions.",
         "Days on which pulls of the last 14 days took people out of their sessions",
-        "Kaltura listed them before, and does not now: pull these days again, which puts back whom it lists again. What they "
-        "had is in kaltura.changes. If it stays, ask Kaltura's support about these sessions.",
+        "Kaltura listed them before, and does not now: pull these days again, which restores the people it lists again. What "
+        "they had is in kaltura.changes. If it stays, ask Kaltura's support about these sessions.",
     ),
     Check(
         "usual_row_count",
@@ -191,7 +191,7 @@ CHECKS = (
         WARN,
         "The newest event is at most 3 loaded days older than the newest day; more than 7 are an error. Of TERM_DATES, or of "
         "the courses' dates, alone.",
-        "Silences, loaded days on end that hold nothing, by their first day",
+        "Runs of consecutive loaded days without any event, by their first day",
         "a vacation explains it (TERM_DATES, or the dates of courses, say when there is none; after the last of them none is "
         "known: where term_dates_ended_on is a day, add the next terms to TERM_DATES), or Kaltura has stopped to report: run "
         "`make doctor`, and look into the KMC's analytics.",

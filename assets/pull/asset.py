@@ -18,11 +18,11 @@ from pydantic import Field
 from assets.attendees import ATTENDEES
 from assets.checks import checks, missing_days
 from assets.partitions import BACKFILL_POLICY, CALENDAR, SETTINGS
-from assets.pull import reasons, retries, same_attempt, unasked
+from assets.pull import reasons, retries, same_attempt, untried_days
+from assets.pull.carried_over import CarriedOver
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
-from assets.pull.marks import ALREADY_LOADED_BY, Metadata, said
-from assets.pull.undated import Undated
+from assets.pull.materialization import ALREADY_LOADED_BY, Metadata, metadata_of
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, Fetched, NotAsked, Windows, one_ahead
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS, TABLES
@@ -38,7 +38,7 @@ from resources.privacy.pseudonyms import People
 from resources.runtime import event_files, interrupts, memory
 from resources.settings import word_list
 from resources.warehouse.provenance import Provenance
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from resources.warehouse.warehouse import DayLost, Warehouse, WarehouseError
 
 # One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
@@ -97,13 +97,13 @@ class PullConfig(dg.Config):
     check_specs=checks.specs(),
 )
 def kaltura_rooms(
-    context: dg.AssetExecutionContext, config: PullConfig, kaltura: Kaltura, warehouse: Postgres
+    context: dg.AssetExecutionContext, config: PullConfig, kaltura: Kaltura, warehouse: WarehouseResource
 ) -> Iterator[Never]:
     """Bring the run's days in: each day's tables together, whole, once. Then check them, also where days failed."""
     reports = [report for report in REPORTS if report.key in context.selected_asset_keys]
     filters = config.filters()
     memory.limit_arenas()
-    unasked.tag(context.instance, context.run, {})
+    untried_days.tag(context.instance, context.run, {})
     with (
         interrupts.sent_until_heard(),
         event_files.kept_open(context.instance, context.run.run_id),
@@ -156,7 +156,7 @@ class _Run:
         self.not_erased: WarehouseError | None = None
         self.reasons_said: set[str] = set()
         self.marked: set[dt.date] = set()
-        self.undated = Undated()
+        self.undated = CarriedOver()
         self.failed_loads_in_a_row = 0
         self.has_written = False
         self.has_said_clock = False
@@ -318,7 +318,7 @@ class _Run:
         """
         errors: list[Exception] = [*self.failed.values()]
         told, metadata = [], {}
-        unasked.tag(self.context.instance, self.context.run, self.failed)
+        untried_days.tag(self.context.instance, self.context.run, self.failed)
         if self.failed:
             days = sorted(self.failed)
             told = [reasons.headline(len(days)), *reasons.lines(self.failed)]
@@ -365,7 +365,7 @@ class _Run:
         loads = self.warehouse.upsert(day, arrivals, provenance)
         self.undated.loaded(loads)
         self.has_written |= any(load.inserted or load.updated or load.removed for load in loads)
-        return said(self.reports, arrivals, loads, self.filters)
+        return metadata_of(self.reports, arrivals, loads, self.filters)
 
     def _mark(self, report: Report, day: dt.date, metadata: Metadata) -> None:
         """Tell Dagster that the table's day is there."""

@@ -13,7 +13,6 @@ import pandas as pd
 from assets.pull.stages import (
     COUNTED_ON,
     DATED,
-    DAY,
     DISPOSITION,
     ENDS_AT,
     FIRST_DAY,
@@ -21,6 +20,7 @@ from assets.pull.stages import (
     LAST_DAY,
     LINE,
     NEIGHBOUR,
+    PARTITION_DATE,
     REASON,
     REPLACED,
 )
@@ -72,7 +72,7 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Cover:
+class WiderWindow:
     """Sessions of which another window tells more than that of their days, or less that is not theirs.
 
     A session without an end is followed for a week: `ends_there` says that nothing after the window counts.
@@ -90,24 +90,25 @@ def windows_of(parts: Sequence[Part]) -> list[tuple[Days, Window]]:
 
 def with_disposition(frame: pd.DataFrame) -> pd.DataFrame:
     """`KEPT` for rows of the reply's days and rows that have no day at all; the reply's first day counts those."""
-    is_kept = frame[DAY].between(frame[FIRST_DAY], frame[LAST_DAY])
-    frame[DISPOSITION] = pd.Series(KEPT, index=frame.index).where(is_kept | frame[DAY].isna(), NEIGHBOUR)
-    frame[COUNTED_ON] = frame[DAY].where(is_kept, frame[FIRST_DAY])
+    is_kept = frame[PARTITION_DATE].between(frame[FIRST_DAY], frame[LAST_DAY])
+    frame[DISPOSITION] = pd.Series(KEPT, index=frame.index).where(is_kept | frame[PARTITION_DATE].isna(), NEIGHBOUR)
+    frame[COUNTED_ON] = frame[PARTITION_DATE].where(is_kept, frame[FIRST_DAY])
     return DATED.of(frame)
 
 
 def tied_to(sessions: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with the day and end of their session, by its room, or by its cue point alone where 6000 lists no such room."""
-    frame = frame.drop(columns=[DAY, ENDS_AT, DISPOSITION, COUNTED_ON], errors="ignore")
+    frame = frame.drop(columns=[PARTITION_DATE, ENDS_AT, DISPOSITION, COUNTED_ON], errors="ignore")
     known = sessions.loc[
-        sessions[DAY].notna() & sessions["cue_point_id"].notna(), ["entry_id", "cue_point_id", DAY, ENDS_AT]
+        sessions[PARTITION_DATE].notna() & sessions["cue_point_id"].notna(),
+        ["entry_id", "cue_point_id", PARTITION_DATE, ENDS_AT],
     ]
     exact = known.drop_duplicates(["entry_id", "cue_point_id"], keep="last")
     tied = frame.merge(exact, on=["entry_id", "cue_point_id"], how="left")
-    if tied[DAY].isna().any():
-        loose = known.groupby("cue_point_id", as_index=False).agg({DAY: "min", ENDS_AT: "max"})
+    if tied[PARTITION_DATE].isna().any():
+        loose = known.groupby("cue_point_id", as_index=False).agg({PARTITION_DATE: "min", ENDS_AT: "max"})
         by_cue_point = frame[["cue_point_id"]].merge(loose, on="cue_point_id", how="left")
-        for column in (DAY, ENDS_AT):
+        for column in (PARTITION_DATE, ENDS_AT):
             tied[column] = tied[column].fillna(by_cue_point[column])
     return tied
 
@@ -129,7 +130,7 @@ def is_no_row(frame: pd.DataFrame, report: Report) -> pd.Series:
 
 
 def replaced(
-    frame: pd.DataFrame, again: pd.DataFrame, cover: Cover, report: Report, match: Sequence[str], lines: Lines
+    frame: pd.DataFrame, again: pd.DataFrame, cover: WiderWindow, report: Report, match: Sequence[str], lines: Lines
 ) -> pd.DataFrame:
     """`frame` with the rows of the cover's sessions taken from `again`, as far as they came back.
 

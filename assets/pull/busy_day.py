@@ -11,7 +11,7 @@ import pandas as pd
 
 from assets.pull import usable
 from assets.pull.normalize import most_minutes_in, normalize
-from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, names_column
+from assets.pull.stages import COLUMN, DISPOSITION, KEPT, PARTITION_DATE, REASON, REPAIR, names_column
 from assets.report import Report
 from resources.kaltura.csv import Rows
 from resources.kaltura.doctor.probe import Finding
@@ -31,7 +31,7 @@ IS_SET_ASIDE = (
 def judge(rows: Rows, report: Report, window: Window) -> Iterator[Finding]:
     """The verdict on the rows as a whole, with what is wrong with each column."""
     frame = normalize(rows, report, most_minutes=most_minutes_in(window))
-    frame[DISPOSITION], frame[DAY] = KEPT, pd.Timestamp(_A_DAY)
+    frame[DISPOSITION], frame[PARTITION_DATE] = KEPT, pd.Timestamp(_A_DAY)
     found = list(_wrong(frame, rows, report))
     # Of which session a row is, this report alone does not tell; nobody is there for longer than all of the window.
     too_long = usable.too_long(frame, report, Days(_A_DAY, _A_DAY), (window.end - window.start) / 60, "the window")

@@ -16,9 +16,9 @@ from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull import usable
 from assets.pull.assign import (
     NO_SESSION,
-    Cover,
     Lines,
     Received,
+    WiderWindow,
     asked_again,
     counted_alone,
     replaced,
@@ -27,26 +27,26 @@ from assets.pull.assign import (
     with_disposition,
 )
 from assets.pull.by_day import by_day
-from assets.pull.covers import FOLLOWED, covers
-from assets.pull.doubt import AgainstEmpty, Doubt, Seen, nothing_known
+from assets.pull.dropped_rows import DroppedRows
+from assets.pull.empty_replies import AgainstEmpty, EmptyReplyEvidence, RowsSeen, nothing_known
 from assets.pull.filters import Filters
 from assets.pull.normalize import AHEAD_SECONDS, most_minutes_in, normalize
 from assets.pull.stages import (
     COLUMN,
-    DAY,
     DISPOSITION,
     ENDS_AT,
     FIRST_DAY,
     KEPT,
     LAST_DAY,
     LINE,
+    PARTITION_DATE,
     REASON,
     RECEIVED,
     REPLACED,
     WINDOW_END,
     WINDOW_START,
 )
-from assets.pull.thinning import Thinning
+from assets.pull.wider_windows import FOLLOWED, wider_windows
 from assets.pull.witnesses import Witnesses
 from assets.report import Report
 from assets.reports import REPORTS
@@ -80,7 +80,7 @@ def extract(
     people: People = EVERYTHING,
     now: Callable[[], float] | None = None,
     against_empty: AgainstEmpty = nothing_known,
-    seen: Seen | None = None,
+    seen: RowsSeen | None = None,
     accepts_empty: bool = False,
 ) -> Extract:
     """The days' rows for each of `reports`. Raises what `Completion.days` raises; then there is nothing of any day.
@@ -88,7 +88,7 @@ def extract(
     `number` is the pull's, given out before. When it began is told by `now`, by default in Kaltura's own time.
     `against_empty` says what the warehouse knows of days for which a report is empty, `seen` what the run does.
     """
-    pull = _Pull(days, client, calendar, filters, people, now, against_empty, seen or Seen(), accepts_empty)
+    pull = _Pull(days, client, calendar, filters, people, now, against_empty, seen or RowsSeen(), accepts_empty)
     rows = pull.received(reports)
     arrived = {report.table.name: pull.arrived(rows[report.table.name], report) for report in reports}
     return Extract(
@@ -111,7 +111,7 @@ class _Pull:
         people: People,
         now: Callable[[], float] | None,
         against_empty: AgainstEmpty,
-        seen: Seen,
+        seen: RowsSeen,
         accepts_empty: bool,
     ) -> None:
         self.days = days
@@ -125,12 +125,12 @@ class _Pull:
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
         self.witnesses = Witnesses(filters.of)
-        self.doubt = Doubt(self.witnesses, against_empty, seen)
+        self.doubt = EmptyReplyEvidence(self.witnesses, against_empty, seen)
         self.accepts_empty = accepts_empty
         self.stretches: Sequence[Days] = (days,)
         held = filters.of(BREAKOUT_SESSIONS)
         shared = {filter_: ids for filter_, ids in filters.of(ROOM_SESSIONS).items() if filter_ in held}
-        self.thinning = Thinning(
+        self.thinning = DroppedRows(
             BREAKOUT_SESSIONS, client, self.stats[BREAKOUT_SESSIONS.report_id], shared, accepts_empty
         )
 
@@ -232,19 +232,19 @@ class _Pull:
         for days, window in windows:
             has_id = frame[column].notna() & ~frame[column].isin(UNKNOWN)
             for cover in (
-                *covers(frame[has_id], days, window, self.now),
-                *covers(frame[~has_id], days, window, self.now),
+                *wider_windows(frame[has_id], days, window, self.now),
+                *wider_windows(frame[~has_id], days, window, self.now),
             ):
                 ids = sorted(set(cover.sessions[column].dropna()).difference(UNKNOWN))
-                replies, control = self._in_cover(report, cover, ids or None, window)
+                replies, control = self._in_wider_window(report, cover, ids or None, window)
                 again = pd.concat([self._dated(reply, report, days) for reply in replies], ignore_index=True)
                 frame = replaced(frame, again, cover, report, key, lines)
                 extra = [counted_alone(self._dated(reply, report, days)) for reply in control]
                 frame = pd.concat([frame, *extra], ignore_index=True)
         return frame
 
-    def _in_cover(
-        self, report: Report, cover: Cover, ids: Sequence[str] | None, window: Window
+    def _in_wider_window(
+        self, report: Report, cover: WiderWindow, ids: Sequence[str] | None, window: Window
     ) -> tuple[list[Reply], list[Reply]]:
         """Replies of the cover's window, and those by which it was seen whether empty ones can be believed.
 
@@ -279,9 +279,11 @@ class _Pull:
         frame = self._tied(report, frame, sessions)
         windows = windows_of(parts)
         for days, window in windows:
-            for cover in covers(sessions.frame, days, window, self.now):
+            for cover in wider_windows(sessions.frame, days, window, self.now):
                 ids = self._allowed_cue_points(report, cover.sessions["cue_point_id"])
-                for these, is_control in zip(self._in_cover(report, cover, ids, window), (False, True), strict=True):
+                for these, is_control in zip(
+                    self._in_wider_window(report, cover, ids, window), (False, True), strict=True
+                ):
                     if not these:
                         continue
                     again = pd.concat([self._received(reply, report, days) for reply in these], ignore_index=True)
@@ -326,10 +328,10 @@ class _Pull:
 
     def _dated(self, reply: Reply, report: Report, days: Days) -> pd.DataFrame:
         frame = self._received(reply, report, days)
-        frame[DAY] = self._local_day(frame["session_start_time"])
+        frame[PARTITION_DATE] = self._local_day(frame["session_start_time"])
         ended = frame["session_end_time"].where(frame[REASON].isna())
         frame[ENDS_AT] = ended.fillna(frame["session_start_time"] + FOLLOWED)
-        self.doubt.seen.heard(report, frame[DAY])
+        self.doubt.seen.heard(report, frame[PARTITION_DATE])
         return with_disposition(frame)
 
     def _tied(
@@ -341,8 +343,8 @@ class _Pull:
         whose session not even that finds is rejected.
         """
         tied = tied_to(sessions.frame, frame)
-        self.doubt.seen.heard(report, tied[DAY])
-        orphans = tied[DAY].isna() & tied[REASON].isna()
+        self.doubt.seen.heard(report, tied[PARTITION_DATE])
+        orphans = tied[PARTITION_DATE].isna() & tied[REASON].isna()
         if orphans.any() and look_further and self._find(tied[orphans], sessions):
             return self._tied(report, frame, sessions, look_further=False)
         if orphans.any():
@@ -369,15 +371,15 @@ class _Pull:
         rows = pd.concat(found, ignore_index=True)
         there = pd.MultiIndex.from_frame(sessions.frame[["entry_id", "cue_point_id"]])
         already = pd.MultiIndex.from_frame(rows[["entry_id", "cue_point_id"]]).isin(there)
-        rows.loc[(already & (rows[DISPOSITION] == KEPT)) | rows[DAY].isna(), DISPOSITION] = REPLACED
-        has_news = bool((~already & rows[DAY].notna()).any())
+        rows.loc[(already & (rows[DISPOSITION] == KEPT)) | rows[PARTITION_DATE].isna(), DISPOSITION] = REPLACED
+        has_news = bool((~already & rows[PARTITION_DATE].notna()).any())
         windows = [(days, self.calendar.window(days)) for days in asked]
         sessions.frame = pd.concat([sessions.frame, self._covered(rows, windows, ROOM_SESSIONS)], ignore_index=True)
         return has_news
 
     def _cue_points(self, report: Report, sessions: Received, days: Days) -> list[str]:
         frame = sessions.frame
-        of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
+        of_days = frame[PARTITION_DATE].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
         return self._allowed_cue_points(report, frame.loc[of_days, "cue_point_id"].dropna())
 
     def _allowed_cue_points(self, report: Report, ids: Iterable[str]) -> list[str]:

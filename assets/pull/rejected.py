@@ -6,7 +6,7 @@ from functools import cache
 import pandas as pd
 
 from assets.pull.assign import Lines, Received, is_no_row
-from assets.pull.stages import COLUMN, COUNTED_ON, DAY, DISPOSITION, KEPT, REASON, REPAIR
+from assets.pull.stages import COLUMN, COUNTED_ON, DISPOSITION, KEPT, PARTITION_DATE, REASON, REPAIR
 from assets.report import Report
 from resources.arrivals import values_in
 from resources.privacy.pseudonyms import NOBODY, RAW
@@ -30,7 +30,7 @@ def rejects(frame: pd.DataFrame, lines: Lines) -> pd.DataFrame:
             REASON: bad[REASON].fillna(bad[REPAIR]),
             COLUMN: bad[COLUMN],
             IS_REPAIRED: bad[REASON].isna(),
-            IS_UNDATED: bad[DAY].isna(),
+            IS_UNDATED: bad[PARTITION_DATE].isna(),
             COUNTED_ON: bad[COUNTED_ON],
         }
     )

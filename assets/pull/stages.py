@@ -21,7 +21,7 @@ WINDOW_START, WINDOW_END = "window_start", "window_end"  # what is known of its 
 FIRST_DAY, LAST_DAY = "first_day", "last_day"  # the days that the reply was asked for
 
 # Dated: whose row it is.
-DAY = "partition_date"  # the local day of its session; missing where it can't be tied to one
+PARTITION_DATE = "partition_date"  # the local day of its session; missing where it can't be tied to one
 ENDS_AT = "ends_at"  # when its session ended, or is not followed any more
 COUNTED_ON = (
     "counted_on"  # the day that counts the row: its own, or, of one that is no day's of its reply, the reply's first
@@ -52,7 +52,7 @@ RECEIVED = Stage(
     "received",
     {**NORMALIZED.columns, WINDOW_START: _TIME, WINDOW_END: _TIME, FIRST_DAY: _DAY, LAST_DAY: _DAY},
 )
-DATED = Stage("dated", {**RECEIVED.columns, DAY: _DAY, ENDS_AT: _TIME, DISPOSITION: _TEXT, COUNTED_ON: _DAY})
+DATED = Stage("dated", {**RECEIVED.columns, PARTITION_DATE: _DAY, ENDS_AT: _TIME, DISPOSITION: _TEXT, COUNTED_ON: _DAY})
 LOADED = Stage("loaded", {name: DATED.columns[name] for name in (WINDOW_START, WINDOW_END, ENDS_AT, EXTRA)})
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from assets.pull.assign import NO_SESSION
 from assets.pull.normalize import NO_KEY
-from assets.pull.stages import COLUMN, DAY, DISPOSITION, KEPT, REASON, REPAIR, REPLACED, names_column
+from assets.pull.stages import COLUMN, DISPOSITION, KEPT, PARTITION_DATE, REASON, REPAIR, REPLACED, names_column
 from assets.report import Report
 from resources.kaltura.errors import BadReply, FiguresLost
 from resources.kaltura.lost import LEAST_ROWS, is_lost, said
@@ -43,11 +43,11 @@ def require(frame: pd.DataFrame, report: Report, days: Days) -> None:
     kept = received[received[DISPOSITION] == KEPT]
     unreadable = kept[REASON].notna() & ~of_no_session[kept.index]
     _require(received, unreadable, report, days)
-    tells_no_day = kept[DAY].isna() & unreadable
+    tells_no_day = kept[PARTITION_DATE].isna() & unreadable
     # Else one line of a Monday morning, a comma too many, would fail the empty Sunday before it for good.
     are_few = tells_no_day.sum() < min(LEAST_ROWS, len(received) / 2)
     for day in days if unreadable.any() or kept[REPAIR].notna().any() else ():
-        is_of_day = kept[DAY] == pd.Timestamp(day)
+        is_of_day = kept[PARTITION_DATE] == pd.Timestamp(day)
         if is_of_day.any() or not are_few:
             _require(kept[is_of_day | tells_no_day], unreadable, report, Days(day, day))
 
@@ -64,7 +64,7 @@ def lost_figures(frame: pd.DataFrame, report: Report, days: Days) -> str:
     for column in report.table.never_all_0:
         zeros = kept[column] == 0 if column in kept else pd.Series(dtype=bool)
         for day in days if zeros.any() else ():
-            of_day = zeros[kept[DAY] == pd.Timestamp(day)].fillna(False)
+            of_day = zeros[kept[PARTITION_DATE] == pd.Timestamp(day)].fillna(False)
             if is_lost(of_day):
                 return said(column, of_day)
     return ""
@@ -87,7 +87,7 @@ def too_long(frame: pd.DataFrame, report: Report, days: Days, most: pd.Series | 
     for column in (each for each in report.table.columns if each.kind is Kind.MINUTES):
         is_beyond = frame[column.name] > most
         for day in days if is_beyond.any() else ():
-            of_day = is_beyond[kept & (frame[DAY] == pd.Timestamp(day))]
+            of_day = is_beyond[kept & (frame[PARTITION_DATE] == pd.Timestamp(day))]
             if len(of_day) >= LEAST_ROWS and 2 * int(of_day.sum()) > len(of_day):
                 return (
                     f"{column.name} is longer than {what} in {of_day.sum():,} of {len(of_day):,} rows; expected is "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from assets.pull import retries
-from assets.pull.doubt import Seen
+from assets.pull.empty_replies import RowsSeen
 from assets.pull.extract import Extract
 from resources.kaltura.complete import WIDEST_IN_PARTS, days_at_once
 from resources.kaltura.errors import EmptyReply, FiguresLost, Refused, SessionInvalid, TooWide
@@ -47,9 +47,9 @@ class Windows:
     `row_cap` is where the server cuts a reply.
     """
 
-    def __init__(self, extract: Callable[[Days, Seen], Extract], row_cap: int) -> None:
+    def __init__(self, extract: Callable[[Days, RowsSeen], Extract], row_cap: int) -> None:
         self._extract = extract
-        self._seen = Seen()
+        self._seen = RowsSeen()
         self._row_cap = row_cap
         self._width = FIRST_WINDOW_DAYS
         self._bad_in_a_row = 0

@@ -11,7 +11,7 @@ import pandas as pd
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
 from assets.pull.assign import NO_SESSION
-from assets.pull.stages import DAY, DISPOSITION, FIRST_DAY, KEPT, LAST_DAY, REASON
+from assets.pull.stages import DISPOSITION, FIRST_DAY, KEPT, LAST_DAY, PARTITION_DATE, REASON
 from assets.report import Report
 from assets.room_sessions import ROOM_SESSIONS
 from resources.kaltura.client import Client, RequestStats
@@ -89,7 +89,7 @@ def _telling(frame: pd.DataFrame, witness: Report, report: Report, days: Days) -
         first, last = frame[FIRST_DAY], frame[LAST_DAY]
         of_days = (first <= pd.Timestamp(days.last)) & (last >= pd.Timestamp(days.first))
         return of_days & (frame[REASON] == NO_SESSION)
-    of_days = frame[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
+    of_days = frame[PARTITION_DATE].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
     is_kept = of_days & (frame[DISPOSITION] == KEPT) & frame[REASON].isna()
     if report is BREAKOUT_SESSIONS:
         return is_kept & frame["parent_entry_id"].notna() & ~frame["parent_entry_id"].isin(UNKNOWN)

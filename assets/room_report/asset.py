@@ -20,9 +20,9 @@ from assets.room_report.figures import WEEK, Account, Figures, accounts, figures
 from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.local import kaltura as local_kaltura
-from resources.runtime.whole_file import whole_file
+from resources.runtime.atomic_file import atomic_file
 from resources.settings import CHECKOUT, SettingError, report_folder, report_language
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 GROUP = "reports"
 FIGURES, OF_ACCOUNT, DAYS_LOADED = (
@@ -58,7 +58,7 @@ class Written:
     partitions_def=WEEKS,
     deps=[report.key for report in REPORTS],
 )
-def room_report(context: dg.AssetExecutionContext, warehouse: Postgres) -> dg.MaterializeResult[None]:
+def room_report(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Read the week's figures, draw them, write a file: of the account that is set or, where none is, of each."""
     week_date = dt.date.fromisoformat(context.partition_key)
     language = report_language()
@@ -122,7 +122,7 @@ def _write(week: Figures, account: Account, read_at: dt.datetime, language: str)
     text = f"{page(week, read_at, language)}{_made_from(account, language)}"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with whole_file(path) as draft:
+        with atomic_file(path) as draft:
             draft.write_text(text, "utf-8")
     except OSError as error:
         raise SettingError(f"REPORT_DIR={path.parent} can't be written to: {error.strerror}.") from error

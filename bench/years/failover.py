@@ -11,7 +11,7 @@ import psycopg
 from bench.years.installation import Installation, expect, installed, wait_until
 from resources.kaltura.windows import DAY, Days
 from resources.local import postgres
-from resources.local.account import account_for, give, private_folder, run_as
+from resources.local.os_user import give, os_user_for, private_folder, run_as
 from resources.local.postmaster import postmaster
 from resources.local.programs import binary, runnable_programs
 
@@ -46,7 +46,7 @@ class _Standby:
     def __init__(self, place: Installation) -> None:
         self.primary = postgres.find(place.folder / "postgres")
         self.url = place.url
-        self.account = account_for(self.primary.data)
+        self.account = os_user_for(self.primary.data)
         self.programs = runnable_programs(self.primary.home, self.account)
         self.data = self.primary.home / "standby"
         self.sockets = place.folder / "standby"

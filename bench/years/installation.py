@@ -106,7 +106,7 @@ class Installation:
             self.told.append((who, lines[-1]))
 
     def expect_well(self) -> None:
-        expect("Nothing is to be mended." in self.run("status"), "status has something to mend")
+        expect("The warehouse and Dagster agree." in self.run("status"), "status has something to mend")
 
     def expect_true(self, days: Days) -> None:
         """The tables equal those of an installation that was never disturbed. Raises `TrialError`."""

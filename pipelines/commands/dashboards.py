@@ -65,7 +65,7 @@ def _write(file: Path, url: str, timezone: str) -> None:
 
 def _serve(superset: Superset, port: int, url: str, timezone: str) -> None:
     from pipelines.commands.ui import ignore_interrupts, is_free
-    from pipelines.ui_processes import heed_ends
+    from pipelines.instance.ui_processes import heed_ends
 
     superset.require()
     if not is_free("127.0.0.1", port):

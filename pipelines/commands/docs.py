@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 import psycopg
 
-from pipelines import data_dictionary, dbt_sources, settings_page
 from pipelines.command_line import Command, Stopped
 from pipelines.dashboards import bundle
+from pipelines.pages import data_dictionary, dbt_sources, settings_page
 from resources.local import postgres as local_postgres
 from resources.postgres.migrations import migrate
 from resources.settings import CHECKOUT
@@ -27,7 +27,7 @@ SETTINGS_PAGE = CHECKOUT / "docs" / "settings.md"
 def described_anew() -> tuple[list[data_dictionary.Column], "list[ColumnOrigin]"]:
     """The columns of a database that this version's migrations and views have just made, and where views' come from."""
     from assets.reports import TABLES  # with Dagster's assets, which read the settings
-    from pipelines import column_lineage
+    from pipelines.pages import column_lineage
 
     with tempfile.TemporaryDirectory(prefix="kaltura-docs-") as name:
         folder = Path(name)
@@ -46,7 +46,7 @@ def described_anew() -> tuple[list[data_dictionary.Column], "list[ColumnOrigin]"
 @click.option("--check", is_flag=True, help="Write nothing; fail if a page is not current.")
 def command(check: bool) -> None:
     """Write what is made from a fresh database's comments (data dictionary, dbt's sources, dashboards), and the settings page."""
-    from pipelines import column_lineage
+    from pipelines.pages import column_lineage
 
     described, origins = described_anew()
     pages = {

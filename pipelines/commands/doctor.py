@@ -34,11 +34,11 @@ def command(ctx: click.Context, wants_json: bool, of_dagster: bool) -> None:
 
     if of_dagster:
         ctx.exit(examine_dagster(Console(quiet=wants_json), wants_json=wants_json))
-    from pipelines.examination import Examination
+    from pipelines.account_doctor import AccountDoctor
     from pipelines.terminal import as_text
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    examination = Examination()
+    examination = AccountDoctor()
     console = Console(quiet=wants_json)
     console.print(as_text(f"Kaltura account: {examination.account}"), "", sep="\n", highlight=False)
     findings = shown(examination.findings(), console)
@@ -71,7 +71,7 @@ def _invented() -> str:
 
 def examine_dagster(console: "Console", *, wants_json: bool) -> int:
     """Of a Dagster that was there before, what it lacks; the exit code."""
-    from pipelines.dagster_examination import findings
+    from pipelines.instance.dagster_doctor import findings
 
     found = shown(findings(), console)
     if wants_json:

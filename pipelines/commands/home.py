@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from pipelines import dagster_home, dagster_programs
 from pipelines.command_line import Command, Stopped
+from pipelines.instance import dagster_home, dagster_programs
 
 
 @click.command(cls=Command, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

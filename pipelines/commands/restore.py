@@ -24,11 +24,11 @@ def command(file: Path, replace: bool, trust: bool, database_url: str) -> None:
     from rich.console import Console
 
     from assets.reports import TABLES
-    from pipelines.restored import Kept
+    from pipelines.reapply_privacy import ReapplyPrivacy
     from resources.postgres import url
     from resources.postgres.restore import restore
 
-    kept = Kept(privacy, TABLES)
+    kept = ReapplyPrivacy(privacy, TABLES)
     restored = restore(
         database_url or url.database_url(),
         file,
@@ -52,8 +52,8 @@ def _of_marks(accounts: Sequence[int]) -> str:
 
     Of the account of the settings: another one has a Dagster, and a first day, of its own.
     """
-    from pipelines import dagster_home
     from pipelines.command_line import said_of
+    from pipelines.instance import dagster_home
     from pipelines.status import MENDS, NOT_THERE, shown, status
     from resources.local import kaltura as local_kaltura
     from resources.postgres.session import opened

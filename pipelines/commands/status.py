@@ -20,9 +20,9 @@ from pipelines.command_line import Command
 )
 def command(as_json: bool, mends: bool) -> None:
     """What the warehouse holds, against what Dagster says, by ranges of days, with the command that mends each."""
-    from pipelines import dagster_home
+    from pipelines.instance import dagster_home
+    from pipelines.instance.mend import mend
     from pipelines.invented import invented_beside
-    from pipelines.mend import mend
     from pipelines.status import status
     from resources.local import kaltura as local_kaltura
     from resources.postgres.session import opened

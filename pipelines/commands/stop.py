@@ -7,8 +7,8 @@ import click
 import psutil
 
 from pipelines.command_line import Command
-from pipelines.dagster_home import home_folder
-from pipelines.ui_processes import end, of_home
+from pipelines.instance.dagster_home import home_folder
+from pipelines.instance.ui_processes import end, of_home
 from resources.local import postgres as local_postgres
 from resources.local.superset import MARK as SUPERSET_MARK
 from resources.local.superset import Superset

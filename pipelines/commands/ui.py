@@ -19,10 +19,10 @@ from typing import NoReturn
 
 import click
 
-from pipelines import dagster_home as home
 from pipelines.command_line import Command, Stopped
-from pipelines.dagster_programs import STARTED_IN, with_checkout
-from pipelines.ui_processes import MARK, end, heed_ends, of_group, of_home, served_at
+from pipelines.instance import dagster_home as home
+from pipelines.instance.dagster_programs import STARTED_IN, with_checkout
+from pipelines.instance.ui_processes import MARK, end, heed_ends, of_group, of_home, served_at
 from resources.settings import CHECKOUT, Settings, listening_port
 
 PORT = 3000

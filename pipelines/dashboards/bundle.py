@@ -16,7 +16,7 @@ from pipelines.dashboards.charts import chart
 from pipelines.dashboards.datasets import columns_of, dataset
 from pipelines.dashboards.identity import DATABASE, VERSION, identifier
 from pipelines.dashboards.layout import dashboard
-from pipelines.data_dictionary import Column
+from pipelines.pages.data_dictionary import Column
 from resources.errors import ConfigurationError
 from resources.settings import CHECKOUT
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.dashboards.identity import DATABASE, VERSION, identifier
 from pipelines.dashboards.metrics import metrics_of
-from pipelines.data_dictionary import Column
+from pipelines.pages.data_dictionary import Column
 
 CERTIFIED = {
     "certified_by": "Kaltura room warehouse",

@@ -30,7 +30,7 @@ from resources.university import load
 from resources.university.folder import has_none, lists_in
 from resources.university.lists import COURSES, UniversityList
 from resources.warehouse import calendars
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 NAME = "changed_lists"
 CHECK_EVERY_SECONDS = 60
@@ -46,7 +46,7 @@ IN_VAIN_AFTER_SECONDS = 60  # at first, and twice as long after each time
     default_status=dg.DefaultSensorStatus.RUNNING if university_folder() else dg.DefaultSensorStatus.STOPPED,
     description="Loads a list of UNIVERSITY_DIR that has changed or is not in the warehouse. On by default where that is set.",
 )
-def changed_lists(context: dg.SensorEvaluationContext, warehouse: Postgres) -> dg.SensorResult | dg.SkipReason:
+def changed_lists(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SensorResult | dg.SkipReason:
     folder = university_folder()
     if folder is None:
         return dg.SkipReason("UNIVERSITY_DIR is not set.")
@@ -131,7 +131,7 @@ class Held:
     other_zone: str = ""
 
 
-def _held(account: int, warehouse: Postgres, log: logging.Logger) -> Held:
+def _held(account: int, warehouse: WarehouseResource, log: logging.Logger) -> Held:
     try:
         with (
             warehouse.opened() as opened,

@@ -17,7 +17,7 @@ from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from assets.checks import checks
 from assets.partitions import SETTINGS
-from assets.pull.marks import is_of_pull
+from assets.pull.materialization import is_of_pull
 from assets.pull.reasons import names_days, reason
 from assets.reports import REPORTS
 from assets.university import list_key

@@ -21,7 +21,7 @@ from resources.export.catalog import ACCOUNT, SCHEMA, ExportedView, ExportError,
 from resources.export.files import new_file
 from resources.postgres import session
 from resources.postgres.reading import OneMoment, expect_the_same
-from resources.runtime.whole_file import whole_files
+from resources.runtime.atomic_file import atomic_files
 
 BATCH_ROWS = 10_000
 MANIFEST = "export.json"
@@ -60,7 +60,7 @@ def export(url: str, asked: Asked, folder: Path, progress: Callable[[str, int], 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with whole_files(folder) as draft, session.connect(url) as connection, session.ended(connection):
+        with atomic_files(folder) as draft, session.connect(url) as connection, session.ended(connection):
             moment = OneMoment()
             moment.begin(connection)
             moment.settle(connection)

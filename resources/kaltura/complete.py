@@ -54,7 +54,7 @@ KnownIds = Callable[[Days], list[str]]
 """The ids by which a day of a report can be split, if another report has told them already."""
 
 
-Doubt = Callable[[Days], str]
+EvidenceAgainstEmpty = Callable[[Days], str]
 """What speaks against an empty report for these days; empty if nothing does."""
 
 
@@ -62,7 +62,7 @@ def no_doubt(days: Days) -> str:
     return ""
 
 
-def believes_at_once(days: Days) -> bool:
+def never_asks_twice(days: Days) -> bool:
     return False
 
 
@@ -121,8 +121,8 @@ class Completion:
     stats: RequestStats
     ids: Ids
     excluded_columns: tuple[str, ...] = ()
-    doubt: Doubt = field(default=no_doubt)
-    asks_twice: Callable[[Days], bool] = field(default=believes_at_once)  # before an empty report is believed
+    doubt: EvidenceAgainstEmpty = field(default=no_doubt)
+    asks_twice: Callable[[Days], bool] = field(default=never_asks_twice)  # before an empty report is believed
     most_dropped: MostDropped = field(default=nothing_dropped)
     named: Named = field(default=names_nothing)
     accepts_empty: bool = False  # whatever speaks against it

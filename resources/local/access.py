@@ -9,7 +9,7 @@ import pwd
 import re
 from pathlib import Path
 
-from resources.local.account import give, is_own_number
+from resources.local.os_user import give, is_own_number
 
 ROLE = "postgres"
 _MAP = "kaltura"
@@ -20,36 +20,36 @@ ANY_ROLE_SINCE = 16  # before, a map names each role
 _TELLS_NO_ROWS = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
 
 
-def close(data: Path, account: pwd.struct_passwd | None, version: int) -> None:
+def close(data: Path, os_user: pwd.struct_passwd | None, version: int) -> None:
     """Let in those that the kernel names, and keep people's data out of the log. The server does not run meanwhile."""
-    people = _people(account)
+    people = _people(os_user)
     if people:
         hba = (data / "pg_hba.conf").read_text("utf-8")
-        _write(data / "pg_hba.conf", _TRUST.sub(rf"\1peer map={_MAP}", hba), account)
+        _write(data / "pg_hba.conf", _TRUST.sub(rf"\1peer map={_MAP}", hba), os_user)
         ident = (data / "pg_ident.conf").read_text("utf-8")
         role = "all" if version >= ANY_ROLE_SINCE else ROLE
         lacking = [line for name in people if (line := f'{_MAP} "{name}" {role}') not in ident]
-        _write(data / "pg_ident.conf", "\n".join([ident.rstrip("\n"), *lacking, ""]), account)
+        _write(data / "pg_ident.conf", "\n".join([ident.rstrip("\n"), *lacking, ""]), os_user)
     conf = (data / "postgresql.conf").read_text("utf-8")
     unsaid = [
         f"{name} = {value}" for name, value in _TELLS_NO_ROWS.items() if not re.search(rf"^\s*{name}\b", conf, re.M)
     ]
     if unsaid:
-        _write(data / "postgresql.conf", "\n".join([conf.rstrip("\n"), *unsaid, ""]), account)
+        _write(data / "postgresql.conf", "\n".join([conf.rstrip("\n"), *unsaid, ""]), os_user)
 
 
-def _people(account: pwd.struct_passwd | None) -> list[str]:
+def _people(os_user: pwd.struct_passwd | None) -> list[str]:
     """The names by which the kernel's numbers are known. None where one's own number has no name: then all stays."""
     try:
         me = pwd.getpwuid(os.geteuid()).pw_name
         root = pwd.getpwuid(0).pw_name
     except KeyError:
         return []
-    has_a_name = account is not None and not is_own_number(account.pw_uid) and account.pw_name != "nobody"
-    return list(dict.fromkeys([root, me, *([account.pw_name] if account and has_a_name else [])]))
+    has_a_name = os_user is not None and not is_own_number(os_user.pw_uid) and os_user.pw_name != "nobody"
+    return list(dict.fromkeys([root, me, *([os_user.pw_name] if os_user and has_a_name else [])]))
 
 
-def _write(path: Path, text: str, account: pwd.struct_passwd | None) -> None:
+def _write(path: Path, text: str, os_user: pwd.struct_passwd | None) -> None:
     """Whole or not at all: without these files no server starts."""
     if path.read_text("utf-8") == text:
         return
@@ -59,5 +59,5 @@ def _write(path: Path, text: str, account: pwd.struct_passwd | None) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    give(draft, account)
+    give(draft, os_user)
     draft.replace(path)

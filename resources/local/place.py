@@ -12,9 +12,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.local.account import account_for, private_folder, reaches
 from resources.local.errors import LocalPostgresError
-from resources.runtime.whole_file import whole_file
+from resources.local.os_user import os_user_for, private_folder, reaches
+from resources.runtime.atomic_file import atomic_file
 from resources.settings import LOCAL, folder_of
 
 PORT = 5432  # names the socket's file; the folder it stands in is what tells two servers apart
@@ -64,7 +64,7 @@ def remember(server: Server) -> None:
     def said(path: Path) -> str:
         return str(path.relative_to(server.folder) if path.is_relative_to(server.folder) else path)
 
-    with whole_file(server.folder / "location.json") as draft:
+    with atomic_file(server.folder / "location.json") as draft:
         draft.write_text(json.dumps({"home": said(server.home), "sockets": said(server.sockets)}) + "\n", "utf-8")
         draft.chmod(0o644)  # for the folder's owner, where root has started the server
 
@@ -73,29 +73,29 @@ def planned(folder: Path) -> tuple[Server, pwd.struct_passwd | None]:
     """Where the server is to be, and the account to run it as (None: one's own)."""
     known = located(folder)
     home = known.home if known else folder
-    account = account_for(home / "data")
+    os_user = os_user_for(home / "data")
     if known is None:
-        home = _home(folder, account)
-        account = account_for(home / "data")
+        home = _home(folder, os_user)
+        os_user = os_user_for(home / "data")
     elif home != folder and not (home / "data").exists():
         raise LocalPostgresError(
             f"The data of the Postgres in {folder} were in {home}, which is gone. Bring it back, or delete "
             f"{folder / 'location.json'} to begin with an empty database."
         )
-    return Server(folder, home, _sockets(folder, home, account)), account
+    return Server(folder, home, _sockets(folder, home, os_user)), os_user
 
 
-def _home(folder: Path, account: pwd.struct_passwd | None) -> Path:
+def _home(folder: Path, os_user: pwd.struct_passwd | None) -> Path:
     """The folder itself, or for an account that can't enter it, a place that outlives a reboot.
 
     The place's name depends on the folder alone: a checkout made anew at the same path finds its data again.
     """
-    if reaches(account, folder):
+    if reaches(os_user, folder):
         return folder
     for parent in (Path("/var/lib"), Path("/var/tmp")):  # noqa: S108 (in the second, some systems delete what is a month old)
-        if os.access(parent, os.W_OK) and reaches(account, parent):
+        if os.access(parent, os.W_OK) and reaches(os_user, parent):
             home = parent / _name_for(folder)
-            private_folder(home, account)
+            private_folder(home, os_user)
             return home
     raise LocalPostgresError(
         f"The account that runs Postgres for root can reach neither {folder} nor /var/lib nor /var/tmp. "
@@ -103,12 +103,12 @@ def _home(folder: Path, account: pwd.struct_passwd | None) -> Path:
     )
 
 
-def _sockets(folder: Path, home: Path, account: pwd.struct_passwd | None) -> Path:
+def _sockets(folder: Path, home: Path, os_user: pwd.struct_passwd | None) -> Path:
     """A folder for the socket whose path is short and plain enough for everybody who has to say it."""
     name = _name_for(folder)
     for sockets in (home / "sockets", Path(tempfile.gettempdir()) / name, Path("/tmp") / name):  # noqa: S108
         short = len(os.fsencode(sockets / SOCKET)) <= _SOCKET_PATH_BYTES
-        if short and _PLAIN_PATH.fullmatch(str(sockets)) and reaches(account, sockets.parent):
+        if short and _PLAIN_PATH.fullmatch(str(sockets)) and reaches(os_user, sockets.parent):
             return sockets
     raise LocalPostgresError(f"No folder for a socket: {folder} is too long a path. Set TMPDIR to a short one.")
 
@@ -117,11 +117,11 @@ def _name_for(folder: Path) -> str:
     return f"{_NAME}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
 
 
-def own_log(server: Server, account: pwd.struct_passwd | None) -> None:
+def own_log(server: Server, os_user: pwd.struct_passwd | None) -> None:
     """The account can't make a file in a folder of root's, so the log is there before it starts."""
     handle = os.open(server.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
-        if account:
-            os.fchown(handle, account.pw_uid, account.pw_gid)
+        if os_user:
+            os.fchown(handle, os_user.pw_uid, os_user.pw_gid)
     finally:
         os.close(handle)

@@ -32,8 +32,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from resources.local.access import ROLE, close
-from resources.local.account import NOBODY, account_of_its_own, give, hand_over, private_folder, run_as, whole_folder
 from resources.local.errors import LocalPostgresError
+from resources.local.os_user import NOBODY, atomic_folder, give, hand_over, os_user_of_its_own, private_folder, run_as
 from resources.local.place import PORT, Server, default_folder, located, own_log, planned, remember
 from resources.local.postmaster import POLL_SECONDS, STOP_SECONDS, forget_the_dead, gone_within, postmaster
 from resources.local.programs import binary, major, runnable_programs
@@ -185,23 +185,23 @@ def prompt(dbname: str, rest: Sequence[str]) -> NoReturn:
 
 def _launch(folder: Path) -> Server:
     """Bring up a server that is known not to run. The caller holds the lock."""
-    server, account = planned(folder)
-    programs = runnable_programs(server.home, account)
+    server, os_user = planned(folder)
+    programs = runnable_programs(server.home, os_user)
     if server.data.exists():
-        _check_version(server, programs, account)
+        _check_version(server, programs, os_user)
     else:
-        _make_data(server, programs, account)
+        _make_data(server, programs, os_user)
     forget_the_dead(server)
-    account = _of_its_own(server, account)
-    programs = runnable_programs(server.home, account)
-    close(server.data, account, major(programs, account))
-    private_folder(server.sockets, account)
+    os_user = _of_its_own(server, os_user)
+    programs = runnable_programs(server.home, os_user)
+    close(server.data, os_user, major(programs, os_user))
+    private_folder(server.sockets, os_user)
     remember(server)
-    own_log(server, account)
+    own_log(server, os_user)
     printed_before = server.log.stat().st_size
     waiting = ["-w", "-t", str(_START_SECONDS)]
     options = ["-o", f"-k {server.sockets} -p {PORT}"]
-    result = run_as([programs / "pg_ctl", "start", *waiting, "-D", server.data, "-l", server.log, *options], account)
+    result = run_as([programs / "pg_ctl", "start", *waiting, "-D", server.data, "-l", server.log, *options], os_user)
     # A start whose caller was killed half-way may have won the race for the data folder: its server is as good as ours.
     if result.returncode and postmaster(server) is None:
         raise LocalPostgresError(
@@ -211,11 +211,11 @@ def _launch(folder: Path) -> Server:
     return server
 
 
-def _of_its_own(server: Server, account: pwd.struct_passwd | None) -> pwd.struct_passwd | None:
+def _of_its_own(server: Server, os_user: pwd.struct_passwd | None) -> pwd.struct_passwd | None:
     """What is `nobody`'s, as an earlier version and `initdb` leave it, becomes an account's that runs nothing else."""
-    own = account_of_its_own(server.folder) if account and account.pw_name == NOBODY else None
+    own = os_user_of_its_own(server.folder) if os_user and os_user.pw_name == NOBODY else None
     if own is None:
-        return account
+        return os_user
     if server.home != server.folder:
         give(server.home, own)
     # The data last: their owner says whose all of it is.
@@ -236,17 +236,17 @@ def _shut_down(server: Server) -> None:
         )
 
 
-def _make_data(server: Server, programs: Path, account: pwd.struct_passwd | None) -> None:
+def _make_data(server: Server, programs: Path, os_user: pwd.struct_passwd | None) -> None:
     """Make a data folder that is there whole or not at all."""
-    with whole_folder(server.data, account) as new:
+    with atomic_folder(server.data, os_user) as new:
         command: list[str | Path] = [programs / "initdb", "-D", new, "-U", ROLE, "--encoding=UTF8", "--locale=C"]
         # Over TCP, should an owner open it, every user of the machine could come: that takes a password. Over the socket,
         # `access.close` replaces the trust before the first start.
         command += ["--auth-local=trust", "--auth-host=scram-sha-256", "--data-checksums"]
-        if major(programs, account) >= 17:
+        if major(programs, os_user) >= 17:
             # Sorts as C does, the same on every machine, and yet knows that É is the capital of é.
             command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        result = run_as(command, account)
+        result = run_as(command, os_user)
         if result.returncode:
             raise LocalPostgresError(
                 f"No data folder could be made in {server.home}. What initdb said:\n{_last_lines(result.stdout)}"
@@ -257,13 +257,13 @@ def _make_data(server: Server, programs: Path, account: pwd.struct_passwd | None
             os.fsync(conf.fileno())
 
 
-def _check_version(server: Server, programs: Path, account: pwd.struct_passwd | None) -> None:
+def _check_version(server: Server, programs: Path, os_user: pwd.struct_passwd | None) -> None:
     version_file = server.data / "PG_VERSION"
     if not version_file.exists():
         raise LocalPostgresError(
             f"{server.data} is there but is no Postgres data folder. Move it away, or set LOCAL_POSTGRES_DIR."
         )
-    made_by, ours = version_file.read_text(encoding="ascii").strip(), major(programs, account)
+    made_by, ours = version_file.read_text(encoding="ascii").strip(), major(programs, os_user)
     if made_by != str(ours):
         raise LocalPostgresError(
             f"The data in {server.data} are of Postgres {made_by}, the programs in {programs} are {ours}. Set PG_BIN "

@@ -7,8 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from resources.local.account import give, run_as, whole_folder
 from resources.local.errors import LocalPostgresError
+from resources.local.os_user import atomic_folder, give, run_as
 from resources.settings import folder_of
 
 
@@ -51,34 +51,34 @@ def _program_of_pg_bin(folder: Path, name: str) -> Path:
     return (folder / name).absolute()
 
 
-def runnable_programs(home: Path, account: pwd.struct_passwd | None) -> Path:
+def runnable_programs(home: Path, os_user: pwd.struct_passwd | None) -> Path:
     """A folder with programs that the account can run: the one found, or a copy in the home if the account can't."""
     programs = binary("postgres").parent
-    if account is None or _can_run(programs, account):
+    if os_user is None or _can_run(programs, os_user):
         return programs
     if programs != _package_programs():
         raise LocalPostgresError(
-            f"As root, Postgres runs as {account.pw_name!r}, and {account.pw_name!r} can't run {programs / 'postgres'}."
+            f"As root, Postgres runs as {os_user.pw_name!r}, and {os_user.pw_name!r} can't run {programs / 'postgres'}."
             f" Set PG_BIN to programs that every account may run, or unset it."
         )
-    return _copied_programs(programs, home, account)
+    return _copied_programs(programs, home, os_user)
 
 
-def _can_run(programs: Path, account: pwd.struct_passwd) -> bool:
+def _can_run(programs: Path, os_user: pwd.struct_passwd) -> bool:
     try:
-        return run_as([programs / "postgres", "--version"], account).returncode == 0
+        return run_as([programs / "postgres", "--version"], os_user).returncode == 0
     except PermissionError:
         return False
 
 
-def _copied_programs(programs: Path, home: Path, account: pwd.struct_passwd) -> Path:
+def _copied_programs(programs: Path, home: Path, os_user: pwd.struct_passwd) -> Path:
     """Copy what a server needs of the package, at the same relative places: its programs find their libraries so."""
     package = programs.parents[1]
     version = (programs / "postgres").stat()
     target = home / f"binaries-{version.st_size}-{version.st_mtime_ns}"
     inside = programs.relative_to(package.parent)
     if not target.exists():
-        with whole_folder(target, account) as new:
+        with atomic_folder(target, os_user) as new:
             (new / inside).mkdir(parents=True)
             for name in ("postgres", "initdb", "pg_ctl"):
                 shutil.copy(programs / name, new / inside / name)
@@ -87,15 +87,15 @@ def _copied_programs(programs: Path, home: Path, account: pwd.struct_passwd) -> 
                 if folder.is_dir():
                     shutil.copytree(folder, new / folder.relative_to(package.parent), copy_function=shutil.copy)
             for path in new.rglob("*"):
-                give(path, account)
+                give(path, os_user)
         for older in home.glob("binaries-*"):
             if older != target:
                 shutil.rmtree(older, ignore_errors=True)
     return target / inside
 
 
-def major(programs: Path, account: pwd.struct_passwd | None) -> int:
-    result = run_as([programs / "postgres", "--version"], account)
+def major(programs: Path, os_user: pwd.struct_passwd | None) -> int:
+    result = run_as([programs / "postgres", "--version"], os_user)
     if result.returncode:
         raise LocalPostgresError(
             f"{programs / 'postgres'} does not run on this machine ({result.stdout.strip()}). Set PG_BIN to the folder "

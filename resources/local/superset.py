@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from resources.errors import ConfigurationError
-from resources.runtime.whole_file import whole_file
+from resources.runtime.atomic_file import atomic_file
 from resources.settings import CHECKOUT, LOCAL, folder_of
 
 CODE = CHECKOUT / "dashboards"
@@ -140,6 +140,6 @@ def _write_once(file: Path, text: str) -> bool:
         pass
     except OSError:  # `secret` says why it can't be read
         return False
-    with whole_file(file) as draft:
+    with atomic_file(file) as draft:
         draft.write_text(text, "utf-8")
     return True

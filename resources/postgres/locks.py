@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psycopg
 
 from resources.errors import ConfigurationError
-from resources.postgres.known_of import note_waited_for
+from resources.postgres.error_notes import note_waited_for
 from resources.postgres.refusals import CANCELLED, LOCK_TIMEOUT
 from resources.runtime.printable import printable
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import psycopg
 
-from resources.postgres.known_of import waited_for
+from resources.postgres.error_notes import waited_for
 
 CANCELLED = "57014"
 LOCK_TIMEOUT = "55P03"
@@ -38,7 +38,7 @@ _ADVICE = {
     "54000": "a value is too large for an index",
 }
 _TIMEOUT = "statement_timeout is over. Raise the role's limit: ALTER ROLE ... SET statement_timeout = 0"
-_BY_A_PERSON = "somebody cancelled the statement (pg_cancel_backend). Run it again when they are content"
+_BY_A_PERSON = "somebody cancelled the statement (pg_cancel_backend). Find out who did and why, then run it again"
 _WAITED = (
     "{} was over before that came. Wait for whoever holds it, and run this again. Where nobody is at it any more, as its "
     "machine is gone: SELECT pg_terminate_backend(its number)"
@@ -76,7 +76,7 @@ def explained(error: psycopg.Error, advice_for: Mapping[str, str] | None = None)
 
 
 def _cancelled(message: str, is_waiting: bool) -> str:
-    """By whom: only the text tells, and it may be in the server's language."""
+    """SQLSTATE 57014 does not say who cancelled. Only the message does, and it may be in the server's language."""
     if "statement timeout" in message:
         return _WAITED.format("statement_timeout") if is_waiting else _TIMEOUT
     return _BY_A_PERSON if "user request" in message else _BY_EITHER

@@ -47,7 +47,7 @@ SET LOCAL client_min_messages = warning;
 DROP SCHEMA IF EXISTS kaltura, university CASCADE;
 """
 # What is not in a backup is not noted as made, either: the views, and the rights of roles.
-_POURED = """
+_AFTER_LOAD = """
 RESET ALL;
 DELETE FROM kaltura.migrations WHERE name LIKE 'views/%' OR name = 'roles.sql';
 """
@@ -63,7 +63,7 @@ _HOW_TO_TRUST = (
 )
 
 
-class Keeper(Protocol):
+class RestoreHook(Protocol):
     """What of the warehouse that is there has to outlive its replacement."""
 
     def before(self, connection: psycopg.Connection) -> None:
@@ -86,7 +86,7 @@ def restore(
     file: Path,
     console: Console,
     *,
-    keeper: Keeper,
+    keeper: RestoreHook,
     tables: Sequence[Table],
     replace: bool = False,
     key: str = "",
@@ -106,7 +106,7 @@ def restore(
             had_roles = roles.are_noted(connection)
             patiently(connection, partial(_take_away, connection, views))
             _make_what_no_backup_holds(connection, manifest)
-            _pour(connection, url, file, manifest, console)
+            _load_dump(connection, url, file, manifest, console)
             _bring_up_to_date(connection, manifest, tables)
             views.restore()
             statistics.take_anew(connection)  # what follows looks people up in tables that nobody has sampled
@@ -139,7 +139,7 @@ def _make_what_no_backup_holds(connection: psycopg.Connection, manifest: Manifes
 
 def _bring_up_to_date(connection: psycopg.Connection, manifest: Manifest, tables: Sequence[Table]) -> None:
     _expect_rows(connection, manifest)
-    connection.execute(_POURED)
+    connection.execute(_AFTER_LOAD)
     Migrations(connection).apply(tables)
     connection.execute(_NO_ROW_VERSIONS)
 
@@ -189,7 +189,7 @@ def _refuse_to_lose_rows(connection: psycopg.Connection, replace: bool) -> None:
         raise BackupError(f"the warehouse holds rows: {there}. To put the backup in their place: --replace.")
 
 
-def _pour(connection: psycopg.Connection, url: str, file: Path, manifest: Manifest, console: Console) -> None:
+def _load_dump(connection: psycopg.Connection, url: str, file: Path, manifest: Manifest, console: Console) -> None:
     """The backup as SQL, from pg_restore to the driver. pg_restore itself is given no database and no secret."""
     out = [str(local_postgres.binary("pg_restore")), "--no-owner", "--no-privileges", "--file=-", "--", str(file)]
     with (

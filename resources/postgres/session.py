@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from resources.errors import ConfigurationError
 from resources.postgres import refusals
-from resources.postgres.known_of import note_what_stands, what_stands
+from resources.postgres.error_notes import note_what_stands, what_stands
 from resources.postgres.outages import is_outage
 from resources.postgres.url import libpq_url
 

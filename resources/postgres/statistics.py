@@ -63,8 +63,8 @@ def told_of(left: list[str]) -> str:
     if not left:
         return ""
     return (
-        f"What the planner knows of {', '.join(left)} (pg_stats) is of before, names and ids among it: this login may not "
-        "take it anew. Let the owner of the tables run: "
+        f"The planner's statistics of {', '.join(left)} (pg_stats) still hold values from before, names and ids included, and "
+        "this login may not gather them anew. Let the owner of the tables run: "
         f"ANALYZE {', '.join(left)};"
     )
 

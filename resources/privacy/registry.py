@@ -32,7 +32,7 @@ class PersonRegistry:
     ) -> list[str]:
         """Those of the ids that are not in the table, in the order of its key. Nobody else adds them meanwhile.
 
-        Of those that are, people who were erased by an e-mail that came later: rows of theirs from before it keep them there.
+        People who were erased later, by e-mail, are in the table by rows from before; their ids are among the result.
         """
         is_current = self._removals.get(account) == removals
         if is_current and not ids.difference(self._known[account]):

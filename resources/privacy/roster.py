@@ -119,9 +119,10 @@ def erased_among(
     suppressions: Suppressions,
     held: Mapping[str, Collection[str]] | None = None,
 ) -> set[Named]:
-    """Those who have been erased: known by the pseudonym of the id, or by one that is `held` of theirs.
+    """Listed people who have been erased: by the pseudonym of their id, or by one that is `held` for them.
 
-    Where a line has no id, by the e-mail of anybody who was erased; where it has one, by that which somebody was erased by.
+    A line without an id also matches by the e-mail of anybody who was erased; a line with one only by an e-mail that
+    somebody was erased by.
     """
     if not suppressions:
         return set()

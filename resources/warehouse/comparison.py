@@ -19,7 +19,7 @@ from resources.arrivals import Pull
 from resources.postgres import copy as copying
 from resources.table import Column, Kind, Table
 from resources.warehouse.statements import PARTITION_DATE, TableStatements
-from resources.warehouse.unnamed import unnamed
+from resources.warehouse.unidentified import still_identified
 
 _REACH = ("window_end", "ends_at")  # a session's rows are known up to the earlier of the two
 
@@ -77,11 +77,17 @@ def _knows_less(known: pd.DataFrame, pull: Pull) -> "npt.NDArray[np.bool_]":
 
 @dataclass(frozen=True)
 class Difference:
-    """Of sessions that the table has: rows that differ, rows that it lacks, and keys of rows that are not there now.
+    """How the rows that arrived of some sessions differ from those that the table has of them.
 
-    `spared` of these stay: they are `listed`, by keys that are null as far as they could not be read, or people who came as
-    nobody, `unnamed` of them. `superseded` are rows of nobody that say nothing else. `elsewhere` are the keys of rows that did
-    not arrive, whatever becomes of them, and are on another day than their session.
+    Attributes:
+        differing: rows that the table has with other values.
+        missing: rows that the table lacks.
+        vanished: keys of rows of the table that did not arrive and go.
+        spared: how many of those that did not arrive stay, because an unreadable line may be theirs (`listed`, whose keys are
+            null as far as they could not be read) or because Kaltura no longer identifies the person.
+        unnamed: how many of the spared are of the second kind.
+        superseded: rows of nobody that say nothing else.
+        elsewhere: keys of rows that did not arrive, whatever becomes of them, and are on another day than their session.
     """
 
     differing: pa.Table
@@ -114,7 +120,7 @@ class Difference:
         gone = vanished
         for those in listed:
             gone = gone.filter(pc.invert(_fitting(gone, those)))
-        if knows_people and (found := unnamed(arrived, existing, gone, merge.table)):
+        if knows_people and (found := still_identified(arrived, existing, gone, merge.table)):
             rest = cls.between(found.arrived, existing, [*listed, found.keys], merge, day, knows_people=False)
             superseded = arrived.num_rows - found.arrived.num_rows
             return replace(rest, unnamed=len(found.keys), superseded=superseded)

@@ -1,7 +1,7 @@
 """What an account's pulls are restricted to by its settings: recorded as of the last pull, and which loads are whole by it.
 
-A pull of everything has what is kept to among it, so its days stay whole whatever the settings say later. Others are whole
-only as long as the settings keep to just the ids that they were restricted to: with other settings the day lacks something.
+A pull without filters includes whatever the settings select, so its days stay whole when the settings change. Others are
+whole only as long as the settings select just the ids that they were restricted to: with other settings the day lacks something.
 Views, checks, `status` and the catching up all go by `loads.is_whole`.
 """
 

@@ -27,7 +27,7 @@ from resources.warehouse.comparison import Difference, Resolution, joined, known
 from resources.warehouse.kept_to import KeptTo, is_whole
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.rejects import RejectsLoad
-from resources.warehouse.statements import DAY, EXTRA, PARTITION_DATE, PARTNER, PEOPLE, TableStatements
+from resources.warehouse.statements import DAY_PARAMETER, EXTRA, PARTITION_DATE, PARTNER, PEOPLE, TableStatements
 
 LOADS_BEFORE = CHECKOUT / "sql" / "queries" / "loads_before.sql"
 
@@ -93,7 +93,7 @@ class TableLoad:
         of_day = {
             PARTNER: self.provenance.partner_id,
             "report_id": self.table.report_id,
-            DAY: self.day,
+            DAY_PARAMETER: self.day,
             PEOPLE: PEOPLE_FILTER,
         }
         loads = connection.cursor(row_factory=class_row(_Before))
@@ -151,7 +151,8 @@ class TableLoad:
         existing = self._existing([first, *self._existing_sessions] if first else [], before.newer_pull)
         partial = self._partial_rows(before)
         resolution = Resolution.on(self.rows, existing, partial, self.table, self.provenance.pull)
-        # Of an older pull, which knows more of these sessions, whom it names counts alone: in whatever order two come in.
+        # An older pull may know more of a session. Then the people it names count alone, so that the order of two pulls does
+        # not matter.
         difference = self._difference(resolution, knows_people=before.newer_pull is None)
         updated = self._update(difference.differing)
         removed = self._remove(difference.vanished)
@@ -219,14 +220,14 @@ class TableLoad:
         return self.connection.execute(self.merge.update_differing, {"load_id": self.load_id}).rowcount
 
     def _remove(self, keys: pa.Table) -> int:
-        """A row that a session no longer lists. Of a pull of some people nobody knows whom it left out."""
+        """Remove rows that a session no longer lists. A pull filtered by people removes nobody: it can't tell who is missing."""
         return self._of_keys(self.merge.remove_vanished, keys) if self.is_of_everybody else 0
 
     def _of_keys(self, statement: sql.Composed, keys: pa.Table | None) -> int:
         if keys is None or not keys.num_rows:
             return 0
         arrays = {name: copying.array_literal(keys[name]) for name in keys.column_names}
-        parameters = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, DAY: self.day, **arrays}
+        parameters = {PARTNER: self.provenance.partner_id, "load_id": self.load_id, DAY_PARAMETER: self.day, **arrays}
         return self.connection.execute(statement, parameters).rowcount
 
     def _copy(self, statement: sql.Composed, rows: pa.Table) -> None:

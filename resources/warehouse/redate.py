@@ -23,7 +23,7 @@ from resources.settings import CHECKOUT
 from resources.table import Table
 from resources.warehouse import kept_to
 from resources.warehouse.calendars import CalendarError, is_filled, record, recorded_timezone
-from resources.warehouse.covering import DayCoverage, LoadCoverage
+from resources.warehouse.coverage import DayCoverage, LoadCoverage
 
 FARTHEST = 3  # days between the names that one moment has in two zones: two at most, and one for the end of the day
 START = "session_start_time"

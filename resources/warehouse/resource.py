@@ -25,7 +25,7 @@ _SETTINGS = {
 }
 
 
-class Postgres(dg.ConfigurableResource["Postgres"]):
+class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
     """The warehouse. Without a URL: the checkout's private Postgres, started and brought up to date when first used."""
 
     tables: ClassVar[Sequence[Table]] = ()
@@ -40,7 +40,7 @@ class Postgres(dg.ConfigurableResource["Postgres"]):
     retention_days: str = Field(default="", description="For how many days names are kept. Empty or 0: for good.")
 
     @classmethod
-    def from_environment(cls) -> "Postgres":
+    def from_environment(cls) -> "WarehouseResource":
         """What is set is passed by name, so that the UI never shows the password in the URL, nor the key."""
         given: dict[str, Any] = {
             field: dg.EnvVar(name) for field, name in _SETTINGS.items() if os.environ.get(name, "").strip()

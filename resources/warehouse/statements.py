@@ -18,7 +18,7 @@ from resources.table import Kind, Table
 
 PARTNER = "partner_id"
 PARTITION_DATE = "partition_date"
-DAY, PEOPLE = "day", "people_filter"  # parameters of what is asked of a day
+DAY_PARAMETER, PEOPLE = "day", "people_filter"  # parameters of what is asked of a day
 EXTRA = "extra"
 PLACED = {
     PARTITION_DATE: Kind.DATE,
@@ -51,7 +51,7 @@ class TableStatements:
 
     @property
     def create_stage(self) -> sql.Composed:
-        """Of this transaction: a pooler hands the connection on. One that an earlier version has left is of an older shape."""
+        """Dropped at commit, as a pooler may hand the connection on; and before, as an earlier version left other stages."""
         return sql.SQL(
             "DROP TABLE IF EXISTS {}; CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DROP"
         ).format(self.stage, sql.Identifier(f"stage_{self.table.name}"), self.target)

@@ -34,7 +34,7 @@ from resources.warehouse.day import DayLoad
 from resources.warehouse.kept_to import KeptTo, keep_to
 from resources.warehouse.load import Load
 from resources.warehouse.provenance import Provenance
-from resources.warehouse.under_way import UnderWay
+from resources.warehouse.run_lock import RunLock
 
 _FILLED_WITH_THEM = ("changes", "loads", "people", "rejects")  # by a run, and read by views and the next day
 FORGET_OLD_LOADS = CHECKOUT / "sql" / "queries" / "forget_old_loads.sql"
@@ -71,7 +71,7 @@ class Warehouse:
     def __init__(self, url: str, privacy: Privacy = FULL) -> None:
         self.privacy = privacy
         self._registry = PersonRegistry()
-        self._under_way: UnderWay | None = None
+        self._under_way: RunLock | None = None
         self._may_have_lost_it = False
         self._has_old_samples = False
         self._samples_left: list[str] = []
@@ -93,7 +93,7 @@ class Warehouse:
     @contextmanager
     def loading(self, run_id: str) -> Iterator[None]:
         """While a run loads days: a restore waits for its end, or is refused. One that is under way is waited for."""
-        self._under_way = UnderWay(self.url, run_id)
+        self._under_way = RunLock(self.url, run_id)
         try:
             for attempt in outages.attempts(_is_outage):
                 with attempt:

@@ -111,7 +111,7 @@ LEFT JOIN LATERAL (
         count(*) FILTER (
             WHERE attendees.user_type = 'Guest' AND NOT analytics.is_nobody(attendees.user_id)
         ) AS guest_count,
-        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        -- NULL where attendees are listed without a time; 0 only where nobody is listed.
         CASE WHEN count(*) = 0 THEN 0 ELSE sum(attendees.meeting_view_time) END AS total_minutes,
         CASE
             WHEN count(*) FILTER (WHERE analytics.is_nobody(attendees.user_id)) = 0 THEN 0

@@ -137,7 +137,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE NOT analytics.is_nobody(attendees.user_id)) AS people_count,
-        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        -- NULL where attendees are listed without a time; 0 only where nobody is listed.
         CASE WHEN count(*) = 0 THEN 0 ELSE sum(attendees.meeting_view_time) END AS total_minutes,
         CASE
             WHEN count(*) FILTER (WHERE analytics.is_nobody(attendees.user_id)) = 0 THEN 0
@@ -163,7 +163,7 @@ COMMENT ON VIEW analytics.breakouts IS
 'One row for each session of each breakout room that report 6002 lists (account_id, room_id, '
 'reported_session_id), tied to its main session. Report 6000 lists most of them too: they are in '
 'sessions under session_id. '
-'A person is an id: who has two counts twice.';
+'A person is a user id: somebody with two ids counts twice.';
 COMMENT ON COLUMN analytics.breakouts.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.breakouts.reported_session_id IS
 'The session id that report 6002 gives: the breakout''s own or that of the main session. Unique '

@@ -150,7 +150,7 @@ audiences AS (
             )
         ) FILTER (WHERE NOT analytics.is_nobody(visitors.user_id)) AS people_count,
         sum(visitors.minutes) AS total_minutes,
-        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        -- NULL where attendees are listed without a time; 0 only where nobody is listed.
         CASE
             WHEN count(*) FILTER (WHERE analytics.is_nobody(visitors.user_id)) = 0 THEN 0
             ELSE sum(visitors.minutes) FILTER (WHERE analytics.is_nobody(visitors.user_id))
@@ -236,7 +236,7 @@ FROM known;
 COMMENT ON VIEW analytics.rooms IS
 'One row for each room that had a session (account_id, room_id), breakout rooms included: keep to '
 'NOT is_breakout before adding up. '
-'A person is an id: who has two counts twice, '
+'A person is a user id: somebody with two ids counts twice, '
 'and who was erased once a session.';
 COMMENT ON COLUMN analytics.rooms.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.rooms.room_id IS 'The room: the id of its Kaltura entry.';

@@ -207,7 +207,7 @@ LEFT JOIN LATERAL (
                 )
             END
         ) FILTER (WHERE NOT analytics.is_nobody(attendees.user_id)) AS people_count,
-        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        -- NULL where attendees are listed without a time; 0 only where nobody is listed.
         CASE WHEN count(*) = 0 THEN 0 ELSE sum(attendees.meeting_view_time) END AS total_minutes,
         CASE
             WHEN count(*) FILTER (WHERE analytics.is_nobody(attendees.user_id)) = 0 THEN 0
@@ -235,7 +235,7 @@ COMMENT ON VIEW analytics.logical_sessions IS
 'One row for each run of sessions of one room with no gap above five minutes and no change of a '
 'known host (account_id, room_id, logical_session_id): a host who dropped out and came back held '
 'one meeting, not two. With PII_MODE=none it is not known who hosts, and meetings of two hosts '
-'with no longer gap are one. A person is an id: who has two counts twice, and who was erased once '
+'with no longer gap are one. A person is a user id: somebody with two ids counts twice, and who was erased once '
 'a session.';
 COMMENT ON COLUMN analytics.logical_sessions.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.logical_sessions.logical_session_id IS

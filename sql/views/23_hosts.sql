@@ -165,7 +165,7 @@ LEFT JOIN LATERAL (  -- noqa: ST05
                 listeners.user_id
             )
         ) FILTER (WHERE NOT analytics.is_nobody(listeners.user_id)) AS people_count,
-        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        -- NULL where attendees are listed without a time; 0 only where nobody is listed.
         CASE WHEN count(*) = 0 THEN 0 ELSE sum(listeners.minutes) END AS total_minutes,
         CASE
             WHEN count(*) FILTER (WHERE analytics.is_nobody(listeners.user_id)) = 0 THEN 0
@@ -215,7 +215,7 @@ LEFT JOIN LATERAL (  -- noqa: ST05
 COMMENT ON VIEW analytics.hosts IS
 'One row for each host of main sessions (account_id, host_id), and one with host_id NULL for the '
 'sessions whose host Kaltura does not know. Breakouts are left out. '
-'A person is an id: who has two counts twice, '
+'A person is a user id: somebody with two ids counts twice, '
 'and who was erased once a session. Where you are shown ids, who held sessions before and after '
 'RETENTION_DAYS has two rows.';
 COMMENT ON COLUMN analytics.hosts.account_id IS 'The Kaltura account (partner id).';

@@ -254,7 +254,7 @@ LEFT JOIN LATERAL (
                     WHERE privacy.mode = 'none'
                 )
                 THEN
-                    -- Only of whom the first session does not have as they stand here is the pseudonym looked up.
+                    -- The pseudonym is looked up only of people whom the first session does not have under the same id.
                     count(
                         DISTINCT CASE
                             WHEN attendees.user_id = any(first_present.user_ids)

@@ -225,7 +225,7 @@ COMMENT ON VIEW analytics.concurrency_hourly IS
 'an hour without a row was empty only where calendar has the sessions of its day loaded. Sessions '
 'are exact; people are an upper bound, as no report has the times at which they joined and left. '
 'Breakouts are left out: they are held inside main sessions. '
-'A person is an id: who has two counts twice.';
+'A person is a user id: somebody with two ids counts twice.';
 COMMENT ON COLUMN analytics.concurrency_hourly.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.concurrency_hourly.hour_at IS
 'Start of the hour: a whole one in the time zone that the account''s days are cut in '

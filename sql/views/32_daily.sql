@@ -63,7 +63,7 @@ attendance_days AS (
         count(DISTINCT person_id) FILTER (
             WHERE NOT is_breakout AND is_identified AND is_guest
         ) AS guest_count,
-        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        -- NULL where attendees are listed without a time; 0 only where nobody is listed.
         CASE
             WHEN count(*) FILTER (WHERE NOT is_breakout) = 0 THEN 0
             ELSE sum(attended_minutes) FILTER (WHERE NOT is_breakout)
@@ -194,7 +194,7 @@ COMMENT ON VIEW analytics.daily IS
 'One row for each account and day from the first to the last that was loaded (account_id, '
 'session_date). Figures are 0 where nothing happened and NULL where the report that they come '
 'from is not loaded for the day. '
-'A person is an id: who has two counts twice, '
+'A person is a user id: somebody with two ids counts twice, '
 'and who was erased once a session.';
 COMMENT ON COLUMN analytics.daily.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.daily.session_date IS 'The local day on which the sessions started.';

@@ -91,7 +91,7 @@ LEFT JOIN LATERAL (  -- noqa: ST05
         count(DISTINCT attendance.person_id) FILTER (
             WHERE NOT attendance.is_breakout AND attendance.is_identified AND attendance.is_guest
         ) AS guest_count,
-        -- Of whom Kaltura gives no time, it is not known: 0 is where nobody is listed.
+        -- NULL where attendees are listed without a time; 0 only where nobody is listed.
         CASE
             WHEN count(*) FILTER (WHERE NOT attendance.is_breakout) = 0 THEN 0
             ELSE sum(attendance.attended_minutes) FILTER (WHERE NOT attendance.is_breakout)
@@ -162,7 +162,7 @@ COMMENT ON VIEW analytics.weekly IS
 'One row for each account and week, Monday to Sunday, from the first to the last of which a day '
 'was loaded (account_id, week_date). Figures add up the days that are loaded: '
 'missing_session_day_count and missing_attendance_day_count say how many are not. NULL where none '
-'is. A person is an id: who has two counts twice, '
+'is. A person is a user id: somebody with two ids counts twice, '
 'and who was erased once a session.';
 COMMENT ON COLUMN analytics.weekly.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.weekly.week_date IS 'The Monday that begins the week, in local days.';

@@ -114,7 +114,7 @@ CROSS JOIN
             ) AS active_student_count,
             count(*) FILTER (WHERE presence.is_attended) AS attended_count,
             count(*) FILTER (WHERE NOT presence.is_attended) AS absence_count
-        -- A student whom two courses of the department share with one session is in it once.
+        -- A student who is in two courses of the department that share a session counts once in it.
         FROM (
             SELECT
                 in_course.person_id,

@@ -17,12 +17,13 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from assets.reports import REPORTS
 from assets.room_report.asset import room_report
 from assets.university import UNIVERSITY
-from pipelines import history, retention
+from pipelines import retention
 from pipelines.definitions import defs
+from pipelines.instance import history
 from pipelines.sensors import abandoned_runs as abandoned
 from resources.runtime.processes import ProcessState, execution_tag, process_state
 from resources.settings import CHECKOUT
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 STARTING, STARTED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 FAILURE = dg.DagsterRunStatus.FAILURE
@@ -193,7 +194,7 @@ def test_a_run_says_which_process_it_is_whether_it_ends_well_or_not(
     here = dg.Definitions(
         assets=UNIVERSITY,
         jobs=[retention.retention, history.history, LISTS],
-        resources={"warehouse": Postgres(url=database)},
+        resources={"warehouse": WarehouseResource(url=database)},
     )
     run = here.resolve_job_def(name).execute_in_process(instance=instance, raise_on_error=False)
     found = instance.get_run_by_id(run.run_id)

@@ -25,7 +25,7 @@ from in_process import installed
 
 from assets.attendees import ATTENDEES
 from assets.pull.asset import kaltura_rooms
-from assets.pull.marks import ALREADY_LOADED_BY, MARKED_BY
+from assets.pull.materialization import ALREADY_LOADED_BY, MARKED_BY
 from assets.reports import REPORTS
 from pipelines.command_line import front_door
 from pipelines.schedules import nightly_check
@@ -253,7 +253,7 @@ def test_what_could_not_be_delivered_fails_the_tick_without_the_address_and_is_t
     assert SECRET not in watched.clock.cursor
 
 
-def test_nothing_listens(watched, monkeypatch) -> None:
+def test_a_webhook_that_refuses_the_connection_fails_the_tick_without_telling_its_address(watched, monkeypatch) -> None:
     break_a_day(watched.kaltura)
     watched.pull(DAYS)
     monkeypatch.setenv("ALERT_WEBHOOK_URL", f"http://127.0.0.1:9/{SECRET}")

@@ -32,7 +32,7 @@ from resources.local import postgres as local_postgres
 from resources.postgres import restore as restoring
 from resources.postgres.backup import BackupError, Manifest, back_up, checksum
 from resources.privacy.pseudonyms import FULL
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.runtime.drafts import remove_left_drafts
 from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
@@ -242,7 +242,7 @@ def test_a_signature_makes_no_backup_whole_that_is_not(key: str, database: str, 
                 database,
                 tmp_path / "a.dump",
                 Console(quiet=True),
-                keeper=KeptErasures(FULL, []),
+                keeper=ReapplyErasures(FULL, []),
                 tables=[],
                 key=key,
                 trust=not key,

@@ -20,7 +20,7 @@ from resources.postgres.locks import SCHEMA_LOCK
 from resources.postgres.migrations import migrate
 from resources.postgres.restore import restore
 from resources.privacy.pseudonyms import FULL
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.table import Table
 
 KALTURA = [f"comments on kaltura.{table.name}" for table in TABLES]
@@ -158,7 +158,7 @@ def test_a_backup_of_other_words_is_restored_with_those_of_today(
     sql.execute("COMMENT ON COLUMN kaltura.attendees.user_id IS 'as it was said'")
     quiet = Console(quiet=True)
     back_up(database, tmp_path / "a.dump", quiet, "")
-    restore(database, tmp_path / "a.dump", quiet, keeper=KeptErasures(FULL, TABLES), tables=TABLES, trust=True)
+    restore(database, tmp_path / "a.dump", quiet, keeper=ReapplyErasures(FULL, TABLES), tables=TABLES, trust=True)
     assert said(sql) == DECLARED
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from in_process import installed
 
-from assets.pull import marks
+from assets.pull import materialization
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, FIRST_WINDOW_DAYS, WIDEST_WINDOW_DAYS
 from assets.reports import REPORTS
 from pipelines import launch
@@ -69,7 +69,7 @@ def test_an_error_that_nobody_thought_of_costs_the_day_that_it_meets(
     """Of five days the second. Its own text may quote a row: it is not told."""
     days = Days(FIRST, FIRST + 4 * DAY)
     bad, others = FIRST + DAY, [FIRST, *Days(FIRST + 2 * DAY, days.last)]
-    upsert, picture = Warehouse.upsert, marks.picture
+    upsert, picture = Warehouse.upsert, materialization.picture
     loading: list[dt.date] = []
 
     def upserted(warehouse: Warehouse, day: dt.date, *more: Any) -> Any:
@@ -84,7 +84,7 @@ def test_an_error_that_nobody_thought_of_costs_the_day_that_it_meets(
         return picture(*more)
 
     monkeypatch.setattr(Warehouse, "upsert", upserted)
-    monkeypatch.setattr(marks, "picture", drawn)
+    monkeypatch.setattr(materialization, "picture", drawn)
     run = dagster.pull(days)
     assert not run.success
     assert {str(day) for day in others} == dagster.marked()

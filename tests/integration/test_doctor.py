@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from conftest import client_of
 
 from assets.reports import REPORTS
+from pipelines.account_doctor import AccountDoctor, reports_under_test
 from pipelines.command_line import front_door
-from pipelines.examination import Examination, reports_under_test
 from resources.kaltura import client as client_module
 from resources.kaltura.client import Client
 from resources.kaltura.doctor import history
@@ -579,7 +579,7 @@ def test_settings_are_named_and_their_values_are_not(environment: dict[str, str]
 
 def test_a_setting_that_can_not_be_read_stops_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("START_DATE", "soon")
-    found = list(Examination().findings())
+    found = list(AccountDoctor().findings())
     assert [finding.verdict for finding in found] == ["ok", "failed", "unknown"]
     assert "START_DATE='soon' is not a date" in found[1].found
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assets.attendees import ATTENDEES
-from assets.pull.doubt import Seen
+from assets.pull.empty_replies import RowsSeen
 from assets.pull.extract import Extract
 from assets.pull.filters import Filters
 from assets.pull.windows import Fetched, Windows
@@ -76,7 +76,7 @@ class Campus(Place):
     def run(self, first: int, last: int) -> dict[dt.date, EmptyReply]:
         """The days as a run asks for them, loaded; and those that failed."""
 
-        def of(days: Days, seen: Seen) -> Extract:
+        def of(days: Days, seen: RowsSeen) -> Extract:
             return self.asked((days.first - self.monday).days, (days.last - self.monday).days, seen=seen)
 
         days = [self.day(number) for number in range(first, last + 1)]

@@ -10,7 +10,7 @@ from resources.postgres.backup import back_up
 from resources.postgres.restore import restore
 from resources.privacy.ids import SharedEmail
 from resources.privacy.pseudonyms import is_pseudonym
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.university.lists import ENROLMENTS
 from simulator import Session, User, View
 from tests.integration.test_privacy import (
@@ -70,7 +70,7 @@ def test_an_older_backup_brings_nobody_back_who_was_erased_by_an_email_before_th
         connection.execute("UPDATE kaltura.privacy SET removals = removals + 1")
     all_loaded(url, written(tmp_path, enrolments=BY_EMAIL), WITH_KEY)
     assert erased(place, WITH_KEY, ADA.email)
-    kept = KeptErasures(WITH_KEY, TABLES)
+    kept = ReapplyErasures(WITH_KEY, TABLES)
     restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
     assert kept.people == 1
     assert found(TRACES, everything(place).encode()) == set()

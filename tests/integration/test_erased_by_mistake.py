@@ -14,7 +14,7 @@ from resources.privacy.people import record
 from resources.privacy.pseudonymise import pseudonymise
 from resources.privacy.pseudonyms import NOBODY as NOBODYS_IDS
 from resources.privacy.pseudonyms import is_pseudonym
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 from simulator import User
@@ -103,7 +103,7 @@ def test_an_email_that_a_list_has_beside_nobodys_id_erases_nobody_elses_rows(
         )
     back_up(place.warehouse.url, tmp_path / "listed.dump", Console(quiet=True), KEY)
     for name in ("listed.dump", "older.dump"):
-        kept = KeptErasures(WITH_KEY, TABLES)
+        kept = ReapplyErasures(WITH_KEY, TABLES)
         restore(
             place.warehouse.url,
             tmp_path / name,

@@ -17,7 +17,7 @@ from resources.postgres.restore import restore
 from resources.postgres.roles import apply_roles
 from resources.postgres.statistics import HAS_MAINTAIN
 from resources.privacy.erasure import erased_at
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from simulator import Fault, User, View
 from tests.integration.test_privacy import (
     ADA,
@@ -68,7 +68,7 @@ def test_a_person_is_nowhere_after_an_erasure_a_pull_and_the_restore_of_an_older
     assert found(TRACES, everything(place).encode()) == set()
     pull(place, privacy)
     assert found(TRACES, everything(place).encode()) == set()
-    kept = KeptErasures(privacy, TABLES)
+    kept = ReapplyErasures(privacy, TABLES)
     restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
     assert kept.people == 1
     assert found(TRACES | {privacy.of_account(1).pseudonym(ADA.user_id)}, everything(place).encode()) == set()
@@ -97,7 +97,7 @@ def test_pieces_of_broken_lines_which_may_be_a_part_of_a_name_go_with_the_person
     left = rows(place, raw)
     assert found({first, last, BOB.user_id}, str(left).encode()) == {BOB.user_id}
     assert counts["rejects"] == len(set(before) - set(left)) > 0
-    kept = KeptErasures(WITH_KEY, TABLES)
+    kept = ReapplyErasures(WITH_KEY, TABLES)
     file = tmp_path / "older.dump"
     restore(place.warehouse.url, file, Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
     assert rows(place, raw) == left
@@ -220,7 +220,7 @@ def test_a_restore_without_the_key_of_the_erased_restores_nothing(place: Place, 
     back_up(url, tmp_path / "older.dump", Console(quiet=True))
     erased(place, WITH_KEY)
     there = everything(place)
-    kept = KeptErasures(Privacy(), TABLES)
+    kept = ReapplyErasures(Privacy(), TABLES)
     with pytest.raises(BackupError, match="PII_KEY"):
         restore(url, tmp_path / "older.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, trust=True)
     assert everything(place) == there
@@ -303,7 +303,7 @@ def test_a_manifest_that_was_tampered_with_is_not_believed_and_runs_nothing(
     for trust, says in ((False, "not signed"), (True, "are missing")):
         with pytest.raises(BackupError, match=says):
             restore(
-                url, tmp_path / "a.dump", Console(quiet=True), keeper=KeptErasures(WITH_KEY, TABLES), tables=TABLES,
+                url, tmp_path / "a.dump", Console(quiet=True), keeper=ReapplyErasures(WITH_KEY, TABLES), tables=TABLES,
                 replace=True, key=KEY, trust=trust,
             )  # fmt: skip
     assert everything(place) == there

@@ -33,7 +33,7 @@ from resources.export.export import BATCH_ROWS, Asked, export
 from resources.export.files import EXCEL_ROWS, FORMATS, Excel, new_file
 from resources.postgres.roles import apply_roles
 from resources.postgres.session import DatabaseError
-from resources.runtime.whole_file import whole_file
+from resources.runtime.atomic_file import atomic_file
 from resources.table import UNKNOWN
 from tests.integration.test_roles import VIEWS
 
@@ -372,7 +372,7 @@ def test_a_full_disk_under_a_sheet_is_said_and_not_what_closing_it_met(seeded: s
     shutil.rmtree(tmp_path / "sheet")
 
     def fail() -> None:
-        with whole_file(tmp_path / "x.xlsx") as draft, new_file(draft, view, "xlsx") as file:
+        with atomic_file(tmp_path / "x.xlsx") as draft, new_file(draft, view, "xlsx") as file:
             file.close()  # so that closing it again fails as well
             raise ZeroDivisionError
 

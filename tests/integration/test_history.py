@@ -19,9 +19,9 @@ from in_process import installed
 
 from assets.partitions import PARTITIONS
 from assets.reports import REPORTS
-from pipelines import history
+from pipelines.instance import history
 from resources.kaltura.windows import DAY, Days
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from resources.warehouse.warehouse import FORGET_OLD_LOADS
 from simulator import University, serving
 
@@ -270,7 +270,9 @@ def test_the_nightly_job_goes_by_the_databases_clock_and_says_what_it_took(
     old = record(instance, 0, 1, {0, 1}, SUCCESS, old=True)
     record(instance, 0, 1, {0, 1}, SUCCESS)
     monkeypatch.setattr(history, "SETTINGS", replace(history.SETTINGS, history_days=30))
-    result = history.history.execute_in_process(instance=instance, resources={"warehouse": Postgres(url=database)})
+    result = history.history.execute_in_process(
+        instance=instance, resources={"warehouse": WarehouseResource(url=database)}
+    )
     assert result.success
     assert not instance.has_run(old)
     said = [entry.user_message for entry in instance.all_logs(result.run_id)]
@@ -283,6 +285,6 @@ def test_with_history_days_0_nothing_goes(
     old = record(instance, 0, 1, {0, 1}, SUCCESS, old=True)
     record(instance, 0, 1, {0, 1}, SUCCESS)
     monkeypatch.setattr(history, "SETTINGS", replace(history.SETTINGS, history_days=0))
-    resources = {"warehouse": Postgres(url=database)}
+    resources = {"warehouse": WarehouseResource(url=database)}
     assert history.history.execute_in_process(instance=instance, resources=resources).success
     assert instance.has_run(old)

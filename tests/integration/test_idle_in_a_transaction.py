@@ -17,7 +17,7 @@ from assets.university import UNIVERSITY
 from pipelines.command_line import front_door
 from resources.local import postgres as local_postgres
 from resources.postgres.backup import Manifest
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from tests.integration.test_university import written
 
 WAITS_SECONDS = 10
@@ -107,7 +107,7 @@ def by_the_command() -> None:
 
 
 def by_the_asset() -> None:
-    assert dg.materialize(UNIVERSITY, resources={"warehouse": Postgres.from_environment()}).success
+    assert dg.materialize(UNIVERSITY, resources={"warehouse": WarehouseResource.from_environment()}).success
 
 
 @pytest.mark.parametrize("load", [by_the_command, by_the_asset])

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from in_process import installed
 
 from assets.reports import REPORTS
-from pipelines import dagster_home
 from pipelines.command_line import front_door
+from pipelines.instance import dagster_home
 from resources.kaltura.windows import Days
 from resources.local import kaltura as standin
 from resources.settings import CHECKOUT

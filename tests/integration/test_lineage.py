@@ -7,8 +7,8 @@ import psycopg
 from assets.lineage import SCHEMA, report_specs, source_key, view_specs, views
 from assets.report import asset_key
 from assets.reports import REPORTS
-from pipelines import column_lineage
 from pipelines.definitions import defs
+from pipelines.pages import column_lineage
 from resources.settings import CHECKOUT
 
 COLUMNS = """

@@ -15,7 +15,7 @@ from resources.postgres.migrations import files
 from resources.postgres.restore import restore
 from resources.privacy.ids import SharedEmail
 from resources.privacy.pseudonyms import Privacy
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.university.lists import ENROLMENTS
 from simulator import Session, User, View
 from tests.integration.test_privacy import KEY, PSEUDONYMOUS, TABLES, WITH_KEY, Place, erased, everything, pull, rows
@@ -188,7 +188,7 @@ def test_who_is_erased_by_an_id_that_old_days_had_is_on_no_list(came: Place, tmp
     back_up(url, tmp_path / "a.dump", Console(quiet=True), KEY)
     assert erased(came, WITH_KEY, WORK.user_id)["university.enrolments"] == 1
     expect_gone(came, tmp_path, WORK)
-    kept = KeptErasures(WITH_KEY, TABLES)
+    kept = ReapplyErasures(WITH_KEY, TABLES)
     restore(url, tmp_path / "a.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
     expect_gone(came, tmp_path, WORK)
 

@@ -131,7 +131,7 @@ def test_in_mode_none_they_are_left_alone_as_nobody_can_be_found(place: Place) -
     assert enrolled(place.warehouse.url) == before
 
 
-def test_again_writes_nothing(place: Place) -> None:
+def test_registering_listed_people_twice_writes_nothing(place: Place) -> None:
     pull(place, WITH_KEY)
     filled(place)
     versions = "SELECT xmin::text, ctid::text, t::text FROM {} AS t ORDER BY 3"

@@ -13,7 +13,7 @@ from pipeline import free_port
 from assets import university
 from assets.university import REFUSED, UNIVERSITY, list_key
 from resources.university.lists import COURSES
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from tests.integration.test_university import CONTENT, OTHERS, Sensor, written
 from tests.integration.test_university import sensor as sensor
 from tests.integration.test_university import settings as settings
@@ -129,7 +129,7 @@ def failed(settings: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
         dg.materialize(
             UNIVERSITY,
             selection=[list_key(COURSES)],
-            resources={"warehouse": Postgres.from_environment()},
+            resources={"warehouse": WarehouseResource.from_environment()},
             instance=instance,
             raise_on_error=False,
         )

@@ -23,7 +23,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from resources.local import postgres as local_postgres
-from resources.local.account import is_own_number
+from resources.local.os_user import is_own_number
 from resources.local.postgres import LocalPostgresError
 
 CHECKOUT = Path(local_postgres.__file__).resolve().parents[2]

@@ -7,9 +7,9 @@ import psutil
 import psycopg
 import pytest
 
-from resources.local import access, account
+from resources.local import access, os_user
 from resources.local import postgres as local_postgres
-from resources.local.account import is_own_number
+from resources.local.os_user import is_own_number
 from tests.integration.test_local_postgres import a_place, as_root, as_user, ask, postmaster
 from tests.integration.test_local_postgres import own_environment as own_environment
 
@@ -37,7 +37,7 @@ def as_an_earlier_version_left_it(folder: Path) -> None:
     conf = server.data / "postgresql.conf"
     conf.write_text("\n".join(line for line in conf.read_text().splitlines() if "log_error_verbosity" not in line))
     for path in (server.data, server.sockets, server.log):
-        account.hand_over(path, account.pwd.getpwnam("nobody"))
+        os_user.hand_over(path, os_user.pwd.getpwnam("nobody"))
 
 
 def is_closed(folder: Path) -> bool:
@@ -100,7 +100,7 @@ def test_what_an_earlier_version_left_elsewhere_as_nobody_can_enter_the_checkout
         as_an_earlier_version_left_it(folder)
         home = local_postgres.find(folder).home
         assert not home.is_relative_to(tmp_path)
-        account.hand_over(home, account.pwd.getpwnam("nobody"))
+        os_user.hand_over(home, os_user.pwd.getpwnam("nobody"))
         local_postgres.start(folder)
         assert is_closed(folder)
         assert is_own_number(home.stat().st_uid)
@@ -117,14 +117,14 @@ def test_a_start_that_dies_while_it_hands_the_data_over_goes_on_the_next_time(
     as_an_earlier_version_left_it(folder)
     given = iter(range(after))
 
-    def dies(path: Path, to: account.pwd.struct_passwd | None) -> None:
+    def dies(path: Path, to: os_user.pwd.struct_passwd | None) -> None:
         if next(given, None) is None:
             raise KeyboardInterrupt
         give(path, to)
 
-    give = account.give
+    give = os_user.give
     with monkeypatch.context() as patched:
-        patched.setattr(account, "give", dies)
+        patched.setattr(os_user, "give", dies)
         with pytest.raises(KeyboardInterrupt):
             local_postgres.start(folder)
     local_postgres.start(folder)

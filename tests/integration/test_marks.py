@@ -22,15 +22,15 @@ from rich.console import Console
 
 import pipelines.status
 from assets.partitions import PARTITIONS
-from assets.pull.marks import MARKED_BY
+from assets.pull.materialization import MARKED_BY
 from assets.reports import REPORTS
 from pipelines import catch_up
 from pipelines.command_line import front_door
-from pipelines.mend import mend
+from pipelines.instance.mend import mend
 from pipelines.status import MISSING, NOT_MARKED, NOT_THERE, status
 from resources.kaltura.windows import DAY, Days
 from resources.postgres.backup import back_up
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from simulator import DEMO, University, serving
 
 ACCOUNT = DEMO.partner_id
@@ -135,12 +135,12 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
             assert {"inserted", "window", MARKED_BY} <= newest.metadata.keys()
 
         usual = Days(LAST - DAY, LAST)
-        missing = catch_up.days_to_pull(records.instance, Postgres(url=records.url), ACCOUNT, usual)
+        missing = catch_up.days_to_pull(records.instance, WarehouseResource(url=records.url), ACCOUNT, usual)
         assert missing == [Days(lost.first, usual.first - DAY)]
         for days in (usual, *missing):
             assert dagster.pull(days).success
         code, text = said()
-        assert "Nothing is to be mended." in text
+        assert "The warehouse and Dagster agree." in text
         assert code == 0
 
 
@@ -173,14 +173,14 @@ def test_marks_that_are_all_that_is_left_of_a_lost_history_bring_it_back_until_t
     code, text = said()
     assert code == 1
     assert f"{NOT_THERE}: 6 days: {lost.first} to {lost.last}" in text
-    asked = catch_up.days_to_pull(records.instance, Postgres(url=records.url), ACCOUNT, Days(LAST, LAST))
+    asked = catch_up.days_to_pull(records.instance, WarehouseResource(url=records.url), ACCOUNT, Days(LAST, LAST))
     assert asked == [lost]
 
     _, text = said("--mend")
 
     assert f"nothing brings back by itself, as no load is known before them: {lost.first} to {lost.last}" in text
     assert f"python -m pipelines pull --from {lost.first} --to {lost.last}" in text
-    assert catch_up.days_to_pull(records.instance, Postgres(url=records.url), ACCOUNT, Days(LAST, LAST)) == []
+    assert catch_up.days_to_pull(records.instance, WarehouseResource(url=records.url), ACCOUNT, Days(LAST, LAST)) == []
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
@@ -200,7 +200,7 @@ def test_which_days_nothing_brings_back_is_said_before_a_mark_goes_so_that_no_in
         waiting.append(records.sql.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {idle}").fetchone()[0])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipelines.mend._mark", interrupted)
+    monkeypatch.setattr("pipelines.instance.mend._mark", interrupted)
     code, text = said("--mend", *words)
     assert code == 130
     assert waiting == [0]

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from in_process import installed
 
 from assets.checks import missing_days as check
-from assets.pull.doubt import Seen
+from assets.pull.empty_replies import RowsSeen
 from assets.pull.extract import Extract
 from assets.pull.windows import BAD_DAYS_IN_A_ROW, NotAsked, Windows
 from assets.reports import REPORTS
@@ -33,7 +33,7 @@ from pipelines.status import days_with_loads, held
 from resources.arrivals import Pull
 from resources.kaltura.errors import BadReply, ColumnMissing, Unavailable
 from resources.kaltura.windows import DAY, Days, stretches
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from simulator import DEMO, Fault, University, serving
 
 ACCOUNT = DEMO.partner_id
@@ -83,7 +83,7 @@ def tick(instance: dg.DagsterInstance, url: str, day: dt.date) -> list[Days]:
         instance,
         scheduled_execution_time=dt.datetime.combine(day, dt.time(4, 30), dt.UTC),
         repository_def=defs.get_repository_def(),
-        resources={"warehouse": Postgres(url=url)},
+        resources={"warehouse": WarehouseResource(url=url)},
     ) as context:
         requests = daily_pull.evaluate_tick(context).run_requests
     assert len({request.run_key for request in requests}) == len(requests)  # else Dagster takes them for one
@@ -353,7 +353,7 @@ def test_every_day_that_can_be_loaded_is_within_some_nights_whatever_days_never_
     asked: set[dt.date] = set()
     attempts = itertools.count(1)
 
-    def extracted(days: Days, seen: Seen) -> Extract:
+    def extracted(days: Days, seen: RowsSeen) -> Extract:
         if is_down:
             raise Unavailable("down")
         for day in days:
@@ -395,11 +395,11 @@ def test_days_behind_three_that_never_come_are_loaded_by_real_runs(fault: Fault,
             noon = int(_begins(day).timestamp()) + 16 * 3600  # later than the grace of the day before
             kaltura.faults.add(dataclasses.replace(fault, covers=noon))
         for _ in range(2):
-            for days in catch_up.days_to_pull(instance, Postgres(url=database), ACCOUNT, usual):
+            for days in catch_up.days_to_pull(instance, WarehouseResource(url=database), ACCOUNT, usual):
                 dagster.pull(days)
         assert [*check.missing(connection, ACCOUNT, usual.last)] == bad
         kaltura.faults.clear()
-        again = catch_up.days_to_pull(instance, Postgres(url=database), ACCOUNT, usual)
+        again = catch_up.days_to_pull(instance, WarehouseResource(url=database), ACCOUNT, usual)
         assert again == stretches(bad)
         assert all(dagster.pull(days).success for days in again)
         assert check.missing(connection, ACCOUNT, usual.last) == {}
@@ -417,7 +417,7 @@ def test_a_gap_comes_back_by_real_runs(database: str) -> None:
         assert dagster.pull(Days(FIRST, FIRST)).success
         assert dagster.pull(Days(last, last)).success
         for _ in range(2):
-            for days in catch_up.days_to_pull(instance, Postgres(url=database), ACCOUNT, Days(last, last), 5):
+            for days in catch_up.days_to_pull(instance, WarehouseResource(url=database), ACCOUNT, Days(last, last), 5):
                 assert dagster.pull(days).success
         assert check.missing(connection, ACCOUNT, last) == {}
         assert stretches(row[0] for row in connection.execute("SELECT partition_date FROM kaltura.loads")) == [

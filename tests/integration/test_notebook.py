@@ -20,7 +20,7 @@ def run(database: str) -> str:
     return printed
 
 
-def test_it_lists_the_rooms_of_the_newest_four_weeks_and_no_person(database: str) -> None:
+def test_the_notebook_lists_the_rooms_of_the_newest_four_weeks_and_no_person(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         fill(connection)
         people = connection.execute("SELECT user_id, user_name, user_email FROM kaltura.attendees").fetchall()

@@ -27,7 +27,7 @@ from dagster._core.scheduler.instigation import (
 from dagster_ui import ASSETS, BACKFILL, Ui
 from pipeline import CHECKOUT, Pipeline, free_port, wait_until
 
-from pipelines.dagster_examination import EXPECTED, findings
+from pipelines.instance.dagster_doctor import EXPECTED, findings
 from pipelines.run_days import PULLS
 from resources.kaltura.doctor.probe import Finding
 from resources.settings import output_folder

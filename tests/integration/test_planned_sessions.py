@@ -96,7 +96,7 @@ CASES: dict[str, tuple[list[tuple[int, int | None]], list[tuple[int, int]], list
 
 
 @pytest.mark.parametrize(("sessions", "plans", "wanted"), CASES.values(), ids=CASES)
-def test_a_plan_is_held_by(
+def test_a_plan_is_held_by_the_session_that_overlaps_it_most(
     sessions: list[tuple[int, int | None]],
     plans: list[tuple[int, int]],
     wanted: list[tuple[str | None, str | None]],

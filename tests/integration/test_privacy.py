@@ -646,7 +646,9 @@ def test_erase_of_somebody_unknown_says_so_and_fails(installation: Pipeline) -> 
     ],
     ids=["without a key", "of all that nobody knows", "with nobody to ask"],
 )
-def test_erase_refuses(words: list[str], more: dict[str, str], says: str, installation: Pipeline, place: Place) -> None:
+def test_erase_without_a_key_a_person_or_a_confirmation_changes_nothing(
+    words: list[str], more: dict[str, str], says: str, installation: Pipeline, place: Place
+) -> None:
     there = versions(place)
     assert says in " ".join(command(installation, "erase", *words, succeeds=False, **more).split())
     assert versions(place) == there

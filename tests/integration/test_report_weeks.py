@@ -11,7 +11,7 @@ from assets.room_report.asset import room_report
 from pipelines.definitions import defs
 from pipelines.schedules import weekly_report
 from resources.kaltura.windows import DAY
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from tests.integration.test_missed_days import ACCOUNT, load
 from tests.integration.test_missed_days import books as books
 
@@ -51,7 +51,7 @@ def asked_for(books: SimpleNamespace) -> list[int]:
         books.instance,
         scheduled_execution_time=dt.datetime.combine(MONDAY, dt.time(6, 30), dt.UTC),
         repository_def=defs.get_repository_def(),
-        resources={"warehouse": Postgres(url=books.url)},
+        resources={"warehouse": WarehouseResource(url=books.url)},
     ) as context:
         requests = weekly_report.evaluate_tick(context).run_requests
     return [(MONDAY - dt.date.fromisoformat(str(request.partition_key))).days // 7 for request in requests]

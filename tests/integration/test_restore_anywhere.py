@@ -254,7 +254,9 @@ def private(tmp_path: Path) -> Iterator[Path]:
     local_postgres.remove(tmp_path / "private")
 
 
-def test_it_is_the_first_thing_that_a_new_checkout_does(filled: str, private: Path, load: Load, tmp_path: Path) -> None:
+def test_a_restore_is_the_first_thing_that_a_new_checkout_does(
+    filled: str, private: Path, load: Load, tmp_path: Path
+) -> None:
     """`make restore FILE=...` with nothing set: it makes the private Postgres."""
     (tmp_path / "home").mkdir()
     settings = {

@@ -28,7 +28,7 @@ from resources.postgres.locks import LockedByAnother
 from resources.postgres.restore import restore
 from resources.postgres.session import DatabaseError, opened
 from resources.privacy.pseudonyms import FULL
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
 
@@ -44,7 +44,7 @@ def dagster(database: str) -> Iterator[SimpleNamespace]:
 
 
 def put_back(url: str, file: Path) -> None:
-    kept = KeptErasures(FULL, TABLES)
+    kept = ReapplyErasures(FULL, TABLES)
     restore(url, file, QUIET, keeper=kept, tables=TABLES, replace=True, trust=True)
 
 
@@ -154,7 +154,7 @@ def test_a_day_that_was_marked_and_taken_away_again_fails_the_run_by_name(dagste
     assert "This may pass" in said
 
 
-class SlowToEnd(KeptErasures):
+class SlowToEnd(ReapplyErasures):
     """Of a restore that has put all back and has not committed, until it is let."""
 
     def __init__(self) -> None:

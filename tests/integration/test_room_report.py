@@ -21,7 +21,7 @@ from assets.room_report.figures import accounts, figures
 from assets.room_report.language import Language
 from assets.room_report.page import page
 from resources.settings import REPORT_LANGUAGES, SettingError
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from simulator import University, serving
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -525,7 +525,7 @@ def test_without_data_the_command_says_what_to_run_first(pipeline: Pipeline) -> 
 def test_without_data_the_asset_fails_and_says_what_to_materialize_first(database: str) -> None:
     result = dg.materialize(
         [room_report],
-        resources={"warehouse": Postgres(url=database)},
+        resources={"warehouse": WarehouseResource(url=database)},
         partition_key=str(DAYS[0]),
         raise_on_error=False,
     )
@@ -542,7 +542,7 @@ def test_a_folder_that_can_not_be_written_to_is_named_with_its_setting(
     monkeypatch.setenv("REPORT_DIR", str(tmp_path / "file" / "reports"))
 
     with pytest.raises(SettingError, match="REPORT_DIR="):
-        dg.materialize([room_report], resources={"warehouse": Postgres(url=database)}, partition_key=str(WEEK))
+        dg.materialize([room_report], resources={"warehouse": WarehouseResource(url=database)}, partition_key=str(WEEK))
 
 
 def test_each_account_has_a_file_of_its_own(
@@ -550,7 +550,9 @@ def test_each_account_has_a_file_of_its_own(
 ) -> None:
     monkeypatch.setenv("REPORT_DIR", str(tmp_path / "reports"))
 
-    result = dg.materialize([room_report], resources={"warehouse": Postgres(url=database)}, partition_key=str(WEEK))
+    result = dg.materialize(
+        [room_report], resources={"warehouse": WarehouseResource(url=database)}, partition_key=str(WEEK)
+    )
 
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == [
         "room-report-101-2026-10-05.html",
@@ -573,7 +575,7 @@ def test_where_an_account_is_configured_its_report_alone_is_written_in_its_langu
 ) -> None:
     """Each account's schedule has a language of its own, and writes over no other account's report."""
     monkeypatch.setenv("REPORT_DIR", str(tmp_path))
-    warehouse = {"warehouse": Postgres(url=database)}
+    warehouse = {"warehouse": WarehouseResource(url=database)}
     for account, language in ((101, "de"), (202, "en")):
         monkeypatch.setenv("KALTURA_PARTNER_ID", str(account))
         monkeypatch.setenv("REPORT_LANGUAGE", language)
@@ -590,7 +592,7 @@ def test_a_configured_account_of_which_nothing_was_loaded_has_no_report_though_o
 ) -> None:
     monkeypatch.setenv("REPORT_DIR", str(tmp_path))
     monkeypatch.setenv("KALTURA_PARTNER_ID", "404")
-    warehouse = {"warehouse": Postgres(url=database)}
+    warehouse = {"warehouse": WarehouseResource(url=database)}
     result = dg.materialize([room_report], resources=warehouse, partition_key=str(WEEK), raise_on_error=False)
     [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert failure.user_failure_data is not None

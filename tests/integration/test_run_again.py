@@ -10,7 +10,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from in_process import installed
 
-from assets.pull.marks import ALREADY_LOADED_BY
+from assets.pull.materialization import ALREADY_LOADED_BY
 from assets.reports import REPORTS
 from resources.kaltura.windows import DAY, Days
 from simulator import University, serving

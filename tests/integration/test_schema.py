@@ -7,8 +7,8 @@ import pytest
 
 from assets.report import Report
 from assets.reports import REPORTS
-from pipelines import dbt_sources
-from pipelines.data_dictionary import PATH, Column, columns, page
+from pipelines.pages import dbt_sources
+from pipelines.pages.data_dictionary import PATH, Column, columns, page
 from resources.university.lists import ACCOUNT, DEFAULTS, LISTS, UniversityList
 
 IDENTITY = "partner_id"

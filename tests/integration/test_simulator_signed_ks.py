@@ -53,7 +53,7 @@ def asked(kaltura: Running, ks: str) -> dict[str, object]:
     return dict(httpx.post(f"{kaltura.base_url}{GET}", data={"ks": ks, "format": "1"}).json())
 
 
-def test_it_may_ask_for_reports_and_says_whose_it_is(kaltura: Running) -> None:
+def test_an_admin_ks_may_ask_for_reports_and_says_whose_it_is(kaltura: Running) -> None:
     ks = signed(privileges={"edit": "*", "disableentitlement": ""})
     client = Client(kaltura.base_url, Credentials(str(DEMO.partner_id), ks=ks))
     assert client.ask(Query(ROOMS, DAY), RequestStats()).rows.frame.empty
@@ -63,7 +63,7 @@ def test_it_may_ask_for_reports_and_says_whose_it_is(kaltura: Running) -> None:
     assert told["partnerId"] == DEMO.partner_id
 
 
-def test_that_of_a_user_may_not(kaltura: Running) -> None:
+def test_a_user_ks_may_not_ask_for_reports(kaltura: Running) -> None:
     client = Client(kaltura.base_url, Credentials(str(DEMO.partner_id), ks=signed(kind=0)))
     with pytest.raises(KalturaError, match="SERVICE_FORBIDDEN"):
         client.ask(Query(ROOMS, DAY), RequestStats())
@@ -92,7 +92,7 @@ def test_one_that_has_ended_is_told_from_one_that_can_not_be_read(kaltura: Runni
     assert dict(told["args"])["KSID"] == "EXPIRED"  # type: ignore[call-overload]
 
 
-def test_it_can_be_ended_before_its_time(kaltura: Running) -> None:
+def test_a_signed_ks_can_be_ended_before_its_time(kaltura: Running) -> None:
     ks = signed()
     assert asked(kaltura, ks)["userId"] == "ada.example"
     httpx.post(f"{kaltura.base_url}/api_v3/service/session/action/end", data={"ks": ks, "format": "1"})

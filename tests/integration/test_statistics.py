@@ -17,7 +17,7 @@ from resources.postgres.restore import restore
 from resources.postgres.roles import apply_roles
 from resources.postgres.statistics import HAS_MAINTAIN
 from resources.privacy.pseudonyms import FULL
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from simulator import University, serving
 from tests.integration.test_backup import FIRST
 from tests.integration.test_backup import kaltura as kaltura
@@ -121,7 +121,7 @@ def test_a_migration_that_makes_indexes_over_expressions_samples_their_tables(
     assert "timetable" not in sampled(url)  # of which no such index was made
 
 
-class Looks(KeptErasures):
+class Looks(ReapplyErasures):
     """Sees of which tables the planner knows something when people are about to be erased from them."""
 
     sampled: set[str]

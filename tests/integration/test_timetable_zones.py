@@ -23,7 +23,7 @@ from pipelines.sensors import changed_lists as changed_lists_module
 from pipelines.sensors.changed_lists import changed_lists
 from resources.kaltura.windows import Calendar
 from resources.warehouse.calendars import CalendarError, require_timezone
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from tests.integration.test_course_views import LOADS, SESSION
 from tests.integration.test_university import Sensor, held, materialized, written
 from tests.integration.test_university import settings as settings
@@ -210,7 +210,9 @@ def test_the_sensor_waits_for_redate_and_says_so_and_redate_says_that_the_timeta
         installation.set_zone("Europe/Berlin")
         os.utime(settings / "timetable.csv", (0, 1))
         skipped = changed_lists(
-            dg.build_sensor_context(instance, sensor.cursor, resources={"warehouse": Postgres.from_environment()})
+            dg.build_sensor_context(
+                instance, sensor.cursor, resources={"warehouse": WarehouseResource.from_environment()}
+            )
         )
         assert isinstance(skipped, dg.SkipReason)
         assert "python -m pipelines redate" in str(skipped.skip_message)

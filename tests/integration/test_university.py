@@ -30,12 +30,12 @@ from resources.postgres.restore import restore
 from resources.postgres.session import opened
 from resources.privacy.people import PrivacyError
 from resources.privacy.pseudonyms import FULL, Privacy
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.university.lists import COURSES, ENROLMENTS, LISTS, UniversityList
 from resources.university.load import Loaded, load, read_list
 from resources.university.read import ListRefused
 from resources.warehouse.accounts import forget_account
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from tests.integration.test_privacy import (
     ADA,
     BOB,
@@ -239,7 +239,7 @@ def test_an_older_backup_with_lists_brings_nobody_back(place: Place, tmp_path: P
         url,
         tmp_path / "a.dump",
         Console(quiet=True),
-        keeper=KeptErasures(WITH_KEY, TABLES),
+        keeper=ReapplyErasures(WITH_KEY, TABLES),
         tables=TABLES,
         replace=True,
         key=KEY,
@@ -377,7 +377,9 @@ def test_the_command_says_where_it_looks_for_lists(
 
 
 def materialized(*, succeeds: bool) -> dg.ExecuteInProcessResult:
-    result = dg.materialize(UNIVERSITY, resources={"warehouse": Postgres.from_environment()}, raise_on_error=False)
+    result = dg.materialize(
+        UNIVERSITY, resources={"warehouse": WarehouseResource.from_environment()}, raise_on_error=False
+    )
     assert result.success is succeeds
     return result
 
@@ -406,7 +408,7 @@ def test_a_refused_list_fails_its_asset_with_the_line_and_holds_up_no_other(sett
 def test_a_refused_list_is_told_by_an_alert(settings: Path) -> None:
     written(settings, enrolments=f"course_id,person_id\nc1,{ADA.user_id}\nc1,\n")
     with dg.DagsterInstance.ephemeral() as instance:
-        job = dg.Definitions(UNIVERSITY, resources={"warehouse": Postgres.from_environment()})
+        job = dg.Definitions(UNIVERSITY, resources={"warehouse": WarehouseResource.from_environment()})
         run = job.resolve_implicit_global_asset_job_def()
         run.execute_in_process(instance=instance, raise_on_error=False, asset_selection=[list_key(ENROLMENTS)])
         [(subject, incident)] = collect(instance, None, 0, time.time()).once
@@ -428,7 +430,7 @@ class Sensor:
     def look(self, *, carry_out: bool = True) -> set[str]:
         """The lists that were asked for."""
         self.now += 60
-        warehouse = {"warehouse": Postgres.from_environment()}
+        warehouse = {"warehouse": WarehouseResource.from_environment()}
         result = changed_lists(dg.build_sensor_context(self.instance, cursor=self.cursor, resources=warehouse))
         if isinstance(result, dg.SkipReason):
             return set()
@@ -442,7 +444,7 @@ class Sensor:
             dg.materialize(
                 UNIVERSITY,
                 selection=keys,
-                resources={"warehouse": Postgres.from_environment()},
+                resources={"warehouse": WarehouseResource.from_environment()},
                 instance=self.instance,
                 raise_on_error=False,
                 tags=self.tags,
@@ -583,7 +585,7 @@ def begun_anew(url: str, new_database: Callable[[], str], folder: Path) -> str:
 def restored(url: str, new_database: Callable[[], str], folder: Path) -> str:
     """To what it was before the lists were loaded."""
     back_up(new_database(), folder / "before.dump", Console(quiet=True))
-    keeper = KeptErasures(FULL, TABLES)
+    keeper = ReapplyErasures(FULL, TABLES)
     restore(url, folder / "before.dump", Console(quiet=True), keeper=keeper, tables=TABLES, replace=True, trust=True)
     return url
 

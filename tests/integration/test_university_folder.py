@@ -13,13 +13,13 @@ from pipelines.sensors.changed_lists import changed_lists
 from resources import settings as settings_module
 from resources.settings import SettingError, report_folder, university_folder
 from resources.university.lists import LISTS
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 from tests.integration.test_university import settings as settings
 from tests.integration.test_university import written
 
 
 def look() -> dg.SensorResult | dg.SkipReason:
-    resources = {"warehouse": Postgres.from_environment()}
+    resources = {"warehouse": WarehouseResource.from_environment()}
     with dg.DagsterInstance.ephemeral() as instance:
         result = changed_lists(dg.build_sensor_context(instance, resources=resources))
     assert isinstance(result, dg.SensorResult | dg.SkipReason)

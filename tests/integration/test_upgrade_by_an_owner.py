@@ -15,7 +15,7 @@ from resources.postgres.migrations import MigrationError, Migrations, files, mig
 from resources.postgres.restore import restore
 from resources.postgres.session import connect
 from resources.privacy.pseudonyms import FULL
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from tests.integration.test_migrate import changed_copy, described, outdated
 
 OWNER, ANN, READER = "test_upgrade_owner", "test_upgrade_ann", "test_upgrade_reader"
@@ -158,7 +158,7 @@ def test_a_login_that_only_loads_is_told_that_the_schema_wants_its_owner(owned: 
 
 
 def put_back(url: str, file: Path) -> None:
-    kept = KeptErasures(FULL, TABLES)
+    kept = ReapplyErasures(FULL, TABLES)
     restore(as_role(url, OWNER), file, QUIET, keeper=kept, tables=TABLES, replace=True, trust=True)
 
 

@@ -17,7 +17,7 @@ from resources.postgres.locks import LockedByAnother
 from resources.postgres.migrations import migrate
 from resources.postgres.restore import restore
 from resources.privacy.pseudonyms import FULL
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from tests.integration.test_migrate import outdated
 
 QUIET = Console(quiet=True)
@@ -29,7 +29,7 @@ def migrated(url: str, folder: Path) -> None:
 
 
 def restored(url: str, folder: Path) -> None:
-    kept = KeptErasures(FULL, TABLES)
+    kept = ReapplyErasures(FULL, TABLES)
     restore(url, folder / "a.dump", QUIET, keeper=kept, tables=TABLES, replace=True, trust=True)
 
 

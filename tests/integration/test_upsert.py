@@ -332,7 +332,7 @@ def test_what_a_line_that_can_not_be_used_may_stand_for_is_not_removed(place: Pl
     [(PSEUDONYMOUS, False), (NONE, False), (WITH_KEY, True), (PSEUDONYMOUS, True), (AGED, True)],
     ids=["pseudonymous", "none", "full, erased", "pseudonymous, erased", "past retention, erased"],
 )
-def test_nor_is_it_where_people_are_known_by_pseudonyms_which_may_be_their_sessions(
+def test_an_unusable_line_removes_nobody_where_ids_are_pseudonyms_of_a_session(
     place: Place,
     privacy: Privacy,
     is_erased: bool,

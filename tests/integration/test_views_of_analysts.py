@@ -13,7 +13,7 @@ from resources.postgres.migrations import MigrationError, migrate
 from resources.postgres.restore import restore
 from resources.privacy.erasure import erase
 from resources.privacy.people import require_mode
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from tests.integration.test_migrate import outdated
 from tests.integration.test_privacy import KEY, WITH_KEY
 from tests.integration.test_roles import ADA, ANALYST, TRACES, acting_as
@@ -103,7 +103,7 @@ def test_a_restored_backup_fills_them_once_those_who_were_erased_since_are_out(
     assert named(sql) == set(TRACES)
     with sql.transaction():
         assert erase(sql, WITH_KEY.of_account(1), TABLES, ADA.user_id)
-    kept = KeptErasures(WITH_KEY, TABLES)
+    kept = ReapplyErasures(WITH_KEY, TABLES)
     restore(filled, tmp_path / "a.dump", Console(quiet=True), keeper=kept, tables=TABLES, replace=True, key=KEY)
     assert kept.people == 1
     assert all(held(sql).values())

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from pipelines.guarded_webserver import SameSite
+from pipelines.instance.guarded_webserver import SameSite
 
 
 async def answered(_: Request) -> PlainTextResponse:

@@ -15,11 +15,11 @@ from pandas.testing import assert_frame_equal
 
 from assets.attendees import ATTENDEES
 from assets.breakout_sessions import BREAKOUT_SESSIONS
-from assets.pull.doubt import Seen
+from assets.pull.carried_over import CarriedOver
+from assets.pull.empty_replies import RowsSeen
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
 from assets.pull.stages import Stage
-from assets.pull.undated import Undated
 from assets.pull.usable import MostlyUnusable
 from assets.pull.windows import Windows
 from assets.report import ENTRY_IDS, Report
@@ -135,7 +135,7 @@ class Place:
         """As a run does: as many days at once as replies let expect."""
         days = [self.day(number) for number in range(first, last + 1)]
 
-        def asked(these: Days, seen: Seen) -> Extract:
+        def asked(these: Days, seen: RowsSeen) -> Extract:
             return self.bring((these.first - self.monday).days, (these.last - self.monday).days, seen=seen)
 
         outcomes = [fetched.outcome for fetched in Windows(asked, self.kaltura.row_cap).fetched(days)]
@@ -145,7 +145,7 @@ class Place:
         return outcomes  # type: ignore[return-value]
 
     def write(self, extracted: Extract) -> None:
-        undated = Undated()
+        undated = CarriedOver()
         for day in extracted.days:
             arrivals = undated.given_to(extracted.by_day[day])
             undated.loaded(self.warehouse.upsert(day, arrivals, Provenance(1, extracted.pull)))

@@ -24,10 +24,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from assets.pull import usable
-from assets.pull.doubt import Seen
+from assets.pull.carried_over import CarriedOver
+from assets.pull.empty_replies import RowsSeen
 from assets.pull.extract import Extract, extract
 from assets.pull.filters import Filters
-from assets.pull.undated import Undated
 from assets.pull.windows import Windows
 from assets.report import CUE_POINT_IDS, ENTRY_IDS, PARENT_ENTRY_IDS, USER_IDS, VIRTUAL_EVENT_IDS, Report
 from assets.reports import REPORTS
@@ -322,7 +322,7 @@ class Store:
         kaltura.faults.add(*pull.faults)
         kaltura.requests.clear()
 
-        def asked(days: Days, seen: Seen) -> Extract:
+        def asked(days: Days, seen: RowsSeen) -> Extract:
             number = self.warehouse.next_pull()
             return extract(
                 days,
@@ -347,7 +347,7 @@ class Store:
         return self.warehouse.against_empty(*of_days, all_are_empty=all_are_empty, kept_to=kept_to)
 
     def load(self, extracted: Extract, pull: Pull) -> list[Load]:
-        provenance, undated = Provenance(PARTNER_ID, extracted.pull), Undated()
+        provenance, undated = Provenance(PARTNER_ID, extracted.pull), CarriedOver()
         all_loads: list[Load] = []
         for day in extracted.days:
             loads = self.warehouse.upsert(day, undated.given_to(extracted.by_day[day]), provenance)

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import dagster_home as home
-from resources.runtime.whole_file import whole_file
+from pipelines.instance import dagster_home as home
+from resources.runtime.atomic_file import atomic_file
 from resources.settings import CHECKOUT, SettingError
 
 # With which dagster.yaml of any version has begun. Who changes its first line leaves the old ones here.
@@ -147,7 +147,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
         flushed.append((os.pread(handle, 99, 0), file.exists()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with whole_file(file) as draft:
+    with atomic_file(file) as draft:
         draft.write_text("all of it")
     assert flushed == [(b"all of it", False)]
 
@@ -259,7 +259,7 @@ def test_an_address_with_a_password_in_the_place_of_the_hosts_name_is_refused_an
 FIRST_STARTS = """
 import os, sys
 import dagster as dg
-from pipelines import dagster_home
+from pipelines.instance import dagster_home
 
 def start():
     dagster_home.prepare()

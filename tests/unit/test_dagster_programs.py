@@ -13,7 +13,7 @@ import warm
 from pipeline import CHECKOUT, free_port, wait_until
 
 from bench.installation import environment as bench_environment
-from pipelines.dagster_programs import beside_no_env_file, is_dagsters
+from pipelines.instance.dagster_programs import beside_no_env_file, is_dagsters
 
 # A job that says what a run has.
 ASKS = """

@@ -38,7 +38,7 @@ def test_marks_that_nobody_sees_make_no_other_person(unseen: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(exclude_characters=DOTLESS, exclude_categories=("Cs",)), max_size=12))
-def test_it_is_the_same_for_what_it_has_made_and_with_blanks_around(text: str) -> None:
+def test_an_identity_is_the_same_for_what_it_has_made_and_with_blanks_around(text: str) -> None:
     assert identity(identity(text)) == identity(text)
     assert identity(f" \t{text}\u00a0\n") == identity(text)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assets.pull.covers import FOLLOWED
+from assets.pull.wider_windows import FOLLOWED
 from resources.kaltura import body, client, clock
 from resources.settings import CHECKOUT
 

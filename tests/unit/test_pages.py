@@ -40,3 +40,19 @@ def test_a_command_of_dagsters_that_a_page_gives_is_called_by_way_of_home(page: 
         re.findall(r"\.venv/bin/(?:python -m )?dagster\S*|DAGSTER_HOME=\S+ dagster\S*|^\s*dagster\S* .*", text, re.M)
         == []
     )
+
+
+MODULES = {
+    str(path.relative_to(CHECKOUT)): path.read_text("utf-8")
+    for room in ("pipelines", "assets", "resources", "simulator", "dashboards", "bench", "tests", "deploy")
+    for path in (CHECKOUT / room).rglob("*.py")
+}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_every_module_that_a_page_names_is_there_and_has_what_it_is_said_to_have(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for named in re.findall(r"`([\w/]+\.py)`", text):
+        assert [module for module in MODULES if f"/{module}".endswith(f"/{named}")], named
+    for name, module in re.findall(r"`(\w+)` (?:in|\() ?`([\w/]+/\w+\.py)`", text):
+        assert re.search(rf"\b{name}\b", MODULES[module]), f"{name} in {module}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from assets.pull.doubt import Seen
+from assets.pull.empty_replies import RowsSeen
 from assets.pull.extract import Extract
 from assets.pull.windows import (
     BAD_DAYS_IN_A_ROW,
@@ -45,7 +45,7 @@ class Kaltura:
         self.rows_a_day = rows_a_day
         self.asked: list[Days] = []
 
-    def __call__(self, days: Days, seen: Seen) -> Extract:
+    def __call__(self, days: Days, seen: RowsSeen) -> Extract:
         self.asked.append(days)
         if self.bad.intersection(days):
             raise self.error()

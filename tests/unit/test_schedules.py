@@ -11,7 +11,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from pipelines.definitions import defs
 from pipelines.range_tags import FIRST_DAY, LAST_DAY
 from pipelines.schedules import daily_pull, nightly_check, weekly_report, weekly_sweep
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def evaluated(schedule: dg.ScheduleDefinition, at: dt.datetime, instance: dg.Dag
         instance,
         scheduled_execution_time=at,
         repository_def=defs.get_repository_def(),
-        resources={"warehouse": Postgres(url="postgresql://nobody@127.0.0.1:1/nothing")},
+        resources={"warehouse": WarehouseResource(url="postgresql://nobody@127.0.0.1:1/nothing")},
     ) as context:
         return schedule.evaluate_tick(context)
 

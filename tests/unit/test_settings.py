@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.dagster_home import home_folder
+from pipelines.instance.dagster_home import home_folder
 from resources import settings
 from resources.local.place import default_folder
 from resources.local.superset import Superset

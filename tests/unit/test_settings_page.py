@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pipelines.commands.docs import SETTINGS_PAGE
-from pipelines.settings_page import SOURCE, page, sections
+from pipelines.pages.settings_page import SOURCE, page, sections
 from resources.settings import KNOWN_NAMES, NAMES, SECRETS, Settings
 
 TEXT = SOURCE.read_text("utf-8")

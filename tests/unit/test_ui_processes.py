@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipelines import ui_processes
 from pipelines.command_line import front_door
+from pipelines.instance import ui_processes
 from resources.local import superset
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def test_supersets_processes_carry_the_mark_of_its_folder(tmp_path: Path) -> Non
 
 HEEDS = """
 import signal, sys
-from pipelines.ui_processes import heed_ends
+from pipelines.instance.ui_processes import heed_ends
 
 heed_ends()
 try:

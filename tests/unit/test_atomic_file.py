@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from resources.runtime.atomic_file import atomic_file
 from resources.runtime.drafts import UNLOCKED_SECONDS, draft_folder
-from resources.runtime.whole_file import whole_file
 
 LONG_AGO = time.time() - UNLOCKED_SECONDS - 60
 
@@ -21,7 +21,7 @@ LONG_AGO = time.time() - UNLOCKED_SECONDS - 60
 def test_several_who_write_one_file_at_once_do_not_meet(writers: int, tmp_path: Path) -> None:
     """All in one process, as those of several containers may have one id."""
     with ExitStack() as all_end:
-        drafts = [all_end.enter_context(whole_file(tmp_path / "report.html")) for _ in range(writers)]
+        drafts = [all_end.enter_context(atomic_file(tmp_path / "report.html")) for _ in range(writers)]
         for number, draft in enumerate(drafts):
             draft.write_text(str(number))
         assert not (tmp_path / "report.html").exists()
@@ -36,7 +36,7 @@ def test_of_one_that_fails_nothing_is_left_and_the_file_is_as_it_was(has_one_bef
         (tmp_path / "report.html").write_text("before")
 
     def fail() -> None:
-        with whole_file(tmp_path / "report.html") as draft:
+        with atomic_file(tmp_path / "report.html") as draft:
             draft.write_text("half")
             raise ZeroDivisionError
 
@@ -59,7 +59,7 @@ def test_no_file_fails_over_a_draft_of_another_that_can_not_be_looked_at(
         return look(path)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    with whole_file(tmp_path / "report.html") as draft:
+    with atomic_file(tmp_path / "report.html") as draft:
         draft.write_text("x")
     assert (tmp_path / "report.html").read_text() == "x"
 
@@ -76,6 +76,6 @@ def test_where_there_are_no_locks_a_draft_goes_once_nobody_has_written_to_it_for
         (folder / "people.csv").write_text("Ada")
         for path in (folder / "people.csv", folder):
             os.utime(path, (LONG_AGO, LONG_AGO) if is_old else None)
-        with whole_file(tmp_path / "other.csv"):
+        with atomic_file(tmp_path / "other.csv"):
             pass
         assert folder.exists() is not is_old

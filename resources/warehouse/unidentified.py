@@ -26,14 +26,14 @@ BEFORE, IS_NEW = " before", "is new"
 
 
 @dataclass(frozen=True)
-class Unnamed:
+class StillIdentified:
     """`keys` of the rows that stay; `arrived` without the minutes that are theirs, and without rows that had no others."""
 
     keys: pd.DataFrame
     arrived: pa.Table = field(repr=False)
 
 
-def unnamed(arrived: pa.Table, existing: pa.Table, gone: pa.Table, table: Table) -> Unnamed | None:
+def still_identified(arrived: pa.Table, existing: pa.Table, gone: pa.Table, table: Table) -> StillIdentified | None:
     """Of `gone`, keys of rows of `existing` that did not arrive, those whose minutes nobody has now. None: there are none."""
     if not gone.num_rows or not table.keyed_by_person or not _figures(table):
         return None
@@ -61,7 +61,7 @@ def unnamed(arrived: pa.Table, existing: pa.Table, gone: pa.Table, table: Table)
                 less.append(_less(nobodies[where], stay))
     if not kept:
         return None
-    return Unnamed(pd.concat(kept)[key].astype("str"), _changed(arrived, pd.concat(less), table))
+    return StillIdentified(pd.concat(kept)[key].astype("str"), _changed(arrived, pd.concat(less), table))
 
 
 def _read(rows: pa.Table, gone: pa.Table, table: Table) -> pd.DataFrame:

@@ -23,7 +23,7 @@ OWN_NUMBERS = range(52_000, 60_000)
 NOBODY = "nobody"
 
 
-def account_for(data: Path) -> pwd.struct_passwd | None:
+def os_user_for(data: Path) -> pwd.struct_passwd | None:
     """Postgres refuses to run as root: for root, the account is the one that owns the data, or else `nobody`."""
     if os.geteuid() != 0:
         return None
@@ -39,14 +39,14 @@ def account_for(data: Path) -> pwd.struct_passwd | None:
         ) from error
 
 
-def account_of_its_own(folder: Path) -> pwd.struct_passwd | None:
+def os_user_of_its_own(folder: Path) -> pwd.struct_passwd | None:
     """A number that no account has, the same each time as long as that is so. None where this system lets none be used."""
     first = int.from_bytes(hashlib.sha256(os.fsencode(folder)).digest()[:4], "big")
     for step in range(len(OWN_NUMBERS)):
         number = OWN_NUMBERS[(first + step) % len(OWN_NUMBERS)]
         if is_own_number(number):
-            account = _without_a_name(number)
-            return account if _can_be_used(account) else None
+            os_user = _without_a_name(number)
+            return os_user if _can_be_used(os_user) else None
     return None
 
 
@@ -64,15 +64,15 @@ def _without_a_name(number: int) -> pwd.struct_passwd:
     return pwd.struct_passwd(("kaltura-postgres", "x", number, number, "", "/", "/bin/false"))
 
 
-def _can_be_used(account: pwd.struct_passwd) -> bool:
+def _can_be_used(os_user: pwd.struct_passwd) -> bool:
     """In a container whose numbers end before this one, nothing can be run as it."""
     try:
-        return run_as(["/bin/sh", "-c", ":"], account).returncode == 0
+        return run_as(["/bin/sh", "-c", ":"], os_user).returncode == 0
     except (OSError, subprocess.SubprocessError):
         return False
 
 
-def run_as(command: Sequence[str | Path], account: pwd.struct_passwd | None) -> subprocess.CompletedProcess[str]:
+def run_as(command: Sequence[str | Path], os_user: pwd.struct_passwd | None) -> subprocess.CompletedProcess[str]:
     """Run a program as the account, with next to nothing of our environment: it may hold passwords, and a server stays.
 
     From `/`, because the account may not be able to enter the directory we are in.
@@ -89,27 +89,27 @@ def run_as(command: Sequence[str | Path], account: pwd.struct_passwd | None) -> 
         errors="replace",
         check=False,
         start_new_session=True,
-        user=account.pw_uid if account else None,
-        group=account.pw_gid if account else None,
-        extra_groups=[] if account else None,
+        user=os_user.pw_uid if os_user else None,
+        group=os_user.pw_gid if os_user else None,
+        extra_groups=[] if os_user else None,
     )
 
 
-def reaches(account: pwd.struct_passwd | None, folder: Path) -> bool:
+def reaches(os_user: pwd.struct_passwd | None, folder: Path) -> bool:
     """Tried, not worked out from the modes: access lists and mounts have their say too."""
-    return account is None or run_as(["/bin/sh", "-c", 'cd "$0"', folder], account).returncode == 0
+    return os_user is None or run_as(["/bin/sh", "-c", 'cd "$0"', folder], os_user).returncode == 0
 
 
-def private_folder(path: Path, account: pwd.struct_passwd | None) -> None:
+def private_folder(path: Path, os_user: pwd.struct_passwd | None) -> None:
     """Make a folder that the account alone may enter, or make sure that the one there is such a folder.
 
     Raises:
         LocalPostgresError: something else has that name, as anybody could have given it in a shared folder.
     """
-    owner = account.pw_uid if account else os.geteuid()
+    owner = os_user.pw_uid if os_user else os.geteuid()
     try:
         path.mkdir(mode=0o700)
-        give(path, account)
+        give(path, os_user)
     except FileExistsError:
         found = path.lstat()
         if stat.S_ISDIR(found.st_mode) and os.geteuid() == 0 and is_own_number(found.st_uid):
@@ -118,31 +118,31 @@ def private_folder(path: Path, account: pwd.struct_passwd | None) -> None:
             raise LocalPostgresError(f"{path} is taken by another user. Remove it, or set TMPDIR.") from None
         if found.st_uid != owner or stat.S_IMODE(found.st_mode) != 0o700:
             path.chmod(0o700)
-            give(path, account)
+            give(path, os_user)
 
 
-def give(path: Path, account: pwd.struct_passwd | None) -> None:
-    if account:
-        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+def give(path: Path, os_user: pwd.struct_passwd | None) -> None:
+    if os_user:
+        os.chown(path, os_user.pw_uid, os_user.pw_gid, follow_symlinks=False)
 
 
-def hand_over(path: Path, account: pwd.struct_passwd) -> None:
+def hand_over(path: Path, os_user: pwd.struct_passwd) -> None:
     """Make a tree the account's; the folder itself last, so that its owner tells whether all of it is done."""
     if path.is_dir() and not path.is_symlink():
         for each in path.iterdir():
-            hand_over(each, account)
+            hand_over(each, os_user)
     if path.exists():
-        give(path, account)
+        give(path, os_user)
 
 
 @contextmanager
-def whole_folder(target: Path, account: pwd.struct_passwd | None) -> Iterator[Path]:
+def atomic_folder(target: Path, os_user: pwd.struct_passwd | None) -> Iterator[Path]:
     """A folder to fill, which gets its name once it is full. The caller holds the lock, so any other is left over."""
     for left_over in target.parent.glob("*.new-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent))
     try:
-        give(new, account)
+        give(new, os_user)
         yield new
         new.rename(target)
         parent = os.open(target.parent, os.O_RDONLY)

@@ -21,7 +21,7 @@ def is_of_pull(mark: dg.AssetMaterialization) -> bool:
     return mark.metadata.keys().isdisjoint((ALREADY_LOADED_BY, MARKED_BY))
 
 
-def said(
+def metadata_of(
     reports: Sequence[Report], arrivals: Sequence[Arrivals], loads: Sequence[Load], filters: Filters
 ) -> list[tuple[Report, Metadata]]:
     """Of what arrived for each report in one day, and what became of it. `filters` are those of the run."""

@@ -16,7 +16,7 @@ _PROGRAM = "kaltura run {}"  # and the first characters of its id: who else want
 RESTORE_TAKES_SECONDS = 180  # what is waited for; the run is tried again later
 
 
-class UnderWay:
+class RunLock:
     """The lock of one run. Raises as `session.opened` does where it can't be had."""
 
     def __init__(self, url: str, run_id: str) -> None:

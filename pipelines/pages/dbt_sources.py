@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from itertools import groupby
 
-from pipelines.data_dictionary import Column
+from pipelines.pages.data_dictionary import Column
 from resources.settings import CHECKOUT
 
 PATH = CHECKOUT / "docs" / "dbt" / "sources.yml"

@@ -19,7 +19,7 @@ from resources.kaltura.windows import Window
 
 
 @dataclass
-class Thinning:
+class DroppedRows:
     """What is known of the rows that `report` is drawn from. `filters` are those by which both can be restricted.
 
     `received` waits for the pull's rows of the other report, of which there are none where that failed: then the days

@@ -1,4 +1,4 @@
-"""Takes old runs out of Dagster's history: those older than `HISTORY_DAYS` on which the colour of no day hangs.
+"""Takes old runs out of Dagster's history: those older than `HISTORY_DAYS` that no partition's status in the UI depends on.
 
 Dagster keeps every run with its events for good. A run that is deleted takes its marks along, and a day whose newest
 mark was among them looks missing. So a run stays while it holds the newest mark of a day or week, the attempt for which
@@ -25,7 +25,7 @@ from pipelines.code_location import location_of
 from pipelines.run_days import UNDER_WAY
 from resources.local import kaltura as standin
 from resources.runtime.event_files import ALL_RUNS
-from resources.warehouse.resource import Postgres
+from resources.warehouse.resource import WarehouseResource
 
 FORGET_AT = "50 3 * * *"  # before the day's pull
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -140,7 +140,7 @@ def vacuum(instance: dg.DagsterInstance, say: Callable[[str], None]) -> None:
 
 
 @dg.op(description="Runs older than HISTORY_DAYS go that no day's mark and no check's newest evaluation is of.")
-def forget_old_runs(context: dg.OpExecutionContext, warehouse: Postgres) -> None:
+def forget_old_runs(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     if not SETTINGS.history_days:
         context.log.info("HISTORY_DAYS is 0: the history is kept.")
         return

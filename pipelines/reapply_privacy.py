@@ -15,7 +15,7 @@ from resources.local import kaltura as standin
 from resources.postgres.views import QUERIES
 from resources.privacy.people import first_day_kept, lock_exclusively, require_mode, what_differs
 from resources.privacy.pseudonyms import PSEUDONYM_PATTERN
-from resources.privacy.restored import KeptErasures
+from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.privacy.settings import Privacy
 from resources.settings import SettingError
 from resources.table import Table
@@ -23,7 +23,7 @@ from resources.table import Table
 _OF_AN_OLDER_VERSION = "SELECT to_regclass('kaltura.attendees') IS NULL OR to_regclass('kaltura.privacy') IS NULL"
 
 
-class Kept(KeptErasures):
+class ReapplyPrivacy(ReapplyErasures):
     """What `restore` is given. `names` says what became of those that the backup brought back, a line for each account.
 
     `accounts` are those that the backup holds.

@@ -5,7 +5,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.warehouse.covering import DayCoverage, LoadCoverage
+from resources.warehouse.coverage import DayCoverage, LoadCoverage
 
 DAY, HOUR = dt.datetime(2026, 3, 8, tzinfo=dt.UTC), dt.timedelta(hours=1)
 HOURS = 6

@@ -14,7 +14,7 @@ from resources.kaltura.resource import Kaltura
 from resources.settings import Settings, word_list
 
 
-class Examination:
+class AccountDoctor:
     """The environment's account, examined once."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from resources.arrivals import Arrivals
 from resources.warehouse.load import Load
 
 
-class Undated:
+class CarriedOver:
     """Of the windows of a run, whose days are loaded in their order."""
 
     def __init__(self) -> None:

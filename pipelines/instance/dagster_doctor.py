@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus
 
-from assets.warehouse import DescribedPostgres
-from pipelines import dagster_home, schedules
+from assets.warehouse import WarehouseWithComments
+from pipelines import schedules
+from pipelines.instance import dagster_home
 from pipelines.run_days import PULLS
 from resources.errors import ProjectError
 from resources.kaltura.doctor.probe import Finding
@@ -147,7 +148,7 @@ def _own_locations(instance: dg.DagsterInstance) -> set[str]:
 def _warehouse() -> Finding:
     """The database of the settings, with this version's schema."""
     try:
-        with DescribedPostgres.from_environment().process_config_and_initialize().opened() as warehouse:
+        with WarehouseWithComments.from_environment().process_config_and_initialize().opened() as warehouse:
             warehouse.require_current_schema()
     except ProjectError as error:
         return Finding("warehouse", "failed", str(error))

@@ -9,7 +9,7 @@ from resources.runtime.drafts import alone_in, draft_folder, remove_left_drafts
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """A draft to write, beside `path`. It takes that name when the block ends well, and is gone where it does not.
 
     Where the process is killed, the next one that writes a file into the folder takes the draft away.
@@ -23,7 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_files(folder: Path) -> Iterator[Callable[[str], Path]]:
+def atomic_files(folder: Path) -> Iterator[Callable[[str], Path]]:
     """What gives a draft to write for a name in the folder. All take their names if the block ends well, and none if not.
 
     The last one tells of the others: while they take their places there is none of that name.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from assets.pull.assign import Cover
-from assets.pull.stages import DAY, DISPOSITION, ENDS_AT, KEPT, REASON
+from assets.pull.assign import WiderWindow
+from assets.pull.stages import DISPOSITION, ENDS_AT, KEPT, PARTITION_DATE, REASON
 from resources.kaltura.windows import EDGE_SECONDS, Days, Window
 
 # How long a session without an end is taken to run on: its figures are those of the events before, however wide a
@@ -14,13 +14,13 @@ FOLLOWED = pd.Timedelta(days=7)
 EDGE = pd.Timedelta(seconds=EDGE_SECONDS)
 
 
-def covers(sessions: pd.DataFrame, days: Days, window: Window, asked_at: float) -> Iterator[Cover]:
+def wider_windows(sessions: pd.DataFrame, days: Days, window: Window, asked_at: float) -> Iterator[WiderWindow]:
     """Those of the days' sessions whose figures `window` does not tell, with windows that do.
 
     It is too narrow for a session that ends after it, and too wide for one without an end whose week is over before.
     """
     now, ends_at = pd.Timestamp(asked_at, unit="s", tz="UTC"), pd.Timestamp(window.ends_at)
-    of_days = sessions[DAY].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
+    of_days = sessions[PARTITION_DATE].between(pd.Timestamp(days.first), pd.Timestamp(days.last))
     sessions = sessions[of_days & (sessions[DISPOSITION] == KEPT) & sessions[REASON].isna()]
     has_end = sessions["session_end_time"].notna()
     until = sessions[ENDS_AT].where(~has_end, sessions[ENDS_AT] + EDGE)
@@ -38,6 +38,6 @@ def covers(sessions: pd.DataFrame, days: Days, window: Window, asked_at: float) 
         yield _cover(which, until[which.index].max(), ends_there=True)
 
 
-def _cover(sessions: pd.DataFrame, until: pd.Timestamp, *, ends_there: bool) -> Cover:
+def _cover(sessions: pd.DataFrame, until: pd.Timestamp, *, ends_there: bool) -> WiderWindow:
     first = (sessions["session_start_time"] - EDGE).min()
-    return Cover(sessions, Window.around(first.timestamp(), until.timestamp()), ends_there)
+    return WiderWindow(sessions, Window.around(first.timestamp(), until.timestamp()), ends_there)

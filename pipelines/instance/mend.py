@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import dagster as dg
 import psycopg
 
-from assets.pull.marks import MARKED_BY
+from assets.pull.materialization import MARKED_BY
 from assets.report import Report
 from assets.reports import REPORTS
 from pipelines.status import held, marks, shown

@@ -17,7 +17,7 @@ _ANOTHER_KEY = (
 )
 
 
-class KeptErasures:
+class ReapplyErasures:
     """What `restore` is given to carry the suppressions over. `people` is how many of them the backup held."""
 
     def __init__(self, privacy: Privacy, tables: Sequence[Table]) -> None:

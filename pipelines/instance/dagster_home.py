@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.errors import ConfigurationError
+from resources.runtime.atomic_file import atomic_file
 from resources.runtime.printable import printable
-from resources.runtime.whole_file import whole_file
 from resources.settings import CHECKOUT, LOCAL, SettingError, folder_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def prepare() -> Path:
     if not _is_ours(folder):
         return folder
     if not target.exists() or target.read_bytes() != text.encode():
-        with whole_file(target) as draft:
+        with atomic_file(target) as draft:
             draft.write_text(text, "utf-8")
     if not os.environ.get("DAGSTER_POSTGRES_HOST"):
         _make_files(folder)

@@ -31,7 +31,7 @@ def nothing_known(report: Report, days: Days, *, all_are_empty: bool) -> str:
     return ""
 
 
-class Seen:
+class RowsSeen:
     """Of which days each report has had rows in any reply of a run, those of days among them that failed."""
 
     def __init__(self) -> None:
@@ -47,12 +47,12 @@ class Seen:
 
 
 @dataclass
-class Doubt:
+class EmptyReplyEvidence:
     """Of one pull. `knows` tells what pulls that were restricted to just the same ids have brought."""
 
     witnesses: Witnesses
     knows: AgainstEmpty
-    seen: Seen
+    seen: RowsSeen
     _all_are_empty: bool = False
     _told_by_halves: dict[int, str] = field(default_factory=dict)
 

@@ -1,0 +1,1 @@
+"""Pages and files that `docs` writes from what the code declares and the database's catalog says."""
