@@ -235,8 +235,8 @@ COMMENT ON VIEW analytics.logical_sessions IS
 'One row for each run of sessions of one room with no gap above five minutes and no change of a '
 'known host (account_id, room_id, logical_session_id): a host who dropped out and came back held '
 'one meeting, not two. With PII_MODE=none it is not known who hosts, and meetings of two hosts '
-'with no longer gap are one. A person is a user id: somebody with two ids counts twice, and who was erased once '
-'a session.';
+'with no longer gap are one. A person is a user id: somebody with two ids counts twice, and '
+'somebody who was erased once a session.';
 COMMENT ON COLUMN analytics.logical_sessions.account_id IS 'The Kaltura account (partner id).';
 COMMENT ON COLUMN analytics.logical_sessions.logical_session_id IS
 'The id of the first of the sessions stitched.';

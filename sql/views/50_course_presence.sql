@@ -373,8 +373,8 @@ COMMENT ON COLUMN analytics.course_presence.role IS
 COMMENT ON COLUMN analytics.course_presence.is_enrolled IS
 'Whether the person was enrolled on that day: false for a guest, who came all the same.';
 COMMENT ON COLUMN analytics.course_presence.is_present IS
-'Whether they came, for however long, also where no time is given; false for those who did not, or were '
-'listed with 0 minutes, NULL where attendees of the session are not loaded.';
+'Whether they came, for however long, also where no time is given; false for those who did '
+'not, or were listed with 0 minutes, NULL where attendees of the session are not loaded.';
 COMMENT ON COLUMN analytics.course_presence.attended_minutes IS
 'Time in the session, in minutes, whichever ids and e-mails of theirs they came by; 0 for who did '
 'not come, NULL where attendees of the session are not loaded, or the person came and Kaltura gave '

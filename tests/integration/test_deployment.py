@@ -414,8 +414,9 @@ def test_a_certificate_that_no_container_has_is_told(
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
         copy(CHECKOUT / name, checkout / name)
+    word = "invented-word"
     (checkout / "compose.tls.yaml").write_text(f'services:\n  code:\n    volumes: ["{mounted}"]\n' if mounted else "")
-    (checkout / ".env").write_text(f"{ACCOUNT}DATABASE_URL='postgresql://w:word@db.example.edu/warehouse?{query}'\n")
+    (checkout / ".env").write_text(f"{ACCOUNT}DATABASE_URL='postgresql://w:{word}@db.example.edu/warehouse?{query}'\n")
     done = subprocess.run(
         [sys.executable, str(checkout / "deploy/prepare.py")], capture_output=True, text=True, check=False,
         env={**os.environ, "COMPOSE_FILE": "docker-compose.yml:compose.tls.yaml"},
@@ -423,7 +424,7 @@ def test_a_certificate_that_no_container_has_is_told(
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert [named for line, named in zip(lines, lacking, strict=True) if f"names {named}," in line] == lacking
-    assert "word" not in done.stderr
+    assert word not in done.stderr
 
 
 # ------------------------------------------------------------------------------------- a server of somebody's own

@@ -141,7 +141,10 @@ CLAIMS = {
     "A pseudonym is `p_` and": [f"{PEOPLE}a_pseudonym_is_an_hmac_of_account_and_id"],
     "It is made in Python at load": [f"{PRIVACY}the_key_is_nowhere"],
     "Empty ids, `0`, `Unknown` and `Error`": [f"{PEOPLE}people_whom_kaltura_does_not_know_stay_as_they_are"],
-    "`PII_KEY` is needed for": [f"{PRIVACY}erase_without_a_key_a_person_or_a_confirmation_changes_nothing", f"{PEOPLE}settings_that_can_not_be_used_are_named_with_what_would_do"],
+    "`PII_KEY` is needed for": [
+        f"{PRIVACY}erase_without_a_key_a_person_or_a_confirmation_changes_nothing",
+        f"{PEOPLE}settings_that_can_not_be_used_are_named_with_what_would_do",
+    ],
     "**whoever has it and a list": [f"{PRIVACY}the_key_is_nowhere", f"{PEOPLE}the_key_is_in_no_representation"],
     "An error of the database is told": [
         f"{PRIVACY}nobody_is_in_what_dagster_stores_or_prints_though_the_database_quoted_a_row"
