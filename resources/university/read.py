@@ -9,7 +9,9 @@ import csv
 import heapq
 import io
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -81,13 +83,26 @@ def read(path: Path, known: list[str], required: tuple[str, ...], faults: Faults
 
     Lines with too few or too many fields are left out, and added to the `faults`. Raises `ListRefused`, or `OSError`.
     """
-    with path.open("rb") as file:
+    with path.open("rb") as given, _read_twice(given) as file:
         _expect_text(path, file)
         with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
             try:
                 yield from _pieces(path, text, known, required, faults)
             except UnicodeDecodeError:
                 raise refused(path, "it changes while it is read.") from None
+
+
+@contextmanager
+def _read_twice(given: BinaryIO) -> Iterator[BinaryIO]:
+    """The file, or a copy without a name where it is a pipe, of which nothing can be read again."""
+    if given.seekable():
+        yield given
+        return
+    with tempfile.TemporaryFile() as copy:
+        while copy.tell() <= MOST_BYTES and (block := given.read(_BLOCK_BYTES)):
+            copy.write(block)
+        copy.seek(0)
+        yield copy
 
 
 def _pieces(path: Path, text: TextIO, known: list[str], required: tuple[str, ...], faults: Faults) -> Iterator[Lines]:

@@ -88,7 +88,7 @@ def test_a_reply_is_waited_for_no_longer_however_much_of_it_has_come(
 ) -> None:
     certificate = Certificate.made_in(tmp_path) if is_encrypted else None
     if certificate:
-        monkeypatch.setattr(client_module, "_is_this_machine", lambda _: False)  # whose environment does not count
+        monkeypatch.setattr(client_module, "is_this_machine", lambda _: False)  # whose environment does not count
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with silence(words, certificate.server if certificate else None) as server, ThreadPoolExecutor() as threads:

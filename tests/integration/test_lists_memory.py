@@ -23,13 +23,14 @@ from zoneinfo import ZoneInfo
 from resources.postgres.session import opened
 from resources.privacy.settings import Mode, Privacy
 from resources.university.lists import LISTS
-from resources.university.load import load
+from resources.university.load import load, read_list
 url, name, mode, key, *files = sys.argv[1:]
 [wanted] = [each for each in LISTS if each.name == name]
 peaks = []
 for file in files:
+    listed = read_list(Path(file), wanted, 1, Privacy(Mode(mode), key), ZoneInfo("UTC"))
     with opened(url) as connection:
-        done = load(connection, Path(file), wanted, 1, Privacy(Mode(mode), key), ZoneInfo("UTC"))
+        done = load(connection, listed)
     peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 print(json.dumps([done.rows, *peaks]))
 """

@@ -136,7 +136,7 @@ def test_where_no_number_can_be_used_the_server_is_nobodys_and_still_closed_to_n
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_an_earlier_version_left_it(folder)
-    monkeypatch.setattr(local_postgres, "account_of_its_own", lambda folder: None)
+    monkeypatch.setattr(local_postgres, "os_user_of_its_own", lambda folder: None)
     local_postgres.start(folder)
     assert postmaster(folder).username() == "nobody"
     url = local_postgres.url(folder)

@@ -53,13 +53,15 @@ def stored(place: Place, table: str, names: str) -> list[tuple[Any, ...]]:
         return connection.execute(query.encode()).fetchall()
 
 
-def given(column: Column, place: Place) -> str:
-    """A value that every session of the reply gets."""
-    return str(place.second(11)) if column.kind is Kind.TIME else "7200" if column.kind is Kind.SECONDS else "1_known"
+def given(column: Column, place: Place, hour: int, name: str) -> dict[str, str]:
+    """What every session of the reply gets, so that its value is known. A duration is by the end, whatever Kaltura says."""
+    if column.kind is Kind.SECONDS:
+        return {"session_end_time": str(place.second(hour))}
+    return {column.name: str(place.second(hour)) if column.kind is Kind.TIME else name}
 
 
 def without(column: Column) -> list[dict[str, str]]:
-    """How a line says nothing of it. Where it has an end, a duration is known by that."""
+    """How a line says nothing of it."""
     if column.kind is Kind.SECONDS:
         return [{column.name: value, "session_end_time": ""} for value in ("", "0", "-1", "Unknown", "Error")]
     return [{column.name: value} for value in (UNKNOWN if column.kind is Kind.TIME else ("", *column.unsaid))]
@@ -70,8 +72,7 @@ def test_a_value_that_a_later_pull_does_not_bring_stays_and_another_takes_its_pl
     report: Report, column: Column, place: Place
 ) -> None:
     table, figure = report.table.name, next(c.name for c in report.table.columns if c.kind is Kind.COUNT)
-    known = {column.name: given(column, place)}
-    place.write(place.bring_changed(0, report, with_value(report, known)))
+    place.write(place.bring_changed(0, report, with_value(report, given(column, place, 11, "1_known"))))
     before = place.tables
     [(value,), *_] = stored(place, table, column.name)
     assert value is not None
@@ -82,9 +83,7 @@ def test_a_value_that_a_later_pull_does_not_bring_stays_and_another_takes_its_pl
     unsay, renew = with_value(report, without(column)[0]), with_value(report, {figure: "77"}, "1_b")
     place.write(place.bring_changed(0, report, lambda line: renew(unsay(line))))
     assert stored(place, table, f"{column.name}, {figure} = 77") == [(value, False), (value, True), (value, False)]
-    other = given(column, place).replace("1_known", "1_other").replace("7200", "3600")
-    other = str(place.second(12)) if column.kind is Kind.TIME else other
-    place.write(place.bring_changed(0, report, with_value(report, {column.name: other})))
+    place.write(place.bring_changed(0, report, with_value(report, given(column, place, 12, "1_other"))))
     assert len({each for (each,) in stored(place, table, column.name)} - {value}) == 1
 
 

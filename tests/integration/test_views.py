@@ -128,7 +128,7 @@ def test_where_people_are_counted_it_is_said_what_a_person_is(view: str, seeded:
         " WHERE attrelid = %s::regclass AND attname ~ '(people|student)_(at_most_)?count$'",
         [f"analytics.{view}"],
     ).fetchall()
-    said = re.compile(r"is an id|: ids|anybody else an id|by id or e-mail|estimate|was enrolled|were enrolled")
+    said = re.compile(r"is an? (user )?id|: ids|anybody else an id|by id or e-mail|estimate|was enrolled|were enrolled")
     assert [name for name, words in columns if not said.search(words)] == []
 
 

@@ -232,8 +232,11 @@ CLAIMS = {
     "Erasing, retention and `forget-account` take them": [
         f"{ERASED}the_planner_keeps_nothing_of_whoever_was_taken_out"
     ],
-    "A login that may not (one without MAINTAIN": [
+    "Where a login may not (one without MAINTAIN": [
         f"{ERASED}a_login_that_may_not_take_the_planners_samples_anew_says_so_and_what_to_do"
+    ],
+    "By neither is anybody erased who has it": [
+        "integration/test_erased_by_mistake.py::test_who_has_the_email_that_is_an_erased_persons_id_stays",
     ],
     "HMACs of the person, and of each": [
         f"{PRIVACY}a_backfill_does_not_bring_an_erased_person_back_and_writes_nothing", EVERYWHERE,

@@ -137,9 +137,7 @@ def test_without_an_account_nothing_is_done_in_a_database_of_ones_own(command: s
 def test_every_command_that_takes_its_account_from_the_settings_is_tried_without_one() -> None:
     asks = {path for path in (CHECKOUT / "pipelines/commands").glob("*.py") if ".account()" in path.read_text()}
     names = {path.stem.replace("_", "-") for path in asks}
-    assert names - {"report", "restore"} == OF_THE_ACCOUNT.keys() - {
-        "pull"
-    }  # of those two it decides nothing that is done
+    assert names - {"report", "restore"} == OF_THE_ACCOUNT.keys()  # of those two it decides nothing that is done
 
 
 def test_a_backup_that_is_not_there_is_one_line(tmp_path: Path) -> None:
