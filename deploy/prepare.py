@@ -18,7 +18,7 @@ import secrets
 import sys
 from collections.abc import Set
 from pathlib import Path, PurePosixPath
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 DEPLOY = Path(__file__).resolve().parent
 sys.path.insert(0, str(DEPLOY.parent))
@@ -40,7 +40,7 @@ SET_BY_COMPOSE = (
     "REPORT_DIR",
 )
 CERTIFICATES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")  # of a DATABASE_URL
-IN_THE_IMAGE = ("/etc/ssl/", "system")
+IN_THE_IMAGE = "/etc/ssl/"
 WAREHOUSE = "postgresql://warehouse:{password}@postgres:5432/warehouse"
 
 
@@ -137,7 +137,8 @@ def _without_lists(settings: Path) -> str:
 def _without_certificates(settings: Path) -> str:
     """A line for each file of certificates that the warehouse's URL names and the containers do not have."""
     url = read_env_file(settings, KNOWN_NAMES).get("DATABASE_URL", "").strip()
-    named = [(name, value) for name, value in parse_qsl(urlsplit(url).query) if name in CERTIFICATES]
+    query = url.rpartition("@")[2].partition("?")[2]  # not by urlsplit: a password may hold what it trips over
+    named = [(name, value) for name, value in parse_qsl(query) if name in CERTIFICATES]
     lacking = [(name, file) for name, file in named if not file.startswith(IN_THE_IMAGE) and not _may_be_mounted(file)]
     return "".join(
         f"DATABASE_URL in {settings} names {name}={file}, and no container has that file: mount it, as docs/deployment.md "

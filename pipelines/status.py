@@ -4,7 +4,7 @@
 
 A failover, a restored backup or a wiped history leave the two apart, and neither notices by itself: a day that is green
 and not there is left out by every backfill of missing days. Reads only; `mend.py` is what mends the
-marks. Exit code 1 where something is to be mended.
+marks. Exit code 1 where they disagree, or days are missing.
 
 *Provisional* is narrower here than in `analytics.calendar`: a day that was pulled before it was over everywhere. There
 a day counts too of which a session is not yet known to its end.
@@ -97,10 +97,14 @@ class Status:
         lines.append(f"size of the warehouse: {self.warehouse_bytes / 1e6:,.0f} MB")
         if self.history_bytes is not None:
             lines.append(f"size of Dagster's history: {self.history_bytes / 1e6:,.0f} MB")
-        lines.append(
-            "The warehouse and Dagster agree." if self.is_well else "The warehouse and Dagster disagree: see above."
-        )
-        return lines
+        return [*lines, self._verdict()]
+
+    def _verdict(self) -> str:
+        if self.days[NOT_THERE] or self.days[NOT_MARKED]:
+            return "The warehouse and Dagster disagree: see above."
+        if not self.is_well:
+            return "The warehouse and Dagster agree, and days are missing or were never made final: see above."
+        return "The warehouse and Dagster agree."
 
 
 def shown(these: Sequence[Days]) -> str:

@@ -93,6 +93,8 @@ def expect_usable() -> None:
     A home of ours with its files is taken to be good, as Dagster takes a second to import.
     """
     home = folder_of("DAGSTER_HOME")
+    if home:
+        os.environ["DAGSTER_HOME"] = str(home)  # Dagster takes none but an absolute path
     if not home or (_is_ours(home) and not os.environ.get("DAGSTER_POSTGRES_HOST") and _has_files(home)):
         return
     with _opened():

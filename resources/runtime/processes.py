@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Mapping
 from enum import Enum, auto
+from pathlib import Path
 
 import psutil
 
@@ -21,7 +22,7 @@ class ProcessState(Enum):
 
 def execution_tag(run_id: str) -> dict[str, str]:
     """The tag that says that this process executes the run. With the run's id: a run's retry inherits its tags."""
-    return {_TAG: f"{run_id} {os.getpid()} {_started(os.getpid())} {socket.gethostname()}"}
+    return {_TAG: f"{run_id} {os.getpid()} {_started(os.getpid())} {_where_numbers_count()}"}
 
 
 def process_state(run_id: str, tags: Mapping[str, str]) -> ProcessState:
@@ -29,13 +30,19 @@ def process_state(run_id: str, tags: Mapping[str, str]) -> ProcessState:
     words = tags.get(_TAG, "").split()
     if len(words) != 4 or words[0] != run_id:
         return ProcessState.UNKNOWN
-    _, pid, started, host = words
-    if host != socket.gethostname():
+    _, pid, started, where = words
+    if where not in (_where_numbers_count(), socket.gethostname()):  # an earlier version named the host alone
         return ProcessState.ELSEWHERE
     try:
         return ProcessState.ALIVE if _started(int(pid)) == started else ProcessState.GONE
     except (ValueError, psutil.Error):
         return ProcessState.GONE
+
+
+def _where_numbers_count() -> str:
+    """The host and, on Linux, the namespace of its process numbers: containers may have the name of their host."""
+    namespace = Path("/proc/self/ns/pid")
+    return f"{socket.gethostname()}{f'/{namespace.stat().st_ino}' if namespace.exists() else ''}"
 
 
 def _started(pid: int) -> str:

@@ -1,4 +1,4 @@
--- The account's days of which all three reports are loaded whole, from the first to the last that is asked for.
+-- The account's days that its weekly report counts as loaded: those with sessions and attendees.
 SELECT session_date
 FROM analytics.loaded_days
 WHERE
@@ -6,4 +6,3 @@ WHERE
     AND session_date BETWEEN %(first)s AND %(last)s
     AND session_pulled_at IS NOT NULL
     AND attendance_pulled_at IS NOT NULL
-    AND breakout_pulled_at IS NOT NULL

@@ -121,6 +121,7 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
         assert code == 1
         assert f"{NOT_THERE}: 4 days: {lost.first} to {lost.last}" in text
         assert "status --mend" in text
+        assert "The warehouse and Dagster disagree: see above." in text
 
         code, text = said("--mend")
 
@@ -129,6 +130,7 @@ def test_days_that_a_restored_backup_lacks_lose_their_marks_and_come_back_until_
         assert f"{MISSING}: 4 days: {lost.first} to {lost.last}" in text
         assert NOT_THERE not in text
         assert NOT_MARKED not in text
+        assert "The warehouse and Dagster agree, and days are missing" in text
         for report in REPORTS:
             assert green(records, report.key) == {str(day) for day in there}
             newest = records.instance.fetch_materializations(report.key, limit=1).records[0].asset_materialization

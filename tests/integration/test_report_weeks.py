@@ -91,15 +91,23 @@ def pulled_for_one_room(books: SimpleNamespace, day: dt.date) -> None:
     load(books, [day], filters='{"entry_ids_in": ["1_room"]}')
 
 
-def of_two_reports(books: SimpleNamespace, day: dt.date) -> None:
-    load(books, [day], reports=[6000, 6001])
+def without_attendees(books: SimpleNamespace, day: dt.date) -> None:
+    load(books, [day], reports=[6000, 6002])
 
 
 def lost(books: SimpleNamespace, day: dt.date) -> None:
     """Its mark outlives it."""
 
 
-@pytest.mark.parametrize("how", [pulled_for_one_room, of_two_reports, lost])
+def test_a_week_of_an_account_without_breakouts_is_made_up_for(books: SimpleNamespace) -> None:
+    week = before(4)
+    load(books, [week + number * DAY for number in range(7)], reports=[6000, 6001])
+    assert asked_for(books) == [4, 2, 1]
+    reported(books, week, 7)
+    assert asked_for(books) == [2, 1]
+
+
+@pytest.mark.parametrize("how", [pulled_for_one_room, without_attendees, lost])
 def test_a_week_with_a_day_that_is_marked_and_not_whole_is_not_reported_each_monday(
     how, books: SimpleNamespace
 ) -> None:

@@ -13,6 +13,7 @@ import warm
 from pipeline import CHECKOUT, free_port, wait_until
 
 from bench.installation import environment as bench_environment
+from pipelines.instance.dagster_home import expect_usable
 from pipelines.instance.dagster_programs import beside_no_env_file, is_dagsters
 
 # A job that says what a run has.
@@ -93,6 +94,18 @@ def test_the_webserver_beside_an_env_file_keeps_to_the_environment(here: Path, e
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+
+
+def test_the_webserver_takes_a_home_that_is_meant_from_the_checkout_on(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Dagster takes none but an absolute path, and ends in a traceback."""
+    subprocess.run([sys.executable, "-m", "pipelines", "home"], cwd=tmp_path, env=environment, check=True)
+    monkeypatch.setattr("resources.settings.CHECKOUT", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "home")
+    monkeypatch.chdir("/")
+    expect_usable()
+    assert os.environ["DAGSTER_HOME"] == str(tmp_path / "home")
 
 
 def test_dagsters_commands_of_the_tests_are_not_given_beside_a_developers_env_file(

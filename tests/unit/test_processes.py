@@ -34,6 +34,16 @@ def test_of_a_process_on_another_host_it_is_known_that_it_is_there_and_no_more()
         assert process_state("run", {key: value.rpartition(" ")[0] + " elsewhere"}) is ProcessState.ELSEWHERE
 
 
+def test_of_a_process_in_a_container_with_the_name_of_its_host_too() -> None:
+    key, value = next(iter(of_another_process("run").items()))
+    assert process_state("run", {key: f"{value}1"}) is ProcessState.ELSEWHERE
+
+
+def test_a_tag_of_an_earlier_version_which_named_the_host_alone_is_read() -> None:
+    [(key, value)] = execution_tag("run").items()
+    assert process_state("run", {key: value.partition("/")[0]}) is ProcessState.ALIVE
+
+
 def test_a_tag_inherited_from_the_run_that_is_retried_says_nothing() -> None:
     assert process_state("retry", execution_tag("run")) is ProcessState.UNKNOWN
     assert process_state("run", {}) is ProcessState.UNKNOWN
