@@ -10,6 +10,7 @@ from assets.pull.usable import MostlyUnusable
 from assets.report import Report
 from assets.reports import REPORTS
 from resources.kaltura.errors import FiguresLost
+from resources.privacy.pseudonyms import NOBODY
 from resources.table import Kind
 from simulator import Breakout, Fault, View
 from tests.integration.test_whole_days import PEOPLE, Place
@@ -171,3 +172,53 @@ def test_people_who_wait_before_a_short_session_or_come_with_devices_are_believe
     place.kaltura.faults.add(Fault("rewritten", report_id=6001, rewrite=longer, times=None))
     place.pull(0)
     assert {row["meeting_view_time"] for row in place.tables["attendees"].values()} == {64, 180}
+
+
+def rows_of(user_id: str, minutes: int, *, but: int = 0) -> dict[str, Any]:
+    """A change of replies that gives all rows, but for the first, so many minutes of one id."""
+    names = ATTENDEES.table.column_names
+    user, at = names.index("user_id"), names.index("meeting_view_time")
+
+    def change(text: str) -> str:
+        header, *lines = (line.split(",") for line in text.splitlines())
+        for line in lines[but:]:
+            line[user], line[at] = user_id, str(minutes)
+        return "".join(f"{','.join(line)}\n" for line in [header, *lines])
+
+    return {"report_id": ATTENDEES.report_id, "rewrite": change, "times": None}
+
+
+OF_MANY = [*NOBODY, "a hall's devices"]
+"""Ids of which a row has the minutes of several: people whom Kaltura can't name, or devices that share one."""
+
+
+@pytest.mark.parametrize("user_id", OF_MANY)
+def test_hours_of_30_people_under_one_id_are_loaded(user_id: str, place: Place) -> None:
+    fill(place)
+    place.kaltura.faults.add(Fault("rewritten", **rows_of(user_id, 30 * 60)))
+    place.pull(0)
+    of_rows = {(row["user_id"], row["meeting_view_time"]) for row in place.tables["attendees"].values()}
+    assert of_rows == {(user_id, 30 * 60)}
+
+
+def test_minutes_of_people_whom_kaltura_cannot_name_hide_no_seconds(place: Place) -> None:
+    fill(place, count=30)
+    seconds = times(60, ATTENDEES, "meeting_view_time")["rewrite"]
+    unknown = rows_of("Unknown", 60, but=12)["rewrite"]
+    place.kaltura.faults.add(
+        Fault("rewritten", report_id=6001, rewrite=lambda text: unknown(seconds(text)), times=None)
+    )
+    with pytest.raises(MostlyUnusable, match="meeting_view_time .* 12 of 12 rows"):
+        place.pull(0)
+
+
+@pytest.mark.parametrize("share", [0.65, 0.8, 1])
+@pytest.mark.parametrize("hours", [1, 1.5, 8])
+def test_seconds_of_people_who_were_there_for_most_of_their_session_are_found(
+    hours: float, share: float, place: Place
+) -> None:
+    for number in range(10):
+        place.meets(f"1_{number}", number, number + hours, [(number, number + hours * share)])
+    place.kaltura.faults.add(Fault("rewritten", **times(60, ATTENDEES, "meeting_view_time")))
+    with pytest.raises(MostlyUnusable, match="meeting_view_time .* 10 of 10 rows"):
+        place.pull(0)
