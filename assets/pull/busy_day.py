@@ -70,7 +70,7 @@ def _fails(frame: pd.DataFrame, report: Report) -> bool:
     """Whether a day of these rows would be red."""
     try:
         usable.require(frame, report, Days(_A_DAY, _A_DAY))
-        usable.require_figures(frame, report, Days(_A_DAY, _A_DAY))
+        usable.require_figures(frame, report, Days(_A_DAY, _A_DAY), usable.holds_nothing)
     except (usable.MostlyUnusable, FiguresLost):
         return True
     return False
@@ -82,7 +82,7 @@ _A_DAY = dt.date(2000, 1, 1)  # any: the rows are judged as those of one day
 def _wrong(frame: pd.DataFrame, rows: Rows, report: Report) -> Iterator[str]:
     if rows.rejects:
         yield _wrong_lines(rows)
-    if lost := usable.lost_figures(frame, report, Days(_A_DAY, _A_DAY)):
+    if lost := usable.lost_figures(frame, report, Days(_A_DAY, _A_DAY), usable.holds_nothing):
         yield lost
     unreadable = (frame[REASON].notna() & ~usable.is_of_no_session(frame[REASON])) | frame[REPAIR].notna()
     for column in report.table.columns:

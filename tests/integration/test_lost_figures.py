@@ -1,5 +1,6 @@
 """Figures that Kaltura's store lost and printed as 0, and figures in another unit: no good figure is replaced by one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,56 @@ def test_figures_that_stay_lost_fail_the_day_and_replace_none(report: Report, co
     assert place.tables == before
     place.pull(0, accepts_empty=True)
     assert {row[column] for row in place.tables[report.table.name].values()} == {0}
+
+
+@EACH
+def test_figures_that_were_accepted_as_0_stay_so(report: Report, column: str, place: Place) -> None:
+    fill(place)
+    knowing = {"holds_zeros": place.warehouse.zeros_of(1)}
+    place.kaltura.faults.add(Fault("null_figures", report_id=report.report_id, column=column, times=None))
+    with pytest.raises(FiguresLost):
+        place.pull(0, **knowing)
+    place.pull(0, **knowing, accepts_empty=True)
+    before = place.tables
+    place.write(extracted := place.bring(0, **knowing))
+    assert place.tables == before
+    assert {row[column] for row in before[report.table.name].values()} == {0}
+    assert [len(arrivals.rejects) for arrivals in extracted.by_day[place.day(0)]] == [0, 0, 0]
+
+
+def test_minutes_that_were_accepted_as_0_stay_so_of_a_day_that_is_asked_for_by_its_sessions(place: Place) -> None:
+    fill(place)
+    place.views += [replace(view, user=PEOPLE[1]) for view in place.views if view.entry_id == "1_room"]
+    place.kaltura.row_cap = 30
+    knowing = {"holds_zeros": place.warehouse.zeros_of(1)}
+    place.kaltura.faults.add(Fault("null_figures", report_id=6001, column="meeting_view_time", times=None))
+    with pytest.raises(FiguresLost, match="cue_point_id"):
+        place.pull(0, **knowing)
+    place.pull(0, **knowing, accepts_empty=True)
+    before = place.tables
+    place.pull(0, **knowing)
+    assert place.tables == before
+    assert [row["meeting_view_time"] for row in before["attendees"].values()] == [0] * 36
+
+
+@EACH
+def test_figures_that_the_warehouse_has_otherwise_stay_refused(report: Report, column: str, place: Place) -> None:
+    """Nor do sessions of the same day, or zeros of another account, tell of these."""
+    fill(place)
+    knowing = {"holds_zeros": place.warehouse.zeros_of(1)}
+    place.pull(0, **knowing)
+    before = place.tables
+    place.kaltura.faults.add(Fault("null_figures", report_id=report.report_id, column=column, times=None))
+    with pytest.raises(FiguresLost, match=f"{column} is 0 in .* of .* rows"):
+        place.pull(0, **knowing)
+    assert place.tables == before
+    place.pull(0, **knowing, accepts_empty=True)
+    fill(place, 1)
+    place.pull(0, **knowing)
+    with pytest.raises(FiguresLost, match=str(place.day(1))):
+        place.pull(1, **knowing)
+    with pytest.raises(FiguresLost):
+        place.pull(0, holds_zeros=place.warehouse.zeros_of(2))
 
 
 @EACH
