@@ -76,6 +76,7 @@ class Kind(enum.Enum):
 
 # What is measured: it depends on the window that a row was asked for with, and one that can't be read costs no row.
 FIGURES = (Kind.COUNT, Kind.MINUTES, Kind.RATIO, Kind.SECONDS)
+NEARLY_ALL = 0.9  # of rows: 0 in so many is no figure of anybody who was there
 
 
 ID_BYTES = 512

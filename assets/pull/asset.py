@@ -223,6 +223,7 @@ class _Run:
                 number=self.warehouse.next_pull(),
                 people=self.people,
                 against_empty=self.against_empty,
+                holds_zeros=self.warehouse.zeros_of(self.people.partner_id),
                 seen=seen,
                 accepts_empty=accepts_empty,
             ),

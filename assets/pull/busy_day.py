@@ -23,6 +23,11 @@ FAILS = (
     "A day like this one fails, and nothing of it is loaded. Kaltura may have changed the report: look for a newer "
     "version of this pipeline, and ask Kaltura's support, with what --json prints."
 )
+IS_SHARED = (
+    "Where each of these ids is shared by many devices, as in a hall, there is nothing to do. Else Kaltura sends another "
+    "unit, and a day like this one fails: look for a newer version of this pipeline, and ask Kaltura's support, with what "
+    "--json prints."
+)
 IS_SET_ASIDE = (
     "Nothing to do: such rows go to kaltura.rejects, and of those that lack only a figure the rest is loaded."
 )
@@ -33,8 +38,7 @@ def judge(rows: Rows, report: Report, window: Window) -> Iterator[Finding]:
     frame = normalize(rows, report, most_minutes=most_minutes_in(window))
     frame[DISPOSITION], frame[PARTITION_DATE] = KEPT, pd.Timestamp(_A_DAY)
     found = list(_wrong(frame, rows, report))
-    # Of which session a row is, this report alone does not tell; nobody is there for longer than all of the window.
-    too_long = usable.too_long(frame, report, Days(_A_DAY, _A_DAY), (window.end - window.start) / 60, "the window")
+    too_long, is_far = _too_long(frame, report, window)
     if too_long:
         found.append(too_long)
     if not found:
@@ -43,16 +47,30 @@ def judge(rows: Rows, report: Report, window: Window) -> Iterator[Finding]:
         note = f"; {of_no_session:,} are of no session that Kaltura knows" if of_no_session else ""
         yield Finding("", "ok", good + note)
         return
-    fails = bool(too_long) or _fails(frame, report)
+    fails = is_far or _fails(frame, report)
     for what in found:
-        yield Finding("", "failed" if fails else "differs", what, FAILS if fails else IS_SET_ASIDE)
+        advice = FAILS if fails else IS_SHARED if what == too_long else IS_SET_ASIDE
+        yield Finding("", "failed" if fails else "differs", what, advice)
+
+
+def _too_long(frame: pd.DataFrame, report: Report, window: Window) -> tuple[str, bool]:
+    """Which minutes are more than the whole window has, in words, and whether a day like that fails whatever sessions ran.
+
+    Of which session a row is, this report alone does not tell. One device is not there for longer than all of the window.
+    """
+    minutes = (window.end - window.start) / 60
+    day = Days(_A_DAY, _A_DAY)
+    most = usable.FAR * minutes + usable.AROUND_MINUTES
+    if found := usable.too_long(frame, report, day, most, "any session"):
+        return found, True
+    return usable.too_long(frame, report, day, minutes, "the window"), False
 
 
 def _fails(frame: pd.DataFrame, report: Report) -> bool:
     """Whether a day of these rows would be red."""
     try:
         usable.require(frame, report, Days(_A_DAY, _A_DAY))
-        usable.require_figures(frame, report, Days(_A_DAY, _A_DAY))
+        usable.require_figures(frame, report, Days(_A_DAY, _A_DAY), usable.holds_nothing)
     except (usable.MostlyUnusable, FiguresLost):
         return True
     return False
@@ -64,7 +82,7 @@ _A_DAY = dt.date(2000, 1, 1)  # any: the rows are judged as those of one day
 def _wrong(frame: pd.DataFrame, rows: Rows, report: Report) -> Iterator[str]:
     if rows.rejects:
         yield _wrong_lines(rows)
-    if lost := usable.lost_figures(frame, report, Days(_A_DAY, _A_DAY)):
+    if lost := usable.lost_figures(frame, report, Days(_A_DAY, _A_DAY), usable.holds_nothing):
         yield lost
     unreadable = (frame[REASON].notna() & ~usable.is_of_no_session(frame[REASON])) | frame[REPAIR].notna()
     for column in report.table.columns:

@@ -12,6 +12,7 @@ from assets.pull.merge import merged
 from assets.pull.normalize import unknown_columns
 from assets.pull.rejected import rejects, unread
 from assets.pull.stages import COLUMN, COUNTED_ON, DISPOSITION, KEPT, LOADED, NEIGHBOUR, REASON, REPLACED
+from assets.pull.usable import HoldsZeros
 from assets.report import Report
 from resources.arrivals import Arrivals
 from resources.kaltura.client import RequestStats
@@ -27,12 +28,11 @@ def by_day(
     stats: RequestStats,
     known_until: Callable[[Window], dt.datetime],
     filters: Mapping[str, Sequence[str]] | None,
-    *,
-    accepts_zeros: bool,
+    holds_zeros: HoldsZeros,
 ) -> dict[dt.date, Arrivals]:
     """Every row that was received, on the day that loads it or counts it. Raises what `usable` raises."""
     frame = rows.frame
-    _require_usable(rows, report, days, accepts_zeros=accepts_zeros)
+    _require_usable(rows, report, days, holds_zeros)
     loaded = [*report.table.column_names, *LOADED.columns]
     good = _by_counting_day(_good(frame), [*loaded, COLUMN])
     rejected, elsewhere = _rejected(frame, lines), _not_kept(frame)
@@ -61,12 +61,11 @@ def by_day(
     return arrivals
 
 
-def _require_usable(rows: Received, report: Report, days: Days, *, accepts_zeros: bool) -> None:
+def _require_usable(rows: Received, report: Report, days: Days, holds_zeros: HoldsZeros) -> None:
     usable.require(rows.frame, report, days)
     if rows.known is not None:
         usable.require_minutes(rows.frame, report, days, rows.known)
-    if not accepts_zeros:
-        usable.require_figures(rows.frame, report, days)
+    usable.require_figures(rows.frame, report, days, holds_zeros)
 
 
 def _good(frame: pd.DataFrame) -> pd.DataFrame:

@@ -80,15 +80,17 @@ def extract(
     people: People = EVERYTHING,
     now: Callable[[], float] | None = None,
     against_empty: AgainstEmpty = nothing_known,
+    holds_zeros: usable.HoldsZeros = usable.holds_nothing,
     seen: RowsSeen | None = None,
     accepts_empty: bool = False,
 ) -> Extract:
     """The days' rows for each of `reports`. Raises what `Completion.days` raises; then there is nothing of any day.
 
     `number` is the pull's, given out before. When it began is told by `now`, by default in Kaltura's own time.
-    `against_empty` says what the warehouse knows of days for which a report is empty, `seen` what the run does.
+    `against_empty` and `holds_zeros` say what the warehouse knows of days whose reply may not be true, `seen` what the run does.
     """
-    pull = _Pull(days, client, calendar, filters, people, now, against_empty, seen or RowsSeen(), accepts_empty)
+    told = against_empty, holds_zeros, seen or RowsSeen()
+    pull = _Pull(days, client, calendar, filters, people, now, *told, accepts_empty)
     rows = pull.received(reports)
     arrived = {report.table.name: pull.arrived(rows[report.table.name], report) for report in reports}
     return Extract(
@@ -111,6 +113,7 @@ class _Pull:
         people: People,
         now: Callable[[], float] | None,
         against_empty: AgainstEmpty,
+        holds_zeros: usable.HoldsZeros,
         seen: RowsSeen,
         accepts_empty: bool,
     ) -> None:
@@ -126,6 +129,7 @@ class _Pull:
         self.client = client
         self.witnesses = Witnesses(filters.of)
         self.doubt = EmptyReplyEvidence(self.witnesses, against_empty, seen)
+        self.holds_zeros = usable.accepts_zeros if accepts_empty else holds_zeros
         self.accepts_empty = accepts_empty
         self.stretches: Sequence[Days] = (days,)
         held = filters.of(BREAKOUT_SESSIONS)
@@ -137,7 +141,7 @@ class _Pull:
     def received(self, reports: Sequence[Report]) -> dict[str, Received]:
         """The reports' rows. What all of them came without is asked for once more, in halves, before it is believed."""
         rows = self._asked(reports)
-        if not self.accepts_empty and len(self.days) == 1 and self._have_lost_figures(rows, reports):
+        if len(self.days) == 1 and self._have_lost_figures(rows, reports):
             again = self._asked(reports)  # of several days, each is asked for again anyway
             return {name: asked_again(came, again[name]) for name, came in rows.items()}
         if self.accepts_empty or not all(came.frame.empty for came in rows.values()):
@@ -147,7 +151,8 @@ class _Pull:
         return self._asked(reports)
 
     def _have_lost_figures(self, rows: Mapping[str, Received], reports: Sequence[Report]) -> bool:
-        return any(usable.lost_figures(rows[report.table.name].frame, report, self.days) for report in reports)
+        came = ((rows[report.table.name].frame, report) for report in reports)
+        return any(usable.lost_figures(*each, self.days, self.holds_zeros) for each in came)
 
     def _asked(self, reports: Sequence[Report]) -> dict[str, Received]:
         """The reports' rows. One that came empty is asked for again where another report has rows of the same days."""
@@ -296,9 +301,8 @@ class _Pull:
 
     def arrived(self, rows: Received, report: Report) -> dict[dt.date, Arrivals]:
         """Every row that was received, on the day that loads it or counts it."""
-        of_report = self.lines[report.report_id], self.stats[report.report_id]
-        filters, accepts_zeros = self.filters.names_of(report), self.accepts_empty
-        return by_day(rows, report, self.days, *of_report, self._known_until, filters, accepts_zeros=accepts_zeros)
+        of_report = self.lines[report.report_id], self.stats[report.report_id], self._known_until
+        return by_day(rows, report, self.days, *of_report, self.filters.names_of(report), self.holds_zeros)
 
     def _completion(self, report: Report) -> Completion:
         return Completion(
@@ -313,6 +317,7 @@ class _Pull:
             most_dropped=self.thinning.most_dropped,
             named=self.witnesses.names(report, self.client, self.stats[report.report_id]),
             accepts_empty=self.accepts_empty,
+            believes_0=partial(self.holds_zeros, report.table),
             is_narrowed=report.dated_by is not None and not self.witnesses.may_tell(report.dated_by, of=report),
         )
 

@@ -36,7 +36,7 @@ from resources.kaltura.errors import (
     Unsplittable,
 )
 from resources.kaltura.heeded import require_heeded
-from resources.kaltura.lost import lost_in
+from resources.kaltura.lost import Believes0, believes_none, lost_in
 from resources.kaltura.query import Filter, Query, Source
 from resources.kaltura.windows import Calendar, Days, Window
 from resources.runtime.counted import counted
@@ -126,6 +126,7 @@ class Completion:
     most_dropped: MostDropped = field(default=nothing_dropped)
     named: Named = field(default=names_nothing)
     accepts_empty: bool = False  # whatever speaks against it
+    believes_0: Believes0 = field(default=believes_none)  # with `accepts_empty` all are believed
     is_narrowed: bool = False  # by a filter that the ids did not come through, so that one of them may have no rows
 
     def days(self, days: Days, known_ids: KnownIds | None = None, *, is_part: bool = False) -> list[Part]:
@@ -337,10 +338,10 @@ class Completion:
         window's rows it is known only later which are of its days.
         """
         reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
-        if self.accepts_empty or not lost_in(reply.rows.frame, self.source.never_all_0):
+        if self.accepts_empty or not lost_in(reply.rows.frame, self.source.never_all_0, self.believes_0):
             return reply
         reply = self.client.ask(query, self.stats, excluded_columns=self.excluded_columns)
-        lost = lost_in(reply.rows.frame, self.source.never_all_0)
+        lost = lost_in(reply.rows.frame, self.source.never_all_0, self.believes_0)
         if lost and self.source.split_by in query.ids:
             raise FiguresLost(lost, about=str(query))
         return reply

@@ -189,7 +189,8 @@ class FiguresLost(BadReply):
     default_advice = (
         "Nothing of these days was written; what was loaded before stands. Kaltura prints 0 for figures that its store lost: "
         "run the days again later. If they really are 0, run them once with `python -m pipelines pull --accept-empty "
-        "--from DAY --to DAY`, or with `accept_empty: true` in the run's config."
+        "--from DAY --to DAY`, or with `accept_empty: true` in the run's config: they stay believed then, and so does each "
+        "report of these days that is empty in that run."
     )
     doctors_advice = "Days like these can't be loaded. Ask again later; if it stays, ask Kaltura's support."
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
@@ -29,6 +30,7 @@ from resources.privacy.suppressions import has_unswept
 from resources.runtime.counted import counted
 from resources.settings import CHECKOUT
 from resources.table import Table
+from resources.warehouse import zeros
 from resources.warehouse.calendars import require_timezone
 from resources.warehouse.day import DayLoad
 from resources.warehouse.kept_to import KeptTo, keep_to
@@ -275,6 +277,17 @@ class Warehouse:
                     f"{around:,.0f} rows are the median of {day:%A}s around {day}, and the other reports are empty too"
                 )
         return ""
+
+    def zeros_of(self, partner_id: int) -> Callable[[Table, str, pd.DataFrame], bool]:
+        """What tells of an account's rows whether 0 in a column replaces nothing better. An outage is waited for."""
+
+        def holds(table: Table, column: str, rows: pd.DataFrame) -> bool:
+            for attempt in outages.attempts(_is_outage):
+                with attempt, self.reading() as connection:
+                    are_held = zeros.are_held(connection, partner_id, table, column, rows)
+            return are_held
+
+        return holds
 
     def loaded_days(
         self, partner_id: int, root_run_id: str, run_ids: Sequence[str], tables: Sequence[Table]

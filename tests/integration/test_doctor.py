@@ -546,6 +546,28 @@ def test_quotes_around_every_value_do_no_harm(kaltura: Running, number: int) -> 
     assert examined(kaltura, number).one(f"{number} values").verdict == "ok"
 
 
+def each_of_30(text: str) -> str:
+    return each(MINUTES, lambda cell: f"{float(cell) * 30:g}")(text)
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "verdict"),
+    [
+        (each_of_30, "differs"),
+        (lambda text: each("user_id", lambda _: "Unknown")(each_of_30(text)), "ok"),
+    ],
+)
+def test_minutes_of_many_devices_under_one_id_do_not_fail(
+    kaltura: Running, rewrite: Callable[[str], str], verdict: str
+) -> None:
+    """A pull loads them: which of them are seconds, only sessions tell."""
+    kaltura.world = world(rooms="abcdefghijkl")
+    kaltura.faults.add(Fault("rewritten", report_id=6001, rewrite=rewrite, times=None))
+    finding = examined(kaltura, 6000, 6001).one("6001 values")
+    assert finding.verdict == verdict, finding
+    assert ("shared by many devices" in finding.advice) == (verdict == "differs")
+
+
 def test_a_figure_that_a_few_rows_lack_differs_and_does_not_fail(kaltura: Running) -> None:
     kaltura.faults.add(
         Fault("rewritten", report_id=6001, rewrite=each(MINUTES, lambda cell: "long", rows=1), times=None)

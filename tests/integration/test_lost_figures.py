@@ -1,5 +1,6 @@
 """Figures that Kaltura's store lost and printed as 0, and figures in another unit: no good figure is replaced by one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from assets.pull.usable import MostlyUnusable
 from assets.report import Report
 from assets.reports import REPORTS
 from resources.kaltura.errors import FiguresLost
+from resources.privacy.pseudonyms import NOBODY
 from resources.table import Kind
 from simulator import Breakout, Fault, View
 from tests.integration.test_whole_days import PEOPLE, Place
@@ -68,6 +70,56 @@ def test_figures_that_stay_lost_fail_the_day_and_replace_none(report: Report, co
     assert place.tables == before
     place.pull(0, accepts_empty=True)
     assert {row[column] for row in place.tables[report.table.name].values()} == {0}
+
+
+@EACH
+def test_figures_that_were_accepted_as_0_stay_so(report: Report, column: str, place: Place) -> None:
+    fill(place)
+    knowing = {"holds_zeros": place.warehouse.zeros_of(1)}
+    place.kaltura.faults.add(Fault("null_figures", report_id=report.report_id, column=column, times=None))
+    with pytest.raises(FiguresLost):
+        place.pull(0, **knowing)
+    place.pull(0, **knowing, accepts_empty=True)
+    before = place.tables
+    place.write(extracted := place.bring(0, **knowing))
+    assert place.tables == before
+    assert {row[column] for row in before[report.table.name].values()} == {0}
+    assert [len(arrivals.rejects) for arrivals in extracted.by_day[place.day(0)]] == [0, 0, 0]
+
+
+def test_minutes_that_were_accepted_as_0_stay_so_of_a_day_that_is_asked_for_by_its_sessions(place: Place) -> None:
+    fill(place)
+    place.views += [replace(view, user=PEOPLE[1]) for view in place.views if view.entry_id == "1_room"]
+    place.kaltura.row_cap = 30
+    knowing = {"holds_zeros": place.warehouse.zeros_of(1)}
+    place.kaltura.faults.add(Fault("null_figures", report_id=6001, column="meeting_view_time", times=None))
+    with pytest.raises(FiguresLost, match="cue_point_id"):
+        place.pull(0, **knowing)
+    place.pull(0, **knowing, accepts_empty=True)
+    before = place.tables
+    place.pull(0, **knowing)
+    assert place.tables == before
+    assert [row["meeting_view_time"] for row in before["attendees"].values()] == [0] * 36
+
+
+@EACH
+def test_figures_that_the_warehouse_has_otherwise_stay_refused(report: Report, column: str, place: Place) -> None:
+    """Nor do sessions of the same day, or zeros of another account, tell of these."""
+    fill(place)
+    knowing = {"holds_zeros": place.warehouse.zeros_of(1)}
+    place.pull(0, **knowing)
+    before = place.tables
+    place.kaltura.faults.add(Fault("null_figures", report_id=report.report_id, column=column, times=None))
+    with pytest.raises(FiguresLost, match=f"{column} is 0 in .* of .* rows"):
+        place.pull(0, **knowing)
+    assert place.tables == before
+    place.pull(0, **knowing, accepts_empty=True)
+    fill(place, 1)
+    place.pull(0, **knowing)
+    with pytest.raises(FiguresLost, match=str(place.day(1))):
+        place.pull(1, **knowing)
+    with pytest.raises(FiguresLost):
+        place.pull(0, holds_zeros=place.warehouse.zeros_of(2))
 
 
 @EACH
@@ -171,3 +223,53 @@ def test_people_who_wait_before_a_short_session_or_come_with_devices_are_believe
     place.kaltura.faults.add(Fault("rewritten", report_id=6001, rewrite=longer, times=None))
     place.pull(0)
     assert {row["meeting_view_time"] for row in place.tables["attendees"].values()} == {64, 180}
+
+
+def rows_of(user_id: str, minutes: int, *, but: int = 0) -> dict[str, Any]:
+    """A change of replies that gives all rows, but for the first, so many minutes of one id."""
+    names = ATTENDEES.table.column_names
+    user, at = names.index("user_id"), names.index("meeting_view_time")
+
+    def change(text: str) -> str:
+        header, *lines = (line.split(",") for line in text.splitlines())
+        for line in lines[but:]:
+            line[user], line[at] = user_id, str(minutes)
+        return "".join(f"{','.join(line)}\n" for line in [header, *lines])
+
+    return {"report_id": ATTENDEES.report_id, "rewrite": change, "times": None}
+
+
+OF_MANY = [*NOBODY, "a hall's devices"]
+"""Ids of which a row has the minutes of several: people whom Kaltura can't name, or devices that share one."""
+
+
+@pytest.mark.parametrize("user_id", OF_MANY)
+def test_hours_of_30_people_under_one_id_are_loaded(user_id: str, place: Place) -> None:
+    fill(place)
+    place.kaltura.faults.add(Fault("rewritten", **rows_of(user_id, 30 * 60)))
+    place.pull(0)
+    of_rows = {(row["user_id"], row["meeting_view_time"]) for row in place.tables["attendees"].values()}
+    assert of_rows == {(user_id, 30 * 60)}
+
+
+def test_minutes_of_people_whom_kaltura_cannot_name_hide_no_seconds(place: Place) -> None:
+    fill(place, count=30)
+    seconds = times(60, ATTENDEES, "meeting_view_time")["rewrite"]
+    unknown = rows_of("Unknown", 60, but=12)["rewrite"]
+    place.kaltura.faults.add(
+        Fault("rewritten", report_id=6001, rewrite=lambda text: unknown(seconds(text)), times=None)
+    )
+    with pytest.raises(MostlyUnusable, match="meeting_view_time .* 12 of 12 rows"):
+        place.pull(0)
+
+
+@pytest.mark.parametrize("share", [0.65, 0.8, 1])
+@pytest.mark.parametrize("hours", [1, 1.5, 8])
+def test_seconds_of_people_who_were_there_for_most_of_their_session_are_found(
+    hours: float, share: float, place: Place
+) -> None:
+    for number in range(10):
+        place.meets(f"1_{number}", number, number + hours, [(number, number + hours * share)])
+    place.kaltura.faults.add(Fault("rewritten", **times(60, ATTENDEES, "meeting_view_time")))
+    with pytest.raises(MostlyUnusable, match="meeting_view_time .* 10 of 10 rows"):
+        place.pull(0)

@@ -203,3 +203,14 @@ def test_an_empty_day_that_is_red_says_the_option_that_accepts_it_and_the_option
     pipeline.run(*command, "--accept-empty")
     newest = "SELECT rows_received FROM kaltura.loads ORDER BY id DESC LIMIT 3"
     assert pipeline.query(newest) == [(0,)] * 3
+
+
+def test_figures_that_were_accepted_as_0_are_believed_by_the_pulls_that_follow(pipeline: Pipeline) -> None:
+    command = ("python", "-m", "pipelines", "pull", "--from", str(DAYS[0]), "--to", str(DAYS[0]))
+    pipeline.kaltura.faults.add(Fault("null_figures", report_id=6001, column="meeting_view_time", times=None))
+    printed = pipeline.run(*command, succeeds=False)
+    assert "they stay believed then" in " ".join(printed.split())
+    pipeline.run(*command, "--accept-empty")
+    pipeline.run(*command)
+    newest = "SELECT inserted, updated, rows_received > 0 FROM kaltura.loads ORDER BY id DESC LIMIT 3"
+    assert pipeline.query(newest) == [(0, 0, True)] * 3

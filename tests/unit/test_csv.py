@@ -115,6 +115,31 @@ def test_of_few_names_quotes_are_what_people_typed(sent: list[str]) -> None:
     assert names("".join(f"1_{nth},{name},5\n" for nth, name in enumerate(sent))) == sent
 
 
+@pytest.mark.parametrize(
+    ("sent", "emails"),
+    [
+        (['"ada@x.edu"'], ["ada@x.edu"]),
+        (['"ada@x.edu"', ""], ["ada@x.edu", ""]),
+        (['"ada@x.edu"', '"Bob+1@Y.edu"'], ["ada@x.edu", "Bob+1@Y.edu"]),
+        (['"ada@x.edu"', '"guest.7"'], ["ada@x.edu", "guest.7"]),
+        (['"ada@x.edu"', "guest.7"], ['"ada@x.edu"', "guest.7"]),
+        (['"Ada"'], ['"Ada"']),
+        (['"Ada @ home"'], ['"Ada @ home"']),
+        (['"@ada"'], ['"@ada"']),
+        (['"ada l"@x.edu'], ['"ada l"@x.edu']),
+    ],
+)
+def test_an_address_loses_the_servers_quotes_however_few_there_are(sent: list[str], emails: list[str]) -> None:
+    """Erasures and the university's lists know it without them."""
+    source, names = ATTENDEES.source, ATTENDEES.table.column_names
+    lines = [
+        ",".join({"user_id": str(n), "user_email": each}.get(name, "1") for name in names)
+        for n, each in enumerate(sent)
+    ]
+    rows = parse(BOM + "\n".join([",".join(names), *lines, ""]).encode(), source, "report 6001")
+    assert rows.frame["user_email"].tolist() == emails
+
+
 def test_ids_and_figures_lose_their_quotes_however_few_they_are() -> None:
     assert read('"1_a",Ann,"5"\n').frame.to_dict("records") == [{"id": "1_a", "name": "Ann", "minutes": "5"}]
 
