@@ -1,7 +1,7 @@
 """What outlives the warehouse that a backup replaces: erasures, and that the names of old days have gone.
 
 How long names are kept is each account's own setting, and a restore has those of one. Of the others the warehouse that
-is replaced tells: of which days it had pseudonyms in the place of names.
+is replaced tells: up to which day it had pseudonyms in the place of all names.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from resources.kaltura.errors import Refused
 from resources.local import kaltura as standin
 from resources.postgres.views import QUERIES
 from resources.privacy.people import first_day_kept, lock_exclusively, require_mode, what_differs
-from resources.privacy.pseudonyms import PSEUDONYM_PATTERN
+from resources.privacy.pseudonyms import NOBODY, PSEUDONYM_PATTERN
 from resources.privacy.reapply_erasures import ReapplyErasures
 from resources.privacy.settings import Privacy
 from resources.settings import SettingError
@@ -39,7 +39,8 @@ class ReapplyPrivacy(ReapplyErasures):
         super().before(connection)
         if connection.execute(_OF_AN_OLDER_VERSION).fetchone() == (False,):
             query = (QUERIES / "aged_until.sql").read_bytes()
-            self._aged_until = dict(connection.execute(query, {"pseudonym": PSEUDONYM_PATTERN}).fetchall())
+            asked = {"pseudonym": PSEUDONYM_PATTERN, "nobody": list(NOBODY)}
+            self._aged_until = dict(connection.execute(query, asked).fetchall())
 
     def after(self, connection: psycopg.Connection) -> None:
         super().after(connection)

@@ -16,7 +16,9 @@ from simulator import Running
 
 
 @contextmanager
-def installed(kaltura: Running, database: str, instance: dg.DagsterInstance | None = None) -> Iterator[SimpleNamespace]:
+def installed(
+    kaltura: Running, database: str, instance: dg.DagsterInstance | None = None, **privacy: str
+) -> Iterator[SimpleNamespace]:
     """Runs of the pipeline by `pull`, and a connection by `sql`. Without an instance, Dagster's history is forgotten."""
     kaltura.faults.clear()
     resource = Kaltura(
@@ -28,7 +30,7 @@ def installed(kaltura: Running, database: str, instance: dg.DagsterInstance | No
     )
     defs = dg.Definitions(
         assets=[kaltura_rooms],
-        resources={"kaltura": resource, "warehouse": WarehouseResource(url=database)},
+        resources={"kaltura": resource, "warehouse": WarehouseResource(url=database, **privacy)},
         executor=dg.in_process_executor,
     )
     with (

@@ -7,9 +7,9 @@ named at the end and stops none of the others.
 
 import datetime as dt
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import Never
+from typing import Never, TypeVar
 
 import dagster as dg
 import sqlalchemy as sa
@@ -41,6 +41,8 @@ from resources.warehouse.provenance import Provenance
 from resources.warehouse.resource import WarehouseResource
 from resources.warehouse.warehouse import DayLost, Warehouse, WarehouseError
 
+_T = TypeVar("_T")
+
 # One pool an account: what one account is asked for holds up no other that the same Dagster pulls.
 POOL = f"kaltura_api_{account_name()}"
 NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
@@ -49,6 +51,9 @@ _NOT_SAMPLED = (
     "The planner does not know yet what was loaded into {}: this login may not ANALYZE it. Autovacuum does so a while later, "
     "and until then views may take long. From Postgres 17 on `make roles` gives kaltura_loader the right."
 )
+_NOT_ERASED = "Who was erased and came again is not taken out of all days yet"
+_OLD_SAMPLES = "The planner's samples (pg_stats) still hold people who were taken out, until a run can take them anew"
+_NOT_CHECKED = "The checks could not be done"
 DAYS_CHECKED_ALONE = 30  # by a run of checks without a pull
 
 
@@ -152,8 +157,7 @@ class _Run:
         self.root_run_id = context.run.root_run_id or context.run.run_id
         self.attempt = same_attempt.runs(context.instance, context.run)
         self.failed: dict[dt.date, Exception] = {}
-        self.not_checked: WarehouseError | None = None
-        self.not_erased: WarehouseError | None = None
+        self.not_done: dict[str, WarehouseError] = {}
         self.reasons_said: set[str] = set()
         self.marked: set[dt.date] = set()
         self.undated = CarriedOver()
@@ -242,23 +246,23 @@ class _Run:
             self._fail(day, NotAsked(NOT_LOADED))
 
     def erase_who_came(self) -> None:
-        """Out of days that the run has not pulled, too. Where that fails, the run has more to tell: so it goes on."""
+        """Out of days that the run has not pulled, and out of the planner's samples, too."""
+        if self._tried(lambda: self.warehouse.erase_who_came(self.people.partner_id, TABLES), _NOT_ERASED):
+            self.context.log.info(
+                "Somebody who had been erased came under an id not known as theirs: it is, and has gone."
+            )
+        if left := self._tried(self.warehouse.renew_samples, _OLD_SAMPLES):
+            self.context.log.warning(statistics.told_of(left))
+
+    def _tried(self, doing: Callable[[], _T], not_done: str) -> _T | None:
+        """What it returns. Where it fails, the run has more to tell: so it goes on, and says so at its end."""
         try:
             for attempt in outages.attempts(retries.passes):
                 with attempt:
-                    erased = self.warehouse.erase_who_came(self.people.partner_id, TABLES)
-            if erased:
-                self.context.log.info(
-                    "Somebody who had been erased came under an id not known as theirs: it is, and has gone."
-                )
-            for attempt in outages.attempts(retries.passes):
-                with attempt:
-                    left = self.warehouse.renew_samples()
+                    return doing()
         except WarehouseError as error:
-            self.not_erased = error
-            return
-        if left:
-            self.context.log.warning(statistics.told_of(left))
+            self.not_done[not_done] = error
+        return None
 
     def load(self, fetched: Fetched) -> None:
         if isinstance(fetched.outcome, Exception):
@@ -289,14 +293,7 @@ class _Run:
         """Tells what the checks say of the days. Nothing where no day came in: then nothing has changed."""
         if not days or len(self.failed) == len(days):
             return
-        try:
-            for attempt in outages.attempts(retries.passes):
-                with attempt:
-                    evaluations = self._evaluations(Days(min(days), max(days)))
-        except WarehouseError as error:
-            self.not_checked = error
-            return
-        for evaluation in evaluations:
+        for evaluation in self._tried(lambda: self._evaluations(Days(min(days), max(days))), _NOT_CHECKED) or ():
             self._tell(evaluation)
 
     def _evaluations(self, days: Days) -> Sequence[dg.AssetCheckEvaluation]:
@@ -324,12 +321,8 @@ class _Run:
             days = sorted(self.failed)
             told = [reasons.headline(len(days)), *reasons.lines(self.failed)]
             metadata[reasons.FAILED_DAYS] = dg.MetadataValue.json([str(day) for day in days])
-        if self.not_erased:
-            errors.append(self.not_erased)
-            told.append(f"Who was erased and came again is not taken out of all days yet: {self.not_erased}")
-        if self.not_checked:
-            errors.append(self.not_checked)
-            told.append(f"The checks could not be done: {self.not_checked}")
+        errors += self.not_done.values()
+        told += (f"{what}: {error}" for what, error in self.not_done.items())
         if errors and self.reports and not self.failed:
             told.append("All days of the run are loaded.")
         if errors:

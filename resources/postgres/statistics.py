@@ -1,7 +1,8 @@
 """What the planner keeps of each column (`pg_statistic`): values as they stood when `ANALYZE` last looked.
 
 Whoever may read a column reads them in `pg_stats`. They outlive the rows, so what takes people out takes these anew, in the
-same transaction. `ANALYZE` of an empty table leaves what there was: those are cleared, which Postgres 18 can.
+same transaction, or notes in it that they are old: then a later one does. `ANALYZE` of an empty table leaves what there was,
+and so it does of an index of which no row is left: those are cleared, which Postgres 18 can.
 """
 
 from collections.abc import Collection
@@ -36,8 +37,19 @@ WHERE
 _HAS_SAMPLES = "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = %s AND tablename = %s)"
 
 
+def note_old(connection: psycopg.Connection) -> None:
+    """People were taken out in the connection's transaction. Until it ends, others that take people out may wait for it."""
+    connection.execute("UPDATE kaltura.privacy SET has_old_samples = TRUE")
+
+
+def are_old(connection: psycopg.Connection) -> bool:
+    return connection.execute("SELECT has_old_samples FROM kaltura.privacy").fetchone() == (True,)
+
+
 def take_anew(connection: psycopg.Connection) -> list[str]:
     """Of every table of `kaltura` and `university`, in the connection's transaction. The tables where that can't be done."""
+    # First: who takes people out meanwhile waits, and notes it after this.
+    connection.execute("UPDATE kaltura.privacy SET has_old_samples = FALSE WHERE has_old_samples")
     can_clear = connection.info.server_version >= CAN_CLEAR
     left = []
     for schema, name, may in _tables(connection):
@@ -72,10 +84,11 @@ def told_of(left: list[str]) -> str:
 def _taken(connection: psycopg.Connection, schema: str, name: str, can_clear: bool) -> bool:
     table = sql.Identifier(schema, name)
     row = connection.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table)).fetchone()
+    if can_clear:
+        connection.execute(_CLEAR, {"table": table.as_string(connection)})
     if row == (True,):
         connection.execute(sql.SQL("ANALYZE {}").format(table))
         return True
     if can_clear:
-        connection.execute(_CLEAR, {"table": table.as_string(connection)})
         return True
     return connection.execute(_HAS_SAMPLES, [schema, name]).fetchone() == (False,)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from resources.postgres import statistics
 from resources.postgres.locks import REGISTRY_LOCK, take_lock
 from resources.privacy import listed_pseudonyms
 from resources.privacy.identity import identity
@@ -182,7 +183,9 @@ def register(connection: psycopg.Connection, privacy: Privacy, account: int | No
             has_taken_out = True
     if privacy.mode is Mode.PSEUDONYMOUS:
         has_taken_out |= age(connection, privacy, account, None) > 0
-    elif privacy.is_full:
+    if has_taken_out:
+        statistics.note_old(connection)
+    if privacy.is_full:
         # After all removals: who notes one waits for others that do, and must not hold the registry meanwhile.
         for people in accounts:
             make_known(connection, people)

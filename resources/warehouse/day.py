@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import psycopg
 
 from resources.arrivals import Arrivals
-from resources.postgres import migrations, session
+from resources.postgres import migrations, session, statistics
 from resources.postgres.locks import Locks
 from resources.privacy.day_privacy import DayPrivacy
 from resources.privacy.people import LOADS_SHARE
@@ -68,9 +68,11 @@ class DayLoad:
         for table, each in zip(self.tables, self.arrivals, strict=True):
             table.filters = self.privacy.filters(each.filters)
         loads = [table.run(each) for table, each in zip(self.tables, protected, strict=True)]
-        session.commit(connection, lambda: self._record(loads))
+        session.commit(connection, lambda: self._record(connection, loads))
         return loads
 
-    def _record(self, loads: Sequence[Load]) -> None:
+    def _record(self, connection: psycopg.Connection, loads: Sequence[Load]) -> None:
         for table, load in zip(self.tables, loads, strict=True):
             table.record(load)
+        if self.privacy.has_taken_names:  # last: others that note it wait for this transaction
+            statistics.note_old(connection)

@@ -75,7 +75,6 @@ class Warehouse:
         self._registry = PersonRegistry()
         self._under_way: RunLock | None = None
         self._may_have_lost_it = False
-        self._has_old_samples = False
         self._samples_left: list[str] = []
         self.url = libpq_url(url)  # raises at once where it is none
         # What it would look up for a type of columns that nothing here has is three round trips.
@@ -167,8 +166,7 @@ class Warehouse:
     def register_listed_people(self, partner_id: int, tables: Sequence[Table]) -> None:
         """Give everybody on the account's lists the pseudonym that analysts see: lists may be filled by SQL."""
         with self.connection() as connection:
-            has_taken_out = roster.register(connection, self.privacy, partner_id, tables)
-        self._has_old_samples |= has_taken_out
+            roster.register(connection, self.privacy, partner_id, tables)
 
     def require_timezone(self, partner_id: int, timezone: ZoneInfo) -> None:
         """Raises `CalendarError` where the account's days are cut in another PARTITION_TIMEZONE."""
@@ -203,7 +201,6 @@ class Warehouse:
             registry = self._registry  # not before: a new connection may lead to another server
             loads = load.run(connection, registry)
         registry.committed(privacy.partner_id, privacy.removals, privacy.added)
-        self._has_old_samples |= privacy.has_taken_names
         return loads
 
     def erase_who_came(self, partner_id: int, tables: Sequence[Table]) -> int:
@@ -219,19 +216,19 @@ class Warehouse:
             lock_exclusively(connection)
             people = erase_who_came(connection, self.privacy.of_account(partner_id), tables)
             left = statistics.take_anew(connection)
-        self._has_old_samples, self._samples_left = False, left
+        self._samples_left = left
         self._registry = PersonRegistry()
         return people
 
     def renew_samples(self) -> list[str]:
-        """Take the planner's samples anew (`statistics.py`) where people were taken out since this was opened.
+        """Take the planner's samples anew (`statistics.py`) where people were taken out and they were not.
 
-        The tables of which that can't be done. Raises `WarehouseError`.
+        The database remembers that: a run that is killed, or is refused here, leaves it to the next one. The tables of which
+        it can't be done. Raises `WarehouseError`.
         """
-        if self._has_old_samples:
-            with self.connection() as connection:
+        with self.connection() as connection:
+            if statistics.are_old(connection):
                 self._samples_left = statistics.take_anew(connection)
-            self._has_old_samples = False
         return self._samples_left
 
     def next_pull(self) -> int:

@@ -9,3 +9,9 @@ COMMENT ON COLUMN kaltura.suppressions.to_sweep IS
 UPDATE kaltura.suppressions
 SET to_sweep = TRUE
 WHERE kind = 'person';
+
+-- So it is with what the planner knows of people who were taken out: a run takes its samples anew when it ends, or the next does.
+ALTER TABLE kaltura.privacy ADD COLUMN IF NOT EXISTS has_old_samples boolean NOT NULL DEFAULT FALSE;
+COMMENT ON COLUMN kaltura.privacy.has_old_samples IS
+'People have been taken out, and what the planner keeps of columns (pg_stats) may still have them: '
+'the next run takes it anew.';

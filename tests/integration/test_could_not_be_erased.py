@@ -5,6 +5,7 @@ from threading import Thread
 from time import sleep
 
 import psycopg
+import pytest
 from in_process import installed
 
 from assets.reports import TABLES
@@ -12,7 +13,7 @@ from resources.kaltura.windows import DAY, Days
 from resources.warehouse.provenance import Provenance
 from resources.warehouse.warehouse import Warehouse
 from simulator import University, serving
-from tests.integration.test_privacy import WITH_KEY, Place, aged, bring_as, pull, rows
+from tests.integration.test_privacy import KEY, WITH_KEY, Place, aged, bring_as, pull, rows
 from tests.integration.test_privacy import place as place
 from tests.integration.test_whole_days import kaltura as kaltura
 
@@ -46,6 +47,44 @@ def test_a_run_that_could_not_erase_names_its_bad_days_and_the_next_one_erases(
         assert dagster.sql("SELECT to_sweep FROM kaltura.suppressions").fetchall() == [(False,)]
 
 
+NOT_SAMPLED = """
+CREATE FUNCTION public.refuse_samples(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+'BEGIN IF to_regclass(''public.refuses'') IS NOT NULL THEN RAISE insufficient_privilege; END IF; RETURN $1; END';
+CREATE INDEX refused ON university.courses (public.refuse_samples(course_id));
+CREATE TABLE public.refuses ();
+"""
+
+
+def test_a_run_whose_samples_could_not_be_taken_says_so_and_the_next_one_takes_them(database: str) -> None:
+    privacy = {"pii_mode": "pseudonymous", "pii_key": KEY}
+    with (
+        serving(University(seed=11, timezone="UTC", rooms=1)) as kaltura,
+        installed(kaltura, database, **privacy) as dagster,
+    ):
+        assert dagster.pull(Days(FIRST, FIRST)).success
+        dagster.sql(
+            "INSERT INTO university.courses (account_id, course_id) SELECT %s, unnest(ARRAY['a course', 'another'])",
+            [kaltura.partner_id],
+        )
+        dagster.sql(
+            "INSERT INTO university.enrolments (account_id, course_id, person_email)"
+            " SELECT account_id, course_id, 'ada.invented@example.edu' FROM university.courses"
+        )
+        dagster.sql("ANALYZE")
+        samples = "SELECT tablename FROM pg_stats WHERE most_common_vals::text LIKE '%ada.invented%'"
+        assert ("enrolments",) in dagster.sql(samples).fetchall()
+        dagster.sql(NOT_SAMPLED)
+        run = dagster.pull(Days(FIRST, FIRST))
+        [failure] = [event.step_failure_data for event in run.all_events if event.is_step_failure]
+        said = failure.user_failure_data.description
+        assert "The planner's samples (pg_stats) still hold" in said
+        assert "Who was erased and came again" not in said
+        assert "All days of the run are loaded." in said
+        dagster.sql("DROP TABLE public.refuses")
+        assert dagster.pull(Days(FIRST, FIRST)).success
+        assert dagster.sql(samples).fetchall() == []
+
+
 def test_statistics_are_gathered_in_the_order_in_which_an_erasure_takes_them(place: Place) -> None:
     """ANALYZE holds a table until its transaction ends: in two orders, two of them would wait for each other."""
     pull(place, WITH_KEY)
@@ -69,7 +108,9 @@ WHERE schemaname = 'kaltura' AND tablename <> 'people' AND most_common_vals::tex
 """
 
 
-def test_the_planners_samples_of_a_day_that_lost_its_names_are_taken_anew(place: Place) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_the_planners_samples_of_a_day_that_lost_its_names_are_taken_anew(is_killed: bool, place: Place) -> None:
+    """By the run that took the names out or, where that one was killed before its end, by the next."""
     pull(place, WITH_KEY)
     with psycopg.connect(place.warehouse.url, autocommit=True) as admin:
         admin.execute("ANALYZE")
@@ -78,6 +119,9 @@ def test_the_planners_samples_of_a_day_that_lost_its_names_are_taken_anew(place:
     try:
         brought = bring_as(place, aged(place), 0)
         opened.upsert(place.day(0), brought.by_day[place.day(0)], Provenance(1, brought.pull))
+        if is_killed:
+            opened.close()
+            opened = Warehouse(place.warehouse.url, aged(place))
         assert opened.renew_samples() == []
     finally:
         opened.close()

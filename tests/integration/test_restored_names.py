@@ -1,5 +1,6 @@
 """A restored backup brings back no names that had been taken out of any account, or says of which and what to run."""
 
+import datetime as dt
 from pathlib import Path
 
 import psycopg
@@ -8,7 +9,8 @@ from pipeline import Pipeline
 from rich.console import Console
 
 from resources.postgres.backup import back_up
-from tests.integration.test_privacy import KEY, Place, command, found
+from simulator import Session, View
+from tests.integration.test_privacy import ADA, BOB, KEY, WITH_KEY, Place, command, found, pull
 from tests.integration.test_privacy import place as place
 from tests.integration.test_retention_of_one_account import ONE, OTHER, TRACES, held
 from tests.integration.test_retention_of_one_account import both as both
@@ -90,6 +92,41 @@ def test_an_account_of_which_nothing_tells_how_long_it_keeps_names_is_named_with
         assert f"retention --partner-id {ONE}`" not in said
     assert not names_days(both, ONE)
     assert names_days(both, OTHER)
+
+
+def named_days(place: Place, account: int) -> list[dt.date]:
+    """Those on which somebody has a name."""
+    with psycopg.connect(place.warehouse.url) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT partition_date FROM kaltura.attendees WHERE partner_id = %s AND user_name IS NOT NULL"
+            " ORDER BY 1",
+            [account],
+        )
+        return [day for (day,) in found]
+
+
+@pytest.mark.parametrize("had_aged", [False, True])
+def test_who_was_erased_on_a_day_that_keeps_names_takes_nobody_elses_with_them(
+    had_aged: bool, installation: Pipeline, both: Place, tmp_path: Path
+) -> None:
+    """An erased person has a pseudonym in each session, which reads like that of somebody whose name retention took."""
+    start, end = both.second(33), both.second(34)
+    both.sessions.append(Session("1_room", "Room", "", "1_d", start, end, ADA.user_id))
+    both.views += [View("1_room", "1_d", user, start, end) for user in (ADA, BOB)]
+    pull(both, WITH_KEY, 1, account=OTHER)
+    file = tmp_path / "of_two_days.dump"
+    back_up(both.warehouse.url, file, Console(quiet=True), KEY)
+    if had_aged:
+        command(installation, "retention", "--partner-id", str(OTHER))
+    command(installation, "erase", "--user-id", BOB.user_id, "--partner-id", str(OTHER), "--yes")
+    before = named_days(both, OTHER)
+    assert before == [both.day(day) for day in ((1,) if had_aged else (0, 1))]
+
+    said = restored(installation, file, both.warehouse.url)
+
+    assert named_days(both, OTHER) == before
+    assert (f"names taken out again of days before {both.day(1)}, in account {OTHER}: " in said) is had_aged
+    assert (f"`python -m pipelines retention --partner-id {OTHER}`" in said) is not had_aged
 
 
 def test_what_dagster_shows_is_said_of_the_account_of_the_settings_and_for_others_how_to_ask(
