@@ -370,16 +370,22 @@ LISTS = [
 ]
 
 
+def checkout_to_prepare(folder: Path) -> Path:
+    """As much of the checkout as `deploy/prepare.py` reads, without anybody's settings."""
+    checkout = folder / "checkout"
+    for name in ("deploy/prepare.py", "docker-compose.yml", "resources"):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
+        copy(CHECKOUT / name, checkout / name)
+    return checkout
+
+
 @pytest.mark.parametrize(("named", "mounted", "is_there"), LISTS)
 @pytest.mark.parametrize("file", ["docker-compose.override.yml", "elsewhere.yaml"])
 def test_a_folder_of_lists_that_no_container_has_is_told(
     named: str, mounted: str, is_there: bool, file: str, tmp_path: Path
 ) -> None:
-    checkout = tmp_path / "checkout"
-    for name in ("deploy/prepare.py", "docker-compose.yml", "resources"):
-        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
-        copy(CHECKOUT / name, checkout / name)
+    checkout = checkout_to_prepare(tmp_path)
     (checkout / file).write_text(f"services:\n  code:\n    volumes: {mounted}\n")
     (checkout / ".env").write_text(f"{ACCOUNT}UNIVERSITY_DIR={named}\n")
     added = {} if "override" in file else {"COMPOSE_FILE": f"docker-compose.yml:{file}"}
@@ -410,11 +416,7 @@ def test_a_folder_of_lists_that_no_container_has_is_told(
 def test_a_certificate_that_no_container_has_is_told(
     query: str, mounted: str, lacking: list[str], word: str, tmp_path: Path
 ) -> None:
-    checkout = tmp_path / "checkout"
-    for name in ("deploy/prepare.py", "docker-compose.yml", "resources"):
-        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
-        copy(CHECKOUT / name, checkout / name)
+    checkout = checkout_to_prepare(tmp_path)
     (checkout / "compose.tls.yaml").write_text(f'services:\n  code:\n    volumes: ["{mounted}"]\n' if mounted else "")
     (checkout / ".env").write_text(f"{ACCOUNT}DATABASE_URL='postgresql://w:{word}@db.example.edu/warehouse?{query}'\n")
     done = subprocess.run(
