@@ -158,8 +158,10 @@ def _reason(wanted: UniversityList, file: str, mark: Mark | None, held: Held) ->
     """Why the list is to be loaded; empty where it is. Another one after each load that was lost again."""
     is_known = held.filled is not None
     times = held.local_times if wanted.has_times and is_known else ""
-    if mark is None or mark.file != file or (is_known and mark.local_times != times):
+    if mark is None or mark.file != file:
         return f"{file}, times of {times}" if times else file
+    if is_known and mark.local_times != times:
+        return f"{file}, times of {times}, and not as of run {mark.run_id}"
     if held.filled is not None and mark.rows and wanted.name not in held.filled:
         return f"lost since run {mark.run_id}"
     return ""

@@ -74,7 +74,8 @@ def load(connection: psycopg.Connection, listed: ListRead, *, accept_empty: bool
     path, wanted, account, privacy = listed.path, listed.wanted, listed.account, listed.privacy
     lock_shared(connection)
     require_mode(connection, privacy)
-    local_times = _local_times(connection, path, account, listed.timezone) if wanted.has_times else ""
+    if wanted.has_times:
+        _expect_zone(connection, path, account, listed.timezone)
     target = sql.Identifier("university", wanted.name)
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
     enrolled = Enrolled(connection, privacy.of_account(account))
@@ -94,16 +95,16 @@ def load(connection: psycopg.Connection, listed: ListRead, *, accept_empty: bool
         connection.execute("SET LOCAL client_min_messages = error")  # a login that does not own it is merely ignored
         connection.execute(sql.SQL("ANALYZE {}").format(target))
     unknown = _unknown_courses(connection, wanted, account), _unknown_rooms(connection, wanted, account)
-    return Loaded(wanted.name, rows, inserted, removed, enrolled.erased, enrolled.aged, *unknown, local_times)
+    times = calendars.local_times(connection, account, listed.timezone) if wanted.has_times else ""
+    return Loaded(wanted.name, rows, inserted, removed, enrolled.erased, enrolled.aged, *unknown, times)
 
 
-def _local_times(connection: psycopg.Connection, path: Path, account: int, timezone: ZoneInfo) -> str:
+def _expect_zone(connection: psycopg.Connection, path: Path, account: int, timezone: ZoneInfo) -> None:
     """Under the people lock: no pull records a zone, and no `redate` another, before what was read is there."""
     try:
         calendars.expect_none_but(connection, account, timezone)
     except calendars.CalendarError as error:
         raise refused(path, str(error)) from None
-    return calendars.local_times(connection, account, timezone)
 
 
 def _stage(

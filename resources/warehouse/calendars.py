@@ -82,11 +82,15 @@ def expect_none_but(connection: psycopg.Connection, partner_id: int, timezone: Z
 def local_times(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo) -> str:
     """In which zone local times are read now, and since when it is the days': where that is another, they mean others.
 
-    The zone alone does not tell of times that were brought in it, in another and by hand, and are to be in it again.
+    The zone alone does not tell of times that were brought in it, in another and by hand, and are to be in it again. Before
+    the first pull there is no zone of the days: then the times that are there tell, by what they add up to.
     """
     query = "SELECT recorded_at FROM kaltura.calendars WHERE partner_id = %s"
+    if row := connection.execute(query, [partner_id]).fetchone():
+        return f"{timezone}, recorded {row[0].astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
+    query = "SELECT sum(extract(EPOCH FROM planned_start_at)) FROM university.timetable WHERE account_id = %s"
     row = connection.execute(query, [partner_id]).fetchone()
-    return f"{timezone}, recorded {row[0].astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f} UTC" if row else str(timezone)
+    return f"{timezone}, seconds that add up to {row[0]:f}" if row and row[0] is not None else str(timezone)
 
 
 def record(connection: psycopg.Connection, partner_id: int, timezone: ZoneInfo, before: str | None = None) -> None:

@@ -123,6 +123,14 @@ HISTORIES = {
         [*(Step(what, "UTC") for what in ("pull", "sensor")), *(Step(what, ZONES[-1]) for what in ("redate", "load-lists"))],
         "UTC",
     ),
+    "by hand, in another zone, before anything was pulled": (
+        [Step("sensor", "Europe/Berlin"), Step("load-lists", "UTC")],
+        "Europe/Berlin",
+    ),
+    "by hand, in another zone, again and again before anything was pulled": (
+        2 * [Step("sensor", "Europe/Berlin"), Step("load-lists", "UTC")],
+        "Europe/Berlin",
+    ),
     "by hand, in another zone than the first pull": (
         [Step("sensor", "UTC"), Step("load-lists", "Europe/Berlin"), Step("pull", "UTC")],
         "UTC",
