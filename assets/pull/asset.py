@@ -160,7 +160,7 @@ class _Run:
         self.not_done: dict[str, WarehouseError] = {}
         self.reasons_said: set[str] = set()
         self.marked: set[dt.date] = set()
-        self.undated = CarriedOver()
+        self.carried_over = CarriedOver()
         self.failed_loads_in_a_row = 0
         self.has_written = False
         self.has_said_clock = False
@@ -355,9 +355,9 @@ class _Run:
 
     def _loaded(self, day: dt.date, extracted: Extract, provenance: Provenance) -> list[tuple[Report, Metadata]]:
         """Writes the day. What its marks say of each report."""
-        arrivals = self.undated.given_to(extracted.by_day[day])
+        arrivals = self.carried_over.given_to(extracted.by_day[day])
         loads = self.warehouse.upsert(day, arrivals, provenance)
-        self.undated.loaded(loads)
+        self.carried_over.loaded(loads)
         self.has_written |= any(load.inserted or load.updated or load.removed for load in loads)
         return metadata_of(self.reports, arrivals, loads, self.filters)
 

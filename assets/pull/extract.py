@@ -97,7 +97,7 @@ def extract(
         days,
         Pull(number, dt.datetime.fromtimestamp(pull.now, dt.UTC), client.clock.ahead_seconds),
         {day: [arrived[report.table.name][day] for report in reports] for day in days},
-        max([*pull.rows_a_day.values(), pull.thinning.most_rows / len(days)]),
+        max([*pull.rows_a_day.values(), pull.dropped_rows.most_rows / len(days)]),
     )
 
 
@@ -128,13 +128,13 @@ class _Pull:
         self.lines = {report_id: Lines() for report_id in self.stats}
         self.client = client
         self.witnesses = Witnesses(filters.of)
-        self.doubt = EmptyReplyEvidence(self.witnesses, against_empty, seen)
+        self.evidence = EmptyReplyEvidence(self.witnesses, against_empty, seen)
         self.holds_zeros = usable.accepts_zeros if accepts_empty else holds_zeros
         self.accepts_empty = accepts_empty
         self.stretches: Sequence[Days] = (days,)
         held = filters.of(BREAKOUT_SESSIONS)
         shared = {filter_: ids for filter_, ids in filters.of(ROOM_SESSIONS).items() if filter_ in held}
-        self.thinning = DroppedRows(
+        self.dropped_rows = DroppedRows(
             BREAKOUT_SESSIONS, client, self.stats[BREAKOUT_SESSIONS.report_id], shared, accepts_empty
         )
 
@@ -147,7 +147,7 @@ class _Pull:
         if self.accepts_empty or not all(came.frame.empty for came in rows.values()):
             return rows
         asking = [self._completion(report) for report in reports]
-        self.stretches = self.doubt.all_came_empty(self.days, asking, self.calendar)
+        self.stretches = self.evidence.all_came_empty(self.days, asking, self.calendar)
         return self._asked(reports)
 
     def _have_lost_figures(self, rows: Mapping[str, Received], reports: Sequence[Report]) -> bool:
@@ -162,7 +162,7 @@ class _Pull:
             needs_rooms = any(ROOM_SESSIONS in (report, report.dated_by) for report in reports)
             rooms = thread.submit(self.sessions, ROOM_SESSIONS) if needs_rooms else None
             if rooms and self.witnesses.may_tell(BREAKOUT_SESSIONS, of=ROOM_SESSIONS):
-                self.thinning.received = lambda: None if rooms.exception() else rooms.result()
+                self.dropped_rows.received = lambda: None if rooms.exception() else rooms.result()
             for report in others:
                 rows[report.table.name] = self.sessions(report)
             if rooms:
@@ -195,19 +195,19 @@ class _Pull:
 
     def _rooms_asked_again(self, rows: dict[str, Received], others: Sequence[Report]) -> None:
         """More rooms than before: 6002 may have lost more than it seemed, or was wrongly believed to be empty."""
-        if self.thinning.received:
-            self.thinning.received = lambda: rows[ROOM_SESSIONS.table.name]
+        if self.dropped_rows.received:
+            self.dropped_rows.received = lambda: rows[ROOM_SESSIONS.table.name]
         for report in others:
             came = rows[report.table.name]
             is_asked_again = self._ask_again_if_contradicted(rows, report)
-            if report is self.thinning.report and not is_asked_again and self.thinning.has_lost(came):
+            if report is self.dropped_rows.report and not is_asked_again and self.dropped_rows.has_lost(came):
                 rows[report.table.name] = asked_again(came, self.sessions(report))
 
     def _ask_again_if_contradicted(self, rows: dict[str, Received], report: Report) -> bool:
         came = rows[report.table.name]
         there = set(came.frame[FIRST_DAY].unique())
         empty = [days for days, _ in came.windows if pd.Timestamp(days.first) not in there]
-        if not any(self.doubt.by_replies(report, days) or self.doubt.asks_twice(report, days) for days in empty):
+        if not any(self.evidence.by_replies(report, days) or self.evidence.asks_twice(report, days) for days in empty):
             return False
         rows[report.table.name] = came = asked_again(came, self.sessions(report))
         self.witnesses.heard(report, came.frame)
@@ -312,9 +312,9 @@ class _Pull:
             self.stats[report.report_id],
             self.filters.of(report),
             self.people.excluded(report.table.personal_columns),
-            doubt=lambda days: self.doubt.of(report, days),
-            asks_twice=lambda days: self.doubt.asks_twice(report, days),
-            most_dropped=self.thinning.most_dropped,
+            doubt=lambda days: self.evidence.of(report, days),
+            asks_twice=lambda days: self.evidence.asks_twice(report, days),
+            most_dropped=self.dropped_rows.most_dropped,
             named=self.witnesses.names(report, self.client, self.stats[report.report_id]),
             accepts_empty=self.accepts_empty,
             believes_0=partial(self.holds_zeros, report.table),
@@ -336,7 +336,7 @@ class _Pull:
         frame[PARTITION_DATE] = self._local_day(frame["session_start_time"])
         ended = frame["session_end_time"].where(frame[REASON].isna())
         frame[ENDS_AT] = ended.fillna(frame["session_start_time"] + FOLLOWED)
-        self.doubt.seen.heard(report, frame[PARTITION_DATE])
+        self.evidence.seen.heard(report, frame[PARTITION_DATE])
         return with_disposition(frame)
 
     def _tied(
@@ -348,7 +348,7 @@ class _Pull:
         whose session not even that finds is rejected.
         """
         tied = tied_to(sessions.frame, frame)
-        self.doubt.seen.heard(report, tied[PARTITION_DATE])
+        self.evidence.seen.heard(report, tied[PARTITION_DATE])
         orphans = tied[PARTITION_DATE].isna() & tied[REASON].isna()
         if orphans.any() and look_further and self._find(tied[orphans], sessions):
             return self._tied(report, frame, sessions, look_further=False)

@@ -73,7 +73,7 @@ class Warehouse:
     def __init__(self, url: str, privacy: Privacy = FULL) -> None:
         self.privacy = privacy
         self._registry = PersonRegistry()
-        self._under_way: RunLock | None = None
+        self._run_lock: RunLock | None = None
         self._may_have_lost_it = False
         self._samples_left: list[str] = []
         self.url = libpq_url(url)  # raises at once where it is none
@@ -94,15 +94,15 @@ class Warehouse:
     @contextmanager
     def loading(self, run_id: str) -> Iterator[None]:
         """While a run loads days: a restore waits for its end, or is refused. One that is under way is waited for."""
-        self._under_way = RunLock(self.url, run_id)
+        self._run_lock = RunLock(self.url, run_id)
         try:
             for attempt in outages.attempts(_is_outage):
                 with attempt:
-                    self._under_way.take()
+                    self._run_lock.take()
             yield
         finally:
-            self._under_way.release()
-            self._under_way = None
+            self._run_lock.release()
+            self._run_lock = None
 
     @contextmanager
     def connection(
@@ -192,8 +192,8 @@ class Warehouse:
         raise described  # out here, and another one: nothing carries the database's own error, which quotes rows
 
     def _upserted(self, day: dt.date, arrivals: Sequence[Arrivals], provenance: Provenance) -> list[Load]:
-        if self._under_way and self._may_have_lost_it:
-            self._under_way.take()
+        if self._run_lock and self._may_have_lost_it:
+            self._run_lock.take()
             self._may_have_lost_it = False
         privacy = DayPrivacy(self.privacy, provenance.partner_id, day)
         load = DayLoad(privacy, arrivals, provenance)
@@ -326,9 +326,8 @@ class Warehouse:
         """Tell the planner what the tables hold now: autovacuum does so a minute later, and until then a view over
         freshly filled tables may take minutes in place of milliseconds. Which tables this login has to leave to it.
         """
-        names = sorted(
-            {*(table.name for table in tables), *_FILLED_WITH_THEM}
-        )  # as `statistics.take_anew`: no deadlock
+        # In the order in which `statistics.take_anew` takes them: two at once would wait for each other.
+        names = sorted({*(table.name for table in tables), *_FILLED_WITH_THEM})
         left: list[str] = []
         with suppress(WarehouseError, psycopg.Error), self.connection() as connection:
             left = statistics.left_to_autovacuum(connection, "kaltura", names)
